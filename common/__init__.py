@@ -1,0 +1,1 @@
+"""What `web` and `worker` must agree on. Knows neither of them."""

@@ -1,0 +1,233 @@
+"""The contract of a cloud: what every cloud offers, and what it may expect of a photo. Knows no vendor.
+
+A cloud has two halves. `web` uses its auth half to ask for a guest's grant; `worker` opens its storage half with it.
+Both raise by the tree of `common.errors` only: a vendor's own codes never pass its folder's wall.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from common.clouds.grant import Grant, GrantInUse
+from common.environment import CloudSettings, Variable
+from common.httpclient import HttpClient
+
+Album = tuple[str, ...]
+"""An album's path below the gallery's folder; the empty one is the gallery's folder itself."""
+
+
+def album_key(album: Album) -> str:
+    """Return what names an album whatever a guest calls its folder; short, since clouds limit what a file may carry."""
+    return hashlib.sha256("/".join(album).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One entry of the gallery's list.
+
+    Args:
+        key: the gallery's id of it; never changes between two readings of the list.
+        album: where it belongs.
+        name: its file name in the cloud.
+        url: where its bytes are.
+        size: in bytes.
+        crc32: of its bytes, if the gallery knows it.
+        taken_at: the gallery's date for it, with its time zone.
+    """
+
+    key: str
+    album: Album
+    name: str
+    url: str
+    size: int
+    crc32: int | None = None
+    taken_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A photo that is in the cloud.
+
+    Args:
+        key: the photo's key.
+        id: what the cloud calls it.
+        size: in bytes, as the cloud counted.
+        crc32: of the photo it was copied from, if it was known then.
+    """
+
+    key: str
+    id: str
+    size: int
+    crc32: int | None = None
+
+    def is_copy_of(self, photo: Photo) -> bool:
+        """Say whether this is that photo as the gallery lists it now."""
+        same_crc = self.crc32 == photo.crc32 or self.crc32 is None or photo.crc32 is None
+        return self.key == photo.key and self.size == photo.size and same_crc
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder in the cloud, and where a guest opens it."""
+
+    id: str
+    url: str
+
+
+@dataclass
+class Inventory:
+    """What a cloud holds of one archive.
+
+    Args:
+        albums: the archive's folders by `album_key`; the one of the empty album is the gallery's own.
+        photos: everything that was copied before, in no order, doubles included.
+    """
+
+    albums: dict[str, Folder] = field(default_factory=dict)
+    photos: list[StoredPhoto] = field(default_factory=list)
+
+
+class PhotoStream(Protocol):
+    """A photo's bytes, readable again from any offset. Used by one thread; holds one block."""
+
+    def blocks(self, start: int, end: int) -> Iterator[memoryview]:
+        """Yield the bytes from start up to end in blocks; a block is overwritten by the next.
+
+        The photo's last block comes only after size and CRC-32 of the whole agree with the list, so that wrong
+        bytes never become a photo.
+
+        Raises:
+            Transient: the source broke or is not what was listed; it may be asked again.
+            SessionLost: bytes that were already given out are worthless; the upload must begin anew.
+            PhotoRejected: this source will never be read.
+        """
+        ...
+
+    @property
+    def md5(self) -> str | None:
+        """The MD5 of the whole photo, in hex, once all of it was read in order; None before."""
+        ...
+
+    def close(self) -> None:
+        """Let the source go."""
+        ...
+
+
+class UploadSession(Protocol):
+    """One photo on its way into a cloud. Used by one thread."""
+
+    @property
+    def offset(self) -> int:
+        """How many bytes the cloud is known to hold; may go back."""
+        ...
+
+    @property
+    def stored(self) -> StoredPhoto | None:
+        """The photo, once it is in and size and MD5 agree."""
+        ...
+
+    def advance(self, stream: PhotoStream) -> None:
+        """Take from the stream what the cloud takes at once, and learn where it stands.
+
+        After a Transient the next call first asks the cloud where it stands; "already complete" is an answer.
+
+        Raises:
+            Transient: the same session may go on.
+            SessionLost: another session must begin.
+            PhotoRejected, JobStopped: as they say.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Tell the cloud that nothing more comes; never raises an ArchiveError."""
+        ...
+
+
+class Storage(Protocol):
+    """A cloud, opened with one guest's grant. Shared by threads."""
+
+    def free_bytes(self) -> int | None:
+        """Return the free space in bytes; None when the cloud sets no limit."""
+        ...
+
+    def take_inventory(self, archive_key: str) -> Inventory:
+        """Return what earlier runs left of this archive; never trusts names."""
+        ...
+
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+        """Add the folders of every wanted album, and of all it stands in, to the inventory; those there are kept."""
+        ...
+
+    def begin(self, archive_key: str, photo: Photo, folder: Folder) -> UploadSession:
+        """Open a session for a photo; repeating it for the same photo never makes a second file."""
+        ...
+
+    def remove(self, stored: StoredPhoto) -> None:
+        """Remove a photo that this service made; one that is gone already is fine."""
+        ...
+
+
+class CloudAuth(Protocol):
+    """How a guest's permission is asked for, renewed and given back. Shared by threads."""
+
+    def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
+        """Return the address of the consent page.
+
+        Args:
+            redirect_uri: where the cloud sends the guest back to.
+            state: comes back unchanged with the guest.
+            verifier: PKCE's secret; only its SHA-256 is in the address (RFC 7636, S256).
+        """
+        ...
+
+    def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:
+        """Return the lasting grant for the answer a guest brought back from the consent page.
+
+        Args:
+            answer: the callback's query without its state.
+            redirect_uri: the same as in `consent_url`.
+            verifier: the same as in `consent_url`.
+
+        Raises:
+            JobStopped: denied, a needed scope was not granted, or no lasting grant was given.
+            Transient: the cloud did not answer.
+        """
+        ...
+
+    def refresh(self, grant: Grant) -> Grant:
+        """Return the grant with a fresh access token, and maybe a new refresh token.
+
+        Raises:
+            GrantRevoked: the guest or the cloud took it back.
+            Transient: the cloud did not answer.
+        """
+        ...
+
+    def revoke(self, grant: Grant) -> None:
+        """Give the grant back; one that is void already is fine.
+
+        Raises:
+            Transient: the cloud did not answer.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One cloud: its name, what it wants from the environment, and its two halves.
+
+    Args:
+        name: in jobs, URLs and settings; never renamed.
+        title: for people.
+        variables: what it wants from the environment.
+        auth: makes the auth half from those variables.
+        storage: makes the storage half, opened with one guest's access.
+    """
+
+    name: str
+    title: str
+    variables: tuple[Variable, ...]
+    auth: Callable[[CloudSettings, HttpClient], CloudAuth]
+    storage: Callable[[CloudSettings, HttpClient, GrantInUse, int], Storage]

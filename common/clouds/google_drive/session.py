@@ -1,0 +1,157 @@
+"""One photo on its way into Drive: requests out, replies in, by the rules of `resumable`. Used by one thread."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from common.clouds.base import Photo, PhotoStream, StoredPhoto
+from common.clouds.google_drive.failures import read_failure
+from common.clouds.google_drive.resumable import (
+    Complete,
+    Stands,
+    Unclear,
+    is_spoken,
+    read_reply,
+    status_headers,
+    upload_headers,
+)
+from common.errors import ArchiveError, Reason, SessionLost, Transient
+from common.httpclient import Answer, HttpClient
+
+FILE_FIELDS = "id,size,md5Checksum,appProperties,trashed"
+
+
+class Taken:
+    """The photo's id is taken: an earlier session of this very photo came to its end after all."""
+
+
+Reply = Stands | Complete | Unclear | Taken
+ReadFile = Callable[[], dict[str, Any] | None]
+
+
+class DriveSession:
+    """A resumable upload of one photo.
+
+    The address of the session is a secret: whoever has it may write the photo. It is the only credential its
+    requests need, and no token is sent along unless Drive asks for one.
+
+    Args:
+        photo: what is uploaded.
+        address: where to; None when a file of this photo's id is there already and only has to be looked at.
+        http: sends the requests.
+        chunk_bytes: the most one request carries; a multiple of 256 KiB.
+        find: returns the file of this photo's id, if there is one.
+        discard: removes that file, so that the next session begins with another id.
+        authorize: returns a token other than the one it is given; for the case that Drive asks for one.
+    """
+
+    def __init__(
+        self,
+        photo: Photo,
+        address: str | None,
+        http: HttpClient,
+        chunk_bytes: int,
+        *,
+        find: ReadFile,
+        discard: Callable[[], None],
+        authorize: Callable[[str], str],
+    ) -> None:
+        self.offset = 0
+        self.stored: StoredPhoto | None = None
+        self._photo = photo
+        self._address = address
+        self._http = http
+        self._chunk_bytes = chunk_bytes
+        self._find = find
+        self._discard = discard
+        self._authorize = authorize
+        self._token = ""
+        self._sent = 0
+        self._in_doubt = False
+
+    def advance(self, stream: PhotoStream) -> None:
+        """Send what fits into one request, or ask where we stand; see `UploadSession`."""
+        if self._address is None:
+            self._look(stream)
+            return
+        asked = self._in_doubt
+        reply = self._ask(self._address) if asked else self._send(self._address, stream)
+        match reply:
+            case Complete(file):
+                self._verify(file, stream)
+            case Stands(at):
+                self._stand(at, asked=asked)
+            case Taken():
+                self._look(stream)
+            case Unclear():
+                raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session did not say where it stands")
+
+    def abandon(self) -> None:
+        """Cancel the upload, so that no half photo waits a week at Drive for its end."""
+        if self._address is None or self.stored:
+            return
+        try:
+            self._http.request("DELETE", self._address, headers={"Content-Length": "0"})
+        except ArchiveError:
+            return  # it expires by itself after a week
+
+    def _ask(self, address: str) -> Reply:
+        return self._read(self._put(address, status_headers(self._photo.size), None), asked=True)
+
+    def _send(self, address: str, stream: PhotoStream) -> Reply:
+        start, total = self.offset, self._photo.size
+        end = min(start + self._chunk_bytes, total)
+        # From the first byte on, only Drive knows how many of them it has.
+        self._in_doubt = True
+        blocks = self._counted(stream.blocks(start, end), start)
+        # An empty body must be bytes: a body without blocks would go out chunked.
+        body = blocks if total else b"".join(blocks)
+        return self._read(self._put(address, upload_headers(start, end, total), body), asked=False)
+
+    def _counted(self, blocks: Iterator[memoryview], start: int) -> Iterator[memoryview]:
+        at = start
+        for block in blocks:
+            at += len(block)
+            self._sent = max(self._sent, at)
+            yield block
+
+    def _put(self, address: str, headers: Mapping[str, str], body: Iterator[memoryview] | bytes | None) -> Answer:
+        authorization = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        return self._http.request("PUT", address, headers={**headers, **authorization}, body=body)
+
+    def _read(self, answer: Answer, *, asked: bool) -> Reply:
+        if answer.status == 401:
+            self._token = self._authorize(self._token)
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session asks for a token")
+        if answer.status == 409:
+            self._address = None
+            return Taken()
+        if not is_spoken(answer.status):
+            raise read_failure(answer)
+        return read_reply(answer.status, answer.headers, answer.body, sent=self._sent, asked=asked)
+
+    def _stand(self, at: int, *, asked: bool) -> None:
+        moved = at > self.offset
+        self.offset = at
+        self._in_doubt = False
+        if not moved and not asked:
+            raise Transient(Reason.CLOUD_UNAVAILABLE, f"the upload stays at {at} bytes")
+
+    def _look(self, stream: PhotoStream) -> None:
+        file = self._find()
+        if file is None or file.get("trashed"):
+            self._discard()
+            raise SessionLost(Reason.CLOUD_UNAVAILABLE, "the photo's id is taken, but there is no such file")
+        self._verify(file, stream)
+
+    def _verify(self, file: dict[str, Any], stream: PhotoStream) -> None:
+        """Believe nothing but size and MD5: https://developers.google.com/workspace/drive/api/reference/rest/v3/files."""
+        if "md5Checksum" not in file or "size" not in file:
+            file = self._find() or {}
+        if stream.md5 is None:
+            for _ in stream.blocks(0, self._photo.size):
+                pass
+        if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.md5):
+            self._discard()
+            raise SessionLost(Reason.WRONG_BYTES, "Drive holds other bytes than were sent")
+        self.offset = self._photo.size
+        self.stored = StoredPhoto(self._photo.key, str(file["id"]), self._photo.size, self._photo.crc32)

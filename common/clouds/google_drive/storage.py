@@ -1,0 +1,225 @@
+"""A guest's Drive: folders, what is in them, and sessions to add to it. Knows only what this service put there.
+
+Every file carries the archive's and the photo's key in `appProperties`, so one paged listing tells what is there,
+whatever a guest renamed or moved. Every file is created under an id fetched beforehand, so that a repeated creation is
+refused with 409 instead of making a second file.
+"""
+
+import mimetypes
+import threading
+from collections import deque
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
+from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
+from common.clouds.google_drive.failures import read_failure
+from common.clouds.google_drive.session import FILE_FIELDS, DriveSession
+from common.clouds.grant import GrantInUse
+from common.environment import CloudSettings
+from common.errors import InventoryStale, Reason, Transient
+from common.httpclient import HttpClient
+
+FOLDER_TYPE = "application/vnd.google-apps.folder"
+LIST_FIELDS = "nextPageToken,files(id,mimeType,size,webViewLink,appProperties,createdTime)"
+# Keys of appProperties. Key and value together may have 124 bytes:
+# https://developers.google.com/workspace/drive/api/guides/properties
+ARCHIVE, ALBUM, PHOTO, CRC32 = "archive", "album", "photo", "crc32"
+LARGEST_PAGE = 1000  # of a listing, and of ids at a time: the API's own limits
+# A page token that is refused means "start again"; more than this often means something else.
+LISTING_TRIES = 3
+
+
+class DriveStorage:
+    """Drive, opened with one guest's grant; see `Storage`. Thread-safe.
+
+    Args:
+        settings: GOOGLE_API_URL.
+        http: sends the requests.
+        grant: the guest's permission.
+        chunk_bytes: the most one upload request carries; a multiple of 256 KiB.
+    """
+
+    def __init__(self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, chunk_bytes: int) -> None:
+        self._http = http
+        self._api = DriveApi(settings["GOOGLE_API_URL"].reveal(), http, grant)
+        self._chunk_bytes = chunk_bytes
+        self._lock = threading.Lock()
+        self._spare_ids: deque[str] = deque()
+        self._photo_ids: dict[str, str] = {}
+
+    def free_bytes(self) -> int | None:
+        """Return limit less usage; usage counts everything of the account, mail included."""
+        quota = self._api.fetch("GET", "/drive/v3/about", {"fields": "storageQuota"}).get("storageQuota") or {}
+        if "limit" not in quota:
+            return None
+        return max(0, int(quota["limit"]) - int(quota.get("usage", 0)))
+
+    def take_inventory(self, archive_key: str) -> Inventory:
+        """Return what earlier runs left, by one paged listing; what is in the bin does not count."""
+        inventory = Inventory()
+        # The oldest folder first: should two runs ever have made one each, all agree on which is meant.
+        for file in sorted(self._list(archive_key), key=lambda file: (file.get("createdTime", ""), file["id"])):
+            properties = file.get("appProperties") or {}
+            if file.get("mimeType") == FOLDER_TYPE:
+                inventory.albums.setdefault(properties.get(ALBUM, ""), _folder(file))
+            elif PHOTO in properties:
+                inventory.photos.append(_stored_photo(file, properties))
+        return inventory
+
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+        """Make the folders that are missing, the outer ones first."""
+        paths = {album[:depth] for album in wanted for depth in range(len(album) + 1)}
+        for album in sorted(paths, key=len):
+            if album_key(album) in known.albums:
+                continue
+            metadata: dict[str, Any] = {
+                "name": album[-1] if album else gallery_name,
+                "mimeType": FOLDER_TYPE,
+                "appProperties": {ARCHIVE: archive_key, ALBUM: album_key(album)},
+            }
+            if album:
+                metadata["parents"] = [known.albums[album_key(album[:-1])].id]
+            known.albums[album_key(album)] = self._make_folder(metadata)
+
+    def begin(self, archive_key: str, photo: Photo, folder: Folder) -> DriveSession:
+        """Open a resumable session under the id that this photo keeps for the whole run.
+
+        Source: https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
+        """
+        file_id = self._id_of(photo)
+        answer = self._api.call(
+            "POST",
+            "/upload/drive/v3/files",
+            {"uploadType": "resumable", "fields": FILE_FIELDS},
+            content=_describe(archive_key, photo, folder, file_id),
+            headers={
+                "X-Upload-Content-Type": _media_type(photo.name),
+                "X-Upload-Content-Length": str(photo.size),
+            },
+        )
+        if answer.status == 400 and b"ID is not usable" in answer.body:
+            self._forget_id(photo)
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not take an id it gave")
+        if answer.status not in (200, 201, 409):
+            raise read_failure(answer)
+        address = answer.headers.get("location") if answer.status != 409 else None
+        if address is None and answer.status != 409:
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive opened an upload session without an address")
+        return DriveSession(
+            photo,
+            address,
+            self._http,
+            self._chunk_bytes,
+            find=lambda: self._find(file_id),
+            discard=lambda: self._discard(photo, file_id),
+            authorize=self._api.renew,
+        )
+
+    def remove(self, stored: StoredPhoto) -> None:
+        """Delete a file of ours for good; the bin is for what guests throw away."""
+        answer = self._api.call("DELETE", file_path(stored.id), {})
+        if answer.status not in (200, 204, 404):
+            raise read_failure(answer)
+
+    def _list(self, archive_key: str) -> list[dict[str, Any]]:
+        query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
+        for _ in range(LISTING_TRIES):
+            try:
+                # Pages may repeat an entry; an id is what tells files apart.
+                return list({file["id"]: file for file in self._pages(query)}.values())
+            except _PageTokenRefused:
+                continue
+        raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive refuses its own page tokens")
+
+    def _pages(self, query: str) -> Iterator[dict[str, Any]]:
+        parameters = {"q": query, "fields": LIST_FIELDS, "pageSize": str(LARGEST_PAGE), "spaces": "drive"}
+        while True:
+            answer = self._api.call("GET", "/drive/v3/files", parameters)
+            if answer.status == 400 and "pageToken" in parameters:
+                raise _PageTokenRefused
+            if answer.status != 200:
+                raise read_failure(answer)
+            page = read_object(answer)
+            yield from page.get("files") or []
+            # A page may be short or empty and not be the last: only a missing token ends the list.
+            if not page.get("nextPageToken"):
+                return
+            parameters["pageToken"] = page["nextPageToken"]
+
+    def _make_folder(self, metadata: dict[str, Any]) -> Folder:
+        file_id = self._take_id()
+        answer = self._api.call(
+            "POST", "/drive/v3/files", {"fields": "id,webViewLink"}, content={"id": file_id, **metadata}
+        )
+        if answer.status == 409:
+            return Folder(file_id, "")
+        if answer.status not in (200, 201):
+            raise read_failure(answer)
+        return _folder(read_object(answer))
+
+    def _find(self, file_id: str) -> dict[str, Any] | None:
+        try:
+            return self._api.fetch("GET", file_path(file_id), {"fields": FILE_FIELDS})
+        except InventoryStale:
+            return None
+
+    def _discard(self, photo: Photo, file_id: str) -> None:
+        self._forget_id(photo)
+        self.remove(StoredPhoto(photo.key, file_id, photo.size))
+
+    def _id_of(self, photo: Photo) -> str:
+        file_id = self._photo_ids.get(photo.key) or self._take_id()
+        self._photo_ids[photo.key] = file_id
+        return file_id
+
+    def _forget_id(self, photo: Photo) -> None:
+        self._photo_ids.pop(photo.key, None)
+
+    def _take_id(self) -> str:
+        with self._lock:
+            if not self._spare_ids:
+                query = {"count": str(LARGEST_PAGE), "space": "drive", "type": "files"}
+                self._spare_ids.extend(self._api.fetch("GET", "/drive/v3/files/generateIds", query).get("ids") or [])
+            if not self._spare_ids:
+                raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive gave no ids")
+            return self._spare_ids.popleft()
+
+
+class _PageTokenRefused(Exception):
+    """The listing must start over from its first page."""
+
+
+def _describe(archive_key: str, photo: Photo, folder: Folder, file_id: str) -> dict[str, Any]:
+    properties = {ARCHIVE: archive_key, PHOTO: photo.key}
+    if photo.crc32 is not None:
+        properties[CRC32] = f"{photo.crc32:08x}"
+    metadata: dict[str, Any] = {
+        "id": file_id,
+        "name": photo.name,
+        "parents": [folder.id],
+        "appProperties": properties,
+    }
+    if photo.taken_at is not None:
+        metadata["createdTime"] = metadata["modifiedTime"] = _rfc3339(photo.taken_at)
+    return metadata
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _media_type(name: str) -> str:
+    guessed, encoding = mimetypes.guess_type(name)
+    # Drive would try to turn a document of its own types into one; nothing of a gallery is.
+    return guessed if guessed and not encoding else "application/octet-stream"
+
+
+def _folder(file: dict[str, Any]) -> Folder:
+    return Folder(file["id"], file.get("webViewLink") or "")
+
+
+def _stored_photo(file: dict[str, Any], properties: dict[str, str]) -> StoredPhoto:
+    crc32 = properties.get(CRC32)
+    return StoredPhoto(properties[PHOTO], file["id"], int(file.get("size", -1)), int(crc32, 16) if crc32 else None)

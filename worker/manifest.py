@@ -1,0 +1,183 @@
+"""The gallery's list: its JSON read into photos under honest names. Knows no HTTP and no cloud.
+
+The list is foreign: an entry that cannot be used is told with its reason and never spoils the others.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from common.clouds.base import Album, Photo
+from common.errors import Reason, Transient
+
+LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a guest's computer take
+# Drive stops at 100 levels: https://developers.google.com/workspace/drive/api/guides/folder
+DEEPEST_ALBUM = 50
+LONGEST_KEY = 64  # characters; clouds limit what a file may carry
+_CRC32 = re.compile(r"[0-9a-fA-F]{1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A listed photo that is not in the cloud, and why.
+
+    Args:
+        name: as listed, on one line.
+        reason: the stable word.
+        detail: one line for people.
+    """
+
+    name: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the gallery lists.
+
+    Args:
+        photos: each once, in the list's order.
+        unusable: entries nobody can copy.
+    """
+
+    photos: list[Photo]
+    unusable: list[Failure]
+
+
+def read_manifest(body: bytes) -> Manifest:
+    """Read the gallery's list.
+
+    Raises:
+        Transient: it is not a JSON array; the gallery may answer better next time.
+    """
+    try:
+        entries = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not JSON") from None
+    if not isinstance(entries, list):
+        raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not a JSON array")
+    photos: dict[str, Photo] = {}
+    unusable: list[Failure] = []
+    for entry in entries:
+        try:
+            photo = _read_entry(entry)
+        except ValueError as error:
+            unusable.append(Failure(_label(entry), Reason.UNREADABLE_ENTRY, str(error)))
+        else:
+            _add(photos, photo)
+    return Manifest(list(photos.values()), unusable)
+
+
+def _add(photos: dict[str, Photo], photo: Photo) -> None:
+    """Add a photo; one that is listed twice is one photo, two under one id are two."""
+    known = photos.get(photo.key)
+    if known is not None and known != photo:
+        # The key must be the same at the next reading: it comes from the entry, not from its place in the list.
+        telling = f"{photo.key}\n{photo.album}\n{photo.name}\n{photo.url}"
+        photo = Photo(_digest(telling), photo.album, photo.name, photo.url, photo.size, photo.crc32, photo.taken_at)
+    photos.setdefault(photo.key, photo)
+
+
+def _read_entry(entry: Any) -> Photo:
+    if not isinstance(entry, dict):
+        raise ValueError("not an object")
+    key = _read_key(entry.get("id"))
+    url = _read_url(entry.get("url"))
+    album, name = _read_name(entry.get("name"), url, key)
+    size = _read_size(entry.get("filesize"))
+    return Photo(key, album, name, url, size, _read_crc32(entry.get("crc")), _read_date(entry.get("created_at")))
+
+
+def _read_key(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+        raise ValueError("no id")
+    key = _to_unicode(str(value))
+    return key if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() else _digest(key)
+
+
+def _read_url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no url")
+    try:
+        parts = parse_url(_to_unicode(value))
+    except LocationParseError:
+        raise ValueError("no usable url") from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ValueError("no web address as url")
+    # Percent-encodes what may not stand in an address (blanks, Cyrillic); leaves what is encoded already.
+    return parts.url
+
+
+def _read_size(value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**50:
+        raise ValueError("no filesize")
+    return value
+
+
+def _read_crc32(value: Any) -> int | None:
+    """Return the CRC-32, or None where the gallery does not know it: "-", empty, null or missing."""
+    return int(value, 16) if isinstance(value, str) and _CRC32.fullmatch(value.strip()) else None
+
+
+def _read_date(value: Any) -> datetime | None:
+    """Return the date, as in "2024-08-17 12:54:32 +0300"; a photo without a usable one is still a photo."""
+    if not isinstance(value, str):
+        return None
+    try:
+        date = datetime.strptime(value.strip(), "%Y-%m-%d %H:%M:%S %z")
+        date.timestamp()  # years at the edges have no UTC
+    except (ValueError, OverflowError):
+        return None
+    return date
+
+
+def _read_name(value: Any, url: str, key: str) -> tuple[Album, str]:
+    """Return album and file name nearest to the listed one that every cloud and computer takes.
+
+    Slashes part albums; empty parts, `.` and `..` lead nowhere and are left out; control characters become `_`; names
+    over 255 characters are cut before their ending.
+    """
+    if not isinstance(value, str):
+        raise ValueError("no name")
+    *albums, name = (_clean(part) for part in _to_unicode(value).split("/"))
+    name = name or _clean(unquote(urlsplit(url).path.rpartition("/")[2])) or key
+    return tuple(album[:LONGEST_NAME] for album in albums if album)[:DEEPEST_ALBUM], _shorten(name)
+
+
+def _clean(part: str) -> str:
+    part = "".join("_" if unicodedata.category(char) == "Cc" else char for char in part)
+    return "" if part.strip() in ("", ".", "..") else part
+
+
+def _shorten(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    ending = PurePosixPath(name).suffix
+    ending = ending if len(ending) <= 16 else ""
+    return name[: LONGEST_NAME - len(ending)] + ending
+
+
+def _to_unicode(text: str) -> str:
+    """Return text that UTF-8 can carry: JSON can smuggle in halves of characters."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _label(entry: Any) -> str:
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return _clean(_to_unicode(name))[:LONGEST_NAME] if isinstance(name, str) else ""

@@ -1,0 +1,179 @@
+"""A photo's bytes from the gallery, readable again from any offset, each block proved. Knows no cloud."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+from common.clouds.base import Photo
+from common.errors import Reason, SessionLost, Transient
+
+# Large enough that a call costs little beside its bytes, small enough that eight threads need 2 MiB, and the unit in
+# which Drive keeps what it got.
+BLOCK_BYTES = 256 * 1024
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
+
+class Source(Protocol):
+    """An open answer of the gallery; what `common.httpclient.Incoming` is."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """With lower-case names."""
+        ...
+
+    def read_into(self, block: memoryview) -> int:
+        """Fill the block; fewer bytes only at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let it go."""
+        ...
+
+
+OpenSource = Callable[[int, str | None], Source]
+
+
+class PhotoStream:
+    """See `common.clouds.base.PhotoStream`. Holds one block and one open answer; used by one thread.
+
+    Size and CRC-32 are those of the list; MD5 is what the cloud must confirm. Each byte is hashed once, in order,
+    however often it is read again.
+
+    Args:
+        photo: what is read.
+        open_source: opens the gallery's answer at an offset, on condition that the photo still has this ETag.
+        check: called before every block; may raise to end the reading.
+    """
+
+    def __init__(self, photo: Photo, open_source: OpenSource, check: Callable[[], None]) -> None:
+        self._photo = photo
+        self._open_source = open_source
+        self._check = check
+        self._buffer = memoryview(bytearray(min(BLOCK_BYTES, photo.size + 1)))
+        self._source: Source | None = None
+        self._etag: str | None = None
+        self._position = 0
+        self._hashed = 0
+        self._crc32 = 0
+        self._proved = False
+        self._forget()
+
+    @property
+    def md5(self) -> str | None:
+        """MD5 in hex once every byte was read."""
+        return self._md5.hexdigest() if self._proved else None
+
+    def blocks(self, start: int, end: int) -> Iterator[memoryview]:
+        """Yield the bytes from start to end; see the protocol."""
+        if self._source is None or self._position != start:
+            self._open(start)
+        while self._position < end:
+            yield self._next_block(min(len(self._buffer), end - self._position))
+        if self._photo.size == 0:
+            self._prove()
+
+    def close(self) -> None:
+        """Let the source go; the stream can be read again."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def _next_block(self, size: int) -> memoryview:
+        self._check()
+        block = self._buffer[: self._read_into(self._buffer[:size])]
+        if len(block) < size:
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the photo ended early")
+        self._hash(block)
+        self._position += size
+        if self._position == self._photo.size:
+            self._prove()
+        return block
+
+    def _read_into(self, block: memoryview) -> int:
+        assert self._source is not None
+        try:
+            return self._source.read_into(block)
+        except Transient:
+            self.close()
+            raise
+
+    def _hash(self, block: memoryview) -> None:
+        fresh = block[max(0, self._hashed - self._position) :]
+        self._md5.update(fresh)
+        self._crc32 = zlib.crc32(fresh, self._crc32)
+        self._hashed += len(fresh)
+
+    def _prove(self) -> None:
+        """Before the last block is given out: nothing follows it, and the whole is what the gallery lists."""
+        if self._read_into(memoryview(bytearray(1))):
+            raise self._worthless("the photo is longer than listed")
+        if self._photo.crc32 is not None and self._crc32 != self._photo.crc32:
+            raise self._worthless("the photo's bytes are not those listed")
+        self._proved = True
+
+    def _open(self, offset: int) -> None:
+        self.close()
+        # What was never hashed cannot be leapt over.
+        start = offset if offset <= self._hashed else 0
+        self._source = self._open_source(start, self._etag if start else None)
+        self._demand_photo()
+        if start and self._source.status == 206:
+            self._demand_range(start)
+            self._position = start
+        else:
+            self._demand_whole()
+            self._forget()
+        self._etag = self._source.headers.get("etag")
+        # A source that cannot start in the middle, or has changed, is read again up to there.
+        while self._position < offset:
+            self._next_block(min(len(self._buffer), offset - self._position))
+
+    def _demand_photo(self) -> None:
+        assert self._source is not None
+        headers = self._source.headers
+        if self._source.status not in (200, 206):
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, f"the gallery answered {self._source.status}")
+        if headers.get("content-encoding", "identity") != "identity":
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery packed the photo")
+        if headers.get("content-type", "").startswith("text/html"):
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a page")
+
+    def _demand_range(self, offset: int) -> None:
+        assert self._source is not None
+        headers = self._source.headers
+        match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+        whole = f"{offset}-{self._photo.size - 1}"
+        if not match or f"{match[1]}-{match[2]}" != whole or match[3] not in ("*", str(self._photo.size)):
+            raise self._worthless("the gallery answered with another range")
+        if self._etag and headers.get("etag") not in (None, self._etag):
+            raise self._worthless("the photo changed while it was read")
+
+    def _demand_whole(self) -> None:
+        assert self._source is not None
+        if self._source.status == 206:
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a part nobody asked for")
+        if self._source.headers.get("content-length", str(self._photo.size)) != str(self._photo.size):
+            raise self._broken(Reason.WRONG_BYTES, "the photo has another size than listed")
+
+    def _broken(self, reason: Reason, detail: str) -> Transient:
+        self.close()
+        return Transient(reason, detail)
+
+    def _worthless(self, detail: str) -> SessionLost:
+        self.close()
+        self._forget()
+        return SessionLost(Reason.WRONG_BYTES, detail)
+
+    def _forget(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._crc32 = 0
+        self._hashed = 0
+        self._position = 0
+        self._proved = False

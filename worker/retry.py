@@ -1,0 +1,73 @@
+"""When to try again, and how long to wait first. Knows no protocol."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from common.errors import ArchiveError, SessionLost, Transient
+
+T = TypeVar("T")
+
+# What another side may ask us to wait; more is its mistake, or a case for another hour.
+LONGEST_REQUEST = 300.0
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How patient we are.
+
+    Args:
+        tries: how often one thing is tried before it has failed, at least 1.
+        base: the first delay, in seconds; every further one is twice as long.
+        longest: the longest delay, in seconds.
+        sleep: waits so many seconds; may raise to end the waiting.
+        jitter: a random number in [0, 1), so that those who failed together do not come back together.
+    """
+
+    tries: int
+    base: float
+    longest: float
+    sleep: Callable[[float], None]
+    jitter: Callable[[], float] = random.random
+
+    def delay(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row: half of it sure, half of it chance."""
+        # Past 2^30 the longest delay is long reached; Python would go on to compute.
+        full = min(self.longest, self.base * 2.0 ** min(failures - 1, 30))
+        return full * (0.5 + 0.5 * self.jitter())
+
+    def persist(self, call: Callable[[], T]) -> T:
+        """Return what the call returns, trying again while it is Transient; raises the last failure."""
+        patience = Patience(self)
+        while True:
+            try:
+                return call()
+            except Transient as error:
+                if not patience.outlasts(error):
+                    raise
+
+
+class Patience:
+    """How often one thing may still fail. Used by one thread."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._failures = 0
+
+    def restore(self) -> None:
+        """Forget the failures: there was progress, so a poor line still gets to its end."""
+        self._failures = 0
+
+    def outlasts(self, error: Transient | SessionLost) -> bool:
+        """Wait before the next try and return true; return false at once when it was the last."""
+        self._failures += 1
+        if self._failures >= self._policy.tries:
+            return False
+        self._policy.sleep(max(self._policy.delay(self._failures), requested_wait(error)))
+        return True
+
+
+def requested_wait(error: ArchiveError) -> float:
+    """Return the seconds that the other side asked for, within reason."""
+    return min(error.wait or 0.0, LONGEST_REQUEST) if isinstance(error, Transient) else 0.0
