@@ -1,14 +1,47 @@
-"""ArchiveJob: one archive as one message, promised by `web` and kept by `worker`. Knows no broker and no cloud."""
+"""ArchiveJob: one archive as one message, promised by `web` and kept by `worker`. Knows no broker and no cloud.
+
+The message is the only state there is: what one delivery leaves to the next travels in it.
+"""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 VERSION = 1
 
 
 class NotOurMessage(ValueError):
-    """The bytes are not an ArchiveJob we understand; says why without repeating them."""
+    """The message is none we can work on; says why without repeating it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How far a job has come.
+
+    Args:
+        slices: how many deliveries have worked on it.
+        copied: photos that earlier slices copied.
+        arrived: what the last slice copied, photo key to the cloud's id: a listing may not show it yet.
+        rejected: photos that cannot be copied, photo key to reason and detail.
+        telling: whether all that is left is to tell the gallery.
+        failed_photos: what it is to be told.
+        waits: how often in a row the job had to wait.
+        waiting_since: when it first had to, Unix time in seconds; 0 when it does not wait.
+        reason: why it waits or ended, a word of `common.errors.Reason`, or empty.
+        stored: photos that were in the cloud when its message was last renewed.
+    """
+
+    slices: int = 0
+    copied: int = 0
+    arrived: Mapping[str, str] = field(default_factory=dict)
+    rejected: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    telling: bool = False
+    failed_photos: int = 0
+    waits: int = 0
+    waiting_since: float = 0
+    reason: str = ""
+    stored: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +56,7 @@ class ArchiveJob:
         gallery_name: the name of the folder in the cloud.
         grant: the guest's permission, sealed for this job's id.
         created_at: when the guest asked, RFC 3339 in UTC.
+        course: how far it has come.
     """
 
     id: str
@@ -32,6 +66,7 @@ class ArchiveJob:
     gallery_name: str
     grant: str
     created_at: str
+    course: Course = Course()
 
     def encode(self) -> bytes:
         """Return the message's body."""
@@ -47,7 +82,8 @@ class ArchiveJob:
         message = _read_object(body)
         if message.get("version") != VERSION:
             raise NotOurMessage("unknown version")
-        return cls(**{field.name: _read_text(message, field.name) for field in fields(cls)})
+        texts = {field.name: _read_text(message, field.name) for field in fields(cls) if field.name != "course"}
+        return cls(**texts, course=_read_course(message.get("course", {})))
 
 
 def _read_object(body: bytes) -> dict[str, Any]:
@@ -65,6 +101,43 @@ def _read_text(message: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise NotOurMessage(f"{name} is missing or not a text")
     return value
+
+
+def _read_course(course: Any) -> Course:
+    """Read what earlier slices left; what is not there is as at the beginning."""
+    if not isinstance(course, dict):
+        raise NotOurMessage("course is not an object")
+    known = {}
+    for name, read in _COURSE_FIELDS.items():
+        try:
+            known[name] = read(course[name])
+        except KeyError:
+            continue
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            raise NotOurMessage(f"course: {name} is not what it should be") from None
+    return Course(**known)
+
+
+def _read_ids(value: Any) -> dict[str, str]:
+    return {str(key): str(file_id) for key, file_id in value.items()}
+
+
+def _read_rejected(value: Any) -> dict[str, tuple[str, str]]:
+    return {str(key): (str(reason), str(detail)) for key, (reason, detail) in value.items()}
+
+
+_COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "slices": int,
+    "copied": int,
+    "arrived": _read_ids,
+    "rejected": _read_rejected,
+    "telling": bool,
+    "failed_photos": int,
+    "waits": int,
+    "waiting_since": float,
+    "reason": str,
+    "stored": int,
+}
 
 
 def grant_context(job_id: str) -> str:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from common.sealing import Sealer, Secret
+from common.signing import decode_secret
 
 T = TypeVar("T")
 
@@ -84,9 +85,13 @@ class Environment:
                 return word
         raise WrongSetting(f"{name} must be one of {', '.join(words)}")
 
+    def base_url(self, name: str, default: str | None, *, local: bool) -> str:
+        """Return a URL that paths are put after, without its last slash; otherwise as `url`."""
+        return self.url(name, default, local=local).rstrip("/")
+
     def url(self, name: str, default: str | None, *, local: bool) -> str:
-        """Return a base URL without its last slash: https, or also http when the local network is allowed."""
-        value = self.text(name, default).rstrip("/")
+        """Return a URL: https, or also http when the local network is allowed."""
+        value = self.text(name, default)
         parts = self._convert(name, value, urlsplit, "a URL")
         if parts.scheme not in ({"http", "https"} if local else {"https"}) or not parts.hostname:
             raise WrongSetting(f"{name} must be an https URL" + (" (or http)" if local else ""))
@@ -129,6 +134,18 @@ class Environment:
         except ValueError as error:
             raise WrongSetting(f"{name}: {error}") from None
 
+    def signing_secrets(self, name: str) -> tuple[Secret, ...]:
+        """Return the secrets of a comma-separated variable that may be left out."""
+        if not (self._environ.get(name, "").strip() or self._environ.get(f"{name}_FILE", "").strip()):
+            return ()
+        secrets = split_words(self.secret(name).reveal())
+        try:
+            for secret in secrets:
+                decode_secret(secret)
+        except ValueError as error:
+            raise WrongSetting(f"{name}: {error}") from None
+        return tuple(Secret(secret) for secret in secrets)
+
     def cloud(self, wanted: Sequence[Variable], *, local: bool) -> CloudSettings | None:
         """Return what a cloud wants, by the variables' names; None when none of its required ones is set."""
         required = [variable for variable in wanted if variable.default is None]
@@ -138,7 +155,7 @@ class Environment:
         if missing:
             raise WrongSetting(f"{missing[0]} is required when the cloud's other variables are set")
         return {
-            v.name: self.secret(v.name) if v.default is None else Secret(self.url(v.name, v.default, local=local))
+            v.name: self.secret(v.name) if v.default is None else Secret(self.base_url(v.name, v.default, local=local))
             for v in wanted
         }
 

@@ -6,6 +6,7 @@ ArchiveError
 ├── SessionLost          this upload: the photo may begin a new one
 ├── PhotoRejected        this photo: the job goes on and says so
 ├── InventoryStale       this look at the cloud: it changed under us, look again
+├── Postponed            this job, for now: it waits in a queue and goes on by itself
 └── JobStopped           this job: only its owner can help
     ├── GrantRevoked
     └── StorageFull
@@ -30,6 +31,8 @@ class Reason(StrEnum):
     PHOTO_UNAVAILABLE = "photo_unavailable"
     WRONG_BYTES = "wrong_bytes"
     URL_NOT_ALLOWED = "url_not_allowed"
+    DAILY_LIMIT = "daily_limit"
+    CANCELLED = "cancelled"
     CLOUD_UNAVAILABLE = "cloud_unavailable"
     CLOUD_REFUSED = "cloud_refused"
     UNREADABLE_ENTRY = "unreadable_entry"
@@ -77,6 +80,10 @@ class PhotoRejected(ArchiveError):
 
 class InventoryStale(ArchiveError):
     """What was seen of the cloud is no longer so: a folder went away; the job looks again."""
+
+
+class Postponed(ArchiveError):
+    """This job cannot go on now: it waits in a queue and goes on by itself."""
 
 
 class JobStopped(ArchiveError):

@@ -61,9 +61,10 @@ class Answer:
             return float(text)
         try:
             until = parsedate_to_datetime(text)
-        except ValueError:
+            seconds = until.timestamp() - time.time()
+        except (ValueError, OverflowError):
             return None
-        return max(0.0, until.timestamp() - time.time())
+        return max(0.0, seconds)
 
 
 class HttpClient:
@@ -143,6 +144,7 @@ class HttpClient:
     def equip(self, session: requests.Session) -> None:
         """Give a session of the OAuth libraries, which speak through requests, our authorities and timeouts."""
         session.trust_env = False
+        session.max_redirects = 0  # a redirect is an error: it would carry our secrets to wherever it points
         session.verify = self._ca_bundle or True
         session.headers["User-Agent"] = USER_AGENT
         session.mount("https://", _TimedAdapter())
@@ -206,12 +208,21 @@ class _TimedAdapter(HTTPAdapter):
 
 
 class _SendTimeout:
-    """Gives a fresh connection the time a block may take to leave, which is not the time it may take to connect."""
+    """Gives a connection the time a block may take to leave, which is not the time it may take to connect."""
+
+    sock: socket.socket | None
+    timeout: float | None
 
     def _new_conn(self) -> socket.socket:
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]
         connected.settimeout(SEND_SECONDS)
         return connected
+
+    def request(self, *args: Any, **options: Any) -> None:
+        # A connection that stands already (a kept one, and every TLS one) would be set back to the time to connect.
+        if self.sock is not None:
+            self.timeout = SEND_SECONDS
+        super().request(*args, **options)  # type: ignore[misc]
 
 
 class _HttpConnection(_SendTimeout, urllib3.connection.HTTPConnection):

@@ -37,7 +37,7 @@ class CommonSettings:
         return {
             "rabbitmq_url": env.broker("RABBITMQ_URL"),
             "sealer": env.sealer("SECRET_KEYS"),
-            "gallery_base_url": env.url("GALLERY_BASE_URL", "https://app.litegallery.io", local=local),
+            "gallery_base_url": env.base_url("GALLERY_BASE_URL", "https://app.litegallery.io", local=local),
             "allow_local_network": local,
             "ca_bundle": env.file("CA_BUNDLE"),
             "log_level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
@@ -76,7 +76,7 @@ class WebSettings(CommonSettings):
         redirect_hosts = env.text("REDIRECT_HOSTS", GALLERY_HOSTS)
         return cls(
             **common,
-            public_base_url=env.url("PUBLIC_BASE_URL", None, local=common["allow_local_network"]),
+            public_base_url=env.base_url("PUBLIC_BASE_URL", None, local=common["allow_local_network"]),
             redirect_hosts=_hosts(redirect_hosts),
             cors_hosts=_hosts(env.text("CORS_HOSTS", redirect_hosts)),
             rate_limit_per_minute=env.integer("RATE_LIMIT_PER_MINUTE", 60, least=0),
@@ -91,6 +91,7 @@ class WorkerSettings(CommonSettings):
     """What `worker` reads."""
 
     done_url: str
+    done_signing_secrets: tuple[Secret, ...]
     photo_hosts: tuple[str, ...]
     port: int
     jobs: int
@@ -99,6 +100,7 @@ class WorkerSettings(CommonSettings):
     retry_attempts: int
     retry_base_seconds: float
     retry_max_seconds: float
+    slice_seconds: float
     shutdown_grace_seconds: float
 
     @classmethod
@@ -110,6 +112,7 @@ class WorkerSettings(CommonSettings):
         return cls(
             **common,
             done_url=env.url("DONE_URL", common["gallery_base_url"] + "/cloud_archive/done", local=local),
+            done_signing_secrets=env.signing_secrets("DONE_SIGNING_SECRET"),
             photo_hosts=_hosts(env.text("PHOTO_HOSTS", GALLERY_HOSTS)),
             port=env.integer("WORKER_PORT", 8001, least=1, most=65535),
             jobs=env.integer("WORKER_JOBS", 4, least=1),
@@ -119,6 +122,7 @@ class WorkerSettings(CommonSettings):
             retry_attempts=env.integer("RETRY_ATTEMPTS", 5, least=1),
             retry_base_seconds=env.seconds("RETRY_BASE_SECONDS", 1),
             retry_max_seconds=env.seconds("RETRY_MAX_SECONDS", 60),
+            slice_seconds=env.seconds("SLICE_SECONDS", 600),
             shutdown_grace_seconds=env.seconds("SHUTDOWN_GRACE_SECONDS", 25),
         )
 
@@ -127,6 +131,11 @@ def load_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
     """Return the process's variables over those of a `.env` file: the real ones win."""
     from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     return {**from_file, **os.environ}
+
+
+def let_oauthlib_speak_http() -> None:
+    """Let oauthlib reach a cloud by plain http, only for ALLOW_LOCAL_NETWORK; it takes that word from nowhere else."""
+    os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 
 def _hosts(words: str) -> tuple[str, ...]:

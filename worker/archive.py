@@ -3,45 +3,42 @@
 import hashlib
 import logging
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
-from common.clouds.base import Folder, Inventory, Photo, PhotoStream, Storage, StoredPhoto, album_key
-from common.errors import ArchiveError, InventoryStale, PhotoRejected, Reason, StorageFull
-from worker.manifest import Failure, Manifest
+from common.clouds.base import Folder, Inventory, Photo, PhotoStream, Storage, StoredPhoto, UploadSession, album_key
+from common.errors import InventoryStale, PhotoRejected, Postponed, Reason, StorageFull
+from worker.manifest import Manifest
 from worker.retry import Patience, RetryPolicy
-from worker.stopping import Stop
+from worker.round import Round, copy_round
+from worker.stopping import Signals
 from worker.transfer import copy_photo
 
 logger = logging.getLogger(__name__)
 
-# Two looks are the rule: before copying and after. More are needed only when somebody changes things meanwhile, and
-# who does so for ever is told the truth instead.
-MOST_LOOKS = 4
+# When the cloud changes under us the inventory is taken again; for one that never settles the job waits.
+MOST_STALE_LOOKS = 4
+# Reasons that the gallery's list may help with: it may name another address by now.
+_SOURCE_REASONS = (Reason.PHOTO_UNAVAILABLE, Reason.GALLERY_UNAVAILABLE)
 
-OpenStream = Callable[[Photo, Stop], PhotoStream]
+OpenStream = Callable[[Photo, Callable[[], None]], PhotoStream]
+Rejected = dict[str, PhotoRejected]
 
 
 @dataclass
-class Verdict:
-    """How an archive ended.
+class Tally:
+    """What became of the photos so far, by their keys.
 
     Args:
-        photos: how many the gallery lists.
-        copied: how many this run brought.
-        skipped: how many were there before.
-        failures: the listed photos that are not in the cloud, and why.
-        reason: why the job stopped early, if it did.
+        skipped: were in the cloud before this delivery.
+        arrived: were copied by this delivery or the one before.
+        rejected: cannot be copied, and why.
     """
 
-    photos: int = 0
-    copied: int = 0
-    skipped: int = 0
-    failures: list[Failure] = field(default_factory=list)
-    reason: Reason | None = None
-    detail: str = ""
+    skipped: set[str] = field(default_factory=set)
+    arrived: dict[str, StoredPhoto] = field(default_factory=dict)
+    rejected: Rejected = field(default_factory=dict)
 
 
 def archive_key(job: ArchiveJob) -> str:
@@ -58,82 +55,114 @@ class Archive:
 
     Args:
         job: the promise.
-        manifest: what the gallery lists.
+        fetch_manifest: returns what the gallery lists; raises Transient.
         storage: the guest's cloud.
-        open_stream: gives a photo's bytes.
+        tally: what earlier deliveries know; carried on here.
+        open_stream: gives a photo's bytes; what it is given is called before every block and may raise.
         policy: how patient to be with each photo and each call.
         threads: photos at a time.
-        stop: ends the work.
+        signals: end the work.
     """
 
     def __init__(
         self,
         job: ArchiveJob,
-        manifest: Manifest,
+        fetch_manifest: Callable[[], Manifest],
         storage: Storage,
+        tally: Tally,
         *,
         open_stream: OpenStream,
         policy: RetryPolicy,
         threads: int,
-        stop: Stop,
+        signals: Signals,
     ) -> None:
-        self._job = job
         self._key = archive_key(job)
-        self._manifest = manifest
+        self._gallery_name = job.gallery_name
+        self._fetch_manifest = fetch_manifest
         self._storage = storage
+        self._tally = tally
         self._open_stream = open_stream
         self._policy = policy
         self._threads = threads
-        self._stop = stop
-        self._copied: set[str] = set()
-        self._skipped: set[str] = set()
-        self._rejected: dict[str, Failure] = {}
+        self._signals = signals
+        self._photos: dict[str, Photo] = {}
+        self._hopeless: set[str] = set()
+        self._had_nothing = False
+        self._refreshed = False
 
-    def keep(self) -> Verdict:
-        """Copy what is missing and return how it ended; safe to repeat.
+    def keep(self, manifest: Manifest) -> None:
+        """Copy what is missing; safe to repeat. What became of the photos is in the tally.
 
         Raises:
-            Interrupted: it was told to stop.
+            Interrupted: there is more to do, but the work was told to stop.
+            Postponed, Transient: there is more to do, but not now.
+            JobStopped: there is more to do, but only the guest can help.
         """
-        reason, detail = None, ""
-        try:
-            self._reconcile()
-        except ArchiveError as error:
-            reason, detail = error.reason, error.detail
-        return self._judge(reason, detail)
-
-    def _reconcile(self) -> None:
-        for look in range(MOST_LOOKS):
-            inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
-            missing = self._compare(inventory, first=look == 0)
-            if not missing:
-                return
+        self._photos = {photo.key: photo for photo in manifest.photos}
+        stale_looks = 0
+        inventory = self._look()
+        self._tally.skipped = {key for key, copies in self._stored(inventory).items() if copies}
+        self._tally.skipped -= self._tally.arrived.keys()
+        while missing := self._compare(inventory):
             self._demand_space(missing)
             try:
-                self._copy(missing, inventory)
+                done = self._copy(missing, inventory)
+                # A cloud that is down shows here; then nobody was rejected.
+                inventory = self._look()
+                self._conclude(done)
             except InventoryStale as stale:
+                stale_looks += 1
                 logger.warning("the cloud changed meanwhile: %s", stale.detail)
+                if stale_looks == MOST_STALE_LOOKS:
+                    raise Postponed(stale.reason, stale.detail) from None
+                inventory = self._look()
 
-    def _compare(self, inventory: Inventory, *, first: bool) -> list[Photo]:
-        """Return what is still to be copied; removes what is there twice."""
-        stored: dict[str, list[StoredPhoto]] = {}
-        for item in inventory.photos:
-            stored.setdefault(item.key, []).append(item)
+    def count_stored(self, manifest: Manifest) -> int:
+        """Return how many of the listed photos are in the cloud."""
+        self._photos = {photo.key: photo for photo in manifest.photos}
+        return sum(map(bool, self._stored(self._look()).values()))
+
+    def _look(self) -> Inventory:
+        inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
+        if inventory.spare_albums:
+            logger.info("an album was there twice")
+            self._policy.persist(lambda: self._storage.join_albums(inventory))
+            inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
+        return inventory
+
+    def _stored(self, inventory: Inventory) -> dict[str, list[StoredPhoto]]:
+        """Return the copies there are of every listed photo, as it is listed now."""
+        copies: dict[str, list[StoredPhoto]] = {key: [] for key in self._photos}
+        for stored in inventory.photos:
+            photo = self._photos.get(stored.key)
+            if photo and stored.is_copy_of(photo):
+                copies[stored.key].append(stored)
+        return copies
+
+    def _compare(self, inventory: Inventory) -> list[Photo]:
+        """Return what is still to be copied, what failed before last; removes what is there twice."""
         missing = []
-        for photo in self._manifest.photos:
-            copies = [item for item in stored.get(photo.key, []) if item.is_copy_of(photo)]
-            self._remove_doubles(copies)
-            if copies and first:
-                self._skipped.add(photo.key)
-            # A listing may lag behind: what this run saw arrive has arrived.
-            elif not copies and photo.key not in self._copied and photo.key not in self._rejected:
-                missing.append(photo)
-        return missing
+        for key, copies in self._stored(inventory).items():
+            # Whoever else removes doubles at the same time keeps the same one.
+            for double in sorted(copies, key=lambda item: item.id)[1:]:
+                self._remove(double)
+            if not copies and key not in self._tally.rejected and not self._has_arrived(key):
+                missing.append(self._photos[key])
+        return sorted(missing, key=lambda photo: photo.key in self._hopeless)
 
-    def _remove_doubles(self, copies: list[StoredPhoto]) -> None:
-        # Whoever else does the same at the same time keeps the same one.
-        for double in sorted(copies, key=lambda item: item.id)[1:]:
-            self._policy.persist(lambda double=double: self._storage.remove(double))  # type: ignore[misc]
+    def _remove(self, double: StoredPhoto) -> None:
+        logger.info("a photo was there twice", extra={"photo": double.key})
+        self._policy.persist(lambda: self._storage.remove(double))
+
+    def _has_arrived(self, key: str) -> bool:
+        """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes."""
+        stored = self._tally.arrived.get(key)
+        if stored is None:
+            return False
+        if self._policy.persist(lambda: self._storage.is_there(stored)):
+            return True
+        del self._tally.arrived[key]
+        return False
 
     def _demand_space(self, missing: Collection[Photo]) -> None:
         needed = sum(photo.size for photo in missing)
@@ -141,54 +170,54 @@ class Archive:
         if free is not None and needed > free:
             raise StorageFull(f"{needed} bytes needed, {free} free", needed=needed, free=free)
 
-    def _copy(self, missing: Collection[Photo], inventory: Inventory) -> None:
-        """Copy photos side by side; the first error that is not a photo's own ends the others."""
-        wanted = {photo.album for photo in missing}
-        self._policy.persist(lambda: self._storage.make_albums(self._key, self._job.gallery_name, wanted, inventory))
-        halt = Stop(self._stop)
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="photo") as pool:
-            copies = {
-                pool.submit(self._copy_one, photo, inventory.albums[album_key(photo.album)], halt): photo
-                for photo in missing
-            }
-            try:
-                for copy in as_completed(copies):
-                    self._note(copies[copy], copy)
-            except BaseException:
-                halt.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+    def _copy(self, missing: Collection[Photo], inventory: Inventory) -> Round:
+        albums = {photo.album for photo in missing}
+        self._policy.persist(lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory))
 
-    def _copy_one(self, photo: Photo, folder: Folder, halt: Stop) -> StoredPhoto:
-        halt.check()
-        stream = self._open_stream(photo, halt)
-        policy = RetryPolicy(self._policy.tries, self._policy.base, self._policy.longest, halt.sleep)
+        def copy_one(photo: Photo, signals: Signals) -> StoredPhoto:
+            return self._copy_one(photo, inventory.albums[album_key(photo.album)], signals)
+
+        return copy_round(
+            missing,
+            copy_one,
+            self._tally.arrived,
+            given_up=self._hopeless,
+            threads=self._threads,
+            signals=self._signals,
+        )
+
+    def _copy_one(self, photo: Photo, folder: Folder, signals: Signals) -> StoredPhoto:
+        def begin() -> UploadSession:
+            self._policy.pace.take_turn()
+            session = self._storage.begin(self._key, photo, folder)
+            self._policy.pace.accept()
+            return session
+
+        stream = self._open_stream(photo, signals.let_go.check)
+        policy = replace(self._policy, sleep=signals.wind_down.sleep)
         try:
-            return copy_photo(stream, lambda: self._storage.begin(self._key, photo, folder), Patience(policy))
+            return copy_photo(stream, begin, Patience(policy))
         finally:
             stream.close()
 
-    def _note(self, photo: Photo, copy: "Future[StoredPhoto]") -> None:
-        try:
-            copy.result()
-        except PhotoRejected as rejected:
-            self._rejected[photo.key] = Failure(photo.name, rejected.reason, rejected.detail)
-            logger.warning("a photo was not copied: %s", rejected, extra={"photo": photo.key})
-        else:
-            self._copied.add(photo.key)
+    def _conclude(self, done: Round) -> None:
+        """Judge the photos that failed: it may be their own fault, or that of something that concerns them all."""
+        if done.shows_outage and (done.is_complete or self._had_nothing):
+            failure = next(iter(done.failed.values()))
+            raise Postponed(failure.reason, failure.detail)
+        self._had_nothing = not done.any_arrived
+        if not done.is_complete:
+            # Others were not tried yet. If they arrive, these here were broken themselves.
+            self._hopeless.update(done.failed)
+            return
+        self._tally.rejected.update(self._without_moved(done.failed))
 
-    def _judge(self, reason: Reason | None, detail: str) -> Verdict:
-        failures = list(self._manifest.unusable)
-        for photo in self._manifest.photos:
-            if photo.key in self._rejected:
-                failures.append(self._rejected[photo.key])
-            elif photo.key not in self._copied and photo.key not in self._skipped:
-                failures.append(Failure(photo.name, reason or Reason.CLOUD_UNAVAILABLE, detail))
-        return Verdict(
-            photos=len(self._manifest.photos) + len(self._manifest.unusable),
-            copied=len(self._copied),
-            skipped=len(self._skipped),
-            failures=failures,
-            reason=reason,
-            detail=detail,
-        )
+    def _without_moved(self, failed: Rejected) -> Rejected:
+        """Return the failures less those of photos that the gallery lists under another address by now."""
+        if self._refreshed or not any(failure.reason in _SOURCE_REASONS for failure in failed.values()):
+            return failed
+        self._refreshed = True
+        listed = {photo.key: photo for photo in self._policy.persist(self._fetch_manifest).photos}
+        moved = {key for key in failed if key in listed and listed[key].url != self._photos[key].url}
+        self._photos.update({key: listed[key] for key in moved})
+        return {key: failure for key, failure in failed.items() if key not in moved}

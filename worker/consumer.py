@@ -2,7 +2,7 @@
 
 The connection belongs to one thread: it takes messages, serves heartbeats and sends acknowledgements while the jobs run
 on threads of their own. A lost connection does not stop a job: when the broker hands the same message out again, this
-process goes on with the job it already runs.
+process goes on with the job it already runs. When it does not, another worker has it, and the job here ends.
 """
 
 import logging
@@ -23,8 +23,9 @@ from common.archive_job import ArchiveJob, NotOurMessage
 from common.errors import Transient
 from common.publisher import connection_parameters
 from common.sealing import Secret
-from common.topology import JOBS, declare
-from worker.stopping import Interrupted, Stop
+from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
+from worker.cancelling import Cancelled
+from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +33,35 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 20
 FIRST_RECONNECT_DELAY, LONGEST_RECONNECT_DELAY = 0.5, 30.0
+# A message that does not come back so long after a new connection, in seconds, has gone to another worker.
+TAKEN_OVER_AFTER = 10.0
+# Of the grace at the end: how much of it what moves may take to come to its end; the rest is for giving back.
+WINDING_DOWN = 0.6
+# Before a message is given back because the queue itself is in trouble: without it the two would race in a circle.
+REST_SECONDS = 3.0
 
-Work = Callable[[ArchiveJob], None]
-Bury = Callable[[bytes, str], None]
+Work = Callable[[ArchiveJob, int, Signals], None]
+Bury = Callable[[bytes, str, str], None]
 Settle = Callable[[BlockingChannel, int], None]
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """Where a message came from: it can be settled there, and nowhere else."""
+@dataclass
+class Held:
+    """A message in our hands.
+
+    Args:
+        connection, channel, tag: where it came from; it can be settled there, and nowhere else.
+        message_id: of the message, which is the job's id.
+        returns: how often it came back before.
+        signals: end its job.
+    """
 
     connection: BlockingConnection
     channel: BlockingChannel
     tag: int
+    message_id: str
+    returns: int
+    signals: Signals
 
 
 class Consumer:
@@ -52,26 +69,28 @@ class Consumer:
 
     Args:
         url: of the broker.
-        work: keeps one job. Returns when its message has served; raises Interrupted or Transient when the message
-            must come back, and anything else when the job is beyond us.
-        bury: puts a message that is beyond us among the dead, with the reason; raises Transient when it cannot.
+        work: keeps one job, given how often its message came back. Returns when the message has served; raises
+            Interrupted or Transient when it must come back, anything else when the job is beyond us.
+        bury: puts a message among the dead: its body, its id and the reason; raises Transient when it cannot.
         jobs: how many at a time.
-        stop: ends the taking of messages.
-        grace: seconds the running jobs then have for their end.
+        signals: end the taking of messages and the jobs.
+        grace: seconds that the running jobs then have for their end.
     """
 
-    def __init__(self, url: Secret, work: Work, bury: Bury, *, jobs: int, stop: Stop, grace: float) -> None:
+    def __init__(self, url: Secret, work: Work, bury: Bury, *, jobs: int, signals: Signals, grace: float) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker", heartbeat=HEARTBEAT_SECONDS)
         self._work = work
         self._bury = bury
         self._jobs = jobs
-        self._stop = stop
+        self._signals = signals
         self._grace = grace
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
         # By the message's body: the same message may come again over another connection.
-        self._held: dict[bytes, Delivery] = {}
+        self._held: dict[bytes, Held] = {}
         self._done: dict[bytes, Settle] = {}
+        self._cancelled = Cancelled()
         self._lock = threading.Lock()
+        self._connected_at = 0.0
         self._consuming = False
         self._ticked_at = time.monotonic()
 
@@ -88,7 +107,7 @@ class Consumer:
     def run(self) -> None:
         """Take messages until told to stop, then wait for the jobs' end as long as the grace allows."""
         delay = FIRST_RECONNECT_DELAY
-        while not self._stop.is_set():
+        while not self._signals.wind_down.is_set():
             try:
                 self._consume()
                 delay = FIRST_RECONNECT_DELAY
@@ -96,7 +115,7 @@ class Consumer:
                 logger.warning("the broker is out of reach", extra={"error": type(error).__name__, "retry_in": delay})
                 self._ticked_at = time.monotonic()
                 with suppress(Interrupted):
-                    self._stop.sleep(delay)
+                    self._signals.wind_down.sleep(delay)
                 delay = min(delay * 2, LONGEST_RECONNECT_DELAY)
             finally:
                 self._consuming = False
@@ -107,22 +126,31 @@ class Consumer:
             channel = connection.channel()
             declare(channel)
             channel.basic_qos(prefetch_count=self._jobs)
-            cancelled: list[Any] = []
+            self._listen_for_cancels(channel)
+            ended: list[Any] = []
             # RabbitMQ 4.3 takes an overdue delivery away by ending the consumer, and leaves the channel open.
-            channel.add_on_cancel_callback(cancelled.append)
+            channel.add_on_cancel_callback(ended.append)
             consumer_tag = channel.basic_consume(JOBS, partial(self._take, connection))
+            self._connected_at = time.monotonic()
             self._consuming = True
-            while not self._stop.is_set() and not cancelled:
+            while not self._signals.wind_down.is_set() and not ended:
                 self._tick(connection)
-            if not cancelled:
+            if not ended:
                 channel.basic_cancel(consumer_tag)
                 self._drain(connection)
+
+    def _listen_for_cancels(self, channel: BlockingChannel) -> None:
+        queue = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
+        channel.queue_bind(queue, NEWS_EXCHANGE, CANCEL_KEYS)
+        channel.basic_consume(queue, self._hear_cancel, auto_ack=True)
 
     def _drain(self, connection: BlockingConnection) -> None:
         """Keep the connection alive until the last job has let go: without that its acknowledgement never leaves."""
         self._consuming = False
-        deadline = time.monotonic() + self._grace
-        while self._held and time.monotonic() < deadline:
+        began = time.monotonic()
+        while self._held and (passed := time.monotonic() - began) < self._grace:
+            if passed > self._grace * WINDING_DOWN:
+                self._signals.let_go.set(Cause.SHUTDOWN)
             self._tick(connection)
         connection.process_data_events(0)
 
@@ -130,63 +158,102 @@ class Consumer:
         connection.process_data_events(TICK_SECONDS)
         self._ticked_at = time.monotonic()
         self._settle_done(connection)
+        self._leave_to_others(connection)
 
     def _take(
         self,
         connection: BlockingConnection,
         channel: BlockingChannel,
         method: pika.spec.Basic.Deliver,
-        _properties: pika.BasicProperties,
+        properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
         with self._lock:
-            again = body in self._held
-            self._held[body] = Delivery(connection, channel, method.delivery_tag)
-        if again:
-            logger.info("a message came again; its job goes on")
-        else:
-            self._threads.submit(self._run, body)
+            known = self._held.get(body)
+            if known:
+                known.connection, known.channel, known.tag = connection, channel, method.delivery_tag
+                logger.info("a message came again; its job goes on", extra={"job": known.message_id})
+                return
+            returns = delivery_count(properties.headers)
+            message_id = properties.message_id or ""
+            self._held[body] = held = Held(
+                connection, channel, method.delivery_tag, message_id, returns, Signals(self._signals)
+            )
+        if message_id in self._cancelled:
+            held.signals.stop(Cause.CANCELLED)
+        self._threads.submit(self._run, body, held)
 
-    def _run(self, body: bytes) -> None:
-        settle = self._try_to_work(body)
+    def _hear_cancel(
+        self,
+        _channel: BlockingChannel,
+        method: pika.spec.Basic.Deliver,
+        _properties: pika.BasicProperties,
+        _body: bytes,
+    ) -> None:
+        job_id = method.routing_key.split(".")[1]
+        self._cancelled.add(job_id)
+        for held in list(self._held.values()):
+            if held.message_id == job_id:
+                held.signals.stop(Cause.CANCELLED)
+
+    def _run(self, body: bytes, held: Held) -> None:
+        settle = self._try_to_work(body, held)
         with self._lock:
             self._done[body] = settle
-            connection = self._held[body].connection
+            connection = held.connection
         # Only wakes the connection's thread; a lost connection is woken by nobody, its message comes again.
         with suppress(ConnectionWrongStateError):
             connection.add_callback_threadsafe(lambda: None)
 
-    def _try_to_work(self, body: bytes) -> Settle:
+    def _try_to_work(self, body: bytes, held: Held) -> Settle:
         try:
-            self._work(ArchiveJob.decode(body))
+            self._work(ArchiveJob.decode(body), held.returns, held.signals)
         except Interrupted:
             return _give_back
         except Transient as error:
-            logger.warning("the job goes back to the queue: %s", error)
-            return _give_back
+            logger.warning("the job goes back to the queue: %s", error, extra={"job": held.message_id})
+            return self._give_back_later()
         except NotOurMessage as refused:
-            logger.error("a message is not ours: %s", refused)  # noqa: TRY400 - nothing in its trace helps
-            return self._try_to_bury(body, str(refused))
+            logger.error("a message is beyond us: %s", refused, extra={"job": held.message_id})  # noqa: TRY400
+            return self._try_to_bury(body, held, str(refused))
         except Exception as bug:
-            logger.exception("a job is beyond us")
-            return self._try_to_bury(body, f"bug: {type(bug).__name__}")
+            logger.exception("a job met a bug", extra={"job": held.message_id})
+            return self._try_to_bury(body, held, f"bug: {type(bug).__name__}")
         return _acknowledge
 
-    def _try_to_bury(self, body: bytes, reason: str) -> Settle:
+    def _try_to_bury(self, body: bytes, held: Held, reason: str) -> Settle:
         try:
-            self._bury(body, reason)
+            self._bury(body, held.message_id, reason)
         except Transient:
-            return _give_back
+            return self._give_back_later()
         return _acknowledge
+
+    def _give_back_later(self) -> Settle:
+        with suppress(Interrupted):
+            self._signals.wind_down.sleep(REST_SECONDS)
+        return _give_back
 
     def _settle_done(self, connection: BlockingConnection) -> None:
         with self._lock:
             done = [(body, settle) for body, settle in self._done.items() if self._held[body].connection is connection]
         for body, settle in done:
-            delivery = self._held[body]
-            settle(delivery.channel, delivery.tag)
-            with self._lock:
-                del self._held[body], self._done[body]
+            held = self._held[body]
+            settle(held.channel, held.tag)
+            self._forget(body)
+
+    def _leave_to_others(self, connection: BlockingConnection) -> None:
+        """End the jobs whose messages did not come back over this connection."""
+        if time.monotonic() - self._connected_at < TAKEN_OVER_AFTER:
+            return
+        for body, held in list(self._held.items()):
+            if held.connection is not connection:
+                held.signals.stop(Cause.TAKEN_OVER)
+                if body in self._done:
+                    self._forget(body)
+
+    def _forget(self, body: bytes) -> None:
+        with self._lock:
+            del self._held[body], self._done[body]
 
 
 def _acknowledge(channel: BlockingChannel, tag: int) -> None:

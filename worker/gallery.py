@@ -1,6 +1,7 @@
 """The gallery: its list, its photos, and the call that tells it an archive has ended. Knows no cloud."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urljoin, urlsplit
 
@@ -9,6 +10,8 @@ from common.clouds.base import Photo
 from common.errors import PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient, Incoming
 from common.links import LinkRefused, check_link
+from common.sealing import Secret
+from common.signing import sign
 from worker.manifest import Manifest, read_manifest
 
 # 10,000 photos need 3 MB; a hundred thousand still fit.
@@ -24,16 +27,25 @@ class Gallery:
         base_url: where lists are read, and photos whose own host has not got them.
         photo_hosts: patterns of the hosts photos may be read from.
         done_url: called when an archive has ended.
+        signing_secrets: sign the done call; none, none.
         local: whether photos may also be read by plain http and from any port.
     """
 
     def __init__(
-        self, http: HttpClient, *, base_url: str, photo_hosts: Sequence[str], done_url: str, local: bool
+        self,
+        http: HttpClient,
+        *,
+        base_url: str,
+        photo_hosts: Sequence[str],
+        done_url: str,
+        signing_secrets: Sequence[Secret],
+        local: bool,
     ) -> None:
         self._http = http
         self._base_url = base_url
         self._photo_hosts = photo_hosts
         self._done_url = done_url
+        self._signing_secrets = signing_secrets
         self._local = local
 
     def fetch_manifest(self, archive_url: str) -> Manifest:
@@ -81,15 +93,17 @@ class Gallery:
         Raises:
             Transient: the gallery did not take it.
         """
-        body = {"cloud_type": job.cloud_type, "failed_photos": failed_photos, "archive_type": job.archive_type}
+        end = {"cloud_type": job.cloud_type, "failed_photos": failed_photos, "archive_type": job.archive_type}
+        body = json.dumps(end).encode()
         headers = {
             "Content-Type": "application/json",
             "Idempotency-Key": job.id,
             "X-Cloud-Archive-Job": job.id,
             # A header carries bytes; so a link with letters of any script goes out as it was given.
             "X-Cloud-Archive-Url": job.archive_url.encode().decode("latin-1"),
+            **sign(self._signing_secrets, job.id, int(time.time()), body),
         }
-        answer = self._http.request("POST", self._done_url, headers=headers, body=json.dumps(body).encode())
+        answer = self._http.request("POST", self._done_url, headers=headers, body=body)
         if not 200 <= answer.status < 300:
             raise Transient(Reason.GALLERY_UNAVAILABLE, f"the gallery answered {answer.status}", wait=answer.wait())
 
@@ -104,8 +118,9 @@ class Gallery:
             incoming.close()
             target = incoming.headers.get("location")
             if incoming.status not in (301, 302, 303, 307, 308) or not target:
-                raise Transient(Reason.PHOTO_UNAVAILABLE, f"the gallery answered {incoming.status}")
-            url = urljoin(url, target)
+                reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else Reason.PHOTO_UNAVAILABLE
+                raise Transient(reason, f"the gallery answered {incoming.status}")
+            url = _join(url, target)
         raise Transient(Reason.PHOTO_UNAVAILABLE, "the gallery leads in a circle")
 
     def _check(self, url: str) -> None:
@@ -122,6 +137,13 @@ def list_url(base_url: str, archive_url: str) -> str:
     `https://app.litegallery.io/g/api/stream/858329/f9d2…?json=true`.
     """
     return f"{base_url}{urlsplit(archive_url).path}?json=true"
+
+
+def _join(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        raise Transient(Reason.PHOTO_UNAVAILABLE, "the gallery leads to no address") from None
 
 
 def _path_and_query(url: str) -> str:

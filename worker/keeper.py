@@ -1,104 +1,118 @@
-"""Keep one job: open its grant, run its archive, tell the gallery. Wires the rooms of one job together."""
+"""What becomes of a job: it goes on, it waits, it ends and the gallery is told. Knows neither photos nor the broker."""
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
 
-from common.archive_job import ArchiveJob, NotOurMessage, grant_context
-from common.clouds import find_cloud
-from common.clouds.base import Photo, Storage
-from common.clouds.grant import Grant, GrantInUse
-from common.errors import Transient
-from common.httpclient import HttpClient
-from common.sealing import NotSealedByUs
-from common.settings import WorkerSettings
-from worker.archive import Archive, Verdict
+from common.archive_job import ArchiveJob, NotOurMessage
+from common.errors import ArchiveError, Reason, Transient
 from worker.gallery import Gallery
-from worker.manifest import Manifest
-from worker.photo_stream import PhotoStream
-from worker.retry import RetryPolicy
-from worker.stopping import Stop
+from worker.slice import Outcome
+from worker.stopping import Signals
 
 logger = logging.getLogger(__name__)
 
-OpenStorage = Callable[[ArchiveJob], Storage]
+# How long a job waits for a gallery or a cloud that is down, or for its done call to be taken, in seconds.
+LONGEST_WAIT = 24 * 3600.0
+# The waiting queue of each wait in a row; the last one goes on.
+WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 2, 2, 2, 3)
+# A daily limit ends after hours: there is no use in asking every few seconds.
+DAILY_LEVEL = WAIT_LEVELS[-1]
+
+
+class JobQueue(Protocol):
+    """Where a job goes on; both raise Transient when it cannot be had."""
+
+    def put_behind(self, job: ArchiveJob) -> None:
+        """Put a job behind the others."""
+        ...
+
+    def let_wait(self, job: ArchiveJob, level: int) -> None:
+        """Put a job where it waits before it returns by itself; level 0 is the shortest wait."""
+        ...
+
+
+WorkSlice = Callable[[ArchiveJob, int, Signals], tuple[ArchiveJob, Outcome]]
 
 
 class Keeper:
     """Keeps jobs, each on the thread that calls. Thread-safe.
 
     Args:
-        settings: the worker's.
-        gallery: where photos come from.
-        open_storage: opens a job's cloud with its grant.
-        stop: ends the work.
+        work: works one slice of a job; returns the job as it must travel on, and how the slice ended.
+        gallery: is told of the end.
+        queue: where jobs go on.
+        now: Unix time in seconds.
     """
 
-    def __init__(self, settings: WorkerSettings, gallery: Gallery, open_storage: OpenStorage, stop: Stop) -> None:
-        self._settings = settings
+    def __init__(
+        self, work: WorkSlice, gallery: Gallery, queue: JobQueue, now: Callable[[], float] = time.time
+    ) -> None:
+        self._work = work
         self._gallery = gallery
-        self._open_storage = open_storage
-        self._stop = stop
-        self._policy = RetryPolicy(
-            settings.retry_attempts, settings.retry_base_seconds, settings.retry_max_seconds, stop.sleep
-        )
+        self._queue = queue
+        self._now = now
 
-    def keep(self, job: ArchiveJob) -> None:
-        """Keep one job; safe to repeat.
+    def keep(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
+        """Work on a job as long as one delivery may; safe to repeat. When it returns, the message has served.
+
+        Args:
+            job: the promise, and how far it has come.
+            returns: how often this very message came back before.
+            signals: end the work.
 
         Raises:
-            NotOurMessage: its grant or its cloud is not ours.
-            Interrupted: it was told to stop.
-            Transient: the gallery did not take the news.
+            NotOurMessage: it cannot be worked on, or the gallery never took its end.
+            Interrupted: another worker has the message by now.
+            Transient: the queue could not be had; the message must come back.
         """
-        storage = self._open_storage(job)
-        try:
-            manifest = self._policy.persist(lambda: self._gallery.fetch_manifest(job.archive_url))
-        except Transient as error:
-            # Without a list there is no count to tell.
-            logger.error("an archive failed: %s", error, extra={"job": job.id})  # noqa: TRY400 - no bug
+        if job.course.telling:
+            self._tell(job)
             return
-        verdict = self._run(job, manifest, storage)
-        self._policy.persist(lambda: self._gallery.tell_done(job, len(verdict.failures)))
-        logger.info("an archive ended", extra={"job": job.id, **_describe(verdict)})
+        job, outcome = self._work(job, returns, signals)
+        if outcome.waits_for and self._wait(job, outcome.waits_for):
+            return
+        if not outcome.ended and not outcome.waits_for:
+            self._queue.put_behind(job)
+            return
+        reason = outcome.waits_for.reason if outcome.waits_for else job.course.reason
+        logger.info(
+            "an archive ended",
+            extra={
+                "job": job.id,
+                "copied": job.course.copied,
+                "failed": job.course.failed_photos,
+                "slices": job.course.slices,
+                "reason": str(reason),
+            },
+        )
+        # Without a list there is no count, and nothing to tell.
+        if outcome.has_count:
+            course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=str(reason))
+            self._tell(replace(job, course=course))
 
-    def _run(self, job: ArchiveJob, manifest: Manifest, storage: Storage) -> Verdict:
-        def open_stream(photo: Photo, halt: Stop) -> PhotoStream:
-            return PhotoStream(photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), halt.check)
+    def _tell(self, job: ArchiveJob) -> None:
+        """Tell the gallery, or let the news wait: it holds up no other job and copies nothing again."""
+        try:
+            self._gallery.tell_done(job, job.course.failed_photos)
+        except Transient as error:
+            if not self._wait(job, error):
+                raise NotOurMessage("the gallery never took the done call") from None
+        else:
+            logger.info("the gallery was told", extra={"job": job.id, "failed": job.course.failed_photos})
 
-        return Archive(
-            job,
-            manifest,
-            storage,
-            open_stream=open_stream,
-            policy=self._policy,
-            threads=self._settings.photos,
-            stop=self._stop,
-        ).keep()
-
-
-def open_storage(settings: WorkerSettings, http: HttpClient, job: ArchiveJob) -> Storage:
-    """Open a job's cloud with the grant that travelled with it.
-
-    Raises:
-        NotOurMessage: the cloud is unknown or not configured here, or the grant was sealed for another job.
-    """
-    cloud, variables = find_cloud(job.cloud_type), settings.clouds.get(job.cloud_type)
-    if cloud is None or variables is None:
-        raise NotOurMessage("its cloud is not offered here")
-    try:
-        grant = Grant.from_text(settings.sealer.open(job.grant, grant_context(job.id)))
-    except NotSealedByUs:
-        raise NotOurMessage("its grant does not open") from None
-    in_use = GrantInUse(grant, cloud.auth(variables, http).refresh)
-    return cloud.storage(variables, http, in_use, settings.chunk_bytes)
-
-
-def _describe(verdict: Verdict) -> dict[str, object]:
-    return {
-        "photos": verdict.photos,
-        "copied": verdict.copied,
-        "skipped": verdict.skipped,
-        "failed": len(verdict.failures),
-        "reason": verdict.reason,
-        "detail": verdict.detail,
-    }
+    def _wait(self, job: ArchiveJob, error: ArchiveError) -> bool:
+        """Let a job wait; returns false when it has waited long enough."""
+        since = job.course.waiting_since or self._now()
+        if self._now() - since > LONGEST_WAIT:
+            return False
+        level = WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS) - 1)]
+        if error.reason is Reason.DAILY_LIMIT:
+            level = DAILY_LEVEL
+        reason = job.course.reason if job.course.telling else str(error.reason)
+        course = replace(job.course, waits=job.course.waits + 1, waiting_since=since, reason=reason)
+        logger.info("a job waits: %s", error, extra={"job": job.id, "level": level})
+        self._queue.let_wait(replace(job, course=course), level)
+        return True

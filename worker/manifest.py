@@ -7,8 +7,8 @@ import hashlib
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -66,26 +66,32 @@ def read_manifest(body: bytes) -> Manifest:
         raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not JSON") from None
     if not isinstance(entries, list):
         raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not a JSON array")
-    photos: dict[str, Photo] = {}
+    # One that is listed twice is one photo.
+    photos: dict[Photo, None] = {}
     unusable: list[Failure] = []
     for entry in entries:
         try:
-            photo = _read_entry(entry)
+            photos[_read_entry(entry)] = None
         except ValueError as error:
             unusable.append(Failure(_label(entry), Reason.UNREADABLE_ENTRY, str(error)))
-        else:
-            _add(photos, photo)
-    return Manifest(list(photos.values()), unusable)
+    return Manifest(_tell_apart(list(photos)), unusable)
 
 
-def _add(photos: dict[str, Photo], photo: Photo) -> None:
-    """Add a photo; one that is listed twice is one photo, two under one id are two."""
-    known = photos.get(photo.key)
-    if known is not None and known != photo:
-        # The key must be the same at the next reading: it comes from the entry, not from its place in the list.
-        telling = f"{photo.key}\n{photo.album}\n{photo.name}\n{photo.url}"
-        photo = Photo(_digest(telling), photo.album, photo.name, photo.url, photo.size, photo.crc32, photo.taken_at)
-    photos.setdefault(photo.key, photo)
+def _tell_apart(photos: list[Photo]) -> list[Photo]:
+    """Give keys of their own to different photos that share an id.
+
+    A key must be the same at the next reading: it comes from what is listed, never from the place in the list. So the
+    id stays with the one that comes first by what it is.
+    """
+    owners: dict[str, Photo] = {}
+    for photo in photos:
+        owners[photo.key] = min(owners.get(photo.key, photo), photo, key=_tell)
+    return [photo if owners[photo.key] is photo else replace(photo, key=_digest(_tell(photo))) for photo in photos]
+
+
+def _tell(photo: Photo) -> str:
+    album = "/".join(photo.album)
+    return f"{photo.key}\n{album}\n{photo.name}\n{photo.url}\n{photo.size}\n{photo.crc32}\n{photo.taken_at}"
 
 
 def _read_entry(entry: Any) -> Photo:
@@ -137,7 +143,7 @@ def _read_date(value: Any) -> datetime | None:
         return None
     try:
         date = datetime.strptime(value.strip(), "%Y-%m-%d %H:%M:%S %z")
-        date.timestamp()  # years at the edges have no UTC
+        date.astimezone(UTC)  # years at the edges have none
     except (ValueError, OverflowError):
         return None
     return date
@@ -152,8 +158,12 @@ def _read_name(value: Any, url: str, key: str) -> tuple[Album, str]:
     if not isinstance(value, str):
         raise ValueError("no name")
     *albums, name = (_clean(part) for part in _to_unicode(value).split("/"))
-    name = name or _clean(unquote(urlsplit(url).path.rpartition("/")[2])) or key
+    name = name or _last_part(unquote(urlsplit(url).path)) or _last_part(key) or _digest(key)
     return tuple(album[:LONGEST_NAME] for album in albums if album)[:DEEPEST_ALBUM], _shorten(name)
+
+
+def _last_part(path: str) -> str:
+    return _clean(path.rpartition("/")[2])
 
 
 def _clean(part: str) -> str:

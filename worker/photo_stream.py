@@ -40,7 +40,7 @@ class Source(Protocol):
 OpenSource = Callable[[int, str | None], Source]
 
 
-class PhotoStream:
+class GalleryStream:
     """See `common.clouds.base.PhotoStream`. Holds one block and one open answer; used by one thread.
 
     Size and CRC-32 are those of the list; MD5 is what the cloud must confirm. Each byte is hashed once, in order,
@@ -63,6 +63,7 @@ class PhotoStream:
         self._hashed = 0
         self._crc32 = 0
         self._proved = False
+        self._seen: dict[tuple[int, int], int] = {}  # start and length of every block read, and its CRC-32
         self._forget()
 
     @property
@@ -109,6 +110,10 @@ class PhotoStream:
         self._md5.update(fresh)
         self._crc32 = zlib.crc32(fresh, self._crc32)
         self._hashed += len(fresh)
+        # The cloud may hold what was read before: what is read again must be the same.
+        crc32 = zlib.crc32(block)
+        if self._seen.setdefault((self._position, len(block)), crc32) != crc32:
+            raise self._worthless("the photo changed while it was read")
 
     def _prove(self) -> None:
         """Before the last block is given out: nothing follows it, and the whole is what the gallery lists."""
@@ -129,7 +134,7 @@ class PhotoStream:
             self._position = start
         else:
             self._demand_whole()
-            self._forget()
+            self._rewind()
         self._etag = self._source.headers.get("etag")
         # A source that cannot start in the middle, or has changed, is read again up to there.
         while self._position < offset:
@@ -172,6 +177,10 @@ class PhotoStream:
         return SessionLost(Reason.WRONG_BYTES, detail)
 
     def _forget(self) -> None:
+        self._seen.clear()
+        self._rewind()
+
+    def _rewind(self) -> None:
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._crc32 = 0
         self._hashed = 0

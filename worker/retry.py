@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from common.errors import ArchiveError, SessionLost, Transient
+from common.errors import ArchiveError, SessionLost, Throttled, Transient
+from worker.pacing import Pace
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ class RetryPolicy:
         base: the first delay, in seconds; every further one is twice as long.
         longest: the longest delay, in seconds.
         sleep: waits so many seconds; may raise to end the waiting.
+        pace: the account's, which waits out its cloud's objections.
         jitter: a random number in [0, 1), so that those who failed together do not come back together.
     """
 
@@ -29,6 +31,7 @@ class RetryPolicy:
     base: float
     longest: float
     sleep: Callable[[float], None]
+    pace: Pace
     jitter: Callable[[], float] = random.random
 
     def delay(self, failures: int) -> float:
@@ -60,7 +63,13 @@ class Patience:
         self._failures = 0
 
     def outlasts(self, error: Transient | SessionLost) -> bool:
-        """Wait before the next try and return true; return false at once when it was the last."""
+        """Wait before the next try and return true; return false at once when it was the last.
+
+        A cloud's objection to the account's pace is nobody's failure and uses up no try.
+        """
+        if isinstance(error, Throttled):
+            self._policy.pace.object(error.wait)
+            return True
         self._failures += 1
         if self._failures >= self._policy.tries:
             return False

@@ -55,12 +55,14 @@ class StoredPhoto:
         id: what the cloud calls it.
         size: in bytes, as the cloud counted.
         crc32: of the photo it was copied from, if it was known then.
+        folder_id: the folder it is in, if known.
     """
 
     key: str
     id: str
     size: int
     crc32: int | None = None
+    folder_id: str = ""
 
     def is_copy_of(self, photo: Photo) -> bool:
         """Say whether this is that photo as the gallery lists it now."""
@@ -70,10 +72,17 @@ class StoredPhoto:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder in the cloud, and where a guest opens it."""
+    """A folder in the cloud.
+
+    Args:
+        id: what the cloud calls it.
+        url: where a guest opens it.
+        parent_id: the folder it is in, if known.
+    """
 
     id: str
     url: str
+    parent_id: str = ""
 
 
 @dataclass
@@ -83,10 +92,12 @@ class Inventory:
     Args:
         albums: the archive's folders by `album_key`; the one of the empty album is the gallery's own.
         photos: everything that was copied before, in no order, doubles included.
+        spare_albums: folders of an album that has another, by `album_key`: two runs once made one each.
     """
 
     albums: dict[str, Folder] = field(default_factory=dict)
     photos: list[StoredPhoto] = field(default_factory=list)
+    spare_albums: list[tuple[str, Folder]] = field(default_factory=list)
 
 
 class PhotoStream(Protocol):
@@ -158,6 +169,14 @@ class Storage(Protocol):
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
         """Add the folders of every wanted album, and of all it stands in, to the inventory; those there are kept."""
+        ...
+
+    def join_albums(self, known: Inventory) -> None:
+        """Bring what is in the spare albums into those that stay, and throw away the empty ones."""
+        ...
+
+    def is_there(self, stored: StoredPhoto) -> bool:
+        """Say whether a photo is still where it was stored; asks for it alone, so it never lags behind."""
         ...
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> UploadSession:

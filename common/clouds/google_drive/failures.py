@@ -3,6 +3,7 @@
 Facts: https://developers.google.com/workspace/drive/api/guides/handle-errors
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ from common.errors import (
     Transient,
 )
 from common.httpclient import Answer
+
+# Nothing longer or stranger gets into our logs.
+_WORD = re.compile(r"[A-Za-z0-9_]{1,60}")
 
 Failure = Callable[[str, float | None], ArchiveError]
 
@@ -66,10 +70,16 @@ TABLE: dict[tuple[int, str], Failure] = {
     (403, "domainPolicy"): _refused,
     (403, "accessNotConfigured"): _refused,
     (403, "insufficientPermissions"): _revoked,
+    # What newer answers say in `details`, where they have no `errors`: https://google.aip.dev/193
+    (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): _revoked,
+    (403, "SERVICE_DISABLED"): _refused,
+    (403, "RATE_LIMIT_EXCEEDED"): _throttled,
     # "We're sorry … automated queries": an address or the project is held off for a while; a page, no JSON.
     (403, ""): _throttled,
     # A 403 we do not know is final: repeating it would only annoy.
     (403, "*"): _rejected,
+    # What Drive does not understand about one photo says nothing about the others.
+    (400, "*"): _rejected,
     (404, "*"): _stale,
     (408, "*"): _transient,
     (413, "*"): _rejected,
@@ -101,9 +111,10 @@ def read_reason(answer: Answer) -> str:
     except (KeyError, TypeError):
         return "*"
     # Newer answers carry `details` with an ErrorInfo, older ones only `errors`.
-    for entry in _entries(error, "errors"):
-        if isinstance(entry.get("reason"), str) and entry["reason"].isalnum():
-            return str(entry["reason"])
+    for entry in [*_entries(error, "errors"), *_entries(error, "details")]:
+        reason = entry.get("reason")
+        if isinstance(reason, str) and _WORD.fullmatch(reason):
+            return reason
     return "*"
 
 

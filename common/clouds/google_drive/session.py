@@ -130,11 +130,19 @@ class DriveSession:
         return read_reply(answer.status, answer.headers, answer.body, sent=self._sent, asked=asked)
 
     def _stand(self, at: int, *, asked: bool) -> None:
+        if at >= self._photo.size > 0:
+            self._ask_for_end(asked=asked)
         moved = at > self.offset
         self.offset = at
         self._in_doubt = False
         if not moved and not asked:
             raise Transient(Reason.CLOUD_UNAVAILABLE, f"the upload stays at {at} bytes")
+
+    def _ask_for_end(self, *, asked: bool) -> None:
+        """Every byte is there, but no file: no request could carry on; the question itself is what may end it."""
+        if asked:
+            raise SessionLost(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte and does not end")
+        raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte, but there is no file yet")
 
     def _look(self, stream: PhotoStream) -> None:
         file = self._find()

@@ -22,7 +22,7 @@ from common.errors import InventoryStale, Reason, Transient
 from common.httpclient import HttpClient
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
-LIST_FIELDS = "nextPageToken,files(id,mimeType,size,webViewLink,appProperties,createdTime)"
+LIST_FIELDS = "nextPageToken,files(id,mimeType,size,webViewLink,appProperties,createdTime,parents)"
 # Keys of appProperties. Key and value together may have 124 bytes:
 # https://developers.google.com/workspace/drive/api/guides/properties
 ARCHIVE, ALBUM, PHOTO, CRC32 = "archive", "album", "photo", "crc32"
@@ -48,6 +48,7 @@ class DriveStorage:
         self._lock = threading.Lock()
         self._spare_ids: deque[str] = deque()
         self._photo_ids: dict[str, str] = {}
+        self._folder_ids: dict[str, str] = {}
 
     def free_bytes(self) -> int | None:
         """Return limit less usage; usage counts everything of the account, mail included."""
@@ -63,7 +64,9 @@ class DriveStorage:
         for file in sorted(self._list(archive_key), key=lambda file: (file.get("createdTime", ""), file["id"])):
             properties = file.get("appProperties") or {}
             if file.get("mimeType") == FOLDER_TYPE:
-                inventory.albums.setdefault(properties.get(ALBUM, ""), _folder(file))
+                key, folder = properties.get(ALBUM, ""), _folder(file)
+                if inventory.albums.setdefault(key, folder) is not folder:
+                    inventory.spare_albums.append((key, folder))
             elif PHOTO in properties:
                 inventory.photos.append(_stored_photo(file, properties))
         return inventory
@@ -81,7 +84,28 @@ class DriveStorage:
             }
             if album:
                 metadata["parents"] = [known.albums[album_key(album[:-1])].id]
-            known.albums[album_key(album)] = self._make_folder(metadata)
+            known.albums[album_key(album)] = self._make_folder(album_key(album), metadata)
+
+    def join_albums(self, known: Inventory) -> None:
+        """Move what is in the spare folders to the ones that stay; the empty ones go into the bin.
+
+        Not deleted for good: a guest may have put something there that this service cannot see.
+        """
+        stays = {spare.id: known.albums[key].id for key, spare in known.spare_albums}
+        contents = [(photo.id, photo.folder_id) for photo in known.photos]
+        contents += [(folder.id, folder.parent_id) for folder in known.albums.values()]
+        for file_id, spare_id in contents:
+            if spare_id in stays:
+                self._update(file_id, {"addParents": stays[spare_id], "removeParents": spare_id}, {})
+        for spare_id in stays:
+            query = f"{quote_text(spare_id)} in parents and trashed = false"
+            if not next(self._pages(query), None):
+                self._update(spare_id, {}, {"trashed": True})
+
+    def is_there(self, stored: StoredPhoto) -> bool:
+        """Say whether a file is there and not in the bin; asked by its id, which never lags behind as listings do."""
+        file = self._find(stored.id)
+        return file is not None and not file.get("trashed")
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> DriveSession:
         """Open a resumable session under the id that this photo keeps for the whole run.
@@ -148,26 +172,41 @@ class DriveStorage:
                 return
             parameters["pageToken"] = page["nextPageToken"]
 
-    def _make_folder(self, metadata: dict[str, Any]) -> Folder:
-        file_id = self._take_id()
-        answer = self._api.call(
-            "POST", "/drive/v3/files", {"fields": "id,webViewLink"}, content={"id": file_id, **metadata}
-        )
+    def _make_folder(self, key: str, metadata: dict[str, Any]) -> Folder:
+        # The id is kept until its folder is seen: after a lost reply it leads to the one that was made.
+        file_id = self._folder_ids.get(key) or self._take_id()
+        self._folder_ids[key] = file_id
+        fields = {"fields": "id,webViewLink"}
+        answer = self._api.call("POST", "/drive/v3/files", fields, content={"id": file_id, **metadata})
         if answer.status == 409:
-            return Folder(file_id, "")
+            answer = self._api.call("GET", file_path(file_id), fields)
+        if answer.status in (400, 404):
+            del self._folder_ids[key]
         if answer.status not in (200, 201):
             raise read_failure(answer)
-        return _folder(read_object(answer))
+        folder = Folder(file_id, read_object(answer).get("webViewLink") or "")
+        del self._folder_ids[key]
+        return folder
+
+    def _update(self, file_id: str, query: dict[str, str], metadata: dict[str, Any]) -> None:
+        answer = self._api.call("PATCH", file_path(file_id), {"fields": "id", **query}, content=metadata)
+        # What another run moved or threw away meanwhile is where it should be.
+        if answer.status not in (200, 404):
+            raise read_failure(answer)
 
     def _find(self, file_id: str) -> dict[str, Any] | None:
         try:
-            return self._api.fetch("GET", file_path(file_id), {"fields": FILE_FIELDS})
+            file = self._api.fetch("GET", file_path(file_id), {"fields": FILE_FIELDS})
         except InventoryStale:
             return None
+        if file.get("id") != file_id:
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "an answer that is not Drive's")
+        return file
 
     def _discard(self, photo: Photo, file_id: str) -> None:
-        self._forget_id(photo)
+        # In this order: until the file is gone for sure, its id must lead back to it.
         self.remove(StoredPhoto(photo.key, file_id, photo.size))
+        self._forget_id(photo)
 
     def _id_of(self, photo: Photo) -> str:
         file_id = self._photo_ids.get(photo.key) or self._take_id()
@@ -217,9 +256,19 @@ def _media_type(name: str) -> str:
 
 
 def _folder(file: dict[str, Any]) -> Folder:
-    return Folder(file["id"], file.get("webViewLink") or "")
+    return Folder(file["id"], file.get("webViewLink") or "", _parent(file))
+
+
+def _parent(file: dict[str, Any]) -> str:
+    return next(iter(file.get("parents") or []), "")
 
 
 def _stored_photo(file: dict[str, Any], properties: dict[str, str]) -> StoredPhoto:
     crc32 = properties.get(CRC32)
-    return StoredPhoto(properties[PHOTO], file["id"], int(file.get("size", -1)), int(crc32, 16) if crc32 else None)
+    return StoredPhoto(
+        properties[PHOTO],
+        file["id"],
+        int(file.get("size", -1)),
+        int(crc32, 16) if crc32 else None,
+        _parent(file),
+    )

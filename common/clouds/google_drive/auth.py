@@ -1,0 +1,160 @@
+"""Google's half of a guest's permission: consent, exchange, refresh, revoke. Knows no HTTP route.
+
+https://developers.google.com/identity/protocols/oauth2/web-server
+"""
+
+import functools
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+from urllib.parse import urlencode
+
+import google.auth.exceptions
+import requests
+from google.auth.transport.requests import Request
+from google.oauth2.credentials import Credentials
+from google_auth_oauthlib.flow import Flow
+from oauthlib.oauth2.rfc6749.errors import OAuth2Error
+
+from common.clouds.grant import Grant
+from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, read_code, read_lifetime
+from common.environment import CloudSettings
+from common.errors import GrantRevoked, JobStopped, Reason, Transient
+from common.httpclient import HttpClient
+from common.sealing import Secret
+
+# Files that this app makes, nothing else of the guest's; it needs no audit by Google, and as the only scope it is
+# never a box to be left unticked.
+SCOPE = "https://www.googleapis.com/auth/drive.file"
+ISSUER = "https://accounts.google.com"
+# A guest looks at a white page meanwhile.
+EXCHANGE_SECONDS = 15.0
+REFRESH_SECONDS = 30.0
+
+# Answers to a refresh that end the permission. `invalid_rapt` (the company's session length is over) is one of
+# `invalid_grant`'s subtypes, and the only one that google-auth turns into a mere sentence.
+_REVOKED = frozenset({"invalid_grant", "admin_policy_enforced"})
+_REAUTHENTICATE = "Reauthentication is needed"
+# Our own registration is broken: its owner will mend it, and the guest's permission is as good as before.
+_OURS = frozenset({"invalid_client", "deleted_client"})
+
+
+class GoogleAuth:
+    """Asks for, renews and gives back a guest's permission at Google. Thread-safe: each call has its own session.
+
+    Args:
+        settings: the `GOOGLE_…` variables.
+        http: gives its authorities and timeouts to Google's libraries, and sends what they do not.
+    """
+
+    def __init__(self, settings: CloudSettings, http: HttpClient) -> None:
+        self._settings = settings
+        self._http = http
+
+    def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
+        """Return the address of Google's consent page; arguments as in `CloudAuth`."""
+        flow = self._flow(redirect_uri, verifier, [SCOPE])
+        with flow.oauth2session:
+            # `consent` even for a guest who agreed before: only then does a refresh token come each time.
+            url, _ = flow.authorization_url(state=state, access_type="offline", prompt="consent")
+        return str(url)
+
+    def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:
+        """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`."""
+        code = read_code(answer, ISSUER)
+        token = self._fetch(redirect_uri, verifier, code)
+        if SCOPE not in (token.get("scope") or ()):
+            raise JobStopped(Reason.SCOPE_MISSING, "the guest did not tick Drive")
+        refresh_token = token.get("refresh_token")
+        if not refresh_token or not isinstance(refresh_token, str):
+            raise JobStopped(Reason.NO_REFRESH_TOKEN)
+        expires_at = time.time() + read_lifetime(token.get("expires_in"))
+        return Grant(Secret(refresh_token), Secret(token["access_token"]), expires_at)
+
+    def refresh(self, grant: Grant) -> Grant:
+        """Return the grant with a fresh access token; errors as in `CloudAuth`."""
+        credentials: Any = Credentials(  # type: ignore[no-untyped-call]
+            token=None,
+            refresh_token=grant.refresh_token.reveal(),
+            token_uri=self._reveal("GOOGLE_TOKEN_URI"),
+            client_id=self._reveal("GOOGLE_CLIENT_ID"),
+            client_secret=self._reveal("GOOGLE_CLIENT_SECRET"),
+        )
+        asked_at = time.time()
+        self._renew(credentials)
+        if not isinstance(credentials.token, str):
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "an unreadable answer")
+        # Google's library writes the end as a naive time in UTC.
+        ends = credentials.expiry.replace(tzinfo=UTC).timestamp() if credentials.expiry else asked_at + USUAL_LIFETIME
+        refresh_token = Secret(credentials.refresh_token) if credentials.refresh_token else grant.refresh_token
+        return Grant(refresh_token, Secret(credentials.token), asked_at + read_lifetime(ends - asked_at))
+
+    def revoke(self, grant: Grant) -> None:
+        """Give the grant back, and with it every other one this guest gave this app; errors as in `CloudAuth`."""
+        answer = self._http.request(
+            "POST",
+            self._reveal("GOOGLE_REVOKE_URI"),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode({"token": grant.refresh_token.reveal()}).encode(),
+        )
+        # 400 says that it is void already.
+        if answer.status not in (200, 400):
+            raise Transient(Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.wait())
+
+    def _flow(self, redirect_uri: str, verifier: str, scopes: list[str] | None) -> Any:
+        registration = {
+            "client_id": self._reveal("GOOGLE_CLIENT_ID"),
+            "client_secret": self._reveal("GOOGLE_CLIENT_SECRET"),
+            "auth_uri": self._reveal("GOOGLE_AUTH_URI"),
+            "token_uri": self._reveal("GOOGLE_TOKEN_URI"),
+        }
+        return Flow.from_client_config(  # type: ignore[no-untyped-call]
+            {"web": registration}, scopes, redirect_uri=redirect_uri, code_verifier=verifier
+        )
+
+    def _fetch(self, redirect_uri: str, verifier: str, code: str) -> dict[str, Any]:
+        # No scopes are named here: oauthlib raises a Warning when others come than it knows of. We look ourselves.
+        flow = self._flow(redirect_uri, verifier, None)
+        with flow.oauth2session as session:
+            self._http.equip(session)
+            session.register_compliance_hook("access_token_response", _check)
+            try:
+                return dict(flow.fetch_token(code=code, timeout=EXCHANGE_SECONDS))
+            except requests.RequestException as error:
+                raise Transient(Reason.TRY_LATER, f"no answer ({type(error).__name__})") from None
+            except (OAuth2Error, ValueError, TypeError, OverflowError) as error:
+                # Past our check these are fields that are no OAuth; their text may quote them.
+                raise Transient(Reason.TRY_LATER, f"an unreadable answer ({type(error).__name__})") from None
+
+    def _renew(self, credentials: Any) -> None:
+        with requests.Session() as session:
+            self._http.equip(session)
+            request = functools.partial(Request(session), timeout=REFRESH_SECONDS)
+            try:
+                credentials.refresh(request)
+            except google.auth.exceptions.RefreshError as error:
+                raise _translate(error) from None
+            except google.auth.exceptions.TransportError as error:
+                raise Transient(Reason.CLOUD_UNAVAILABLE, f"no answer ({type(error).__name__})") from None
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+                # An answer that is no OAuth comes out of google-auth as whatever it stumbled over.
+                raise Transient(Reason.CLOUD_UNAVAILABLE, f"an unreadable answer ({type(error).__name__})") from None
+
+    def _reveal(self, name: str) -> str:
+        return self._settings[name].reveal()
+
+
+def _check(response: requests.Response) -> requests.Response:
+    check_exchange(response.status_code, response.content)
+    return response
+
+
+def _translate(error: google.auth.exceptions.RefreshError) -> GrantRevoked | JobStopped | Transient:
+    told = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], dict) else {}
+    code = str(told.get("error", ""))[:40]
+    if code in _REVOKED or str(error.args[0]).startswith(_REAUTHENTICATE):
+        return GrantRevoked("Google refuses the refresh token")
+    if error.retryable or not code or code in _OURS or not isinstance(told["error"], str):
+        return Transient(Reason.CLOUD_UNAVAILABLE, f"the token endpoint gave no token ({code or 'no OAuth answer'})")
+    return JobStopped(Reason.CLOUD_REFUSED, f"the token endpoint refused ({code})")

@@ -1,0 +1,68 @@
+"""What the code grant has in common for every cloud that speaks OAuth 2.0 (RFC 6749). Knows no vendor and no HTTP."""
+
+import json
+import secrets
+from collections.abc import Mapping
+
+from common.errors import JobStopped, Reason, Transient
+
+# Tokens whose lifetime is not told, or told as nonsense, are taken to live an hour, as everybody's do; one that ends
+# earlier is refused once and renewed then.
+USUAL_LIFETIME = 3600.0
+
+# RFC 6749, sections 4.1.2.1 and 5.2, and Google's own: the guest, or who administers their account, said no.
+# https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
+_DENIALS = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
+
+
+def make_verifier() -> str:
+    """Return a fresh PKCE verifier: 256 random bits in 43 characters, as RFC 7636, section 4.1 recommends."""
+    return secrets.token_urlsafe(32)
+
+
+def read_code(answer: Mapping[str, str], issuer: str | None) -> str:
+    """Return the code that a guest brought back from the consent page.
+
+    Args:
+        answer: the callback's query.
+        issuer: what the cloud calls itself there, if it does (RFC 9207); an answer that names another is refused.
+
+    Raises:
+        JobStopped: the guest said no, or the cloud could not ask.
+    """
+    if issuer and answer.get("iss", issuer) != issuer:
+        raise JobStopped(Reason.DENIED, "the answer names another issuer")
+    if error := answer.get("error"):
+        raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, "the cloud answered with an error")
+    if not answer.get("code"):
+        raise JobStopped(Reason.TRY_LATER, "the answer holds no code")
+    return answer["code"]
+
+
+def check_exchange(status: int, body: bytes) -> None:
+    """Look at a token endpoint's answer to a code before anybody reads tokens from it.
+
+    Raises:
+        JobStopped: the code is refused: the guest must begin anew.
+        Transient: the cloud is not well.
+    """
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        told = None
+    if status == 200 and isinstance(told, dict) and isinstance(told.get("access_token"), str):
+        return
+    error = told.get("error") if isinstance(told, dict) else None
+    if not isinstance(error, str) or status >= 500 or status == 429:
+        raise Transient(Reason.TRY_LATER, f"the token endpoint answered {status}")
+    raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, f"the code was refused ({error[:40]})")
+
+
+def read_lifetime(told: object) -> float:
+    """Return a token's lifetime in seconds from an answer's `expires_in`, which may be missing or nonsense."""
+    try:
+        seconds = float(str(told))
+    except ValueError:
+        return USUAL_LIFETIME
+    # A year is longer than any access token lives; nan fails both comparisons.
+    return seconds if 0 < seconds < 366 * 86400 else USUAL_LIFETIME

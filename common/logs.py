@@ -1,0 +1,88 @@
+"""How a process speaks: one line for each record, as JSON or as text. Knows nothing of what is said."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+# Libraries that write tokens, codes or client secrets at DEBUG, or a line for every frame or connection: they are
+# heard from this level on, whatever LOG_LEVEL says.
+_QUIET = {
+    "requests_oauthlib": logging.WARNING,
+    "oauthlib": logging.WARNING,
+    "google": logging.WARNING,
+    "google_auth_oauthlib": logging.WARNING,
+    "urllib3": logging.WARNING,
+    "pika": logging.CRITICAL,  # what it reports as an error reaches us as an exception, and we decide
+    "asyncio": logging.INFO,
+    "multipart": logging.INFO,
+    # web writes its own access lines: uvicorn's hold the query, and the callback's query is a secret.
+    "uvicorn.access": logging.CRITICAL,
+}
+
+# What breaks a line or hides text for a terminal, a log collector or `str.splitlines`.
+_ESCAPES = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+_KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+def configure(level: str, form: str) -> None:
+    """Send every record of this process to standard error, one line each.
+
+    Args:
+        level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
+        form: `json`, or `text` for people.
+    """
+    out = logging.StreamHandler(sys.stderr)
+    out.setFormatter(JsonLines() if form == "json" else TextLines())
+    logging.basicConfig(level=level, handlers=[out], force=True)
+    logging.captureWarnings(True)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level]))
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as one JSON object; what `extra` gave are fields of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line."""
+        line = {
+            "ts": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_extras(record),
+        }
+        if trace := _trace(self, record):
+            line["exc"] = trace
+        # json.dumps escapes below 0x20 itself; the others stand inside texts only, where \u is JSON's own escape.
+        return json.dumps(line, ensure_ascii=False, default=str).translate(_ESCAPES)
+
+
+class TextLines(logging.Formatter):
+    """Writes a record as one line for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line."""
+        words = [_time(record), f"{record.levelname:7}", f"{record.name}:", record.getMessage()]
+        words += [f"{name}={value}" for name, value in _extras(record).items()]
+        if trace := _trace(self, record):
+            words.append("| " + trace)
+        return " ".join(words).translate(_ESCAPES)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
+    return {name: value for name, value in vars(record).items() if name not in _KNOWN}
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return formatter.formatException(record.exc_info) if record.exc_info else ""

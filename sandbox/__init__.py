@@ -1,0 +1,6 @@
+"""The pretend world, runnable: a gallery and a Google, each nastier than the real one on demand."""
+
+from sandbox.faults import Fault
+from sandbox.world import World
+
+__all__ = ["Fault", "World"]

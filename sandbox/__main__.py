@@ -1,0 +1,63 @@
+"""The pretend world alone: prints the environment that points `web` and `worker` at it, then serves."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from sandbox import pictures
+from sandbox.world import World
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        arguments: The command line; None takes the process's own.
+    """
+    chosen = _parse(arguments)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    photos = pictures.album(chosen.photos, chosen.size, chosen.albums)
+    world = World(
+        photos,
+        keep_bytes=chosen.keep_bytes,
+        tls=chosen.tls,
+        host=chosen.host,
+        public_host=chosen.public_host,
+        ports=chosen.ports,
+    )
+    with world:
+        for name, value in {**world.environment(), "ARCHIVE_URL": world.archive.url}.items():
+            print(f"{name}={value}")
+        sys.stdout.flush()
+        stopped.wait()
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--photos", type=int, default=12, help="photos in the gallery (12)")
+    parser.add_argument("--size", type=int, default=300_000, help="bytes of each photo (300000)")
+    parser.add_argument("--albums", type=int, default=2, help="folders in the gallery (2)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--public-host", default="", help="name others reach it by (the address)")
+    parser.add_argument(
+        "--ports", type=_read_ports, default=(0, 0, 0, 0), help="gallery,photos,accounts,drive (free ones)"
+    )
+    parser.add_argument("--keep-bytes", action="store_true", help="keep uploads, so that they can be downloaded")
+    parser.add_argument("--tls", action="store_true", help="serve https with a private authority (CA_BUNDLE)")
+    return parser.parse_args(arguments)
+
+
+def _read_ports(text: str) -> tuple[int, ...]:
+    ports = tuple(int(each) for each in text.split(","))
+    if len(ports) != 4:
+        raise argparse.ArgumentTypeError("four ports are needed")
+    return ports
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The gallery's host with a back door: how another process scripts faults and looks at what arrived. Sandbox only."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox.faults import Fault
+from sandbox.gallery import Gallery
+from sandbox.message import Reply, Request, json_reply
+from sandbox.service import Route
+
+if TYPE_CHECKING:
+    from sandbox.world import World
+
+
+class Control(Gallery):
+    """A gallery that also answers under /sandbox/."""
+
+    def __init__(self, world: "World", *common: Any):
+        super().__init__(*common)
+        self._world = world
+        self.routes = (
+            Route("POST", re.compile(r"/sandbox/faults"), "", self._add_fault),
+            Route("GET", re.compile(r"/sandbox/faults"), "", self._tell_fired),
+            Route("DELETE", re.compile(r"/sandbox/faults"), "", self._clear_faults),
+            Route("GET", re.compile(r"/sandbox/drive/(?P<login>[^/]+)"), "", self._tell_tree),
+            Route("GET", re.compile(r"/sandbox/dones"), "", self._tell_dones),
+            Route("GET", re.compile(r"/sandbox/violations"), "", self._tell_violations),
+            Route("GET", re.compile(r"/sandbox/archives"), "", self._tell_archives),
+            *self.routes,
+        )
+
+    def _add_fault(self, request: Request) -> Reply:
+        try:
+            self._world.faults.add(Fault(**request.json()))
+        except (TypeError, ValueError) as problem:
+            return json_reply({"error": str(problem)}, 400)
+        return json_reply({}, 201)
+
+    def _clear_faults(self, _request: Request) -> Reply:
+        self._world.faults.clear()
+        return json_reply({})
+
+    def _tell_fired(self, _request: Request) -> Reply:
+        fired = [{"does": each.fault.does, "on": each.operation} for each in self._world.faults.fired]
+        return json_reply(fired)
+
+    def _tell_tree(self, _request: Request, login: str) -> Reply:
+        return json_reply(self._world.drive.account(login).tree())
+
+    def _tell_dones(self, _request: Request) -> Reply:
+        dones = [{"headers": dict(each.headers), "json": each.json, "status": each.status} for each in self.dones]
+        return json_reply(dones)
+
+    def _tell_violations(self, _request: Request) -> Reply:
+        return json_reply(self._world.violations)
+
+    def _tell_archives(self, _request: Request) -> Reply:
+        told = [{"name": each.name, "url": each.url, "expected": each.expected()} for each in self.archives()]
+        return json_reply(told)

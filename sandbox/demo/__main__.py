@@ -1,0 +1,162 @@
+"""`python -m sandbox.demo`: the arguments, the order of things, and the exit code."""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from sandbox.broker import Broker, BrokerError
+from sandbox.demo import guest
+from sandbox.demo.services import ServiceError, Services
+from sandbox.demo.show import Bar, write_bytes, write_tree
+from sandbox.faults import Fault
+from sandbox.gallery import Archive
+from sandbox.google.browser import PageError
+from sandbox.world import World
+
+# Operations that happen once per photo, so that there is a middle for a fault to strike in.
+_PER_PHOTO = ("photo", "upload", "initiate")
+
+
+def main() -> int:
+    """Run the demo and give back its exit code: 0 only if every photo arrived byte for byte, once."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
+    arguments = _parse_arguments()
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except (BrokerError, ServiceError, guest.GuestError, PageError, TimeoutError) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start everything, do the main job once, compare, and stop everything."""
+    with contextlib.ExitStack() as started:
+        folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-demo-")))
+        rabbitmq_url = os.environ.get("RABBITMQ_URL")
+        if not rabbitmq_url:
+            _say("starting a RabbitMQ of our own")
+            rabbitmq_url = started.enter_context(Broker()).url
+        _say(f"drawing {arguments.photos} photos of {write_bytes(arguments.size)}")
+        world = started.enter_context(World(keep_bytes=False))
+        archive = world.gallery.add(guest.GALLERY_NAME, guest.draw_photos(arguments.photos, arguments.size))
+        _say("starting web and worker")
+        services = Services(world.environment(), rabbitmq_url, folder, arguments.workers)
+        try:
+            with services:
+                world.faults.add(*arguments.fault)
+                return _copy(arguments.cloud, world, archive, services)
+        except Exception:
+            print(f"\n{services.last_words()}", file=sys.stderr)
+            raise
+
+
+def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int:
+    account = guest.CLOUDS[cloud](world)
+    begun = time.monotonic()
+    _say("a guest presses the button and allows")
+    job_id = guest.save(services.url, world, account, archive, cloud)
+    _watch(account, world, archive, services)
+    seconds = time.monotonic() - begun
+    expected, found = archive.expected(), account.tree()
+    wrong = guest.find_differences(expected, found)
+    wrong += guest.find_lies(guest.accepted_dones(world), job_id, archive.url, cloud)
+    wrong += [f"the cloud forbids: {violation}" for violation in world.violations]
+    _summarise(world, expected, found, seconds)
+    if wrong:
+        print("\nNOT AS IT SHOULD BE\n" + "\n".join(wrong[:50]) + f"\n{services.last_words()}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _watch(account: guest.Account, world: World, archive: Archive, services: Services) -> None:
+    total = sum(size for _, size, _ in archive.expected())
+    # A poor line of 1 MB/s and a second of waiting for each photo: whoever needs longer hangs.
+    allowed = 120 + total / 1e6 + len(archive.pictures)
+    deadline = time.monotonic() + allowed
+    bar = Bar(total)
+    try:
+        while not guest.accepted_dones(world):
+            services.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the gallery was not told within {allowed:.0f} s")
+            bar.draw(account.arrived())
+            time.sleep(0.1)
+        bar.draw(account.arrived(), now=True)
+    finally:
+        bar.end()
+
+
+def _summarise(world: World, expected: list[guest.Stored], found: list[guest.Stored], seconds: float) -> None:
+    size = sum(size for _, size, _ in found)
+    verified = len(expected) - len(guest.find_differences(expected, found))
+    _say("in the guest's cloud now")
+    print(write_tree(found))
+    _say("summary")
+    print(f"photos         {len(found)}")
+    print(f"bytes          {size} ({write_bytes(size)})")
+    print(f"seconds        {seconds:.1f}")
+    print(f"speed          {size / seconds / 1e6:.1f} MB/s")
+    print(f"md5 verified   {max(verified, 0)}/{len(expected)}")
+    for done in guest.accepted_dones(world):
+        print(f"gallery told   {done.body.decode('utf-8', 'replace')}")
+    for struck in world.faults.fired:
+        print(f"fault struck   {struck.operation}:{struck.fault.does}")
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/demo", description="Copy a gallery into a cloud, once, as a guest.")
+    parser.add_argument("--photos", type=int, default=24, help="how many photos the gallery has (24)")
+    parser.add_argument("--size", type=int, default=300_000, metavar="BYTES", help="of each photo (300000)")
+    parser.add_argument("--cloud", choices=sorted(guest.CLOUDS), default="google_drive", help="(google_drive)")
+    parser.add_argument("--workers", type=int, default=1, help="how many worker processes (1)")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=str,
+        metavar="ON:DOES[:NAME=VALUE...]",
+        help="what goes wrong in the middle, e.g. upload:drop_midway or photo:status:status=503:times=3; repeatable",
+    )
+    arguments = parser.parse_args()
+    try:
+        arguments.fault = [parse_fault(text, arguments.photos) for text in arguments.fault]
+    except ValueError as error:
+        parser.error(str(error))
+    return arguments
+
+
+def parse_fault(text: str, photos: int) -> Fault:
+    """Read a fault of the command line.
+
+    Args:
+        text: as `--fault` takes it.
+        photos: how many there are; what happens once per photo goes wrong after half of them.
+
+    Raises:
+        ValueError: if there is no such fault.
+    """
+    operation, _, rest = text.partition(":")
+    does, *given = rest.split(":")
+    settings: dict[str, Any] = {"after": photos // 2 if operation in _PER_PHOTO else 0}
+    for part in given:
+        name, _, value = part.partition("=")
+        settings[name] = json.loads(value) if value[:1].isdigit() or value in ("true", "false", "null") else value
+    return Fault(operation, does, **settings)
+
+
+def _say(what: str) -> None:
+    print(f"== {what}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""What a guest does, and what guest and gallery see of it: the button, the consent page, the folder, the done call."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from sandbox.gallery import Archive, Done
+from sandbox.pictures import Picture, draw
+from sandbox.world import World
+
+GALLERY_NAME = "Свадьба Анны и Ивана"
+_ALBUMS = ("Утро невесты/", "Церемония/У озера/", "Церемония/Кольца/", "Banquet & dancing/", "")
+_ARCHIVE_TYPE = "originals"
+_SECONDS = 30
+
+Stored = tuple[str, int, str]  # path in the cloud, bytes, MD5
+
+
+class GuestError(Exception):
+    """The way of a guest ended where it should not; the message says where."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A guest's account at one pretend cloud.
+
+    Attributes:
+        consent: opens a consent page, allows, and gives back the address that the browser is sent to.
+        tree: everything that stands in the account.
+        arrived: bytes that have arrived, those of unfinished uploads included.
+    """
+
+    consent: Callable[[str], str]
+    tree: Callable[[], list[Stored]]
+    arrived: Callable[[], int]
+
+
+def _google_drive(world: World) -> Account:
+    account, uploads = world.drive.account(), world.drive.uploads
+
+    def arrived() -> int:
+        return sum(file.size for file in account.files()) + sum(session.length() for session in uploads.sessions())
+
+    return Account(world.accounts.consent, account.tree, arrived)
+
+
+CLOUDS: Mapping[str, Callable[[World], Account]] = {"google_drive": _google_drive}
+
+
+def draw_photos(count: int, size: int) -> list[Picture]:
+    """Draw a gallery's photos, in albums, albums in albums, and at the top.
+
+    Args:
+        count: how many.
+        size: bytes of each.
+    """
+    return [
+        Picture(f"{_ALBUMS[number % len(_ALBUMS)]}Test_{number + 1:03d}.jpg", draw(number, size))
+        for number in range(count)
+    ]
+
+
+def save(web_url: str, world: World, account: Account, archive: Archive, cloud: str) -> str:
+    """Press the gallery's button, allow what the cloud asks, and come back to the gallery.
+
+    Returns:
+        The job's id.
+
+    Raises:
+        GuestError: if any step leads elsewhere.
+    """
+    success = f"{world.gallery.url}/ok?gallery=test_16&from=demo"
+    wish = {
+        "redirect_success_link": success,
+        "redirect_fail_link": f"{world.gallery.url}/fail",
+        "archive_url": archive.url,
+        "gallery_name": archive.name,
+        "archive_type": _ARCHIVE_TYPE,
+        "cloud_type": cloud,
+    }
+    with requests.Session() as browser:
+        browser.trust_env = False  # no proxies between us and loopback
+        asked = browser.post(f"{web_url}/cloud_archive", json=wish, timeout=_SECONDS)
+        if asked.status_code != 200:
+            raise GuestError(f"POST /cloud_archive answered {asked.status_code}: {asked.text}")
+        callback = account.consent(asked.json()["redirect_to"])
+        back = browser.get(callback, allow_redirects=False, timeout=_SECONDS)
+        place = back.headers.get("Location")
+        if (back.status_code, place) != (303, success):
+            raise GuestError(f"the callback answered {back.status_code} to {place}, not 303 to {success}")
+        page = browser.get(success, timeout=_SECONDS)
+        if page.status_code != 200:
+            raise GuestError(f"the gallery's page answered {page.status_code}")
+    return str(asked.json()["job_id"])
+
+
+def accepted_dones(world: World) -> list[Done]:
+    """Give back the done calls that the gallery accepted."""
+    return [done for done in list(world.gallery.dones) if done.status and 200 <= done.status < 300]
+
+
+def find_differences(expected: list[Stored], found: list[Stored]) -> list[str]:
+    """Say in what the guest's cloud differs from the gallery; nothing if every photo is there once, byte for byte."""
+    missing, extra = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+    return [
+        *(f"missing: {path} ({size} bytes, md5 {md5})" for path, size, md5 in missing.elements()),
+        *(f"not as in the gallery: {path} ({size} bytes, md5 {md5})" for path, size, md5 in extra.elements()),
+    ]
+
+
+def find_lies(dones: list[Done], job_id: str, archive_url: str, cloud: str) -> list[str]:
+    """Say in what the calls that the gallery got are wrong; nothing if they tell of this job's success, once."""
+    body: dict[str, Any] = {"cloud_type": cloud, "failed_photos": 0, "archive_type": _ARCHIVE_TYPE}
+    headers = {"X-Cloud-Archive-Job": job_id, "X-Cloud-Archive-Url": archive_url, "Idempotency-Key": job_id}
+    lies = [] if dones else ["the gallery was not told"]
+    for done in dones:
+        if done.json != body:
+            lies.append(f"the gallery was told {done.body!r}")
+        lies += [f"{name}: {done.headers[name]!r}" for name, value in headers.items() if done.headers[name] != value]
+    return lies

@@ -1,0 +1,136 @@
+"""`web` and `worker` as programs of their own, the way they are deployed."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import requests
+
+from sandbox.program import Program, find_port, last_lines
+
+ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60.0
+# What may be varied from outside. Everything else of our environment stays out: a developer's own credentials or
+# proxies must not change what the demo shows.
+_PASSED_ON = (
+    "CHUNK_SIZE_MIB",
+    "LOG_LEVEL",
+    "RETRY_ATTEMPTS",
+    "RETRY_BASE_SECONDS",
+    "RETRY_MAX_SECONDS",
+    "SLICE_SECONDS",
+    "WORKER_JOBS",
+    "WORKER_PHOTOS",
+)
+
+
+class ServiceError(Exception):
+    """A service ended, or was not ready in time; the message names it."""
+
+
+class Services:
+    """One `web` and some `worker`s on ports of their own, for as long as the `with` block. Not thread-safe.
+
+    Args:
+        world: the environment that points them at the pretend world.
+        rabbitmq_url: their broker.
+        folder: where they run and write their logs; holds no `.env` that they could read.
+        workers: how many.
+
+    Raises:
+        ServiceError: if one is not ready within a minute.
+    """
+
+    def __init__(self, world: Mapping[str, str], rabbitmq_url: str, folder: Path, workers: int = 1) -> None:
+        port = find_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._folder = folder
+        self._workers = workers
+        self._running = contextlib.ExitStack()
+        self._ready_at: dict[str, str] = {}
+        self.programs: list[Program] = []
+        self._environment = {
+            **{
+                name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", *_PASSED_ON) if name in os.environ
+            },
+            **world,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "RABBITMQ_URL": rabbitmq_url,
+            "PUBLIC_BASE_URL": self.url,
+            "WEB_HOST": "127.0.0.1",
+            "WEB_PORT": str(port),
+            "LOG_FORMAT": "text",
+            "SHUTDOWN_GRACE_SECONDS": "5",
+        }
+
+    def __enter__(self) -> "Services":
+        try:
+            self._environment["SECRET_KEYS"] = self._make_key()
+            self._start("web", self.url)
+            for number in range(1, self._workers + 1):
+                port = find_port()
+                self._start("worker", f"http://127.0.0.1:{port}", number, WORKER_PORT=str(port))
+            self._wait_until_ready()
+        except BaseException:
+            self._running.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for program in self.programs:
+            program.terminate()  # all at once; the stack then waits for one after the other
+        self._running.close()
+
+    def check(self) -> None:
+        """Look whether all still run.
+
+        Raises:
+            ServiceError: if one has ended.
+        """
+        for program in self.programs:
+            if program.exit_code is not None:
+                raise ServiceError(f"{program.name} ended by itself with {program.exit_code}")
+
+    def last_words(self) -> str:
+        """Give back the end of every log."""
+        return "\n".join(f"--- the end of {program.name}'s log\n{last_lines(program.log)}" for program in self.programs)
+
+    def _start(self, package: str, url: str, number: int = 0, **settings: str) -> None:
+        name = f"{package} {number}" if self._workers > 1 and number else package
+        log = self._folder / f"{name.replace(' ', '-')}.log"
+        program = Program(name, [sys.executable, "-m", package], self._environment | settings, log, self._folder)
+        self.programs.append(self._running.enter_context(program))
+        self._ready_at[name] = f"{url}/readyz"
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        waiting = dict(self._ready_at)
+        while waiting:
+            self.check()
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{', '.join(waiting)} not ready after {_START_SECONDS:.0f} s")
+            waiting = {name: url for name, url in waiting.items() if not _answers(url)}
+            time.sleep(0.05)
+
+    def _make_key(self) -> str:
+        made = subprocess.run(
+            [sys.executable, "-m", "common.sealing"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return made.stdout.strip()
+
+
+def _answers(url: str) -> bool:
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(url, timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False

@@ -1,0 +1,152 @@
+"""Faults: what is to go wrong, where and when. Knows no wire and no vendor.
+
+Every action and the operations it makes sense for stand in `ACTIONS`; a fault that could never fire is refused.
+"""
+
+import threading
+from typing import Any, NamedTuple
+
+PHOTOS = frozenset({"photo", "files_get"})
+SESSION = frozenset({"upload", "query"})
+JSON = frozenset(
+    {"list", "token", "generate_ids", "about", "files_list", "files_get", "files_create", "files_update", "upload"}
+    | {"initiate", "query"}
+)
+OPERATIONS = JSON | frozenset({"photo", "done", "consent", "revoke", "files_delete", "cancel"})
+DRIVE = OPERATIONS - {"list", "photo", "done", "consent", "token", "revoke"}
+
+ACTIONS: dict[str, frozenset[str]] = {
+    "status": OPERATIONS,  # status=, reason=, body=, html=, headers=, early=
+    "throttle": OPERATIONS,  # status=403, reason=userRateLimitExceeded, retry_after=
+    "drop_before": OPERATIONS,
+    "drop_after": OPERATIONS,
+    "drop_midway": OPERATIONS,  # bytes=
+    "stall": OPERATIONS,  # seconds=, when=before|after
+    "drip": OPERATIONS,  # rate= bytes per second
+    "html": OPERATIONS,
+    "redirect": OPERATIONS,  # status=308, location=
+    "bad_json": JSON,  # bytes= kept
+    "drop_fields": JSON,  # fields=[...]
+    "set_fields": JSON,  # fields={...}
+    "lie_md5": JSON,
+    "lie_size": JSON,
+    "corrupt": PHOTOS | {"upload"},  # at= offset
+    "truncate": PHOTOS,  # bytes=, how=cut|smaller|unsized
+    "longer": PHOTOS,  # bytes= more
+    "no_range_support": PHOTOS,
+    "wrong_range": PHOTOS,  # how=start|total|multipart
+    "change_etag": PHOTOS,
+    "gzip": PHOTOS | {"list"},
+    "partial": frozenset({"upload"}),  # bytes= kept
+    "no_range": SESSION,  # lose=True: the bytes are gone as well
+    "lie_range": SESSION,  # bytes= beyond
+    "forget_session": SESSION | {"cancel"},
+    "gone_session": SESSION | {"cancel"},
+    "cancelled_session": SESSION | {"cancel"},
+    "no_location": frozenset({"initiate"}),
+    "expire_token": DRIVE,
+    "id_in_use": frozenset({"initiate", "files_create", "upload"}),
+    "unusable_id": frozenset({"initiate", "files_create", "upload"}),
+    "hide": frozenset({"files_list"}),  # count= newest items
+    "repeat": frozenset({"files_list"}),
+    "empty_page": frozenset({"files_list"}),
+    "reject_page_token": frozenset({"files_list"}),
+}
+
+
+class Fault:
+    """One thing that is to go wrong.
+
+    Args:
+        on: The operation, or `*` for any that the action fits.
+        does: The action, a key of `ACTIONS`.
+        times: How often; None means always.
+        after: How many matching requests pass unharmed first.
+        match: A part of "METHOD target name @service", where the name is the file's and the service gallery, photos,
+            accounts or drive.
+        params: What the action needs; see `ACTIONS`.
+
+    Raises:
+        ValueError: The action or the operation is unknown, or they do not fit.
+    """
+
+    def __init__(
+        self, on: str, does: str, times: int | None = 1, after: int = 0, match: str = "", **params: Any
+    ) -> None:
+        if does not in ACTIONS:
+            raise ValueError(f"no such action: {does!r}")
+        if on != "*" and on not in ACTIONS[does]:
+            raise ValueError(f"{does!r} does not go with {on!r}, only with {sorted(ACTIONS[does])}")
+        self.on = on
+        self.does = does
+        self.times = times
+        self.after = after
+        self.match = match
+        self.params = params
+
+    def __repr__(self) -> str:
+        return f"Fault(on={self.on!r}, does={self.does!r}, times={self.times}, after={self.after}, {self.params})"
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a parameter."""
+        return self.params.get(name, default)
+
+    def fits(self, operation: str, text: str) -> bool:
+        """Tell whether a request is one of those meant."""
+        return self.on in ("*", operation) and operation in ACTIONS[self.does] and self.match in text
+
+
+class Fired(NamedTuple):
+    """A fault that struck."""
+
+    fault: Fault
+    operation: str
+    target: str
+
+
+class Faults:
+    """The script of what goes wrong. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: list[Fault] = []
+        self.fired: list[Fired] = []
+        self.stopped = threading.Event()  # ends every stall when the world ends
+
+    def add(self, *faults: Fault) -> None:
+        """Put faults at the end of the script; of several that fit a request the first strikes."""
+        with self._guard:
+            self._waiting.extend(faults)
+
+    def clear(self) -> None:
+        """Forget the faults that have not struck, and those that have."""
+        with self._guard:
+            self._waiting.clear()
+            self.fired.clear()
+
+    def take(self, operation: str, target: str, subject: str = "") -> Fault | None:
+        """Return the fault for this request, if any, and count it as fired.
+
+        Args:
+            operation: What the request is.
+            target: Its method, path and query.
+            subject: The name of what it is about, and the service's.
+        """
+        with self._guard:
+            struck: Fault | None = None
+            for fault in [each for each in self._waiting if each.fits(operation, f"{target} {subject}")]:
+                if fault.after:
+                    fault.after -= 1
+                elif not struck:
+                    struck = fault
+            if struck:
+                self.fired.append(Fired(struck, operation, target))
+                self._use_up(struck)
+            return struck
+
+    def _use_up(self, fault: Fault) -> None:
+        if fault.times is None:
+            return
+        fault.times -= 1
+        if fault.times <= 0:
+            self._waiting.remove(fault)

@@ -1,0 +1,115 @@
+"""The pretend world: wires the stand-ins together, starts and stops them."""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from sandbox.control import Control
+from sandbox.faults import Faults
+from sandbox.gallery import Archive
+from sandbox.google.accounts import Accounts
+from sandbox.google.drive import Drive
+from sandbox.photos import PhotoServer, Shelf
+from sandbox.pictures import Picture
+from sandbox.server import Server
+from sandbox.service import Service
+from sandbox.tls import Authority
+
+
+class World(contextlib.AbstractContextManager["World"]):
+    """A gallery and a Google, on ports of their own. Thread-safe.
+
+    Args:
+        photos: The photos of a first gallery, `archive`; None starts without one.
+        keep_bytes: Keep uploaded bytes, not only their sums; without, nothing can be downloaded.
+        tls: Serve https with a private authority; host names given are added to the certificate.
+        host: The address to listen on.
+        public_host: The name others reach it by; empty: `host`.
+        ports: Ports for the gallery, the photos, the accounts and Drive; 0 takes a free one.
+
+    Attributes:
+        gallery, photos, accounts, drive: The stand-ins.
+        clouds: The stand-ins that give settings to `web` and `worker`.
+        faults: What is to go wrong.
+        violations: What clients did that the real services forbid.
+        archive: The first gallery.
+        bundle: Path of the authority's certificate; None without TLS.
+    """
+
+    archive: Archive
+
+    def __init__(
+        self,
+        photos: Sequence[Picture] | None = None,
+        *,
+        keep_bytes: bool = True,
+        tls: bool | Iterable[str] | None = None,
+        host: str = "127.0.0.1",
+        public_host: str = "",
+        ports: Sequence[int] = (0, 0, 0, 0),
+    ):
+        self._cleanup = contextlib.ExitStack()
+        self._host, self._public_host = host, public_host
+        self.faults = Faults()
+        self.violations: list[str] = []
+        names = [] if isinstance(tls, bool) or tls is None else list(tls)
+        wanted = [*names, public_host] if public_host else names
+        authority = self._cleanup.enter_context(Authority(wanted)) if tls else None
+        self._context = authority.context if authority else None
+        self.bundle = authority.bundle if authority else None
+        shelf = Shelf()
+        self.gallery = Control(self, shelf, self.faults, self.violations)
+        self.photos = PhotoServer(shelf, self.faults, self.violations)
+        self.accounts = Accounts(self.faults, self.violations)
+        self.drive = Drive(self.accounts.tokens, self.faults, self.violations, keep_bytes=keep_bytes)
+        self._servers = self._make_servers(ports)
+        if photos is not None:
+            self.archive = self.gallery.add("Sandbox gallery", photos)
+
+    def __enter__(self) -> "World":
+        for server in self._servers:
+            server.start()
+            self._cleanup.callback(server.stop)
+        self._cleanup.callback(self.faults.stopped.set)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    def environment(self) -> dict[str, str]:
+        """Return what points `web` and `worker` at this world."""
+        client, secret = next(iter(self.accounts.clients.items()))
+        hosts = ",".join(dict.fromkeys(server.url.split("/")[2].rpartition(":")[0] for server in self._servers))
+        environment = {
+            "GALLERY_BASE_URL": self.gallery.url,
+            "GOOGLE_CLIENT_ID": client,
+            "GOOGLE_CLIENT_SECRET": secret,
+            "GOOGLE_AUTH_URI": f"{self.accounts.url}/o/oauth2/v2/auth",
+            "GOOGLE_TOKEN_URI": f"{self.accounts.url}/token",
+            "GOOGLE_REVOKE_URI": f"{self.accounts.url}/revoke",
+            "GOOGLE_API_URL": self.drive.url,
+            "REDIRECT_HOSTS": hosts,
+            "CORS_HOSTS": hosts,
+            "PHOTO_HOSTS": hosts,
+            "ALLOW_LOCAL_NETWORK": "true",
+        }
+        return environment | ({"CA_BUNDLE": self.bundle} if self.bundle else {})
+
+    def _make_servers(self, ports: Sequence[int]) -> list[Server]:
+        # Photos have another host name than lists have, as in reality; on loopback that is its other name.
+        photo_host = self._public_host or ("localhost" if self._host == "127.0.0.1" else self._host)
+        services: list[tuple[Service, str]] = [
+            (self.gallery, self._public_host),
+            (self.photos, photo_host),
+            (self.accounts, self._public_host),
+            (self.drive, self._public_host),
+        ]
+        servers = []
+        for (service, name), port in zip(services, ports, strict=True):
+            server = Server(service.answer, self._host, port, public_host=name, tls=self._context)
+            service.url = server.url
+            servers.append(server)
+        self.gallery.photo_url = self.photos.url
+        return servers

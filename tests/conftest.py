@@ -1,0 +1,27 @@
+"""What every test may ask for: a real RabbitMQ and a pretend world."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.broker import Broker
+from sandbox.world import World
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """The address of a real RabbitMQ: RABBITMQ_URL if set (shared with others), else a node of our own."""
+    given = os.environ.get("RABBITMQ_URL")
+    if given:
+        yield given
+        return
+    with Broker() as broker:
+        yield broker.url
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A pretend world of one's own: accounts, clouds and a gallery, on loopback."""
+    with World() as pretend:
+        yield pretend

@@ -1,0 +1,123 @@
+"""`web` as a browser meets it: the application behind a real uvicorn, with a broker that remembers."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from common.errors import Transient
+from common.settings import WebSettings
+
+PUBLIC = "https://archive.example"
+CALLBACK = "/cloud_archive/callback/google_drive"
+
+SEED_REQUEST = {
+    "redirect_success_link": "https://asdfasdfsdaf/asdfadf/",
+    "redirect_fail_link": "https://asdfsdfdf.rur/asdfsdf/s",
+    "archive_url": "https://arch.litegallery.io/asdfdafdf/",
+    "gallery_name": "Название галереи",
+    "archive_type": "webs",
+    "cloud_type": "google_drive",
+}
+
+
+@dataclass
+class Published:
+    """One message that the broker took."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    message_id: str
+
+
+@dataclass
+class FakeBroker:
+    """Remembers what is published; fails when told."""
+
+    failure: Transient | None = None
+    published: list[Published] = field(default_factory=list)
+
+    def publish(self, exchange: str, routing_key: str, body: bytes, *, message_id: str) -> None:
+        """Take a message, or raise the failure."""
+        self.check()
+        self.published.append(Published(exchange, routing_key, body, message_id))
+
+    def check(self) -> None:
+        """Raise the failure, if there is one."""
+        if self.failure:
+            raise self.failure
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Server:
+    """One uvicorn for all tests; each puts its own application behind it."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            self._answer,
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],))
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        while not self._uvicorn.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app
+        await self.app(scope, receive, send)
+
+
+@dataclass
+class Site:
+    """An application as a browser meets it."""
+
+    url: str
+    broker: FakeBroker
+    settings: WebSettings
+    app: ASGIApp
+    server: Server
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send a request; redirects are not followed, and nothing of the environment counts."""
+        self.server.app = self.app
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(method, self.url + path, allow_redirects=False, timeout=30, **options)
+
+    def post(self, asked: object = None, **changes: object) -> requests.Response:
+        """Ask for an archive: the seed's request, with changes."""
+        return self.send("POST", "/cloud_archive", json={**SEED_REQUEST, **changes} if asked is None else asked)
+
+    def come_back(self, address: str, **options: Any) -> requests.Response:
+        """Open an address of ours that somebody else sends the guest to."""
+        assert address.startswith(PUBLIC)
+        return self.send("GET", address.removeprefix(PUBLIC), **options)
+
+
+OpenSite = Callable[..., Site]

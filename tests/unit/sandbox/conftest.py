@@ -1,0 +1,25 @@
+"""Access to the pretend Drive for its own tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from bare_api import Api
+
+from sandbox import World
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[Api]:
+    """A guest's access through our client."""
+    access = Api(world)
+    with access.session:
+        yield access
+
+
+@pytest.fixture
+def other_api(world: World) -> Iterator[Api]:
+    """The same guest's access through another client."""
+    world.accounts.clients["other.apps.googleusercontent.com"] = "secret"
+    access = Api(world, "other.apps.googleusercontent.com")
+    with access.session:
+        yield access

@@ -1,0 +1,277 @@
+"""Whatever breaks on the way, a photo arrives once and whole, or not at all.
+
+The real loop, stream, session and storage copy one photo from a pretend gallery into a pretend Drive, without sockets,
+while hypothesis draws what goes wrong. What is drawn stands in the failing example; `@reproduce_failure` repeats it.
+"""
+
+import hashlib
+import random
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from common.clouds.base import Folder, Photo, StoredPhoto
+from common.clouds.google_drive.storage import DriveStorage
+from common.clouds.grant import Grant, GrantInUse
+from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
+from common.sealing import Secret
+from sandbox.faults import Fault, Faults
+from sandbox.google.drive import Drive
+from sandbox.google.items import Item
+from sandbox.google.tokens import Token, Tokens
+from sandbox.photos import PhotoServer, Shelf
+from tests.fakes.clock import Clock
+from tests.fakes.in_process import InProcessHttp
+from worker.gallery import Gallery
+from worker.pacing import Pace
+from worker.photo_stream import BLOCK_BYTES, GalleryStream
+from worker.retry import Patience, RetryPolicy
+from worker.transfer import copy_photo
+
+PHOTOS, GALLERY, DRIVE = "https://photos.example", "https://gallery.example", "https://drive.example"
+CLIENT, SCOPE = "client", "https://www.googleapis.com/auth/drive.file"
+LARGEST = 3 * 1024 * 1024
+BLOB = random.Random(1).randbytes(LARGEST)
+
+# Most are small, so that thousands of runs take seconds; the edges are those of Drive's unit and of our blocks.
+SIZES = st.one_of(
+    st.integers(0, 2000),
+    st.integers(0, 2000),
+    st.sampled_from([1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES, 2 * BLOCK_BYTES + 7]),
+    st.integers(BLOCK_BYTES, 600_000),
+)
+OFFSETS = st.one_of(
+    st.integers(0, 2000),
+    st.sampled_from([0, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES]),
+    st.integers(0, 600_000),
+)
+
+
+def fault(on: str, does: str, **params: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw one fault: what `sandbox.faults.Fault` takes."""
+    return st.fixed_dictionaries({"on": st.just(on), "does": st.just(does), "after": st.integers(0, 2), **params})
+
+
+def status(*codes: int) -> dict[str, st.SearchStrategy[Any]]:
+    """Draw the parameters of a status, as the API says it or as a page."""
+    return {"status": st.sampled_from(codes), "html": st.booleans()}
+
+
+BROKEN_SOURCE = st.one_of(
+    fault("photo", "drop_before"),
+    fault("photo", "status", **status(403, 404, 416, 429, 500, 503)),
+    fault("photo", "drop_midway", bytes=OFFSETS),
+    fault("photo", "truncate", bytes=OFFSETS, how=st.sampled_from(["cut", "smaller", "unsized"])),
+    fault("photo", "corrupt", at=OFFSETS),
+    fault("photo", "longer"),
+    fault("photo", "no_range_support"),
+    fault("photo", "wrong_range", how=st.sampled_from(["start", "total", "multipart"])),
+    fault("photo", "change_etag"),
+    fault("photo", "gzip"),
+    fault("photo", "html"),
+)
+PUTS = st.sampled_from(["upload", "upload", "query"]).flatmap(
+    lambda on: st.one_of(
+        fault(on, "status", **status(400, 401, 404, 408, 409, 410, 429, 499, 500, 502, 503, 504)),
+        fault(on, "throttle", status=st.sampled_from([403, 429]), retry_after=st.sampled_from([None, 1, 10**6])),
+        fault(on, "drop_before"),
+        fault(on, "drop_after"),
+        fault(on, "no_range", lose=st.booleans()),
+        fault(on, "lie_range"),
+        fault(on, "forget_session"),
+        fault(on, "gone_session"),
+        fault(on, "cancelled_session"),
+        fault(on, "expire_token"),
+        fault(on, "html"),
+        fault(on, "redirect"),
+        fault(on, "bad_json", bytes=st.sampled_from([0, 1, 20])),
+        fault(on, "drop_fields", fields=st.sampled_from([["md5Checksum"], ["size"], ["id"]])),
+        fault(on, "lie_md5"),
+        fault(on, "lie_size"),
+    )
+)
+UPLOADS = st.one_of(
+    fault("upload", "drop_midway", bytes=OFFSETS),
+    fault("upload", "partial", bytes=OFFSETS),
+    fault("upload", "status", status=st.just(503), early=st.just(True)),
+)
+INITIATIONS = st.one_of(
+    fault("initiate", "status", **status(408, 429, 500, 503)),
+    fault("initiate", "throttle"),
+    fault("initiate", "drop_before"),
+    fault("initiate", "drop_after"),
+    fault("initiate", "no_location"),
+    fault("initiate", "expire_token"),
+    fault("initiate", "id_in_use"),
+    fault("initiate", "unusable_id"),
+    fault("initiate", "html"),
+    fault("initiate", "redirect"),
+)
+METADATA = st.sampled_from(["generate_ids", "files_get", "cancel"]).flatmap(
+    lambda on: st.one_of(
+        fault(on, "drop_before"),
+        fault(on, "drop_after"),
+        fault(on, "status", **status(429, 500, 503)),
+        fault(on, "html"),
+        fault(on, "expire_token"),
+    )
+)
+BROKEN_DRIVE = st.one_of(PUTS, PUTS, UPLOADS, INITIATIONS, METADATA)
+# Drive itself spoils the bytes, or does not let go of a file: what it would take for wrong bytes to stay.
+TREACHERY = st.one_of(
+    fault("upload", "corrupt", at=OFFSETS),
+    fault("files_delete", "drop_before"),
+    fault("files_delete", "drop_after"),
+    fault("files_delete", "status", **status(429, 500, 503)),
+    fault("files_get", "lie_md5"),
+    fault("files_get", "drop_fields", fields=st.sampled_from([["md5Checksum"], ["id"]])),
+    fault("initiate", "status", **status(400, 404)),
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a copy ended, and what it left.
+
+    Attributes:
+        result: what the loop returned or raised.
+        photo: what should arrive.
+        data: its bytes.
+        files: what lives in Drive now.
+        ever: the MD5 of every file that ever came to be there.
+        violations: what the client must never do.
+        sent: every request to Drive: method, headers.
+        slept: every wait, in seconds.
+    """
+
+    result: StoredPhoto | ArchiveError
+    photo: Photo
+    data: bytes
+    files: list[Item]
+    ever: list[str]
+    violations: list[str]
+    sent: list[tuple[str, Any]]
+    slept: list[float]
+
+
+def run(
+    script: list[dict[str, Any]],
+    *,
+    size: int,
+    tries: int = 5,
+    chunk: int = BLOCK_BYTES,
+    has_crc: bool = True,
+    fallback: bool = False,
+    conflict_at: str = "initiate",
+    bury_ids: bool = True,
+) -> Ending:
+    """Copy one photo of so many bytes through everything the script breaks."""
+    data = BLOB[:size]
+    # Without a CRC nobody can tell a photo from one of the same size.
+    has_crc = has_crc or any((each["on"], each["does"]) == ("photo", "corrupt") for each in script)
+    photo = Photo("49851973", (), "Test_011.jpg", f"{PHOTOS}/p.jpg", size, zlib.crc32(data) if has_crc else None)
+    faults, violations, tokens = Faults(), [], Tokens()
+    drive = Drive(tokens, faults, violations)
+    drive.url, drive.conflict_at, drive.bury_ids = DRIVE, conflict_at, bury_ids
+    account, ever = drive.account(), []
+    put = account.put
+
+    def record(item: Item) -> Item:
+        if not item.is_folder:
+            ever.append(item.md5)
+        return put(item)
+
+    account.put = record  # type: ignore[method-assign]
+    folder = account.add_folder("Gallery", app=CLIENT)
+    shelf = Shelf()
+    shelf.put("/p.jpg", data)
+    sources = InProcessHttp(
+        {host: PhotoServer(shelf, faults, violations).answer for host in ([PHOTOS, GALLERY] if fallback else [PHOTOS])},
+        Reason.PHOTO_UNAVAILABLE,
+    )
+    gallery = Gallery(
+        sources,  # type: ignore[arg-type]
+        base_url=GALLERY,
+        photo_hosts=("photos.example",),
+        done_url="",
+        signing_secrets=(),
+        local=False,
+    )
+    http = InProcessHttp({DRIVE: drive.answer}, Reason.CLOUD_UNAVAILABLE)
+    storage = DriveStorage({"GOOGLE_API_URL": Secret(DRIVE)}, http, _grant(tokens), chunk)  # type: ignore[arg-type]
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None)
+    clock = Clock()
+    pace = Pace(clock.sleep, clock.now, lambda: 0.5)
+    policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)
+    faults.add(*(Fault(**each) for each in script))
+    try:
+        result = copy_photo(stream, lambda: storage.begin("archive", photo, Folder(folder.id, "")), Patience(policy))
+    except ArchiveError as error:
+        result = error
+    stream.close()
+    sent = [(method, headers) for method, _, headers in http.sent]
+    return Ending(result, photo, data, account.files(), ever, violations, sent, clock.slept)
+
+
+def _grant(tokens: Tokens) -> GrantInUse:
+    token, lasting = tokens.grant(CLIENT, "guest", (SCOPE,))
+
+    def in_use(token: Token) -> Grant:
+        return Grant(Secret(lasting), Secret(token.text), 2.0**40)
+
+    return GrantInUse(in_use(token), lambda _: in_use(tokens.refresh(lasting, CLIENT)))
+
+
+def check_arrived(ending: Ending) -> None:
+    """Exactly one file, with exactly the photo's bytes, is what the loop says there is."""
+    assert isinstance(ending.result, StoredPhoto), ending.result
+    assert [ending.data] == [item.content.data for item in ending.files if item.content]
+    assert [ending.result.id] == [item.id for item in ending.files]
+    assert (ending.photo.key, ending.photo.size) == (ending.result.key, ending.result.size)
+
+
+def check_manners(ending: Ending) -> None:
+    """Nothing the real services forbid, and never a body whose length is not announced or not what it is."""
+    assert [] == ending.violations
+    for method, headers in ending.sent:
+        assert "Transfer-Encoding" not in headers
+        assert method != "PUT" or headers["Content-Length"].isdigit()
+        assert all(0 <= seconds <= 600 for seconds in ending.slept)
+
+
+def check_honest(ending: Ending) -> None:
+    """It arrived, or there is a reason that the rest of the worker knows, and nothing wrong is left."""
+    if isinstance(ending.result, StoredPhoto):
+        check_arrived(ending)
+    else:
+        assert isinstance(ending.result, PhotoRejected | InventoryStale | JobStopped | Postponed), ending.result
+        assert [item.content.data for item in ending.files if item.content] in ([], [ending.data])
+
+
+CIRCUMSTANCES = {
+    "size": SIZES,
+    "chunk": st.sampled_from([BLOCK_BYTES, 2 * BLOCK_BYTES, 16 * BLOCK_BYTES]),
+    "has_crc": st.sampled_from([True, True, False]),
+    "fallback": st.booleans(),
+    "conflict_at": st.sampled_from(["initiate", "final"]),
+    "bury_ids": st.booleans(),
+}
+MANY = settings(
+    max_examples=1000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@MANY
+@given(script=st.lists(st.one_of(BROKEN_SOURCE, BROKEN_DRIVE), max_size=12), how=st.fixed_dictionaries(CIRCUMSTANCES))
+def test_wrong_bytes_never_become_a_photo(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
+    """Not even for a moment does anything but the photo stand in Drive, however much breaks."""
+    ending = run(script, **how)
+    event(type(ending.result).__name__)
+    check_honest(ending)
+    check_manners(ending)
+    assert {hashlib.md5(ending.data).hexdigest()} >= set(ending.ever)

@@ -1,0 +1,63 @@
+"""`python -m web`: the HTTP service."""
+
+import dataclasses
+import logging
+import os
+import signal
+import sys
+
+import uvicorn
+
+from common import logs
+from common.clouds import CLOUDS
+from common.environment import WrongSetting
+from common.settings import WebSettings, load_environment
+from web.app import create_app
+
+logger = logging.getLogger("web")
+
+# A callback under way may wait for the cloud (15 s) and for the broker (10 s) before its guest is sent on.
+GRACE_SECONDS = 27
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status."""
+    try:
+        settings = WebSettings.read(load_environment(), {cloud.name: cloud.variables for cloud in CLOUDS})
+    except WrongSetting as error:
+        print(f"web: {error}", file=sys.stderr)  # noqa: T201 - there are no logs yet
+        return 2
+    logs.configure(settings.log_level, settings.log_format)
+    logger.info("settings", extra=_show(settings))
+    if not settings.clouds:
+        logger.warning("no cloud is configured: every request will be refused")
+    # uvicorn ends cleanly on these, and then raises them once more for whoever was there before it: nobody.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    server.run()
+    logger.info("web stops")
+    logging.shutdown()
+    # A publish that a broker without its majority never answers holds its thread for ever; nobody waits for it.
+    os._exit(0 if server.started else 1)
+
+
+def _show(settings: WebSettings) -> dict[str, str]:
+    """Return the settings as text; secrets know how to hide themselves."""
+    return {field.name: repr(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

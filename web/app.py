@@ -1,0 +1,86 @@
+"""The application, wired; the only place that wires."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from fastapi import FastAPI
+
+from common.clouds import CLOUDS
+from common.clouds.base import CloudAuth
+from common.errors import Reason
+from common.httpclient import HttpClient
+from common.publisher import Publisher
+from common.settings import WebSettings, let_oauthlib_speak_http
+from web import callback, cloud_archive, operations, problems
+from web.middleware import AccessLog, BodyLimit, Cors
+
+logger = logging.getLogger("web")
+
+DESCRIPTION = "Saves a gallery's photos into its guest's own cloud, every photo once, byte for byte."
+
+
+class Broker(callback.Publishes, Protocol):
+    """What the application needs of the broker, like `common.publisher.Publisher`."""
+
+    def check(self) -> None:
+        """Return when the broker can be reached; raises Transient when it cannot."""
+        ...
+
+    def close(self) -> None:
+        """Let what is under way end."""
+        ...
+
+
+def create_app(settings: WebSettings) -> FastAPI:
+    """Return the application for these settings, with the real broker."""
+    return wire(settings, Publisher(settings.rabbitmq_url, "cloud_archive web"))
+
+
+def wire(settings: WebSettings, broker: Broker, now: Callable[[], float] = time.time) -> FastAPI:
+    """Put the application together.
+
+    Args:
+        settings: of this process.
+        broker: where jobs go; closed with the application.
+        now: Unix time in seconds.
+    """
+    if settings.allow_local_network:
+        logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
+        let_oauthlib_speak_http()
+
+    @asynccontextmanager
+    async def live(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        broker.close()
+
+    app = FastAPI(
+        title="cloud_archive",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=live,
+        generate_unique_id_function=lambda route: route.name,
+        redoc_url=None,
+        # A POST that is redirected to another spelling loses its body in some clients: 404 says what is wrong.
+        redirect_slashes=False,
+    )
+    clouds = _open_clouds(settings)
+    app.include_router(cloud_archive.make_router(settings, clouds, now))
+    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, now)))
+    app.include_router(operations.make_router(operations.Readiness(broker.check)))
+    problems.install(app)
+    # The last one added is the first one met.
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
+    app.add_middleware(AccessLog)
+    return app
+
+
+def _open_clouds(settings: WebSettings) -> dict[str, CloudAuth]:
+    """Return the auth half of every cloud that the settings offer."""
+    http = HttpClient(connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER)
+    return {
+        cloud.name: cloud.auth(settings.clouds[cloud.name], http) for cloud in CLOUDS if cloud.name in settings.clouds
+    }

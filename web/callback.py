@@ -1,0 +1,150 @@
+"""`GET /cloud_archive/callback/{cloud_type}`: a guest is back from the consent page; their answer becomes a job."""
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+
+from common.archive_job import ArchiveJob, grant_context
+from common.clouds.base import CloudAuth
+from common.errors import ArchiveError
+from common.links import LinkRefused, check_link
+from common.settings import WebSettings
+from common.topology import EXCHANGE, JOB_KEY
+from web.cloud_archive import callback_uri
+from web.outcomes import Outcomes
+from web.pages import HEADERS, void_page
+from web.problems import describe
+from web.promise import Promise, PromiseVoid, open_promise
+
+logger = logging.getLogger(__name__)
+
+
+class Publishes(Protocol):
+    """What puts a message into a queue, like `common.publisher.Publisher`."""
+
+    def publish(self, exchange: str, routing_key: str, body: bytes, *, message_id: str) -> None:
+        """Return when the message is in a queue; raises Transient when it may not be."""
+        ...
+
+
+class Callback:
+    """Takes guests' answers. Thread-safe.
+
+    Args:
+        settings: of this process.
+        clouds: the auth half of every configured cloud, by its name.
+        publisher: puts jobs into the queue.
+        now: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        clouds: Mapping[str, CloudAuth],
+        publisher: Publishes,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._clouds = clouds
+        self._publisher = publisher
+        self._now = now
+        self._outcomes = Outcomes()
+
+    def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
+        """Return the link that a guest goes to, after their job is in the queue or cannot be.
+
+        Args:
+            cloud_type: the cloud they come back from.
+            query: of the callback, in its order.
+
+        Raises:
+            PromiseVoid: this is no answer to anything we asked.
+        """
+        answer = dict(query)
+        if len(answer) != len(query):
+            raise PromiseVoid("a parameter stands twice")
+        promise = self._open(cloud_type, answer.pop("state", ""))
+        brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
+        kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, cloud_type, answer))
+        return promise.success_link if kept else promise.fail_link
+
+    def _open(self, cloud_type: str, state: str) -> Promise:
+        if cloud_type not in self._clouds:
+            raise PromiseVoid("no such cloud")
+        promise = open_promise(self._settings.sealer, cloud_type, state, self._now())
+        # The hosts that are allowed may be fewer than an hour ago.
+        for link in (promise.success_link, promise.fail_link):
+            try:
+                check_link(link, self._settings.redirect_hosts, local=self._settings.allow_local_network)
+            except LinkRefused:
+                raise PromiseVoid("its links are not allowed any more") from None
+        return promise
+
+    def _try(self, promise: Promise, cloud_type: str, answer: Mapping[str, str]) -> bool:
+        about = {"job_id": promise.job_id, "cloud_type": cloud_type}
+        try:
+            self._keep(promise, cloud_type, answer)
+        except ArchiveError as error:
+            logger.warning("archive not begun", extra={**about, "reason": error.reason, "detail": error.detail})
+            return False
+        except Exception:  # whatever broke, the guest must get somewhere
+            logger.exception("archive not begun", extra=about)
+            return False
+        logger.info("archive begun", extra={**about, "archive_type": promise.archive_type})
+        return True
+
+    def _keep(self, promise: Promise, cloud_type: str, answer: Mapping[str, str]) -> None:
+        redirect_uri = callback_uri(self._settings, cloud_type)
+        grant = self._clouds[cloud_type].exchange(answer, redirect_uri, promise.verifier)
+        job = ArchiveJob(
+            id=promise.job_id,
+            cloud_type=cloud_type,
+            archive_type=promise.archive_type,
+            archive_url=promise.archive_url,
+            gallery_name=promise.gallery_name,
+            grant=self._settings.sealer.seal(grant.to_text(), grant_context(promise.job_id)),
+            created_at=datetime.fromtimestamp(promise.issued_at, UTC).isoformat(),
+        )
+        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id)
+
+
+def make_router(callback: Callback) -> APIRouter:
+    """Return the route."""
+    router = APIRouter()
+
+    @router.get(
+        "/cloud_archive/callback/{cloud_type}",
+        summary="Where a cloud's consent page sends the guest back to",
+        response_class=Response,
+        status_code=303,
+        responses={
+            303: {"description": "To the success link when the archive has begun, else to the fail link."},
+            400: {"description": "A page for the guest: this is no answer to anything we asked.", "content": _HTML},
+            "default": describe("Anything else."),
+        },
+    )
+    def get_callback(cloud_type: str, request: Request) -> Response:
+        """Take a guest's answer, put the archive into the queue, and send the guest on."""
+        try:
+            link = callback.receive(cloud_type, request.query_params.multi_items())
+        except PromiseVoid as error:
+            logger.warning("callback refused", extra={"reason": str(error)})
+            return void_page(request.headers.get("accept-language", ""))
+        return Response(status_code=303, headers={**HEADERS, "Location": as_header(link)})
+
+    return router
+
+
+_HTML = {"text/html": {"schema": {"type": "string"}}}
+
+
+def as_header(link: str) -> str:
+    """Return a link unchanged, but for what no header can carry: that is encoded as a browser would."""
+    return re.sub(r"[^\x21-\x7e]+", lambda found: quote(found[0]), link)

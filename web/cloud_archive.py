@@ -1,0 +1,173 @@
+"""`POST /cloud_archive`: a gallery asks; we answer with the consent page to send its guest to."""
+
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, cast
+from urllib.parse import SplitResult, unquote
+
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, Field
+
+from common.clouds.base import CloudAuth
+from common.clouds.oauth2 import make_verifier
+from common.job_id import make_job_id
+from common.links import LinkRefused, check_link
+from common.settings import WebSettings
+from web.problems import FieldProblem, RequestRefused, describe
+from web.promise import ArchiveType, Promise
+
+LONGEST_NAME = 255
+ARCHIVE_TYPES = ("webs", "originals")
+
+
+class ArchiveRequest(BaseModel):
+    """What the gallery sends."""
+
+    redirect_success_link: str = Field(description="Where the guest goes when the archive has begun; https.")
+    redirect_fail_link: str = Field(description="Where the guest goes when it has not; https.")
+    archive_url: str = Field(description="The gallery's own link for downloading everything.")
+    gallery_name: str = Field(description=f"The name of the folder in the cloud, 1 to {LONGEST_NAME} characters.")
+    archive_type: str = Field(json_schema_extra={"enum": list(ARCHIVE_TYPES)})
+    cloud_type: str = Field(description="Where to, one of the clouds that are configured here.")
+
+
+class ArchiveAnswer(BaseModel):
+    """Where to send the guest, and how to follow the archive."""
+
+    redirect_to: str = Field(description="The cloud's consent page: send the guest's browser there.")
+    job_id: str = Field(description="Names the archive. Whoever has it may read the archive's status.")
+    status_url: str = Field(description="Where the archive's status is read.")
+
+
+_REQUEST_EXAMPLE = {
+    "redirect_success_link": "https://app.litegallery.io/saved/",
+    "redirect_fail_link": "https://app.litegallery.io/not-saved/",
+    "archive_url": "https://arch-d.lite.gallery/g/api/stream/858329/f9d24b1dfb81a1bfa215cc008f46f3d3?mod=web",
+    "gallery_name": "Название галереи",
+    "archive_type": "originals",
+    "cloud_type": "google_drive",
+}
+_ANSWER_EXAMPLE = {
+    "redirect_to": "https://accounts.google.com/o/oauth2/v2/auth?response_type=code&client_id=…&state=…",
+    "job_id": "Zq0fXr5mB1tq3yJ8n2cV7w",
+    "status_url": "https://app.litegallery.io/cloud_archive/jobs/Zq0fXr5mB1tq3yJ8n2cV7w",
+}
+
+
+def make_router(
+    settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float] = time.time
+) -> APIRouter:
+    """Return the route.
+
+    Args:
+        settings: of this process.
+        clouds: the auth half of every configured cloud, by its name.
+        now: Unix time in seconds.
+    """
+    router = APIRouter()
+
+    @router.post(
+        "/cloud_archive",
+        summary="Save a gallery into its guest's cloud",
+        responses={
+            200: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}},
+            413: describe("The body is larger than 16 KiB."),
+            422: describe("The body is not JSON, or a field cannot be used."),
+        },
+    )
+    def post_cloud_archive(
+        asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])], response: Response
+    ) -> ArchiveAnswer:
+        """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
+        if problems := list(_find_problems(asked, settings, clouds)):
+            raise RequestRefused(problems)
+        promise = Promise(
+            job_id=make_job_id(),
+            issued_at=int(now()),
+            verifier=make_verifier(),
+            archive_type=cast(ArchiveType, asked.archive_type),
+            archive_url=asked.archive_url,
+            gallery_name=asked.gallery_name,
+            success_link=asked.redirect_success_link,
+            fail_link=asked.redirect_fail_link,
+        )
+        state = promise.seal(settings.sealer, asked.cloud_type)
+        callback = callback_uri(settings, asked.cloud_type)
+        response.headers["Cache-Control"] = "no-store"
+        return ArchiveAnswer(
+            redirect_to=clouds[asked.cloud_type].consent_url(callback, state, promise.verifier),
+            job_id=promise.job_id,
+            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{promise.job_id}",
+        )
+
+    return router
+
+
+def callback_uri(settings: WebSettings, cloud_type: str) -> str:
+    """Return where a cloud sends guests back to; registered there, byte for byte."""
+    return f"{settings.public_base_url}/cloud_archive/callback/{cloud_type}"
+
+
+def _find_problems(
+    asked: ArchiveRequest, settings: WebSettings, clouds: Mapping[str, CloudAuth]
+) -> Iterator[FieldProblem]:
+    local = settings.allow_local_network
+    messages = {
+        "redirect_success_link": _check(
+            lambda: check_link(asked.redirect_success_link, settings.redirect_hosts, local=local)
+        ),
+        "redirect_fail_link": _check(
+            lambda: check_link(asked.redirect_fail_link, settings.redirect_hosts, local=local)
+        ),
+        "archive_url": _check(lambda: _check_path(check_link(asked.archive_url, ("*",), local=True))),
+        "gallery_name": _find_name_problem(asked.gallery_name),
+        "archive_type": _find_choice_problem(asked.archive_type, ARCHIVE_TYPES),
+        "cloud_type": _find_choice_problem(asked.cloud_type, tuple(clouds)),
+    }
+    for field, message in messages.items():
+        if message:
+            yield FieldProblem(field=field, message=message)
+
+
+def _check(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except LinkRefused as error:
+        return str(error)
+    return ""
+
+
+def _check_path(parts: SplitResult) -> None:
+    """Refuse a path that is none, or that another server might walk up or read differently."""
+    path = _decode_fully(parts.path)
+    if not path.strip("/"):
+        raise LinkRefused("must have a path")
+    if "\\" in path or any(unicodedata.category(char) == "Cc" for char in path):
+        raise LinkRefused("holds characters that no link holds")
+    # Some servers cut a segment at its semicolon before they look for dots.
+    if any(segment.partition(";")[0] in (".", "..") for segment in path.split("/")):
+        raise LinkRefused("must not hold dot segments")
+
+
+def _decode_fully(path: str) -> str:
+    """Decode until nothing changes: a chain of servers may decode more than once."""
+    decoded = unquote(path)
+    while decoded != path:
+        path, decoded = decoded, unquote(decoded)
+    return path
+
+
+def _find_name_problem(name: str) -> str:
+    if not name.strip():
+        return "must not be blank"
+    if len(name) > LONGEST_NAME:
+        return f"must have at most {LONGEST_NAME} characters"
+    # Cc: controls, Zl and Zp: line and paragraph separators.
+    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in name):
+        return "must not hold control characters"
+    return ""
+
+
+def _find_choice_problem(word: str, words: tuple[str, ...]) -> str:
+    return "" if word in words else f"must be one of: {', '.join(words)}"

@@ -1,0 +1,75 @@
+"""`/healthz` and `/readyz`: what an orchestrator asks. Knows no archive."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from common.errors import Transient
+from web.problems import describe, problem_response
+
+logger = logging.getLogger(__name__)
+
+# Probes come every few seconds from several sides; the broker is asked at most this often.
+FRESH_SECONDS = 5.0
+
+
+class Readiness:
+    """Whether the broker can be reached, asked once for all who want to know. Thread-safe.
+
+    Args:
+        check: asks the broker; raises Transient when it cannot be reached, within a bounded time.
+        now: seconds of any clock that goes forward.
+    """
+
+    def __init__(self, check: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
+        self._check = check
+        self._now = now
+        self._asking = threading.Lock()
+        self._answer = False
+        self._fresh_until = float("-inf")
+
+    def is_ready(self) -> bool:
+        """Return the newest answer; who comes while the broker is being asked gets the one before."""
+        if self._now() >= self._fresh_until and self._asking.acquire(blocking=False):
+            try:
+                self._answer = self._ask()
+                self._fresh_until = self._now() + FRESH_SECONDS
+            finally:
+                self._asking.release()
+        return self._answer
+
+    def _ask(self) -> bool:
+        try:
+            self._check()
+        except Transient as error:
+            logger.warning("not ready", extra={"reason": error.reason, "detail": error.detail})
+            return False
+        return True
+
+
+def make_router(readiness: Readiness) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz", summary="Is this process alive?")
+    def get_healthz() -> dict[str, str]:
+        """Answer, which is all there is to say."""
+        return {"status": "ok"}
+
+    @router.get(
+        "/readyz",
+        summary="Can archives begin?",
+        response_model=dict[str, str],
+        responses={503: describe("The broker cannot be reached.")},
+    )
+    def get_readyz() -> Response:
+        """Say whether the broker can be reached."""
+        if readiness.is_ready():
+            return JSONResponse({"status": "ok"})
+        return problem_response(503, "not_ready", "The broker cannot be reached.")
+
+    return router

@@ -1,0 +1,67 @@
+"""Outcomes: how each callback ended, so that the same one again (a double click, a reload) ends the same way.
+
+Kept in memory, for this replica only: another one finds the code used up, and a job published twice is one job by its
+id. Knows no HTTP.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# As long as a state lives; after that the callback is refused anyway.
+KEEP_SECONDS = 3600.0
+MOST_KEPT = 10_000
+
+
+@dataclass
+class _Job:
+    began_at: float
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    kept: bool = False
+    failed: set[str] = field(default_factory=set)
+
+
+class Outcomes:
+    """Remembers which jobs were promised to the queue, and which answers failed. Thread-safe.
+
+    Args:
+        now: seconds of any clock that goes forward.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._guard = threading.Lock()
+        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+
+    def once(self, job_id: str, answer: str, attempt: Callable[[], bool]) -> bool:
+        """Return whether the job is in the queue, trying once for each answer until it is.
+
+        The same answer at the same time waits for the first and shares its outcome. Another answer may succeed where
+        one failed: a guest who said no may go back and say yes.
+
+        Args:
+            job_id: the job.
+            answer: what the guest brought back.
+            attempt: puts the job into the queue and says whether it did.
+        """
+        job = self._find(job_id)
+        with job.lock:
+            if not job.kept and answer not in job.failed:
+                job.kept = attempt()
+                if not job.kept:
+                    job.failed.add(answer)
+            return job.kept
+
+    def _find(self, job_id: str) -> _Job:
+        with self._guard:
+            self._forget_old()
+            return self._jobs.setdefault(job_id, _Job(self._now()))
+
+    def _forget_old(self) -> None:
+        while self._jobs:
+            oldest = next(iter(self._jobs.values()))
+            if len(self._jobs) < MOST_KEPT and self._now() - oldest.began_at <= KEEP_SECONDS:
+                return
+            self._jobs.popitem(last=False)

@@ -1,0 +1,129 @@
+"""Problems: every error this service answers with, as RFC 9457 has it. Never shows a value that came in, or a trace."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of the request."""
+
+    field: str = Field(examples=["redirect_success_link"])
+    message: str = Field(examples=["names a host that is not allowed"])
+
+
+class Problem(BaseModel):
+    """RFC 9457: what went wrong, for programs (`code`) and for people (`detail`)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The request has fields that cannot be used."])
+    code: str = Field(examples=["invalid_request"])
+    errors: list[FieldProblem] = []
+
+
+class RequestRefused(Exception):
+    """The request can be read, but not done.
+
+    Args:
+        errors: what is wrong, field by field.
+    """
+
+    def __init__(self, errors: Sequence[FieldProblem]) -> None:
+        super().__init__(", ".join(error.field for error in errors))
+        self.errors = errors
+
+
+def problem_response(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: Sequence[FieldProblem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer that says what went wrong.
+
+    Args:
+        status: of HTTP.
+        code: one stable word for programs.
+        detail: one sentence for people.
+        errors: what is wrong with single fields.
+        headers: to go with it.
+    """
+    # about:blank: the problem means what its status means, and `code` says the rest (RFC 9457, section 4.2.1).
+    problem = Problem(
+        type="about:blank",
+        title=_TITLES.get(status) or HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        errors=list(errors),
+    )
+    return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
+
+
+def describe(description: str) -> dict[str, object]:
+    """Return how a route's OpenAPI entry describes an answer that is a problem."""
+    schema = Problem.model_json_schema()
+    # Written out in place: FastAPI collects only the models of JSON answers, and this is another media type.
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def install(app: FastAPI) -> None:
+    """Let an application answer every error this way."""
+
+    @app.exception_handler(RequestRefused)
+    def _(_request: Request, error: RequestRefused) -> JSONResponse:
+        return _refuse_fields(error.errors)
+
+    @app.exception_handler(RequestValidationError)
+    def _(_request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = error.errors()
+        # An error of the body as a whole: no JSON, no JSON object, or not said to be JSON.
+        if any(each["type"] == "json_invalid" or each["loc"] == ("body",) for each in errors):
+            return _not_json()
+        return _refuse_fields([FieldProblem(field=str(each["loc"][-1]), message=_say(each["type"])) for each in errors])
+
+    @app.exception_handler(HTTPException)
+    def _(_request: Request, error: HTTPException) -> JSONResponse:
+        # FastAPI's word for a body that breaks its JSON reader: not UTF-8, or nested too deeply.
+        if error.status_code == HTTPStatus.BAD_REQUEST:
+            return _not_json()
+        code, detail = _DETAILS.get(error.status_code, ("error", "The request could not be done."))
+        return problem_response(error.status_code, code, detail, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    def _(_request: Request, _error: Exception) -> JSONResponse:
+        return problem_response(500, "internal_error", "Something is broken on our side.")
+
+
+# Python 3.13 renamed them after RFC 9110; one answer for every Python.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+_DETAILS = {
+    404: ("not_found", "There is nothing here."),
+    405: ("method_not_allowed", "This address takes other methods only."),
+}
+
+
+def _refuse_fields(errors: Sequence[FieldProblem]) -> JSONResponse:
+    return problem_response(422, "invalid_request", "The request has fields that cannot be used.", errors=errors)
+
+
+def _not_json() -> JSONResponse:
+    return problem_response(422, "not_json", "The body must be a JSON object, sent as application/json.")
+
+
+def _say(kind: str) -> str:
+    # pydantic's own messages may quote what came in.
+    return "is required" if kind == "missing" else "must be a text"

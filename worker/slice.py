@@ -1,0 +1,175 @@
+"""One delivery's share of a job: work on its archive as long as it may, and say how far it came. Knows no queue."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from common.archive_job import ArchiveJob, Course, NotOurMessage
+from common.clouds.base import Photo, PhotoStream, Storage, StoredPhoto
+from common.errors import ArchiveError, JobStopped, PhotoRejected, Postponed, Reason, Transient
+from worker.archive import Archive, Tally
+from worker.gallery import Gallery
+from worker.manifest import Manifest
+from worker.photo_stream import GalleryStream
+from worker.retry import RetryPolicy
+from worker.stopping import Cause, Interrupted, Signals
+
+logger = logging.getLogger(__name__)
+
+# A message that came back so often may be what ends its workers. Restarts alone bring it back two or three times.
+SUSPICIOUS_RETURNS = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a slice ended.
+
+    Args:
+        course: how far the job has come.
+        ended: whether nothing is left to copy, or nothing can be.
+        waits_for: what keeps it from going on now, if anything does.
+        has_count: whether the gallery listed its photos, so that it can be told how many failed.
+    """
+
+    course: Course
+    ended: bool
+    waits_for: ArchiveError | None
+    has_count: bool
+
+
+class Slice:
+    """One delivery of one job. Used by one thread.
+
+    Args:
+        job: the promise, and how far it has come.
+        gallery: where its photos come from.
+        storage: the guest's cloud.
+        policy: how patient to be.
+        photos: at a time.
+        seconds: how long it may work.
+        signals: end the work.
+    """
+
+    def __init__(
+        self,
+        job: ArchiveJob,
+        gallery: Gallery,
+        storage: Storage,
+        policy: RetryPolicy,
+        *,
+        photos: int,
+        seconds: float,
+        signals: Signals,
+    ) -> None:
+        self._job = job
+        self._gallery = gallery
+        self._policy = policy
+        self._seconds = seconds
+        self._signals = signals
+        self._tally = _read_tally(job.course)
+        self._manifest: Manifest | None = None
+        self._archive = Archive(
+            job,
+            self._fetch_manifest,
+            storage,
+            self._tally,
+            open_stream=self._open_stream,
+            policy=policy,
+            threads=photos,
+            signals=signals,
+        )
+
+    def work(self, returns: int) -> Outcome:
+        """Work until the archive is complete, or the time is up, or it cannot go on.
+
+        Args:
+            returns: how often this very message came back before.
+
+        Raises:
+            NotOurMessage: it came back again and again, and nothing arrives.
+            Interrupted: another worker has the message by now.
+        """
+        try:
+            with self._limited():
+                self._manifest = self._policy.persist(self._fetch_manifest)
+                if returns >= SUSPICIOUS_RETURNS:
+                    return self._renew(self._archive.count_stored(self._manifest))
+                self._archive.keep(self._manifest)
+        except JobStopped as stopped:
+            logger.warning("the job stops: %s", stopped, extra={"job": self._job.id})
+            return self._outcome(ended=True, reason=stopped.reason)
+        except (Transient, Postponed, Interrupted) as error:
+            return self._leave(error)
+        return self._outcome(ended=True)
+
+    def _leave(self, error: Transient | Postponed | Interrupted) -> Outcome:
+        if self._signals.cause is Cause.TAKEN_OVER:
+            raise Interrupted
+        if self._signals.cause is Cause.CANCELLED:
+            return self._outcome(ended=True, reason=Reason.CANCELLED)
+        return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
+
+    def _renew(self, stored: int) -> Outcome:
+        """Give a message that came back often another life, as long as more arrived in its last one."""
+        if stored <= self._job.course.stored:
+            raise NotOurMessage("its worker ended again and again, and nothing arrived")
+        return replace(
+            self._outcome(ended=False),
+            course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
+        )
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """End the slice in time. What moves then may come to its end: a photo larger than a slice must arrive too."""
+        timer = threading.Timer(self._seconds, lambda: self._signals.wind_down.set(Cause.SLICE_OVER))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _fetch_manifest(self) -> Manifest:
+        return self._gallery.fetch_manifest(self._job.archive_url)
+
+    def _open_stream(self, photo: Photo, check: Callable[[], None]) -> PhotoStream:
+        return GalleryStream(photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check)
+
+    def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
+        before, tally = self._job.course, self._tally
+        arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
+        course = Course(
+            slices=before.slices + 1,
+            copied=before.copied + len(arrived),
+            arrived=arrived,
+            rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
+            failed_photos=self._count_failed(),
+            # Who came further begins to wait anew.
+            waits=0 if arrived else before.waits,
+            waiting_since=0 if arrived else before.waiting_since,
+            reason=reason or "",
+        )
+        return Outcome(course, ended, waits_for, has_count=self._manifest is not None)
+
+    def _count_failed(self) -> int:
+        """Return how many of the listed photos are not in the cloud, for whatever reason."""
+        if self._manifest is None:
+            return 0
+        stored = self._tally.skipped | self._tally.arrived.keys()
+        return len(self._manifest.unusable) + sum(photo.key not in stored for photo in self._manifest.photos)
+
+
+def _read_tally(course: Course) -> Tally:
+    return Tally(
+        arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in course.arrived.items()},
+        rejected={
+            key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in course.rejected.items()
+        },
+    )
+
+
+def _read_reason(word: str) -> Reason:
+    """Return the reason a word names; one of another version of us is a photo's trouble all the same."""
+    return Reason(word) if word in Reason.__members__.values() else Reason.PHOTO_UNAVAILABLE
