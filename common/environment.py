@@ -1,11 +1,12 @@
 """Single variables of the environment: each read, checked, and named when it is wrong. Knows no setting's meaning."""
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from common.sealing import Sealer, Secret
 from common.signing import decode_secret
@@ -92,7 +93,7 @@ class Environment:
     def url(self, name: str, default: str | None, *, local: bool) -> str:
         """Return a URL: https, or also http when the local network is allowed."""
         value = self.text(name, default)
-        parts = self._convert(name, value, urlsplit, "a URL")
+        parts = self._convert(name, value, _split, "a URL")
         if parts.scheme not in ({"http", "https"} if local else {"https"}) or not parts.hostname:
             raise WrongSetting(f"{name} must be an https URL" + (" (or http)" if local else ""))
         if parts.username or parts.password or parts.query or parts.fragment:
@@ -113,7 +114,10 @@ class Environment:
             raise WrongSetting(f"{name} and {name}_FILE are both set")
         if not path:
             return Secret(self.text(name, default))
-        text = Path(path).read_text(encoding="utf-8").strip()
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            raise WrongSetting(f"{name}_FILE names a file that holds no text") from None
         if not text:
             raise WrongSetting(f"{name}_FILE names an empty file")
         return Secret(text)
@@ -121,9 +125,20 @@ class Environment:
     def broker(self, name: str) -> Secret:
         """Return the broker's URL."""
         url = self.secret(name)
-        if urlsplit(url.reveal()).scheme not in ("amqp", "amqps"):
+        try:
+            parts = _split(url.reveal())
+        except ValueError:
+            parts = None
+        if not parts or parts.scheme not in ("amqp", "amqps") or not parts.hostname:
             raise WrongSetting(f"{name} must be an amqp:// or amqps:// URL")
         return url
+
+    def hosts(self, name: str, default: str) -> tuple[str, ...]:
+        """Return patterns of host names, see `common.links.host_matches`; there must be one at least."""
+        hosts = tuple(host.lower() for host in split_words(self.text(name, default)))
+        if not hosts or not all(_HOST.fullmatch(host) for host in hosts):
+            raise WrongSetting(f"{name} must be host names without scheme or port, like x.example,*.y.example")
+        return hosts
 
     def sealer(self, name: str) -> Sealer:
         """Return a sealer with the keys of a comma-separated variable."""
@@ -166,6 +181,17 @@ class Environment:
             raise
         except ValueError:
             raise WrongSetting(f"{name} must be {kind}") from None
+
+
+# A host name or an address, with `*.` before it for its subdomains; or `*` alone.
+_HOST = re.compile(r"\*|(\*\.)?[^*:/?#@\s]+|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*")
+
+
+def _split(url: str) -> SplitResult:
+    """Split a URL; raises ValueError also for a port that is none."""
+    parts = urlsplit(url)
+    _ = parts.port
+    return parts
 
 
 def split_words(words: str) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 # One block of a body must leave within this time. Without it a stuck receiver would hold a thread for ever.
 SEND_SECONDS = 60.0
+# A body that comes slower than so many bytes a second, for so many seconds, is as good as stuck: a socket's timeout
+# never ends one that drips.
+SLOWEST, WATCH_SECONDS = 4 * 1024, 30.0
 # An answer that is read whole is a small JSON or an error page; only the gallery's list may be longer (its own limit).
 LONGEST_ANSWER = 16 * 1024 * 1024
 USER_AGENT = "cloud_archive/1 (+https://litegallery.io)"
@@ -162,25 +165,48 @@ class Incoming:
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
         self._response = response
         self._reason = reason
+        self._waited = 0.0
+        self._counted = 0
 
     def read_into(self, block: memoryview) -> int:
         """Fill a block and return its bytes; fewer than it holds only at the body's end.
 
         Raises:
-            Transient: the line broke, or the body ended before its announced length.
+            Transient: the line broke, drips, or the body ended before its announced length.
         """
-        with _translated(self._reason):
-            data = self._response.read(len(block))
-        block[: len(data)] = data
-        return len(data)
+        filled = 0
+        while filled < len(block):
+            began = time.monotonic()
+            with _translated(self._reason):
+                data = self._response.read1(len(block) - filled)
+            if not data:
+                break
+            block[filled : filled + len(data)] = data
+            filled += len(data)
+            self._watch_speed(len(data), time.monotonic() - began)
+        return filled
 
     def read(self, longest: int) -> bytes:
         """Return the rest of the body; raises Transient when it breaks or has more bytes than that."""
+        content = bytearray()
         with _translated(self._reason):
-            content = self._response.read(longest + 1)
+            # Only a read that finds nothing more tells an end from a break.
+            while more := self._response.read(longest + 1 - len(content)):
+                content += more
         if len(content) > longest:
             raise Transient(self._reason, f"an answer of more than {longest} bytes")
-        return content
+        return bytes(content)
+
+    def _watch_speed(self, count: int, seconds: float) -> None:
+        """Only the time spent waiting for the body counts: whoever takes it may be slow."""
+        self._waited += seconds
+        self._counted += count
+        if self._waited < WATCH_SECONDS:
+            return
+        if self._counted < SLOWEST * self._waited:
+            self.close()
+            raise Transient(self._reason, f"only {self._counted} bytes in {self._waited:.0f} seconds")
+        self._waited, self._counted = 0.0, 0
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end; an unread rest would cost more than a new one."""

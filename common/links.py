@@ -1,5 +1,6 @@
 """Links and the hosts they may name, read the way a browser reads them. Knows no HTTP."""
 
+import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
@@ -7,6 +8,8 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 
 LONGEST_LINK = 2048  # the longest address every browser and proxy of the field takes
 _http_url = TypeAdapter(HttpUrl)
+# Browsers let more pass (`a;b.example` is a name to them), but no host of ours or of a gallery's is called so.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 class LinkRefused(ValueError):
@@ -62,7 +65,8 @@ def _split_like_a_browser(link: str) -> SplitResult:
         raise LinkRefused("is not a web address") from None
     host = (parts.hostname or "").lower()
     # Both parsers must see one and the same host: what differs is an attack or a look-alike.
-    if not host or "@" in parts.netloc or host != (seen.host or "").strip("[]") or host.endswith("."):
+    same = host == (seen.host or "").strip("[]")
+    if not same or not _HOST.fullmatch(host) or host.endswith(".") or "@" in parts.netloc:
         raise LinkRefused("is not a plain web address")
     # A scheme's own port may be written out; browsers drop it, and so do we.
     default = {"http": 80, "https": 443}.get(parts.scheme)

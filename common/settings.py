@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from dotenv import dotenv_values
 
-from common.environment import CloudSettings, Environment, Variable, split_words
+from common.environment import CloudSettings, Environment, Variable
 from common.sealing import Sealer, Secret
 
 GALLERY_HOSTS = "*.lite.gallery,*.litegallery.io"
@@ -73,12 +73,12 @@ class WebSettings(CommonSettings):
         """
         env = Environment(environ)
         common = cls._read(env, clouds)
-        redirect_hosts = env.text("REDIRECT_HOSTS", GALLERY_HOSTS)
+        redirect_hosts = env.hosts("REDIRECT_HOSTS", GALLERY_HOSTS)
         return cls(
             **common,
             public_base_url=env.base_url("PUBLIC_BASE_URL", None, local=common["allow_local_network"]),
-            redirect_hosts=_hosts(redirect_hosts),
-            cors_hosts=_hosts(env.text("CORS_HOSTS", redirect_hosts)),
+            redirect_hosts=redirect_hosts,
+            cors_hosts=env.hosts("CORS_HOSTS", ",".join(redirect_hosts)),
             rate_limit_per_minute=env.integer("RATE_LIMIT_PER_MINUTE", 60, least=0),
             forwarded_allow_ips=env.text("FORWARDED_ALLOW_IPS", "127.0.0.1"),
             host=env.text("WEB_HOST", "0.0.0.0"),  # noqa: S104 - a container listens on every address
@@ -113,7 +113,7 @@ class WorkerSettings(CommonSettings):
             **common,
             done_url=env.url("DONE_URL", common["gallery_base_url"] + "/cloud_archive/done", local=local),
             done_signing_secrets=env.signing_secrets("DONE_SIGNING_SECRET"),
-            photo_hosts=_hosts(env.text("PHOTO_HOSTS", GALLERY_HOSTS)),
+            photo_hosts=env.hosts("PHOTO_HOSTS", GALLERY_HOSTS),
             port=env.integer("WORKER_PORT", 8001, least=1, most=65535),
             jobs=env.integer("WORKER_JOBS", 4, least=1),
             photos=env.integer("WORKER_PHOTOS", 8, least=1),
@@ -136,7 +136,3 @@ def load_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
 def let_oauthlib_speak_http() -> None:
     """Let oauthlib reach a cloud by plain http, only for ALLOW_LOCAL_NETWORK; it takes that word from nowhere else."""
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
-
-
-def _hosts(words: str) -> tuple[str, ...]:
-    return tuple(host.lower() for host in split_words(words))

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -127,10 +128,8 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), Exchange)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://{public_host or host}:{self.server_address[1]}"
-        # 20 ms: how long stopping may take at most; the default of half a second is felt in every test.
-        self._thread = threading.Thread(
-            target=self.serve_forever, args=(0.02,), name=f"sandbox {self.url}", daemon=True
-        )
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._accept, name=f"sandbox {self.url}", daemon=True)
 
     def start(self) -> None:
         """Serve on a thread of its own."""
@@ -138,7 +137,8 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close the port and every connection."""
-        self.shutdown()
+        self._stopped.set()
+        self.socket.shutdown(socket.SHUT_RDWR)  # ends the accept at once, where the base class would poll
         self._thread.join()
         self.server_close()
         deadline = time.monotonic() + 2
@@ -170,10 +170,13 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Show a bug of the sandbox; a peer that went away is none."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            with contextlib.suppress(OSError):
+                self.process_request(*self.get_request())
 
     def _open_connections(self) -> list[socket.socket]:
         with self._guard:

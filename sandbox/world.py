@@ -29,7 +29,6 @@ class World(contextlib.AbstractContextManager["World"]):
 
     Attributes:
         gallery, photos, accounts, drive: The stand-ins.
-        clouds: The stand-ins that give settings to `web` and `worker`.
         faults: What is to go wrong.
         violations: What clients did that the real services forbid.
         archive: The first gallery.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
 from common.clouds.base import Folder, Inventory, Photo, PhotoStream, Storage, StoredPhoto, UploadSession, album_key
-from common.errors import InventoryStale, PhotoRejected, Postponed, Reason, StorageFull
+from common.errors import ArchiveError, InventoryStale, PhotoRejected, Postponed, Reason, StorageFull
 from worker.manifest import Manifest
 from worker.retry import Patience, RetryPolicy
 from worker.round import Round, copy_round
@@ -116,6 +116,15 @@ class Archive:
                 if stale_looks == MOST_STALE_LOOKS:
                     raise Postponed(stale.reason, stale.detail) from None
                 inventory = self._look()
+
+    def look_last(self) -> None:
+        """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
+        try:
+            inventory = self._storage.take_inventory(self._key)
+        except ArchiveError as error:
+            logger.info("there was no last look: %s", error)
+        else:
+            self._tally.skipped |= {key for key, copies in self._stored(inventory).items() if copies}
 
     def count_stored(self, manifest: Manifest) -> int:
         """Return how many of the listed photos are in the cloud."""

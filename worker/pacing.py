@@ -48,7 +48,6 @@ class Pace:
         self._lock = threading.Lock()
         self._rate: float | None = None  # files a second; None: as fast as it goes
         self._growth = COARSE
-        self._began_at = now()
         self._accepted = 0
         # When the cloud objected, and how much it had accepted by then: as many as make an exact estimate.
         self._empty: deque[tuple[float, int]] = deque()
@@ -109,13 +108,15 @@ class Pace:
         self._wait_until(until)
 
     def _slow_down(self, now: float) -> None:
-        while len(self._empty) > 1 and self._accepted - self._empty[1][1] >= ENOUGH:
-            self._empty.popleft()
-        # Before its first objection a cloud may have granted a burst: that tells little of what it bears for long.
-        since, before = self._empty[0] if self._empty else (self._began_at, self._accepted // 2)
-        borne = (self._accepted - before) / max(now - since, FIRST_PAUSE)
-        self._growth = FINE if self._empty and self._accepted - before >= ENOUGH else COARSE
-        self._rate = max(SLOWEST, borne * UNDER)
+        # The first objection tells of no pace: the cloud may have granted a burst before, or had a bad moment.
+        if self._empty:
+            while len(self._empty) > 1 and self._accepted - self._empty[1][1] >= ENOUGH:
+                self._empty.popleft()
+            since, before = self._empty[0]
+            # One more than was accepted: after a second without any, the pace is not nought but less than two.
+            borne = (self._accepted - before + 1) / max(now - since, FIRST_PAUSE)
+            self._rate = max(SLOWEST, borne * UNDER)
+            self._growth = FINE if self._accepted - before >= ENOUGH else COARSE
         self._empty.append((now, self._accepted))
 
     def _wait_until(self, moment: float) -> None:

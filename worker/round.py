@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 
 from common.clouds.base import Photo, StoredPhoto
@@ -79,6 +79,14 @@ def copy_round(
         finally:
             # Nothing is under way any more, unless the round is broken off or has failed.
             mine.stop(Cause.FAILED)
+            _note_the_last(copies, arrived)
+
+
+def _note_the_last(copies: "dict[Future[StoredPhoto], Photo]", arrived: dict[str, StoredPhoto]) -> None:
+    """Some come to their end although they were let go: they have arrived all the same."""
+    for copy in wait(copies).done:
+        if copy.exception() is None:
+            arrived[copies[copy].key] = copy.result()
 
 
 def _gather(

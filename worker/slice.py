@@ -99,7 +99,7 @@ class Slice:
                 self._archive.keep(self._manifest)
         except JobStopped as stopped:
             logger.warning("the job stops: %s", stopped, extra={"job": self._job.id})
-            return self._outcome(ended=True, reason=stopped.reason)
+            return self._stop_short(stopped.reason)
         except (Transient, Postponed, Interrupted) as error:
             return self._leave(error)
         return self._outcome(ended=True)
@@ -108,8 +108,13 @@ class Slice:
         if self._signals.cause is Cause.TAKEN_OVER:
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
-            return self._outcome(ended=True, reason=Reason.CANCELLED)
+            return self._stop_short(Reason.CANCELLED)
         return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
+
+    def _stop_short(self, reason: Reason) -> Outcome:
+        if reason is not Reason.GRANT_REVOKED:
+            self._archive.look_last()
+        return self._outcome(ended=True, reason=reason)
 
     def _renew(self, stored: int) -> Outcome:
         """Give a message that came back often another life, as long as more arrived in its last one."""

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _watch(account: guest.Account, world: World, archive: Archive, services: Ser
 
 def _summarise(world: World, expected: list[guest.Stored], found: list[guest.Stored], seconds: float) -> None:
     size = sum(size for _, size, _ in found)
-    verified = len(expected) - len(guest.find_differences(expected, found))
+    verified = (Counter(expected) & Counter(found)).total()
     _say("in the guest's cloud now")
     print(write_tree(found))
     _say("summary")
@@ -106,7 +107,7 @@ def _summarise(world: World, expected: list[guest.Stored], found: list[guest.Sto
     print(f"bytes          {size} ({write_bytes(size)})")
     print(f"seconds        {seconds:.1f}")
     print(f"speed          {size / seconds / 1e6:.1f} MB/s")
-    print(f"md5 verified   {max(verified, 0)}/{len(expected)}")
+    print(f"md5 verified   {verified}/{len(expected)}")
     for done in guest.accepted_dones(world):
         print(f"gallery told   {done.body.decode('utf-8', 'replace')}")
     for struck in world.faults.fired:
@@ -115,15 +116,14 @@ def _summarise(world: World, expected: list[guest.Stored], found: list[guest.Sto
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/demo", description="Copy a gallery into a cloud, once, as a guest.")
-    parser.add_argument("--photos", type=int, default=24, help="how many photos the gallery has (24)")
-    parser.add_argument("--size", type=int, default=300_000, metavar="BYTES", help="of each photo (300000)")
-    parser.add_argument("--cloud", choices=sorted(guest.CLOUDS), default="google_drive", help="(google_drive)")
-    parser.add_argument("--workers", type=int, default=1, help="how many worker processes (1)")
+    parser.add_argument("--photos", type=_read_count, default=24, help="how many photos the gallery has (24)")
+    parser.add_argument("--size", type=_read_count, default=300_000, metavar="BYTES", help="of each photo (300000)")
+    parser.add_argument("--cloud", choices=sorted(guest.CLOUDS), default="google_drive", help="where to (google_drive)")
+    parser.add_argument("--workers", type=_read_count, default=1, help="how many worker processes (1)")
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
-        type=str,
         metavar="ON:DOES[:NAME=VALUE...]",
         help="what goes wrong in the middle, e.g. upload:drop_midway or photo:status:status=503:times=3; repeatable",
     )
@@ -152,6 +152,13 @@ def parse_fault(text: str, photos: int) -> Fault:
         name, _, value = part.partition("=")
         settings[name] = json.loads(value) if value[:1].isdigit() or value in ("true", "false", "null") else value
     return Fault(operation, does, **settings)
+
+
+def _read_count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
 
 
 def _say(what: str) -> None:

@@ -74,6 +74,12 @@ def write_tree(stored: list[Stored]) -> str:
             counts[folder] += 1
             sizes[folder] += size
     named = every if len(every) <= _MANY_PHOTOS else []
-    lines = [(folder, f"{folder.name}/  ({counts[folder]} photos, {write_bytes(sizes[folder])})") for folder in counts]
+    lines = [
+        (folder, f"{folder.name}/  ({_write_count(counts[folder])}, {write_bytes(sizes[folder])})") for folder in counts
+    ]
     lines += [(path, f"{path.name}  {write_bytes(size)}") for path, size in named]
     return "\n".join("  " * len(path.parts) + text for path, text in sorted(lines))
+
+
+def _write_count(count: int) -> str:
+    return "1 photo" if count == 1 else f"{count} photos"

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def keep_part(strike: Strike) -> Reply:
-    """Take the whole body, keep only the beginning."""
-    strike.request.keep_only = strike.fault.get("bytes", (strike.request.body.length or 0) // 2)
+    """Take the whole body, keep only the beginning, never all of it."""
+    length = strike.request.body.length or 0
+    strike.request.keep_only = min(strike.fault.get("bytes", length // 2), max(length - 1, 0))
     return strike.go()
 
 

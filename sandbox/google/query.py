@@ -133,10 +133,10 @@ class _Parser:
     def _parse_flag(self, name: str) -> Test:
         if name == "sharedWithMe" and (not self.tokens or self.tokens[0][1] not in ("=", "!=")):
             return lambda _: False
-        operator, value = self._take()[1], self._take()[1]
-        if operator not in ("=", "!=") or value not in ("true", "false"):
+        operator, value = self._take()[1], self._take()
+        if operator not in ("=", "!=") or value not in (("word", "true"), ("word", "false")):
             raise _bad()
-        wanted = (value == "true") == (operator == "=")
+        wanted = (value[1] == "true") == (operator == "=")
         return lambda item: bool(item.get(name, False)) == wanted
 
     def _parse_has(self, name: str) -> Test:

@@ -158,7 +158,7 @@ class Tokens:
     def _lasting(self, grant: Grant) -> str:
         text = "1//0" + secrets.token_urlsafe(48)
         mine = [each for each, other in self._refresh.items() if _of(other, grant.login, grant.client)]
-        for oldest in mine[: len(mine) + 1 - _MOST_REFRESH_TOKENS]:
+        for oldest in mine[: max(len(mine) + 1 - _MOST_REFRESH_TOKENS, 0)]:
             del self._refresh[oldest]
         self._refresh[text] = grant
         return text

@@ -120,7 +120,7 @@ class Uploads:
             return self._outcome(session)
         self._look_at_form(session, request)
         if request.body.chunked == (request.body.length is not None):
-            return text_reply("Length Required", 411)
+            return text_reply("Bad Request", 400) if request.body.chunked else text_reply("Length Required", 411)
         given = request.headers.get("Content-Range")
         if total := read_query(given or ""):
             return self._tell(session, request, total)
@@ -145,7 +145,9 @@ class Uploads:
         with session.guard:
             # A query that names the bytes stored as the total ends an upload whose total was never declared.
             # https://github.com/floci-io/floci-gcp/issues/34
-            if session.total is None and total == str(session.stored):
+            guessed = session.total is None and total == str(session.stored)
+            # A file may be stored to its last byte and yet refused, by a full account say: then it is tried again.
+            if guessed or 0 < session.stored == session.total:
                 return self._finish(session, session.begin(session.stored))
             return _stands(session, request)
 

@@ -62,8 +62,8 @@ def test_demo_copies_every_photo_and_leaves_nothing_running(rabbitmq_url, tmp_pa
     "faults",
     [
         ["upload:drop_midway", "photo:truncate"],
-        ["upload:status:status=503:times=2", "photo:drop_midway", "token:status:status=503"],
-        ["upload:drop_after:times=3", "done:status:status=500"],
+        ["upload:status:status=503:times=2", "photo:drop_midway", "upload:expire_token"],
+        ["upload:drop_after:times=3", "list:drop_midway", "files_list:status:status=500"],
     ],
 )
 def test_faults_in_the_middle_do_not_change_the_result(faults, rabbitmq_url, tmp_path):

@@ -4,13 +4,10 @@ Rclone can't be given another address, so it is sent through a tunnel that leads
 whose authority it trusts. Google's own client reads its addresses from a document it brings along; ours replace them.
 """
 
-import contextlib
 import io
 import json
 import os
 import random
-import socket
-import socketserver
 import subprocess
 import sysconfig
 import threading
@@ -26,6 +23,7 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload, build_http
+from tunnel import Tunnel
 
 from sandbox import Fault, World
 
@@ -34,49 +32,6 @@ _DRIVE_FILE = "https://www.googleapis.com/auth/drive.file"
 _FOLDER = "application/vnd.google-apps.folder"
 _RCLONE = Path(sysconfig.get_path("scripts")) / "rclone"
 _UNIT = 256 * 1024
-
-
-class Tunnel(socketserver.ThreadingTCPServer):
-    """A proxy that knows CONNECT, and only the hosts it is given."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, ports: dict[str, int]):
-        self.ports = ports
-        super().__init__(("127.0.0.1", 0), _Connection)
-        self.port = self.server_address[1]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error."""
-
-
-class _Connection(socketserver.StreamRequestHandler):
-    server: Tunnel
-
-    def handle(self) -> None:
-        host = self.rfile.readline().split()[1].decode().partition(":")[0]
-        while self.rfile.readline().strip():
-            pass
-        port = self.server.ports.get(host)
-        if port is None:
-            self.wfile.write(b"HTTP/1.1 502 Not Here\r\nContent-Length: 0\r\n\r\n")
-            return
-        with socket.create_connection(("127.0.0.1", port)) as inner:
-            self.wfile.write(b"HTTP/1.1 200 Connected\r\n\r\n")
-            back = threading.Thread(target=_pass_on, args=(inner, self.connection), daemon=True)
-            back.start()
-            _pass_on(self.connection, inner)
-            back.join()
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(65536):
-            target.sendall(piece)
-    for end in (source, target):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

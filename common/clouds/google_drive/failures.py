@@ -13,6 +13,7 @@ from common.errors import (
     InventoryStale,
     JobStopped,
     PhotoRejected,
+    Postponed,
     Reason,
     StorageFull,
     Throttled,
@@ -22,6 +23,10 @@ from common.httpclient import Answer
 
 # Nothing longer or stranger gets into our logs.
 _WORD = re.compile(r"[A-Za-z0-9_]{1,60}")
+
+# The day's 750 GB are used up; without the full stop it is the usual objection to the pace, under the same reason.
+# https://github.com/rclone/rclone/issues/3857
+DAILY_MESSAGE = b'"User rate limit exceeded."'
 
 Failure = Callable[[str, float | None], ArchiveError]
 
@@ -46,6 +51,10 @@ def _transient(detail: str, wait: float | None) -> ArchiveError:
     return Transient(Reason.CLOUD_UNAVAILABLE, detail, wait=wait)
 
 
+def _postponed(detail: str, _wait: float | None) -> ArchiveError:
+    return Postponed(Reason.DAILY_LIMIT, detail)
+
+
 def _stale(detail: str, _wait: float | None) -> ArchiveError:
     return InventoryStale(Reason.CLOUD_REFUSED, detail)
 
@@ -59,7 +68,7 @@ TABLE: dict[tuple[int, str], Failure] = {
     (403, "userRateLimitExceeded"): _throttled,
     (403, "rateLimitExceeded"): _throttled,
     (403, "sharingRateLimitExceeded"): _throttled,
-    (403, "dailyLimitExceeded"): _throttled,
+    (403, "dailyLimitExceeded"): _postponed,
     (403, "storageQuotaExceeded"): _full,
     (403, "activeItemCreationLimitExceeded"): _refused,
     (403, "numChildrenInNonRootLimitExceeded"): _refused,
@@ -98,6 +107,8 @@ def read_failure(answer: Answer) -> ArchiveError:
     # Success or a redirect where Drive gives neither: something between us answered.
     if answer.status >= 500 or answer.status < 400:
         return _transient(detail, answer.wait())
+    if reason == "userRateLimitExceeded" and DAILY_MESSAGE in answer.body:
+        return _postponed(detail, None)
     failure = TABLE.get((answer.status, reason)) or TABLE.get((answer.status, "*")) or _refused
     return failure(detail, answer.wait())
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
-from common.clouds.google_drive.failures import read_failure
+from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.google_drive.session import FILE_FIELDS, DriveSession
 from common.clouds.grant import GrantInUse
 from common.environment import CloudSettings
@@ -190,8 +190,8 @@ class DriveStorage:
 
     def _update(self, file_id: str, query: dict[str, str], metadata: dict[str, Any]) -> None:
         answer = self._api.call("PATCH", file_path(file_id), {"fields": "id", **query}, content=metadata)
-        # What another run moved or threw away meanwhile is where it should be.
-        if answer.status not in (200, 404):
+        # What another run moved or threw away meanwhile is where it should be; a file never has two parents.
+        if answer.status not in (200, 404) and read_reason(answer) != "cannotAddParent":
             raise read_failure(answer)
 
     def _find(self, file_id: str) -> dict[str, Any] | None:

@@ -102,7 +102,7 @@ def test_bytes_are_written_for_people():
 def test_tree_shows_folders_with_their_photos():
     """Folders stand above what is in them, with counts that include folders inside."""
     assert write_tree([ONE, TWO]) == (
-        "  A/  (2 photos, 30 B)\n    1.jpg  10 B\n    B/  (1 photos, 20 B)\n      2.jpg  20 B"
+        "  A/  (2 photos, 30 B)\n    1.jpg  10 B\n    B/  (1 photo, 20 B)\n      2.jpg  20 B"
     )
 
 

@@ -138,7 +138,7 @@ def test_unticked_scope_is_not_granted(client: Client) -> None:
 )
 def test_bad_consent_request_never_returns(client: Client, changes: dict[str, str | None]) -> None:
     """Google shows its own error page, without a redirect."""
-    with pytest.raises(PageError, match="400: .*Access blocked"):
+    with pytest.raises(PageError, match=r"400: .*Access blocked"):
         client.consent(**changes)
 
 

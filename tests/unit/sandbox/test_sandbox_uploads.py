@@ -3,7 +3,6 @@
 import hashlib
 import random
 import socket
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -199,29 +198,6 @@ def test_sizes_around_a_unit_end_with_their_last_byte(api: Api, size: int) -> No
     assert (200, {"size": str(size)}) == (reply.status_code, reply.json())
 
 
-def test_total_told_with_the_last_chunk(api: Api) -> None:
-    """A stream of unknown length says its total at the end."""
-    session = api.open(fields="size")
-    assert api.put(session, DATA[:UNIT], f"bytes 0-{UNIT - 1}/*").status_code == 308
-    reply = api.put(session, DATA[UNIT : UNIT + 5], f"bytes {UNIT}-{UNIT + 4}/{UNIT + 5}")
-    assert reply.json() == {"size": str(UNIT + 5)}
-
-
-def test_query_with_the_stored_total_ends_an_undeclared_upload(api: Api) -> None:
-    """A guess that happens to fit makes a file of what is there; a declared total protects from it."""
-    undeclared, declared = api.open(fields="size"), api.open(TOTAL)
-    for session in (undeclared, declared):
-        api.put(session, DATA[:UNIT], f"bytes 0-{UNIT - 1}/*")
-    assert api.put(undeclared, span=f"bytes */{UNIT}").json() == {"size": str(UNIT)}
-    assert api.put(declared, span=f"bytes */{UNIT}").status_code == 308
-
-
-def test_no_308_on_request(api: Api) -> None:
-    """Who can't bear a 308 gets 200 and the truth in a header."""
-    reply = api.put(api.open(TOTAL), DATA[:UNIT], f"bytes 0-{UNIT - 1}/{TOTAL}", **{"X-GUploader-No-308": "yes"})
-    assert (reply.status_code, reply.headers["X-HTTP-Status-Code-Override"]) == (200, "308")
-
-
 def test_stale_token_on_a_session_is_401_and_none_is_fine(api: Api, world: World) -> None:
     """The address is the credential; but who shows a token must show a live one."""
     session = api.open(10)
@@ -230,80 +206,3 @@ def test_stale_token_on_a_session_is_401_and_none_is_fine(api: Api, world: World
     assert (stale.status_code, stale.json()["error"]["errors"][0]["reason"]) == (401, "authError")
     assert api.put(session, DATA[:10]).status_code == 200
     assert world.violations == []
-
-
-def test_chunked_body_is_a_violation_though_it_is_taken(api: Api, world: World) -> None:
-    """Transfer-Encoding: chunked under a Content-Range is how a half-read file is sent again by mistake."""
-    reply = api.put(api.open(1000, fields="size"), iter([DATA[:600], DATA[600:1000]]), "bytes 0-999/1000")
-    assert reply.json() == {"size": "1000"}
-    assert ["chunked upload body" in each for each in world.violations] == [True]
-
-
-def test_chunked_body_of_another_length_is_400(api: Api) -> None:
-    """What a chunked body lacks is found out at its end, and nothing is kept."""
-    session = api.open(1000)
-    assert api.put(session, iter([DATA[:600]]), "bytes 0-999/1000").status_code == 400
-    assert "Range" not in api.put(session, span="bytes */1000").headers
-
-
-def test_empty_body_under_a_content_range_is_a_violation(api: Api, world: World) -> None:
-    """The other mistake with a half-read file."""
-    assert api.put(api.open(1000), b"", "bytes 0-999/1000").status_code == 400
-    assert any("empty body under a Content-Range" in each for each in world.violations)
-
-
-def test_put_without_any_length_is_411(api: Api) -> None:
-    """A PUT says how long it is."""
-    parts = urlsplit(api.open(10))
-    with socket.create_connection((parts.hostname, parts.port)) as raw:
-        raw.sendall(f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        assert raw.recv(1000).startswith(b"HTTP/1.1 411 ")
-
-
-def test_newer_request_takes_the_session_over(api: Api, world: World) -> None:
-    """A PUT that hangs is cut off by the next one, whose bytes count."""
-    session = api.open(TOTAL, fields="md5Checksum")
-    parts = urlsplit(session)
-    with socket.create_connection((parts.hostname, parts.port)) as raw:
-        head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: x\r\nContent-Length: {TOTAL}\r\n\r\n"
-        raw.sendall(head.encode() + bytes(1000))
-        while world.drive.uploads.sessions()[0].length() < 1000:
-            time.sleep(0.001)
-        reply = api.put(session, DATA)
-        raw.sendall(bytes(1000))
-        with pytest.raises(ConnectionResetError):
-            raw.recv(100)
-    assert reply.json() == {"md5Checksum": hashlib.md5(DATA).hexdigest()}
-
-
-def test_content_of_an_existing_file_is_replaced(api: Api, world: World) -> None:
-    """PATCH to the upload address gives a file other bytes under the same id."""
-    file = api.create({"name": "a.jpg", "mimeType": "image/jpeg"}).json()["id"]
-    opened = api.call(
-        "PATCH", f"/upload/drive/v3/files/{file}", {"uploadType": "resumable", "fields": "id,size"}, json={}
-    )
-    assert api.put(opened.headers["Location"], b"12345").json() == {"id": file, "size": "5"}
-    assert [each.id for each in world.drive.account().files()] == [file]
-
-
-def test_multipart_takes_metadata_and_bytes(api: Api, world: World) -> None:
-    """Two parts in one request make a file."""
-    body = (
-        b'--b\r\nContent-Type: application/json\r\n\r\n{"name": "m.jpg"}\r\n'
-        b"--b\r\nContent-Type: image/jpeg\r\n\r\nbytes\r\n\r\n--b--"
-    )
-    kind = {"Content-Type": "multipart/related; boundary=b"}
-    reply = api.call("POST", "/upload/drive/v3/files", {"uploadType": "multipart"}, data=body, headers=kind)
-    assert reply.status_code == 200
-    assert world.drive.account().tree() == [("m.jpg", 7, hashlib.md5(b"bytes\r\n").hexdigest())]
-
-
-def test_no_bytes_are_kept_when_told() -> None:
-    """A large world remembers sums alone, and says so when asked for the bytes."""
-    with World(keep_bytes=False) as small:
-        api = Api(small)
-        with api.session:
-            file = api.put(api.open(TOTAL, fields="id,md5Checksum"), DATA).json()
-            assert file["md5Checksum"] == hashlib.md5(DATA).hexdigest()
-            assert small.drive.account().files()[0].content.data is None
-            assert api.call("GET", f"/drive/v3/files/{file['id']}", {"alt": "media"}).status_code == 500

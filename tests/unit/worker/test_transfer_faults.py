@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from common.clouds.base import Folder, Photo, StoredPhoto
@@ -132,6 +132,17 @@ TREACHERY = st.one_of(
     fault("files_get", "drop_fields", fields=st.sampled_from([["md5Checksum"], ["id"]])),
     fault("initiate", "status", **status(400, 404)),
 )
+
+
+# Faults that cost more than one try.
+TRIES = {
+    # One without any token, and one with the token that has ended.
+    ("upload", "expire_token"): 2,
+    ("query", "expire_token"): 2,
+    # The request, and the session, if it has every byte and yet no end.
+    ("upload", "drop_midway"): 2,
+    ("upload", "partial"): 2,
+}
 
 
 @dataclass(frozen=True)
@@ -275,3 +286,31 @@ def test_wrong_bytes_never_become_a_photo(script: list[dict[str, Any]], how: dic
     check_honest(ending)
     check_manners(ending)
     assert {hashlib.md5(ending.data).hexdigest()} >= set(ending.ever)
+
+
+@MANY
+@given(script=st.lists(st.one_of(BROKEN_SOURCE, BROKEN_DRIVE), max_size=6), how=st.fixed_dictionaries(CIRCUMSTANCES))
+def test_fewer_faults_than_tries_never_stop_a_photo(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
+    """Whatever breaks, once it has broken often enough the photo arrives."""
+    for each in script:
+        each.pop("retry_after", None)
+    # Three fresh tokens refused in a row are a grant that is void.
+    assume(sum(each["does"] == "expire_token" for each in script) < 3)
+    ending = run(script, tries=1 + sum(TRIES.get((each["on"], each["does"]), 1) for each in script), **how)
+    check_arrived(ending)
+    check_manners(ending)
+
+
+@MANY
+@given(
+    script=st.lists(st.one_of(TREACHERY, TREACHERY, BROKEN_SOURCE, BROKEN_DRIVE), max_size=12),
+    how=st.fixed_dictionaries(CIRCUMSTANCES),
+)
+def test_a_treacherous_drive_is_never_believed(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
+    """Even where Drive spoils bytes, only the photo is told to be there; what it did not let us remove is no photo."""
+    ending = run(script, **how)
+    check_manners(ending)
+    if isinstance(ending.result, StoredPhoto):
+        check_arrived(ending)
+    else:
+        assert isinstance(ending.result, PhotoRejected | InventoryStale | JobStopped | Postponed), ending.result

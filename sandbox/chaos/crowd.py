@@ -1,0 +1,111 @@
+"""The guests of a chaos run: press the button, allow, and press again if that led nowhere. Knows no fault."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from sandbox.demo import guest
+from sandbox.gallery import Archive
+from sandbox.world import World
+
+LOGINS = ("anna", "ivan")
+_CLOUD = "google_drive"
+_AGAIN_SECONDS = 1.0
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Press:
+    """A guest's wish: when (seconds after the beginning), who, which gallery."""
+
+    at: float
+    login: str
+    archive: Archive
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An archive that a guest was promised."""
+
+    job_id: str
+    login: str
+    archive: Archive
+
+
+class Crowd:
+    """Guests at their browsers. Thread-safe.
+
+    Args:
+        world: where their accounts are.
+        web_url: the service.
+
+    Attributes:
+        begun: what was promised to them.
+        refused: how often a guest was told that it did not work.
+    """
+
+    def __init__(self, world: World, web_url: str) -> None:
+        self._world = world
+        self._web_url = web_url
+        self._guard = threading.Lock()
+        self.begun: list[Begun] = []
+        self.refused = 0
+
+    def come(self, presses: list[Press], wait: Callable[[float], object]) -> None:
+        """Do everything the guests want, each at its time; return when all have their promise.
+
+        Args:
+            presses: what they want.
+            wait: waits so many seconds.
+        """
+        began = time.monotonic()
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guest") as guests:
+            pressing = []
+            for press in sorted(presses, key=lambda press: press.at):
+                wait(max(0.0, began + press.at - time.monotonic()))
+                pressing.append(guests.submit(self._press, press))
+            for each in pressing:
+                each.result()
+
+    def _press(self, press: Press) -> None:
+        while True:
+            try:
+                job_id = guest.save(self._web_url, self._world, self._account(press.login), press.archive, _CLOUD)
+            except guest.GuestError:
+                with self._guard:
+                    self.refused += 1
+                time.sleep(_AGAIN_SECONDS)
+                continue
+            with self._guard:
+                self.begun.append(Begun(job_id, press.login, press.archive))
+            return
+
+    def _account(self, login: str) -> guest.Account:
+        drive = self._world.drive.account(login)
+        return guest.Account(partial(self._world.accounts.consent, login=login), drive.tree, drive.used)
+
+
+def plan_presses(archives: list[Archive], seconds: float, chance: random.Random) -> list[Press]:
+    """Plan who wants what when: every gallery at least once, many twice at the same moment, and by both guests.
+
+    Args:
+        archives: the galleries.
+        seconds: within which everything is asked for.
+        chance: decides the rest.
+    """
+    presses = []
+    for number, archive in enumerate(archives):
+        at = seconds * number / len(archives)
+        first, second = chance.sample(LOGINS, 2)
+        presses.append(Press(at, first, archive))
+        if number % 2 == 0:
+            presses.append(Press(at, first, archive))  # a double click
+        if number % 3 == 0:
+            presses.append(Press(at + chance.uniform(0, 5), second, archive))
+        if number % 3 == 1:
+            presses.append(Press(at + chance.uniform(1, 8), first, archive))  # again, a little later
+    return presses

@@ -1,0 +1,111 @@
+"""A worker without its queue: jobs are delivered by hand, and what becomes of them lies on the desk."""
+
+import time
+from dataclasses import dataclass, field, replace
+
+from common.archive_job import ArchiveJob, grant_context
+from common.clouds import CLOUDS
+from common.clouds.grant import Grant
+from common.errors import Reason
+from common.httpclient import HttpClient
+from common.sealing import Secret, make_key
+from common.settings import WorkerSettings
+from sandbox.gallery import Archive
+from sandbox.world import World
+from worker.app import Workshop
+from worker.gallery import Gallery
+from worker.keeper import Keeper
+from worker.stopping import Signals
+
+SCOPE = "https://www.googleapis.com/auth/drive.file"
+
+
+@dataclass
+class Trays:
+    """Where jobs go on: `behind` the others, or `waiting` at a level."""
+
+    behind: list[ArchiveJob] = field(default_factory=list)
+    waiting: list[tuple[ArchiveJob, int]] = field(default_factory=list)
+
+    def put_behind(self, job: ArchiveJob) -> None:
+        """Take a job that goes on."""
+        self.behind.append(job)
+
+    def let_wait(self, job: ArchiveJob, level: int) -> None:
+        """Take a job that waits."""
+        self.waiting.append((job, level))
+
+
+class Desk:
+    """Everything of a worker but its consumer, against a pretend world.
+
+    Args:
+        world: the gallery and the clouds.
+        environ: settings besides the world's.
+
+    Attributes:
+        trays: where jobs went.
+        now: what the keeper takes for the time, Unix seconds.
+    """
+
+    def __init__(self, world: World, **environ: str) -> None:
+        self.world = world
+        self.trays = Trays()
+        self.now = time.time()
+        quick = {"RETRY_BASE_SECONDS": "0.001", "RETRY_MAX_SECONDS": "0.002", "WORKER_PHOTOS": "4"}
+        self.settings = WorkerSettings.read(
+            {"RABBITMQ_URL": "amqp://x", "SECRET_KEYS": make_key(), **world.environment(), **quick, **environ},
+            {cloud.name: cloud.variables for cloud in CLOUDS},
+        )
+        settings = self.settings
+        gallery = Gallery(
+            HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.GALLERY_UNAVAILABLE),
+            base_url=settings.gallery_base_url,
+            photo_hosts=settings.photo_hosts,
+            done_url=settings.done_url,
+            signing_secrets=settings.done_signing_secrets,
+            local=settings.allow_local_network,
+        )
+        cloud_http = HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE)
+        workshop = Workshop(settings, gallery, cloud_http)
+        self.keeper = Keeper(workshop.work, gallery, self.trays, lambda: self.now)
+
+    def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
+        """Return the promise that `web` would have made for a guest who agreed."""
+        tokens = self.world.accounts.tokens
+        access, refresh = tokens.grant(self.world.environment()["GOOGLE_CLIENT_ID"], login, (SCOPE,))
+        grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
+        return ArchiveJob(
+            id=job_id,
+            cloud_type="google_drive",
+            archive_type="originals",
+            archive_url=archive.url,
+            gallery_name=archive.name,
+            grant=self.settings.sealer.seal(grant.to_text(), grant_context(job_id)),
+            created_at="2026-11-23T12:00:00Z",
+        )
+
+    def deliver(self, job: ArchiveJob, *, returns: int = 0, signals: Signals | None = None) -> None:
+        """Hand a job to the keeper, once."""
+        self.keeper.keep(job, returns, signals or Signals())
+
+    def deliver_to_the_end(self, job: ArchiveJob, most: int = 50) -> int:
+        """Hand a job over again and again, waits skipped, until it goes nowhere; returns how often."""
+        for delivery in range(1, most + 1):
+            self.deliver(job)
+            if self.trays.behind:
+                job = self.trays.behind.pop()
+            elif self.trays.waiting:
+                job, _ = self.trays.waiting.pop()
+            else:
+                return delivery
+        raise AssertionError(f"the job still goes on after {most} deliveries")
+
+    def is_idle(self) -> bool:
+        """Say whether no job goes on."""
+        return not self.trays.behind and not self.trays.waiting
+
+
+def later(job: ArchiveJob, **course: object) -> ArchiveJob:
+    """Return a job that has come further."""
+    return replace(job, course=replace(job.course, **course))  # type: ignore[arg-type]

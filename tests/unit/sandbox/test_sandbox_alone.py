@@ -1,0 +1,61 @@
+"""The world as a process of its own, and on https."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from sandbox import World
+from sandbox.__main__ import main
+from sandbox.pictures import album
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_process_prints_its_environment_and_serves_until_told_to_stop(number: signal.Signals) -> None:
+    """NAME=value lines, a working gallery, and a clean end."""
+    command = [sys.executable, "-m", "sandbox", "--photos", "3", "--size", "2000", "--albums", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        told: dict[str, str] = {}
+        while "ARCHIVE_URL" not in told:
+            name, _, value = process.stdout.readline().rstrip("\n").partition("=")
+            assert name, "the process ended early"
+            told[name] = value
+        archives = requests.get(f"{told['GALLERY_BASE_URL']}/sandbox/archives", timeout=10).json()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    assert [len(each["expected"]) for each in archives] == [3]
+    assert archives[0]["url"] == told["ARCHIVE_URL"]
+    with World() as other:
+        assert set(other.environment()) < set(told)
+
+
+def test_wrong_ports_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """Four are needed."""
+    with pytest.raises(SystemExit):
+        main(["--ports", "1,2,3"])
+    assert "four ports" in capsys.readouterr().err
+
+
+def test_world_on_https() -> None:
+    """Every server has a certificate of the bundle's authority."""
+    with World(album(1, 1000), tls=True) as world:
+        environment = world.environment()
+        assert environment["CA_BUNDLE"] == world.bundle
+        reply = requests.get(f"{environment['GALLERY_BASE_URL']}/ok", verify=world.bundle, timeout=10)
+        assert reply.status_code == 200
+        photo = requests.get(world.archive.manifest[0]["url"], verify=world.bundle, timeout=10)
+        assert photo.content == world.archive.pictures[0].data
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(f"{environment['GALLERY_BASE_URL']}/ok", timeout=10)
+
+
+def test_public_host_stands_in_every_address() -> None:
+    """In a container the world listens everywhere and is known by its name."""
+    with World(album(1, 1000), host="127.0.0.1", public_host="sandbox.internal") as world:
+        environment = world.environment()
+        assert environment["PHOTO_HOSTS"] == "sandbox.internal"
+        assert environment["GOOGLE_API_URL"].startswith("http://sandbox.internal:")
+        assert world.archive.manifest[0]["url"].startswith("http://sandbox.internal:")

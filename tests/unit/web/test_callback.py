@@ -1,0 +1,329 @@
+"""The guest is back: a job in the queue and the success link, or the fail link, or a page of our own."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import pytest
+import requests
+
+from common.archive_job import ArchiveJob, grant_context
+from common.clouds.grant import Grant
+from common.errors import Reason, Transient
+from common.sealing import Sealer, Secret, make_key
+from sandbox.faults import Fault
+from sandbox.world import World
+from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
+
+SUCCESS, FAIL = SEED_REQUEST["redirect_success_link"], SEED_REQUEST["redirect_fail_link"]
+OTHER_SCOPE = "https://www.googleapis.com/auth/userinfo.email"
+
+
+def ask(site: Site, **changes: str) -> str:
+    """Ask for an archive; return the consent page."""
+    return str(site.post(**changes).json()["redirect_to"])
+
+
+def agree(site: Site, world: World, **changes: str) -> str:
+    """Ask for an archive and agree; return where the consent page sends the guest."""
+    return world.accounts.consent(ask(site, **changes))
+
+
+def change(address: str, **query: str | None) -> str:
+    """Return an address with some of its query changed or taken away."""
+    old = dict(parse_qsl(urlsplit(address).query))
+    new = {name: value for name, value in {**old, **query}.items() if value is not None}
+    return f"{address.partition('?')[0]}?{urlencode(new)}"
+
+
+def assert_refused(answer: requests.Response, site: Site, world: World) -> None:
+    """It is our own page, and nobody was called."""
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Location" not in answer.headers
+    assert site.broker.published == []
+    assert world.accounts.exchanges == 0
+
+
+def test_a_guest_who_agrees_gets_a_job_and_the_success_link(site_in_world: Site, world: World) -> None:
+    """The message is whole: the request, the id, and a grant that opens for this job and buys tokens."""
+    told = site_in_world.post().json()
+    answer = site_in_world.come_back(world.accounts.consent(told["redirect_to"]))
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == SUCCESS
+    (message,) = site_in_world.broker.published
+    job = ArchiveJob.decode(message.body)
+    assert (message.exchange, message.routing_key, message.message_id) == ("cloud_archive", "job", told["job_id"])
+    assert (job.id, job.cloud_type, job.archive_type) == (told["job_id"], "google_drive", "webs")
+    assert (job.archive_url, job.gallery_name) == (SEED_REQUEST["archive_url"], SEED_REQUEST["gallery_name"])
+    assert job.created_at == "2026-09-21T14:13:20+00:00"
+    grant = Grant.from_text(site_in_world.settings.sealer.open(job.grant, grant_context(job.id)))
+    assert world.accounts.tokens.owner(grant.refresh_token.reveal())
+    assert grant.refresh_token.reveal().encode() not in message.body
+    assert grant.access_token.reveal().encode() not in message.body
+
+
+def test_nobody_else_reads_or_keeps_the_callback(site_in_world: Site, world: World) -> None:
+    """Neither caches nor the next site's logs get the code."""
+    answer = site_in_world.come_back(agree(site_in_world, world))
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://a.example/?a=%2f&b=%D0%B0+c%20d&&e#f?g",
+        "https://a.example",
+        "https://A.example/a;b,c!'()*[]{}|^`\"<>~",
+        "https://a.example/%zz%",
+    ],
+)
+def test_links_are_followed_to_the_byte(site_in_world: Site, world: World, link: str) -> None:
+    """Nothing is decoded, encoded, sorted or completed on the way."""
+    answer = site_in_world.come_back(agree(site_in_world, world, redirect_success_link=link))
+    assert answer.headers["Location"] == link
+
+
+def test_only_what_no_header_carries_is_encoded(site_in_world: Site, world: World) -> None:
+    """Letters beyond ASCII become what a browser would make of them; the rest stays."""
+    link = "https://a.example/Имя%2f/é?q=я&r=%D1%8F"
+    answer = site_in_world.come_back(agree(site_in_world, world, redirect_success_link=link))
+    assert answer.headers["Location"] == "https://a.example/%D0%98%D0%BC%D1%8F%2f/%C3%A9?q=%D1%8F&r=%D1%8F"
+
+
+def test_a_guest_who_denies_gets_the_fail_link(site_in_world: Site, world: World) -> None:
+    """No job, and no call for a token."""
+    answer = site_in_world.come_back(world.accounts.consent(ask(site_in_world), allow=False))
+    assert (answer.status_code, answer.headers["Location"]) == (303, FAIL)
+    assert site_in_world.broker.published == []
+    assert world.accounts.exchanges == 0
+
+
+def test_a_guest_may_go_back_and_agree_after_all(site_in_world: Site, world: World) -> None:
+    """A denial does not use up the request."""
+    consent_page = ask(site_in_world)
+    denied = site_in_world.come_back(world.accounts.consent(consent_page, allow=False))
+    agreed = site_in_world.come_back(world.accounts.consent(consent_page))
+    assert denied.headers["Location"] == FAIL
+    assert agreed.headers["Location"] == SUCCESS
+    assert len(site_in_world.broker.published) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": None},
+        {"code": ""},
+        {"code": "4/0Awrong/x"},
+        {"iss": "https://evil.example"},
+        {"iss": "https://accounts.google.com/"},
+        {"error": "server_error"},
+        {"error": "access_denied"},
+    ],
+)
+def test_an_answer_that_is_no_good_leads_to_the_fail_link(
+    site_in_world: Site, world: World, changes: dict[str, str | None]
+) -> None:
+    """Without a code, with a wrong one, from another issuer, or with an error."""
+    answer = site_in_world.come_back(change(agree(site_in_world, world), **changes))
+    assert (answer.status_code, answer.headers["Location"]) == (303, FAIL)
+    assert site_in_world.broker.published == []
+
+
+def test_an_issuer_that_is_not_named_is_taken(site_in_world: Site, world: World) -> None:
+    """Google has not always named itself."""
+    world.accounts.iss = None
+    assert site_in_world.come_back(agree(site_in_world, world)).headers["Location"] == SUCCESS
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on="token", does="status", status=500),
+        Fault(on="token", does="status", status=503, html=True),
+        Fault(on="token", does="html"),
+        Fault(on="token", does="redirect", status=307, location="https://127.0.0.1:1/"),
+        Fault(on="token", does="bad_json"),
+        Fault(on="token", does="drop_before"),
+        Fault(on="token", does="drop_after"),
+        Fault(on="token", does="drop_fields", fields=["access_token"]),
+        Fault(on="token", does="drop_fields", fields=["refresh_token"]),
+        Fault(on="token", does="drop_fields", fields=["scope"]),
+        Fault(on="token", does="set_fields", fields={"refresh_token": 7}),
+        Fault(on="token", does="set_fields", fields={"scope": OTHER_SCOPE}),
+        Fault(on="token", does="set_fields", fields={"scope": ""}),
+        Fault(on="token", does="set_fields", fields={"scope": {"a": 1}}),
+        Fault(on="token", does="set_fields", fields={"expires_in": "soon"}),
+    ],
+    ids=repr,
+)
+def test_a_failing_exchange_leads_to_the_fail_link(site_in_world: Site, world: World, fault: Fault) -> None:
+    """Whatever the token endpoint does, the guest gets somewhere, and no half job is queued."""
+    world.faults.add(fault)
+    answer = site_in_world.come_back(agree(site_in_world, world))
+    assert (answer.status_code, answer.headers["Location"]) == (303, FAIL)
+    assert site_in_world.broker.published == []
+    assert len(world.faults.fired) == 1
+
+
+def test_more_scopes_than_asked_are_taken(site_in_world: Site, world: World) -> None:
+    """A guest who gave this app more before is not turned away."""
+    wider = f"openid https://www.googleapis.com/auth/drive.file {OTHER_SCOPE}"
+    world.faults.add(Fault(on="token", does="set_fields", fields={"scope": wider}))
+    assert site_in_world.come_back(agree(site_in_world, world)).headers["Location"] == SUCCESS
+
+
+def test_a_broker_that_takes_nothing_leads_to_the_fail_link(site_in_world: Site, world: World) -> None:
+    """Success is said only when the job is in a queue."""
+    site_in_world.broker.failure = Transient(Reason.TRY_LATER, "the broker cannot be reached")
+    assert site_in_world.come_back(agree(site_in_world, world)).headers["Location"] == FAIL
+
+
+def test_a_bug_leads_to_the_fail_link_too(
+    site_in_world: Site, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever breaks, the guest gets somewhere, and the trace is in the log."""
+    monkeypatch.setattr(site_in_world.broker, "publish", lambda *_: None)
+    assert site_in_world.come_back(agree(site_in_world, world)).headers["Location"] == FAIL
+    assert any(record.exc_info for record in caplog.records)
+
+
+def test_the_same_callback_twice_is_one_job(site_in_world: Site, world: World) -> None:
+    """A reload ends like the first time, with one exchange and one message."""
+    address = agree(site_in_world, world)
+    answers = [site_in_world.come_back(address) for _ in range(3)]
+    assert [answer.headers["Location"] for answer in answers] == [SUCCESS] * 3
+    assert len(site_in_world.broker.published) == 1
+    assert world.accounts.exchanges == 1
+
+
+def test_the_same_callback_at_the_same_time_is_one_job(site_in_world: Site, world: World) -> None:
+    """A double click: who comes second waits for the first one's outcome."""
+    address = agree(site_in_world, world)
+    world.faults.add(Fault(on="token", does="stall", seconds=0.3))
+    with ThreadPoolExecutor(6) as browsers:
+        answers = list(browsers.map(lambda _: site_in_world.come_back(address), range(6)))
+    assert [answer.headers["Location"] for answer in answers] == [SUCCESS] * 6
+    assert len(site_in_world.broker.published) == 1
+    assert world.accounts.exchanges == 1
+
+
+def test_a_failed_callback_again_fails_again(site_in_world: Site, world: World) -> None:
+    """Its code is used up: nobody is asked a second time."""
+    site_in_world.broker.failure = Transient(Reason.TRY_LATER)
+    address = agree(site_in_world, world)
+    first = site_in_world.come_back(address)
+    site_in_world.broker.failure = None
+    assert first.headers["Location"] == site_in_world.come_back(address).headers["Location"] == FAIL
+    assert world.accounts.exchanges == 1
+
+
+def test_another_replica_completes_what_one_began(open_site: OpenSite, worldly: dict[str, str], world: World) -> None:
+    """The verifier travels in the state, and Google's check of it is strict."""
+    began, completed = open_site(worldly), open_site(worldly)
+    answer = completed.come_back(agree(began, world))
+    assert answer.headers["Location"] == SUCCESS
+    assert (len(began.broker.published), len(completed.broker.published)) == (0, 1)
+
+
+def test_a_state_changed_in_any_byte_is_refused(site_in_world: Site, world: World) -> None:
+    """Every single character counts."""
+    address = agree(site_in_world, world)
+    state = parse_qs(urlsplit(address).query)["state"][0]
+    for place, char in enumerate(state):
+        forged = state[:place] + ("A" if char != "A" else "B") + state[place + 1 :]
+        assert_refused(site_in_world.come_back(change(address, state=forged)), site_in_world, world)
+
+
+def test_a_state_that_is_no_state_is_refused(site_in_world: Site, world: World) -> None:
+    """Missing, empty, cut, lengthened, or something else."""
+    address = agree(site_in_world, world)
+    state = parse_qs(urlsplit(address).query)["state"][0]
+    wrong = [None, "", "x", "я", state[:-1], state[1:], state[:20], state + "A", state + "=", " " + state, state * 2]
+    for forged in [*wrong, state.replace("-", "+").replace("_", "/") + "==", "A" * 8000]:
+        assert_refused(site_in_world.come_back(change(address, state=forged)), site_in_world, world)
+
+
+def test_a_state_lives_an_hour(site_in_world: Site, world: World, clock: list[float]) -> None:
+    """To the second; after that it is worth nothing."""
+    address = agree(site_in_world, world)
+    clock[0] += 3601
+    assert_refused(site_in_world.come_back(address), site_in_world, world)
+    clock[0] -= 1
+    assert site_in_world.come_back(address).headers["Location"] == SUCCESS
+
+
+def test_a_state_counts_for_its_own_cloud(site_in_world: Site, world: World) -> None:
+    """At another cloud's address, known or not, it is refused."""
+    address = agree(site_in_world, world)
+    for other in ("yadisk", "dropbox", "GOOGLE_DRIVE", "%00"):
+        wrong = address.replace("/google_drive?", f"/{other}?")
+        assert_refused(site_in_world.come_back(wrong), site_in_world, world)
+
+
+def test_keys_can_be_rotated(open_site: OpenSite, worldly: dict[str, str], world: World) -> None:
+    """A state sealed by the old key counts while that key is still there, and then no more."""
+    address = agree(open_site(worldly), world)
+    fresh = make_key()
+    dropped = open_site(worldly, SECRET_KEYS=fresh)
+    assert_refused(dropped.come_back(address), dropped, world)
+    both = open_site(worldly, SECRET_KEYS=f"{fresh},{worldly['SECRET_KEYS']}")
+    assert both.come_back(address).headers["Location"] == SUCCESS
+    job = ArchiveJob.decode(both.broker.published[0].body)
+    assert Sealer([Secret(fresh)]).open(job.grant, grant_context(job.id))
+
+
+@pytest.mark.parametrize("name", ["state", "code", "scope", "anything"])
+def test_a_parameter_that_stands_twice_is_refused(site_in_world: Site, world: World, name: str) -> None:
+    """Two readers might take different ones."""
+    address = change(agree(site_in_world, world), anything="1")
+    again = {name: dict(parse_qsl(urlsplit(address).query))[name]}
+    assert_refused(site_in_world.come_back(f"{address}&{urlencode(again)}"), site_in_world, world)
+
+
+def test_links_that_are_not_allowed_any_more_are_not_followed(
+    open_site: OpenSite, worldly: dict[str, str], world: World
+) -> None:
+    """The list of hosts may have shrunk since the request."""
+    address = agree(open_site(worldly), world)
+    stricter = open_site(worldly, REDIRECT_HOSTS="*.litegallery.io")
+    assert_refused(stricter.come_back(address), stricter, world)
+
+
+@pytest.mark.parametrize(
+    ("wish", "language"), [("ru-RU,ru;q=0.9,en;q=0.8", "ru"), ("en", "en"), ("uk,ru;q=0.5", "ru"), ("", "en")]
+)
+def test_our_own_page_speaks_the_guests_language(site: Site, wish: str, language: str) -> None:
+    """And it is not kept, not framed, and loads nothing."""
+    answer = site.send("GET", "/cloud_archive/callback/google_drive?state=x", headers={"Accept-Language": wish})
+    assert answer.status_code == 400
+    assert f'<html lang="{language}">' in answer.text
+    assert answer.headers["Content-Language"] == language
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_no_record_of_any_logger_holds_a_secret(
+    site_in_world: Site, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A whole flow at every level of our own loggers: no code, state, token, verifier, client secret or link."""
+    with caplog.at_level(logging.DEBUG, logger="web"), caplog.at_level(logging.DEBUG, logger="common"):
+        address = agree(site_in_world, world, redirect_success_link="https://a.example/only-for-me")
+        site_in_world.come_back(address)
+        site_in_world.come_back(change(address, code="4/0Aother/x"))
+    query = parse_qs(urlsplit(address).query)
+    job = ArchiveJob.decode(site_in_world.broker.published[0].body)
+    grant = Grant.from_text(site_in_world.settings.sealer.open(job.grant, grant_context(job.id)))
+    said = "\n".join(str(vars(record)) for record in caplog.records)
+    secrets = [
+        query["code"][0],
+        query["state"][0],
+        grant.refresh_token.reveal(),
+        grant.access_token.reveal(),
+        job.grant,
+    ]
+    assert "archive begun" in said
+    assert [each for each in [*secrets, "GOCSPX", "only-for-me"] if each in said] == []

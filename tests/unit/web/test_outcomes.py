@@ -1,0 +1,158 @@
+"""How callbacks ended: once for each answer, whoever asks, and not for ever."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from common.errors import Reason, Transient
+from web import outcomes
+from web.operations import FRESH_SECONDS, Readiness
+from web.outcomes import KEEP_SECONDS, Outcomes
+from web.pages import choose_language
+
+
+class Attempts:
+    """Counts attempts and gives them their outcomes, in order; the last one stays."""
+
+    def __init__(self, *results: bool) -> None:
+        self.made = 0
+        self._results = results
+
+    def __call__(self) -> bool:
+        """Make the next attempt."""
+        self.made += 1
+        return self._results[min(self.made, len(self._results)) - 1]
+
+
+def test_an_answer_is_tried_once() -> None:
+    """Its outcome stands, good or bad."""
+    for result in (True, False):
+        attempts, kept = Attempts(result), Outcomes()
+        assert [kept.once("job", "answer", attempts) for _ in range(3)] == [result] * 3
+        assert attempts.made == 1
+
+
+def test_another_answer_is_tried_until_one_succeeds() -> None:
+    """After a success every answer is a success, tried or not."""
+    attempts, kept = Attempts(False, True), Outcomes()
+    assert [kept.once("job", answer, attempts) for answer in "abca"] == [False, True, True, True]
+    assert attempts.made == 2
+
+
+def test_jobs_do_not_share_outcomes() -> None:
+    """One guest's failure is not another's."""
+    attempts, kept = Attempts(False, True), Outcomes()
+    assert [kept.once(job, "answer", attempts) for job in "ab"] == [False, True]
+
+
+def test_a_bug_is_not_remembered() -> None:
+    """What an attempt raises comes out, and the next one is tried."""
+    kept = Outcomes()
+    with pytest.raises(ZeroDivisionError):
+        kept.once("job", "answer", lambda: bool(1 / 0))
+    assert kept.once("job", "answer", lambda: True)
+
+
+def test_one_job_does_not_wait_for_another() -> None:
+    """While one is tried, others pass; the same one waits."""
+    kept, go_on = Outcomes(), threading.Event()
+    with ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(kept.once, "slow", "answer", lambda: go_on.wait(30))
+        assert kept.once("quick", "answer", lambda: True)
+        same = threads.submit(kept.once, "slow", "answer", lambda: False)
+        assert not slow.done()
+        go_on.set()
+        assert (slow.result(30), same.result(30)) == (True, True)
+
+
+def test_old_outcomes_are_forgotten() -> None:
+    """After the hour in which their state counts."""
+    clock, attempts = [0.0], Attempts(False)
+    kept = Outcomes(now=lambda: clock[0])
+    kept.once("job", "answer", attempts)
+    clock[0] = KEEP_SECONDS
+    kept.once("job", "answer", attempts)
+    assert attempts.made == 1
+    clock[0] = KEEP_SECONDS + 1
+    kept.once("job", "answer", attempts)
+    assert attempts.made == 2
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first when there are too many."""
+    monkeypatch.setattr(outcomes, "MOST_KEPT", 3)
+    kept, attempts = Outcomes(now=lambda: 0.0), Attempts(True)
+    for job in "abcd":
+        kept.once(job, "answer", attempts)
+    kept.once("d", "answer", attempts)
+    assert attempts.made == 4
+    kept.once("a", "answer", attempts)
+    assert attempts.made == 5
+
+
+class Probe:
+    """A broker that counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.well = True
+
+    def __call__(self) -> None:
+        """Answer, or not."""
+        self.asked += 1
+        if not self.well:
+            raise Transient(Reason.TRY_LATER)
+
+
+def test_readiness_is_asked_for_now_and_then() -> None:
+    """Many probes are one question, until its answer is old."""
+    clock, probe = [0.0], Probe()
+    readiness = Readiness(probe, now=lambda: clock[0])
+    assert [readiness.is_ready() for _ in range(5)] == [True] * 5
+    assert probe.asked == 1
+    probe.well = False
+    assert readiness.is_ready()
+    clock[0] = FRESH_SECONDS
+    assert not readiness.is_ready()
+    assert probe.asked == 2
+
+
+def test_readiness_is_not_waited_for_twice() -> None:
+    """While a broker is slow to answer, others get the answer before: at first, not ready."""
+    asking, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        asking.set()
+        go_on.wait(30)
+
+    readiness = Readiness(slow)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(readiness.is_ready)
+        asking.wait(30)
+        assert not readiness.is_ready()
+        go_on.set()
+        assert first.result(30)
+
+
+@pytest.mark.parametrize(
+    ("wish", "language"),
+    [
+        ("ru", "ru"),
+        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
+        ("en-GB, ru;q=0.9", "en"),
+        ("de, ru;q=0.3, en;q=0.2", "ru"),
+        ("de", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("ru;q=0, en;q=0.1", "en"),
+        ("ru;q=x", "en"),
+        ("RU", "ru"),
+        ("en; q=0.5, ru; q=0.8", "ru"),
+        ("ru;q=nan", "en"),
+        (";;;,,;q=", "en"),
+    ],
+)
+def test_the_best_liked_of_our_languages_is_spoken(wish: str, language: str) -> None:
+    """By weight, English when in doubt, whatever the header holds."""
+    assert choose_language(wish) == language
