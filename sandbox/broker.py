@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -69,7 +70,7 @@ class Broker:
         self._folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
         try:
             self._environment = _furnish(self._folder, self._port)
-            self._epmd = Program("epmd", ["epmd"], self._environment, self._folder / "epmd.log", self._folder)
+            self._start_epmd()
             self.start()
         except BaseException:
             self.stop()
@@ -92,7 +93,7 @@ class Broker:
         self._node = Program(
             "RabbitMQ", [self._server], self._environment, self._folder / "node.log", folder=self._folder
         )
-        self._wait_for_amqp(self._node)
+        self._wait_for(self._node, lambda: _takes_connections(self._port))
 
     def restart(self) -> None:
         """Stop the node in good order and start it on the same port and data."""
@@ -111,20 +112,26 @@ class Broker:
             if program:
                 program.kill()
         self._node = self._epmd = None
-        if self._environment:
+        if self._folder.name:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _wait_for_amqp(self, node: Program) -> None:
+    def _start_epmd(self) -> None:
+        # A node that finds none starts one as a daemon, which would stay when the node is gone.
+        self._epmd = Program("epmd", ["epmd"], self._environment, self._folder / "epmd.log", self._folder)
+        port = int(self._environment["ERL_EPMD_PORT"])
+        self._wait_for(self._epmd, lambda: _listens(port))
+
+    def _wait_for(self, program: Program, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not _takes_connections(self._port):
-            if node.exit_code is not None:
-                raise BrokerError(f"RabbitMQ ended with {node.exit_code} while starting:\n{self._last_words(node)}")
+        while not is_ready():
+            if program.exit_code is not None:
+                raise BrokerError(f"{program.name} ended with {program.exit_code} at its start:\n{self._last_words()}")
             if time.monotonic() > deadline:
-                raise BrokerError(f"RabbitMQ did not start in {_START_SECONDS:.0f} s:\n{self._last_words(node)}")
+                raise BrokerError(f"{program.name} did not start in {_START_SECONDS:.0f} s:\n{self._last_words()}")
             time.sleep(0.05)
 
-    def _last_words(self, node: Program) -> str:
-        logs = [node.log, *sorted((self._folder / "log").glob("*.log"))]
+    def _last_words(self) -> str:
+        logs = [*sorted(self._folder.glob("*.log")), *sorted((self._folder / "log").glob("*.log"))]
         return "\n".join(f"--- {log.name}\n{last_lines(log, 80)}" for log in logs if log.exists())
 
 
@@ -200,6 +207,11 @@ def _furnish(folder: Path, port: int) -> dict[str, str]:
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _takes_connections(port: int) -> bool:

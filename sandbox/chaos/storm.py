@@ -12,7 +12,8 @@ from sandbox.chaos.faults import CALLS, make_fault
 from sandbox.proxy import Proxy
 from sandbox.world import World
 
-Deck = dict[str, Callable[[random.Random], None]]
+Blow = Callable[[random.Random], object]
+Deck = list[tuple[str, Blow]]  # a blow without a name is told by the fault that strikes
 
 # Seconds between two blows of one sort.
 _WORKER_PAUSE = (1.5, 5.0)
@@ -73,15 +74,16 @@ class Storm:
         self._line.release()
 
     def _deal(self, deck: Deck, pause: tuple[float, float], chance: random.Random) -> None:
-        hand: list[str] = []
+        hand: Deck = []
         while not self._over.wait(chance.uniform(*pause)):
             # Dealt like cards: a short run has them all as well.
             if not hand:
-                hand = chance.sample(list(deck), len(deck))
-            name = hand.pop()
-            deck[name](chance)
-            with self._guard:
-                self._tally[name] += 1
+                hand = chance.sample(deck, len(deck))
+            name, blow = hand.pop()
+            blow(chance)
+            if name:
+                with self._guard:
+                    self._tally[name] += 1
 
     def _worker_deck(self, workman: Workman) -> Deck:
         def kill(chance: random.Random) -> None:
@@ -99,7 +101,7 @@ class Storm:
             self._over.wait(chance.uniform(0.5, 3))
             workman.thaw()
 
-        return {"worker killed": kill, "worker asked to end": terminate, "worker frozen": freeze}
+        return [("worker killed", kill), ("worker asked to end", terminate), ("worker frozen", freeze)]
 
     def _broker_deck(self) -> Deck:
         def kill(chance: random.Random) -> None:
@@ -107,7 +109,7 @@ class Storm:
             self._over.wait(chance.uniform(0, 2))
             self._broker.start()
 
-        return {"broker killed": kill, "broker restarted": lambda _chance: self._broker.restart()}
+        return [("broker killed", kill), ("broker restarted", lambda _chance: self._broker.restart())]
 
     def _line_deck(self) -> Deck:
         def strand(chance: random.Random) -> None:
@@ -125,12 +127,12 @@ class Storm:
             self._over.wait(chance.uniform(0.5, 3))
             self._line.delay = 0.0
 
-        return {
-            "line cut": lambda _chance: self._line.cut() and None,
-            "line dead for one side": strand,
-            "line held": hold,
-            "line slow": delay,
-        }
+        return [
+            ("lines cut", lambda _chance: self._line.cut()),
+            ("lines dead for one side", strand),
+            ("lines held", hold),
+            ("lines slow", delay),
+        ]
 
     def _world_deck(self) -> Deck:
         drive = self._world.drive
@@ -155,11 +157,10 @@ class Storm:
         def refuse_done(chance: random.Random) -> None:
             self._world.faults.add(make_fault(("done", "status", {"status": 503, "times": chance.randint(1, 2)})))
 
-        deck: Deck = {"call fails": fail_call}
-        deck |= {f"call fails ({number})": fail_call for number in range(2, 9)}
-        return deck | {
-            "writes limited": slow_down,
-            "tokens expired": expire,
-            "list down": take_list_down,
-            "done call refused": refuse_done,
-        }
+        return [
+            ("writes limited", slow_down),
+            ("tokens expired", expire),
+            ("gallery's list down", take_list_down),
+            ("done call refused", refuse_done),
+            *[("", fail_call)] * 8,
+        ]

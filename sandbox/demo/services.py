@@ -42,6 +42,11 @@ class Services:
         folder: where they run and write their logs; holds no `.env` that they could read.
         workers: how many.
 
+    Attributes:
+        url: Where `web` is.
+        environment: What all programs run with; complete once `web` runs.
+        programs: Those that were started.
+
     Raises:
         ServiceError: if one is not ready within a minute.
     """
@@ -54,7 +59,7 @@ class Services:
         self._running = contextlib.ExitStack()
         self._ready_at: dict[str, str] = {}
         self.programs: list[Program] = []
-        self._environment = {
+        self.environment = {
             **{
                 name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", *_PASSED_ON) if name in os.environ
             },
@@ -71,7 +76,7 @@ class Services:
 
     def __enter__(self) -> "Services":
         try:
-            self._environment["SECRET_KEYS"] = self._make_key()
+            self.environment["SECRET_KEYS"] = self._make_key()
             self._start("web", self.url)
             for number in range(1, self._workers + 1):
                 port = find_port()
@@ -106,7 +111,7 @@ class Services:
     def _start(self, package: str, url: str, number: int = 0, **settings: str) -> None:
         name = f"{package} {number}" if self._workers > 1 and number else package
         log = self._folder / f"{name.replace(' ', '-')}.log"
-        program = Program(name, [sys.executable, "-m", package], self._environment | settings, log, self._folder)
+        program = Program(name, [sys.executable, "-m", package], self.environment | settings, log, self._folder)
         self.programs.append(self._running.enter_context(program))
         self._ready_at[name] = f"{url}/readyz"
 

@@ -42,9 +42,14 @@ class Plan:
 
 
 class Uploads:
-    """The sessions of a Drive. Thread-safe."""
+    """The sessions of a Drive. Thread-safe.
+
+    Attributes:
+        received: Bytes that came in sessions, those sent again included.
+    """
 
     def __init__(self, drive: "Drive"):
+        self.received = 0
         self._drive = drive
         self._guard = threading.Lock()
         self._sessions: dict[str, Session] = {}
@@ -179,10 +184,14 @@ class Uploads:
     def _receive(self, session: Session, request: Request, writer: int) -> int:
         """Return the bytes of the body; those beyond `keep_only` are taken and thrown away."""
         received = 0
-        for piece in request.body.pieces():
-            kept = piece if request.keep_only is None else piece[: max(request.keep_only - received, 0)]
-            received += len(piece)
-            session.write(writer, kept)
+        try:
+            for piece in request.body.pieces():
+                kept = piece if request.keep_only is None else piece[: max(request.keep_only - received, 0)]
+                received += len(piece)
+                session.write(writer, kept)
+        finally:
+            with self._guard:
+                self.received += received
         return received
 
     def _find_fault_in(self, session: Session, request: Request, span: Span) -> Reply | None:

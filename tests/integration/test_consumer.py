@@ -1,0 +1,249 @@
+"""The consumer at a real RabbitMQ: what becomes of messages, whatever happens to their jobs and their connection."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from common.archive_job import ArchiveJob, Course, NotOurMessage
+from common.errors import Reason, Transient
+from common.publisher import Publisher
+from common.sealing import Secret
+from common.topology import (
+    DEAD,
+    EXCHANGE,
+    JOB_KEY,
+    JOBS,
+    NEWS_EXCHANGE,
+    WAITING_SECONDS,
+    cancel_key,
+    declare,
+    waiting_key,
+)
+from worker import consumer as consumer_room
+from worker.app import Outbox
+from worker.consumer import Consumer
+from worker.replay import replay_dead
+from worker.stopping import Cause, Signals
+
+JOB = ArchiveJob(
+    id="job-1",
+    cloud_type="google_drive",
+    archive_type="webs",
+    archive_url="https://arch-d.lite.gallery/g/api/stream/1/2?mod=web",
+    gallery_name="Свадьба",
+    grant="sealed",
+    created_at="2026-11-23T12:00:00Z",
+)
+PATIENCE = 20.0  # seconds until a wait here counts as never
+
+
+class Bench:
+    """A broker with empty queues, and consumers that are stopped in the end."""
+
+    def __init__(self, url: str) -> None:
+        self.url = Secret(url)
+        self.outbox = Outbox(Publisher(self.url, "test"))
+        self._connection = pika.BlockingConnection(pika.URLParameters(url))
+        self.channel: BlockingChannel = self._connection.channel()
+        declare(self.channel)
+        for queue in (JOBS, DEAD, *(f"{EXCHANGE}.{waiting_key(level)}" for level in range(len(WAITING_SECONDS)))):
+            self.channel.queue_purge(queue)
+        self._running: list[tuple[Signals, threading.Thread]] = []
+
+    def start(self, work: Callable[[ArchiveJob, int, Signals], None], jobs: int = 2, grace: float = 5) -> Signals:
+        """Run a consumer; returns what stops it."""
+        signals = Signals()
+        consumer = Consumer(self.url, work, self.outbox.bury, jobs=jobs, signals=signals, grace=grace)
+        thread = threading.Thread(target=consumer.run)
+        thread.start()
+        self._running.append((signals, thread))
+        return signals
+
+    def stop(self) -> None:
+        """End every consumer, and wait for it."""
+        for signals, thread in self._running:
+            signals.wind_down.set(Cause.SHUTDOWN)
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        self._running.clear()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.stop()
+        self._connection.close()
+
+    def count(self, queue: str) -> int:
+        """Return how many messages are ready in a queue."""
+        return int(self.channel.queue_declare(queue, passive=True).method.message_count)
+
+
+@pytest.fixture
+def bench(rabbitmq_url: str) -> Iterator[Bench]:
+    """A bench at the real broker."""
+    bench = Bench(rabbitmq_url)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.02)
+
+
+def test_job_that_is_kept_is_gone(bench: Bench) -> None:
+    """The worker gets the job as it was published; its message is acknowledged."""
+    kept: list[ArchiveJob] = []
+    bench.outbox.put_behind(JOB)
+    bench.start(lambda job, returns, signals: kept.append(job))
+    wait_for(lambda: kept == [JOB])
+    bench.stop()
+    assert (bench.count(JOBS), bench.count(DEAD)) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"version": 99}', b'{"version": 1}', b"[" * 100_000])
+def test_message_that_is_not_ours_lies_among_the_dead_with_its_reason(bench: Bench, body: bytes) -> None:
+    """It is never worked on, never lost, never tried again."""
+    worked: list[ArchiveJob] = []
+    bench.channel.basic_publish(EXCHANGE, JOB_KEY, body)
+    bench.start(lambda job, returns, signals: worked.append(job))
+    wait_for(lambda: bench.count(DEAD) == 1)
+    _, properties, dead = bench.channel.basic_get(DEAD, auto_ack=True)
+    assert properties is not None
+    assert (dead, worked) == (body, [])
+    assert properties.headers["reason"]
+
+
+@pytest.mark.parametrize("failure", [NotOurMessage("its grant does not open"), KeyError("a bug")])
+def test_job_that_is_beyond_us_lies_among_the_dead(bench: Bench, failure: Exception) -> None:
+    """A bug is loud and tried once; the message keeps its id."""
+    tries: list[int] = []
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        tries.append(1)
+        raise failure
+
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: bench.count(DEAD) == 1)
+    _, properties, _ = bench.channel.basic_get(DEAD, auto_ack=True)
+    assert properties is not None
+    assert (properties.message_id, len(tries)) == ("job-1", 1)
+
+
+def test_queue_in_trouble_gives_the_message_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a job's rest cannot be published its message returns, and says so by its count."""
+    monkeypatch.setattr(consumer_room, "REST_SECONDS", 0.01)
+    seen: list[int] = []
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        seen.append(returns)
+        if len(seen) < 3:
+            raise Transient(Reason.TRY_LATER)
+
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: len(seen) == 3)
+    bench.stop()
+    assert seen == sorted(seen)
+    assert seen[-1] > 0
+    assert bench.count(JOBS) == 0
+
+
+def test_shutdown_waits_for_the_acknowledgement(bench: Bench) -> None:
+    """A job that ends within the grace is settled: it does not run again."""
+    started = threading.Event()
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        started.set()
+        wait_for(signals.wind_down.is_set)
+        time.sleep(0.3)
+
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    assert started.wait(PATIENCE)
+    bench.stop()
+    assert bench.count(JOBS) == 0
+
+
+def test_shutdown_lets_go_what_does_not_end(bench: Bench) -> None:
+    """After most of the grace what still moves is told to let go, and its message returns."""
+    started = threading.Event()
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        started.set()
+        while True:
+            time.sleep(0.01)
+            signals.let_go.check()
+
+    bench.outbox.put_behind(JOB)
+    bench.start(work, grace=1.5)
+    assert started.wait(PATIENCE)
+    bench.stop()
+    wait_for(lambda: bench.count(JOBS) == 1)
+
+
+def test_cancelling_reaches_the_job_that_runs_and_the_one_that_comes(bench: Bench) -> None:
+    """Every worker hears it; a job that waits somewhere is met when it returns."""
+    causes: list[Cause | None] = []
+    started = threading.Event()
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        started.set()
+        wait_for(signals.let_go.is_set)
+        causes.append(signals.cause)
+
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    assert started.wait(PATIENCE)
+    bench.channel.basic_publish(NEWS_EXCHANGE, cancel_key(JOB.id), b"")
+    wait_for(lambda: len(causes) == 1)
+    bench.outbox.put_behind(replace(JOB, course=Course(slices=1)))
+    wait_for(lambda: len(causes) == 2)
+    assert causes == [Cause.CANCELLED, Cause.CANCELLED]
+
+
+def test_waiting_job_returns_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shortest wait ends; the job comes back as it was put there."""
+    kept: list[ArchiveJob] = []
+    waiting = replace(JOB, course=Course(waits=1, waiting_since=5.0, reason="gallery_unavailable"))
+    bench.outbox.let_wait(waiting, 0)
+    assert bench.count(JOBS) == 0
+    bench.start(lambda job, returns, signals: kept.append(job))
+    wait_for(lambda: kept == [waiting])
+
+
+def test_small_job_does_not_wait_for_the_end_of_a_huge_one(bench: Bench) -> None:
+    """A huge job that gives its rest back after every slice lets the small one behind it through."""
+    order: list[str] = []
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        order.append(job.id)
+        if job.id == "huge" and job.course.slices < 5:
+            bench.outbox.put_behind(replace(job, course=Course(slices=job.course.slices + 1)))
+
+    bench.outbox.put_behind(replace(JOB, id="huge"))
+    bench.outbox.put_behind(replace(JOB, id="small"))
+    bench.start(work, jobs=1)
+    wait_for(lambda: len(order) == 7)
+    assert order.index("small") == 1
+
+
+def test_replay_puts_jobs_back_and_leaves_what_is_none(bench: Bench) -> None:
+    """Dead jobs get their patience back; a message that is no job stays where it is."""
+    bench.outbox.bury(replace(JOB, course=Course(telling=True, waits=40, waiting_since=1.0)).encode(), "job-1", "why")
+    bench.outbox.bury(b"garbage", "", "not JSON")
+    wait_for(lambda: bench.count(DEAD) == 2)
+    assert replay_dead(bench.url) == (1, 1)
+    wait_for(lambda: (bench.count(JOBS), bench.count(DEAD)) == (1, 1))
+    _, _, body = bench.channel.basic_get(JOBS, auto_ack=True)
+    assert ArchiveJob.decode(body or b"").course == Course(telling=True)

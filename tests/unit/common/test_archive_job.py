@@ -1,0 +1,119 @@
+"""The message says everything, and nothing that is not ours is taken for one."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.archive_job import VERSION, ArchiveJob, Course, NotOurMessage, grant_context
+
+JOB = ArchiveJob(
+    id="job",
+    cloud_type="google_drive",
+    archive_type="webs",
+    archive_url="https://arch.litegallery.io/asdfdafdf/",
+    gallery_name="Название галереи",
+    grant="sealed",
+    created_at="2026-11-23T12:00:00+00:00",
+)
+TEXTS = [field.name for field in dataclasses.fields(ArchiveJob) if field.name != "course"]
+
+
+def message(**changes: object) -> bytes:
+    """Return a message with some fields changed."""
+    return json.dumps({**json.loads(JOB.encode()), **changes}).encode()
+
+
+def test_a_job_comes_back_as_it_was() -> None:
+    """Fresh, and after it has come some way."""
+    course = Course(
+        slices=3,
+        copied=2,
+        arrived={"7": "file"},
+        rejected={"8": ("photo_unavailable", "404")},
+        telling=True,
+        failed_photos=1,
+        waits=2,
+        waiting_since=1.5,
+        reason="gallery_unavailable",
+        stored=4,
+    )
+    for job in (JOB, dataclasses.replace(JOB, course=course)):
+        assert ArchiveJob.decode(job.encode()) == job
+
+
+def test_a_message_is_json_for_people_too() -> None:
+    """With its version, and names as they are written."""
+    body = JOB.encode()
+    assert json.loads(body)["version"] == VERSION
+    assert "Название галереи" in body.decode()
+
+
+def test_a_message_without_a_course_is_at_its_beginning() -> None:
+    """And what a course does not say is as at the beginning; what we do not know is ignored."""
+    old = {key: value for key, value in json.loads(JOB.encode()).items() if key != "course"}
+    assert ArchiveJob.decode(json.dumps(old).encode()) == JOB
+    assert ArchiveJob.decode(message(course={"slices": 1, "new": 2}, other=[])).course == Course(slices=1)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", [None, "", 5, ["text"], {}])
+def test_every_field_is_a_text(name: str, value: object) -> None:
+    """What is missing or something else is named."""
+    with pytest.raises(NotOurMessage, match=name):
+        ArchiveJob.decode(message(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"null", b"[]", b'"text"', b"\xff", b"[" * 100_000, b"9" * 5000, b"{}", message(version=VERSION + 1)],
+)
+def test_other_bytes_are_not_ours(body: bytes) -> None:
+    """Whatever somebody put into the queue."""
+    with pytest.raises(NotOurMessage):
+        ArchiveJob.decode(body)
+
+
+@pytest.mark.parametrize(
+    "course",
+    [
+        [],
+        "text",
+        {"slices": "many"},
+        {"slices": None},
+        {"arrived": []},
+        {"arrived": None},
+        {"rejected": {"a": "b"}},
+        {"rejected": {"a": ["b"]}},
+        {"waiting_since": {}},
+    ],
+)
+def test_a_course_that_is_none_is_not_ours(course: object) -> None:
+    """It would lead a worker astray."""
+    with pytest.raises(NotOurMessage, match="course"):
+        ArchiveJob.decode(message(course=course))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from([*TEXTS, "version", "course"]), JSON, min_size=1))
+def test_a_message_is_understood_or_refused(changes: dict[str, Any]) -> None:
+    """Nothing else ever comes out, and the refusal repeats nothing."""
+    body = json.dumps({**json.loads(JOB.encode()), **changes}).encode()
+    try:
+        ArchiveJob.decode(body)
+    except NotOurMessage as error:
+        assert "\n" not in str(error)
+
+
+def test_a_grant_belongs_to_its_job() -> None:
+    """Two jobs never share a context."""
+    assert grant_context("a") != grant_context("b")
