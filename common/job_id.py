@@ -1,8 +1,37 @@
-"""Job ids: what names an archive everywhere. Whoever has one may read that archive's status. Knows nothing else."""
+"""Job ids: what names an archive everywhere, and proves by itself that it was issued here. Knows nothing else.
 
+Nothing is written down when a guest asks, so an id has to tell by itself that it is none that somebody made up. Whoever
+has one may read that archive's status and cancel it: its random part is unguessable.
+"""
+
+import base64
+import binascii
 import secrets
 
+from common.sealing import Sealer
 
-def make_job_id() -> str:
-    """Return a fresh id that nobody can guess: 128 random bits, safe in a URL."""
-    return secrets.token_urlsafe(16)
+RANDOM_BYTES, TIME_BYTES, STAMP_BYTES = 16, 4, 8
+_CONTEXT = "job id"
+
+
+def make_job_id(sealer: Sealer, now: float) -> str:
+    """Return a fresh id: random part, time and stamp, safe in a URL and in a routing key.
+
+    Args:
+        sealer: stamps it.
+        now: Unix time in seconds.
+    """
+    told = secrets.token_bytes(RANDOM_BYTES) + int(now).to_bytes(TIME_BYTES, "big")
+    return base64.urlsafe_b64encode(told + sealer.stamp(told, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
+
+
+def is_job_id(sealer: Sealer, text: str) -> bool:
+    """Say whether an id was issued here, under any key that still opens."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    told, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
+    if len(told) != RANDOM_BYTES + TIME_BYTES or base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        return False
+    return sealer.is_stamp(stamp, told, _CONTEXT)

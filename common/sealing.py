@@ -9,6 +9,7 @@ put the new one first everywhere, wait until nothing sealed by the old one trave
 
 import base64
 import binascii
+import hmac
 import os
 import zlib
 from collections.abc import Sequence
@@ -64,7 +65,10 @@ class Sealer:
     def __init__(self, keys: Sequence[Secret]) -> None:
         if not keys:
             raise ValueError("at least one key is needed")
-        self._ciphers = [AESGCM(_decode_key(key)) for key in keys]
+        raw = [_decode_key(key) for key in keys]
+        self._ciphers = [AESGCM(key) for key in raw]
+        # Stamps have keys of their own, made from the same secrets: one key never does two things.
+        self._stamp_keys = [hmac.digest(key, b"stamp", "sha256") for key in raw]
 
     def seal(self, text: str, context: str) -> str:
         """Return text sealed for one context, safe to put into a URL."""
@@ -86,6 +90,15 @@ class Sealer:
         if len(raw) <= NONCE_BYTES or _to_base64(raw) != sealed:
             raise NotSealedByUs("not a sealed text")
         return _unpack(self._decrypt(raw, context.encode()))
+
+    def stamp(self, data: bytes, context: str) -> bytes:
+        """Return 32 bytes that only our first key can make of this data in this context."""
+        return hmac.digest(self._stamp_keys[0], context.encode() + b"\0" + data, "sha256")
+
+    def is_stamp(self, stamp: bytes, data: bytes, context: str) -> bool:
+        """Say whether a stamp, whole or its beginning, was made by one of our keys."""
+        made = (hmac.digest(key, context.encode() + b"\0" + data, "sha256") for key in self._stamp_keys)
+        return bool(stamp) and any(hmac.compare_digest(stamp, whole[: len(stamp)]) for whole in made)
 
     def _decrypt(self, raw: bytes, context: bytes) -> bytes:
         for cipher in self._ciphers:

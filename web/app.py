@@ -14,7 +14,7 @@ from common.errors import Reason
 from common.httpclient import HttpClient
 from common.publisher import Publisher
 from common.settings import WebSettings, let_oauthlib_speak_http
-from web import callback, cloud_archive, operations, problems
+from web import callback, cancel, cloud_archive, operations, problems
 from web.middleware import AccessLog, BodyLimit, Cors
 
 logger = logging.getLogger("web")
@@ -69,6 +69,7 @@ def wire(settings: WebSettings, broker: Broker, now: Callable[[], float] = time.
     clouds = _open_clouds(settings)
     app.include_router(cloud_archive.make_router(settings, clouds, now))
     app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, now)))
+    app.include_router(cancel.make_router(settings.sealer, broker))
     app.include_router(operations.make_router(operations.Readiness(broker.check)))
     problems.install(app)
     # The last one added is the first one met.

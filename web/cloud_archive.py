@@ -83,7 +83,7 @@ def make_router(
         if problems := list(_find_problems(asked, settings, clouds)):
             raise RequestRefused(problems)
         promise = Promise(
-            job_id=make_job_id(),
+            job_id=make_job_id(settings.sealer, now()),
             issued_at=int(now()),
             verifier=make_verifier(),
             archive_type=cast(ArchiveType, asked.archive_type),

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 # As long as a state lives; after that the callback is refused anyway.
 KEEP_SECONDS = 3600.0
 MOST_KEPT = 10_000
+# A guest goes back a few times; more are somebody's trials, and each would cost the cloud a call.
+MOST_ANSWERS = 10
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Outcomes:
         """
         job = self._find(job_id)
         with job.lock:
-            if not job.kept and answer not in job.failed:
+            if not job.kept and answer not in job.failed and len(job.failed) < MOST_ANSWERS:
                 job.kept = attempt()
                 if not job.kept:
                     job.failed.add(answer)

@@ -1,10 +1,11 @@
-"""What the code grant has in common for every cloud that speaks OAuth 2.0 (RFC 6749). Knows no vendor and no HTTP."""
+"""What the code grant has in common for every cloud that speaks OAuth 2.0 (RFC 6749). Knows no vendor."""
 
-import json
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 from common.errors import JobStopped, Reason, Transient
+from common.httpclient import Answer
 
 # Tokens whose lifetime is not told, or told as nonsense, are taken to live an hour, as everybody's do; one that ends
 # earlier is refused once and renewed then.
@@ -39,23 +40,38 @@ def read_code(answer: Mapping[str, str], issuer: str | None) -> str:
     return answer["code"]
 
 
-def check_exchange(status: int, body: bytes) -> None:
+def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
+    """Return what a token endpoint said, tokens or an error.
+
+    Args:
+        answer: of the token endpoint.
+        reason: what it is called when the endpoint is not well.
+
+    Raises:
+        Transient: this is no answer by RFC 6749, section 5.
+    """
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    well = answer.status < 500 and answer.status not in (408, 429)
+    if well and isinstance(told, dict) and isinstance(told.get("access_token", told.get("error")), str):
+        return told
+    raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.wait())
+
+
+def check_exchange(answer: Answer) -> None:
     """Look at a token endpoint's answer to a code before anybody reads tokens from it.
 
     Raises:
         JobStopped: the code is refused: the guest must begin anew.
         Transient: the cloud is not well.
     """
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        told = None
-    if status == 200 and isinstance(told, dict) and isinstance(told.get("access_token"), str):
+    told = read_answer(answer, Reason.TRY_LATER)
+    if "access_token" in told and answer.status == 200:
         return
-    error = told.get("error") if isinstance(told, dict) else None
-    if not isinstance(error, str) or status >= 500 or status == 429:
-        raise Transient(Reason.TRY_LATER, f"the token endpoint answered {status}")
-    raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, f"the code was refused ({error[:40]})")
+    error = str(told.get("error"))[:40]
+    raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, f"the code was refused ({error})")
 
 
 def read_lifetime(told: object) -> float:
@@ -64,5 +80,5 @@ def read_lifetime(told: object) -> float:
         seconds = float(str(told))
     except ValueError:
         return USUAL_LIFETIME
-    # A year is longer than any access token lives; nan fails both comparisons.
-    return seconds if 0 < seconds < 366 * 86400 else USUAL_LIFETIME
+    # Less than a second is none, a year is longer than any access token lives; nan fails both comparisons.
+    return seconds if 1 <= seconds < 366 * 86400 else USUAL_LIFETIME

@@ -64,10 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int:
     account = guest.CLOUDS[cloud](world)
-    begun = time.monotonic()
     _say("a guest presses the button and allows")
+    begun = time.monotonic()
+    bar = Bar(sum(size for _, size, _ in archive.expected()))
     job_id = guest.save(services.url, world, account, archive, cloud)
-    _watch(account, world, archive, services)
+    _watch(bar, account, world, archive, services)
     seconds = time.monotonic() - begun
     expected, found = archive.expected(), account.tree()
     wrong = guest.find_differences(expected, found)
@@ -79,12 +80,10 @@ def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int
     return 1 if wrong else 0
 
 
-def _watch(account: guest.Account, world: World, archive: Archive, services: Services) -> None:
-    total = sum(size for _, size, _ in archive.expected())
+def _watch(bar: Bar, account: guest.Account, world: World, archive: Archive, services: Services) -> None:
     # A poor line of 1 MB/s and a second of waiting for each photo: whoever needs longer hangs.
-    allowed = 120 + total / 1e6 + len(archive.pictures)
+    allowed = 120 + bar.total / 1e6 + len(archive.pictures)
     deadline = time.monotonic() + allowed
-    bar = Bar(total)
     try:
         while not guest.accepted_dones(world):
             services.check()

@@ -1,5 +1,6 @@
 """What people see: the stages, a bar that moves, and a summary."""
 
+import math
 import sys
 import time
 from collections import Counter
@@ -32,27 +33,27 @@ class Bar:
     """
 
     def __init__(self, total: int, out: TextIO = sys.stdout) -> None:
-        self._total = total
+        self.total = total
         self._out = out
         self._alive = out.isatty()
         self._begun = time.monotonic()
-        self._drawn_at = self._begun
+        self._drawn_at = -math.inf if self._alive else self._begun
         self._most = 0
 
     def draw(self, arrived: int, now: bool = False) -> None:
         """Show how many bytes arrived, if it is time to, or `now`."""
         # Bytes of an upload that is begun anew are counted twice for a moment, or not at all.
-        self._most = min(max(self._most, arrived), self._total)
+        self._most = min(max(self._most, arrived), self.total)
         moment = time.monotonic()
         if not now and moment - self._drawn_at < (_REDRAW_SECONDS if self._alive else _LINE_SECONDS):
             return
         self._drawn_at = moment
-        share = self._most / self._total if self._total else 1.0
+        share = self._most / self.total if self.total else 1.0
         full = int(share * _WIDTH)
         seconds = moment - self._begun
         line = (
             f"[{'#' * full}{'.' * (_WIDTH - full)}] {share:4.0%}  {write_bytes(self._most)} of "
-            f"{write_bytes(self._total)}  {write_bytes(self._most / max(seconds, 0.001))}/s  {seconds:.0f} s"
+            f"{write_bytes(self.total)}  {write_bytes(self._most / max(seconds, 0.001))}/s  {seconds:.0f} s"
         )
         self._out.write(f"\r{line}\x1b[K" if self._alive else f"{line}\n")
         self._out.flush()

@@ -3,7 +3,6 @@
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
 
-import functools
 import time
 from collections.abc import Mapping
 from datetime import UTC
@@ -18,10 +17,10 @@ from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, read_code, read_lifetime
+from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
 from common.errors import GrantRevoked, JobStopped, Reason, Transient
-from common.httpclient import HttpClient
+from common.httpclient import Answer, HttpClient
 from common.sealing import Secret
 
 # Files that this app makes, nothing else of the guest's; it needs no audit by Google, and as the only scope it is
@@ -123,38 +122,51 @@ class GoogleAuth:
                 return dict(flow.fetch_token(code=code, timeout=EXCHANGE_SECONDS))
             except requests.RequestException as error:
                 raise Transient(Reason.TRY_LATER, f"no answer ({type(error).__name__})") from None
-            except (OAuth2Error, ValueError, TypeError, OverflowError) as error:
-                # Past our check these are fields that are no OAuth; their text may quote them.
+            except (OAuth2Error, ValueError, TypeError, AttributeError, OverflowError) as error:
+                # Past our check these are fields that are no OAuth; oauthlib stumbles over them, and may quote them.
                 raise Transient(Reason.TRY_LATER, f"an unreadable answer ({type(error).__name__})") from None
 
     def _renew(self, credentials: Any) -> None:
         with requests.Session() as session:
             self._http.equip(session)
-            request = functools.partial(Request(session), timeout=REFRESH_SECONDS)
             try:
-                credentials.refresh(request)
+                credentials.refresh(_Sender(session))
             except google.auth.exceptions.RefreshError as error:
                 raise _translate(error) from None
             except google.auth.exceptions.TransportError as error:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, f"no answer ({type(error).__name__})") from None
-            except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-                # An answer that is no OAuth comes out of google-auth as whatever it stumbled over.
+            except (ValueError, TypeError, OverflowError) as error:
+                # Past our check these are fields that are no OAuth; google-auth stumbles over them.
                 raise Transient(Reason.CLOUD_UNAVAILABLE, f"an unreadable answer ({type(error).__name__})") from None
 
     def _reveal(self, name: str) -> str:
         return self._settings[name].reveal()
 
 
+class _Sender(Request):
+    """Sends for google-auth, which would itself try an endpoint that is not well three times, sleeping in between."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        options["timeout"] = REFRESH_SECONDS
+        response = super().__call__(*args, **options)  # type: ignore[no-untyped-call]
+        read_answer(_read(response.status, response.headers, response.data), Reason.CLOUD_UNAVAILABLE)
+        return response
+
+
 def _check(response: requests.Response) -> requests.Response:
-    check_exchange(response.status_code, response.content)
+    check_exchange(_read(response.status_code, response.headers, response.content))
     return response
 
 
+def _read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    return Answer(status, {name.lower(): value for name, value in headers.items()}, body)
+
+
 def _translate(error: google.auth.exceptions.RefreshError) -> GrantRevoked | JobStopped | Transient:
-    told = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], dict) else {}
+    told = error.args[1] if len(error.args) > 1 else {}
     code = str(told.get("error", ""))[:40]
     if code in _REVOKED or str(error.args[0]).startswith(_REAUTHENTICATE):
         return GrantRevoked("Google refuses the refresh token")
-    if error.retryable or not code or code in _OURS or not isinstance(told["error"], str):
-        return Transient(Reason.CLOUD_UNAVAILABLE, f"the token endpoint gave no token ({code or 'no OAuth answer'})")
+    if error.retryable or code in _OURS or not code:
+        return Transient(Reason.CLOUD_UNAVAILABLE, f"the token endpoint gave no token ({code})")
     return JobStopped(Reason.CLOUD_REFUSED, f"the token endpoint refused ({code})")

@@ -22,7 +22,7 @@ from common.httpclient import Answer, HttpClient
 from sandbox.message import Dropped, Reply, Request, text_reply
 from sandbox.server import Server
 
-SECRET = "upload_id=AHmUCY0secret"  # noqa: S105 - a pretend one
+SECRET = "upload_id=AHmUCY0secret"
 
 
 class Desk(Server):
@@ -108,14 +108,14 @@ def test_an_answer_comes_whole(desk: Desk, http: HttpClient) -> None:
     """Status, headers in lower case, body."""
     desk.reply = lambda _: Reply(201, b'{"a": 1}', {"X-Some-Header": "yes"})
     answer = http.request("POST", f"{desk.url}/path?a=b", headers={"X-Mine": "1"}, body=b"content")
-    assert (201, "yes", {"a": 1}) == (answer.status, answer.headers["x-some-header"], answer.json())
+    assert (answer.status, answer.headers["x-some-header"], answer.json()) == (201, "yes", {"a": 1})
     (request,) = desk.seen
-    assert ("POST", "/path?a=b", b"content", "1") == (
+    assert (
         request.method,
         request.target,
         request.content(),
         request.headers["X-Mine"],
-    )
+    ) == ("POST", "/path?a=b", b"content", "1")
     assert request.headers["User-Agent"].startswith("cloud_archive/")
 
 
@@ -124,7 +124,7 @@ def test_every_status_is_an_answer(desk: Desk, http: HttpClient, status: int) ->
     """Nothing is retried, nothing followed, whatever Location or Retry-After say."""
     desk.reply = lambda _: Reply(status, b"", {"Location": f"{desk.url}/elsewhere", "Retry-After": "0"})
     assert status == http.request("PUT", desk.url, body=b"bytes").status
-    assert 1 == len(desk.seen)
+    assert len(desk.seen) == 1
 
 
 def test_connections_are_kept(desk: Desk, http: HttpClient) -> None:
@@ -137,7 +137,7 @@ def test_connections_are_kept(desk: Desk, http: HttpClient) -> None:
         while incoming.read_into(block):
             pass
         incoming.close()
-    assert (8, 1) == (len(desk.seen), desk.accepted)
+    assert (len(desk.seen), desk.accepted) == (8, 1)
 
 
 def test_an_answer_left_unread_costs_its_connection_only(desk: Desk, http: HttpClient) -> None:
@@ -145,8 +145,8 @@ def test_an_answer_left_unread_costs_its_connection_only(desk: Desk, http: HttpC
     desk.reply = lambda _: Reply(200, b"x" * 10_000_000)
     http.open("GET", desk.url).close()
     desk.reply = lambda _: text_reply("next")
-    assert b"next" == http.request("GET", desk.url).body
-    assert 2 == desk.accepted
+    assert http.request("GET", desk.url).body == b"next"
+    assert desk.accepted == 2
 
 
 def test_a_body_of_blocks_goes_out_with_its_length(desk: Desk, http: HttpClient) -> None:
@@ -160,7 +160,7 @@ def test_a_body_of_blocks_goes_out_with_its_length(desk: Desk, http: HttpClient)
 
     http.request("PUT", desk.url, headers={"Content-Length": "300000"}, body=blocks())
     (request,) = desk.seen
-    assert ("300000", None) == (request.headers["Content-Length"], request.headers["Transfer-Encoding"])
+    assert (request.headers["Content-Length"], request.headers["Transfer-Encoding"]) == ("300000", None)
     assert b"".join(bytes([number % 256]) * 1000 for number in range(300)) == request.content()
 
 
@@ -169,7 +169,7 @@ def test_an_empty_body_is_never_chunked(desk: Desk, http: HttpClient, body: byte
     """A status query and an empty photo have a length of 0."""
     http.request("PUT", desk.url, headers={"Content-Length": "0"}, body=body)
     (request,) = desk.seen
-    assert (["0"], None) == (request.headers.get_all("Content-Length"), request.headers["Transfer-Encoding"])
+    assert (request.headers.get_all("Content-Length"), request.headers["Transfer-Encoding"]) == (["0"], None)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_what_the_blocks_raise_comes_out_as_it_is(desk: Desk, http: HttpClient, 
     with pytest.raises(type(error)) as raised:
         http.request("PUT", desk.url, headers={"Content-Length": "8"}, body=blocks())
     assert error is raised.value
-    assert b"hello" == http.request("GET", desk.url).body
-    assert 2 == desk.accepted
+    assert http.request("GET", desk.url).body == b"hello"
+    assert desk.accepted == 2
 
 
 def test_an_answer_before_the_bodys_end_is_heard(desk: Desk, http: HttpClient) -> None:
@@ -196,9 +196,9 @@ def test_an_answer_before_the_bodys_end_is_heard(desk: Desk, http: HttpClient) -
     try:
         answer = http.request("PUT", desk.url, headers={"Content-Length": "20000000"}, body=blocks)
     except Transient as error:
-        assert Reason.CLOUD_UNAVAILABLE == error.reason
+        assert error.reason == Reason.CLOUD_UNAVAILABLE
     else:
-        assert 403 == answer.status
+        assert answer.status == 403
 
 
 def break_short(_request: Request) -> Reply:
@@ -245,14 +245,14 @@ def test_blocks_are_filled(desk: Desk, http: HttpClient) -> None:
         sizes.append(size)
         content += block[:size]
     incoming.close()
-    assert [100_000, 100_000, 56_000] == sizes
+    assert sizes == [100_000, 100_000, 56_000]
     assert bytes(range(256)) * 1000 == content
 
 
 def test_a_body_without_length_ends_with_its_connection(desk: Desk, http: HttpClient) -> None:
     """Nobody can tell whether it is whole; that is the caller's to know."""
     desk.reply = lambda _: Reply(200, b"x" * 1000, length=None)
-    assert b"x" * 1000 == http.request("GET", desk.url).body
+    assert http.request("GET", desk.url).body == b"x" * 1000
 
 
 @pytest.mark.parametrize(
@@ -338,10 +338,10 @@ def test_a_slow_taker_is_no_slow_source(desk: Desk, http: HttpClient, monkeypatc
     desk.reply = lambda _: Reply(200, b"x" * 1000)
     incoming = http.open("GET", desk.url)
     block = memoryview(bytearray(500))
-    assert 500 == incoming.read_into(block)
+    assert incoming.read_into(block) == 500
     time.sleep(0.15)
-    assert 500 == incoming.read_into(block)
-    assert 0 == incoming.read_into(block)
+    assert incoming.read_into(block) == 500
+    assert incoming.read_into(block) == 0
     incoming.close()
 
 
@@ -363,7 +363,7 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
             "PUT", desk.url, headers={"Content-Length": str(size)}, body=iter([memoryview(bytes(size))])
         )
         assert str(size).encode() == answer.body
-    assert 1 == desk.accepted
+    assert desk.accepted == 1
 
 
 def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +376,7 @@ def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: py
 def test_an_answer_may_be_too_long(desk: Desk, http: HttpClient) -> None:
     """Up to the limit it is an answer; one byte more fills no memory."""
     desk.reply = lambda _: Reply(200, b"x" * 1001)
-    assert 1001 == len(http.request("GET", desk.url, longest=1001).body)
+    assert len(http.request("GET", desk.url, longest=1001).body) == 1001
     with pytest.raises(Transient, match="more than 1000 bytes"):
         http.request("GET", f"{desk.url}/?{SECRET}", longest=1000)
 
@@ -384,7 +384,7 @@ def test_an_answer_may_be_too_long(desk: Desk, http: HttpClient) -> None:
 def test_bodies_are_taken_as_they_are_sent(desk: Desk, http: HttpClient) -> None:
     """Nothing is unpacked: sizes and sums are those of the bytes on the wire."""
     desk.reply = lambda _: Reply(200, b"\x1f\x8bpacked", {"Content-Encoding": "gzip"})
-    assert b"\x1f\x8bpacked" == http.request("GET", desk.url).body
+    assert http.request("GET", desk.url).body == b"\x1f\x8bpacked"
 
 
 def test_the_environment_has_no_say(
@@ -400,15 +400,15 @@ def test_the_environment_has_no_say(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(netrc))
-    assert b"hello" == http.request("GET", desk.url).body
+    assert http.request("GET", desk.url).body == b"hello"
     with requests.Session() as session:
         http.equip(session)
-        assert "hello" == session.get(desk.url).text
-    assert [None, None] == [request.headers["Authorization"] for request in desk.seen]
+        assert session.get(desk.url).text == "hello"
+    assert [request.headers["Authorization"] for request in desk.seen] == [None, None]
 
 
 def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """requests has no time limit of its own; a call's own limit wins."""
+    """Requests has no time limit of its own; a call's own limit wins."""
     monkeypatch.setattr(httpclient, "READ_SECONDS", 0.05)
     with raw_server(b"", wait=0.5) as url, requests.Session() as session:
         http.equip(session)
@@ -430,7 +430,7 @@ def test_a_wait_until_a_date() -> None:
     wait = Answer(503, {"retry-after": ahead}, b"").wait()
     assert wait is not None
     assert 90 < wait <= 100
-    assert 0.0 == Answer(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"").wait()
+    assert Answer(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"").wait() == 0.0
 
 
 @pytest.mark.parametrize(

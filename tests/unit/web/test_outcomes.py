@@ -8,7 +8,7 @@ import pytest
 from common.errors import Reason, Transient
 from web import outcomes
 from web.operations import FRESH_SECONDS, Readiness
-from web.outcomes import KEEP_SECONDS, Outcomes
+from web.outcomes import KEEP_SECONDS, MOST_ANSWERS, Outcomes
 from web.pages import choose_language
 
 
@@ -38,6 +38,14 @@ def test_another_answer_is_tried_until_one_succeeds() -> None:
     attempts, kept = Attempts(False, True), Outcomes()
     assert [kept.once("job", answer, attempts) for answer in "abca"] == [False, True, True, True]
     assert attempts.made == 2
+
+
+def test_trials_come_to_an_end() -> None:
+    """Who has a state cannot make us call the cloud for ever."""
+    attempts, kept = Attempts(False), Outcomes()
+    for number in range(MOST_ANSWERS * 2):
+        assert not kept.once("job", f"guess {number}", attempts)
+    assert attempts.made == MOST_ANSWERS
 
 
 def test_jobs_do_not_share_outcomes() -> None:

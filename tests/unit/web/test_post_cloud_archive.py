@@ -78,7 +78,8 @@ def test_a_state_stays_short_for_a_long_request(site: Site) -> None:
     """255 Cyrillic letters that hardly repeat and links of three hundred characters fit into 1,500."""
     letters = "".join(chr(0x410 + (i * i * 7 + i // 3) % 64) for i in range(255))
     link = "https://app.litegallery.io/galleries/" + "".join(f"{i * 7919 % 1000003:x}" for i in range(54))
-    promise = Promise(make_job_id(), 1_790_000_000, "v" * 43, "originals", link, letters, link + "ok", link + "no")
+    job_id = make_job_id(site.settings.sealer, 1_790_000_000)
+    promise = Promise(job_id, 1_790_000_000, "v" * 43, "originals", link, letters, link + "ok", link + "no")
     assert len(link) > 280
     assert len(promise.seal(site.settings.sealer, "google_drive")) <= 1500
 

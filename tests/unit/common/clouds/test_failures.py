@@ -14,6 +14,7 @@ from common.errors import (
     InventoryStale,
     JobStopped,
     PhotoRejected,
+    Postponed,
     Reason,
     StorageFull,
     Throttled,
@@ -28,7 +29,7 @@ ROWS: list[tuple[int, str, type[ArchiveError], Reason]] = [
     (403, "userRateLimitExceeded", Throttled, Reason.CLOUD_UNAVAILABLE),
     (403, "rateLimitExceeded", Throttled, Reason.CLOUD_UNAVAILABLE),
     (403, "sharingRateLimitExceeded", Throttled, Reason.CLOUD_UNAVAILABLE),
-    (403, "dailyLimitExceeded", Throttled, Reason.CLOUD_UNAVAILABLE),
+    (403, "dailyLimitExceeded", Postponed, Reason.DAILY_LIMIT),
     (403, "RATE_LIMIT_EXCEEDED", Throttled, Reason.CLOUD_UNAVAILABLE),
     (403, "storageQuotaExceeded", StorageFull, Reason.STORAGE_FULL),
     (403, "activeItemCreationLimitExceeded", JobStopped, Reason.CLOUD_REFUSED),
@@ -114,7 +115,7 @@ def test_a_page_instead_of_a_reason_slows_the_account_down(status: int, body: by
 def test_a_403_without_a_reason_is_final_for_its_photo(content: Any) -> None:
     """Repeating what is refused for no reason we know would only annoy."""
     answer = Answer(403, {}, json.dumps(content).encode())
-    assert "*" == read_reason(answer)
+    assert read_reason(answer) == "*"
     assert PhotoRejected is type(read_failure(answer))
 
 
@@ -129,7 +130,7 @@ def test_the_older_place_of_a_reason_counts_first() -> None:
     """Both are given for a missing scope, and mean the same."""
     details = [{"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]
     error = {"errors": [{"reason": "insufficientPermissions"}], "details": details}
-    assert "insufficientPermissions" == read_reason(Answer(403, {}, json.dumps({"error": error}).encode()))
+    assert read_reason(Answer(403, {}, json.dumps({"error": error}).encode())) == "insufficientPermissions"
 
 
 @pytest.mark.parametrize(("status", "reason"), [(403, "userRateLimitExceeded"), (429, "rateLimitExceeded"), (503, "")])
@@ -137,7 +138,7 @@ def test_a_wait_that_is_asked_for_is_kept(status: int, reason: str) -> None:
     """Retry-After is not promised by Drive, and honoured where it comes."""
     failure = read_failure(refusal(status, reason, **{"retry-after": "17"}))
     assert isinstance(failure, Transient)
-    assert 17.0 == failure.wait
+    assert failure.wait == 17.0
 
 
 def test_a_reason_never_brings_foreign_text_into_the_log() -> None:
@@ -148,9 +149,15 @@ def test_a_reason_never_brings_foreign_text_into_the_log() -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["userRateLimitExceeded", "*", ""]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["error", "errors", "details", "reason", "code"]), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["userRateLimitExceeded", "*", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "errors", "details", "reason", "code"]), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 
@@ -165,3 +172,13 @@ def test_any_answer_has_a_meaning(status: int, body: bytes, wait: str | None) ->
     failure = read_failure(Answer(status, {} if wait is None else {"retry-after": wait}, body))
     assert isinstance(failure, ArchiveError)
     assert str(status) in failure.detail
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"), [("User rate limit exceeded.", Postponed), ("User Rate Limit Exceeded", Throttled)]
+)
+def test_full_stop_is_what_tells_a_day_from_a_moment(message: str, kind: type[ArchiveError]) -> None:
+    """One reason for two things: the day's 750 GB, and the usual objection to the pace."""
+    error = {"errors": [{"reason": "userRateLimitExceeded", "message": message}], "code": 403, "message": message}
+    answer = Answer(403, {}, json.dumps({"error": error}).encode())
+    assert type(read_failure(answer)) is kind

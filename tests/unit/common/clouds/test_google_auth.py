@@ -337,11 +337,12 @@ def test_what_a_refresh_without_a_token_means(
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_token_endpoint_that_is_not_well_is_passing(worldly: GoogleAuth, world: World, status: int) -> None:
-    """Google's library tries three times itself; when that does not help, somebody else waits."""
-    world.faults.add(Fault(on="token", does="status", status=status, times=None))
+    """Asked once: who waits, and how long, is decided elsewhere."""
+    world.faults.add(Fault(on="token", does="status", status=status, headers={"Retry-After": "3"}, times=None))
     with pytest.raises(Transient) as caught:
         worldly.refresh(GRANT)
-    assert caught.value.reason is Reason.CLOUD_UNAVAILABLE
+    assert (caught.value.reason, caught.value.wait) == (Reason.CLOUD_UNAVAILABLE, 3)
+    assert len(world.faults.fired) == 1
 
 
 @pytest.mark.parametrize("does", ["drop_before", "drop_after", "drop_midway", "bad_json"])

@@ -40,7 +40,7 @@ def test_a_request_names_its_span(span: tuple[int, int, int], expected: dict[str
 
 def test_the_question_names_the_declared_total() -> None:
     """Unit and total are there: without the one it is refused, with a guessed other one it could end the upload."""
-    assert {"Content-Length": "0", "Content-Range": "bytes */7"} == status_headers(7)
+    assert status_headers(7) == {"Content-Length": "0", "Content-Range": "bytes */7"}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,16 @@ def test_where_a_session_stands(headers: dict[str, str], asked: bool, expected: 
 
 @pytest.mark.parametrize(
     "value",
-    ["", "0-262143", "bytes=1-262143", "bytes 0-262143", "bytes=0-", "bytes=0--1", "bytes=0-1,3-4", "bytes=0-" + "9" * 30],
+    [
+        "",
+        "0-262143",
+        "bytes=1-262143",
+        "bytes 0-262143",
+        "bytes=0-",
+        "bytes=0--1",
+        "bytes=0-1,3-4",
+        "bytes=0-" + "9" * 30,
+    ],
 )
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_range_nobody_understands_is_asked_for_again(value: str, asked: bool) -> None:
@@ -78,7 +87,7 @@ def test_a_claim_of_bytes_never_sent_ends_the_session(asked: bool) -> None:
     """An acknowledgement beyond what was sent means that somebody's bytes are mixed up."""
     with pytest.raises(SessionLost) as lost:
         read_reply(308, {"range": "bytes=0-262144"}, b"", sent=UNIT, asked=asked)
-    assert Reason.WRONG_BYTES == lost.value.reason
+    assert lost.value.reason == Reason.WRONG_BYTES
 
 
 def test_all_that_was_sent_may_be_claimed() -> None:
@@ -95,7 +104,18 @@ def test_a_file_is_the_end(status: int, asked: bool) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b'{"id": "1a', b"<html>log in</html>", b"[]", b"null", b'"1abc"', b"{}", b'{"id": 7}', b"\xff\xfe", b"[" * 9999],
+    [
+        b"",
+        b'{"id": "1a',
+        b"<html>log in</html>",
+        b"[]",
+        b"null",
+        b'"1abc"',
+        b"{}",
+        b'{"id": 7}',
+        b"\xff\xfe",
+        b"[" * 9999,
+    ],
     ids=["empty", "cut", "page", "array", "null", "text", "no id", "id is a number", "no text", "deep"],
 )
 def test_a_success_without_a_file_is_asked_for_again(body: bytes) -> None:
