@@ -38,7 +38,11 @@ def make_router(sealer: Sealer, publisher: Publishes) -> APIRouter:
         summary="Stop an archive; what was copied stays",
         status_code=202,
         response_model=CancelAnswer,
-        responses={404: describe("No such archive."), 503: describe("No worker can be told right now.")},
+        responses={
+            404: describe("No such archive."),
+            503: describe("No worker can be told right now."),
+            "default": describe("Anything else."),
+        },
     )
     def post_cancel(job_id: str) -> Response:
         """Tell the worker that has this archive, or will have it, to stop."""

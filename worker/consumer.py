@@ -112,6 +112,8 @@ class Consumer:
                 self._consume()
                 delay = FIRST_RECONNECT_DELAY
             except (AMQPError, OSError) as error:
+                # A connection that had been good tells nothing of how long the broker will be away.
+                delay = FIRST_RECONNECT_DELAY if self._consuming else delay
                 logger.warning("the broker is out of reach", extra={"error": type(error).__name__, "retry_in": delay})
                 self._ticked_at = time.monotonic()
                 with suppress(Interrupted):

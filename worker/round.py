@@ -70,7 +70,14 @@ def copy_round(
 
     def try_one(photo: Photo) -> StoredPhoto:
         mine.wind_down.check()
-        return copy_one(photo, mine)
+        try:
+            return copy_one(photo, mine)
+        except (PhotoRejected, Interrupted):
+            raise
+        except BaseException:
+            # It concerns them all: no other may begin, or go on, until somebody has looked at it.
+            mine.stop(Cause.FAILED)
+            raise
 
     with ThreadPoolExecutor(threads, thread_name_prefix="photo") as pool:
         copies = {pool.submit(try_one, photo): photo for photo in photos}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.clouds.base import Photo, PhotoStream, Storage, StoredPhoto
-from common.errors import ArchiveError, JobStopped, PhotoRejected, Postponed, Reason, Transient
+from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason, Transient
 from worker.archive import Archive, Tally
 from worker.gallery import Gallery
 from worker.manifest import Manifest
@@ -97,14 +97,15 @@ class Slice:
                 if returns >= SUSPICIOUS_RETURNS:
                     return self._renew(self._archive.count_stored(self._manifest))
                 self._archive.keep(self._manifest)
-        except JobStopped as stopped:
+        except (JobStopped, PhotoRejected) as stopped:
+            # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
             logger.warning("the job stops: %s", stopped, extra={"job": self._job.id})
             return self._stop_short(stopped.reason)
-        except (Transient, Postponed, Interrupted) as error:
+        except (Transient, InventoryStale, Postponed, Interrupted) as error:
             return self._leave(error)
         return self._outcome(ended=True)
 
-    def _leave(self, error: Transient | Postponed | Interrupted) -> Outcome:
+    def _leave(self, error: Transient | InventoryStale | Postponed | Interrupted) -> Outcome:
         if self._signals.cause is Cause.TAKEN_OVER:
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:

@@ -18,7 +18,7 @@ import pika
 from sandbox.broker import Broker, BrokerError
 from sandbox.chaos import verdict
 from sandbox.chaos.crew import Workman
-from sandbox.chaos.crowd import LOGINS, Crowd, plan_presses
+from sandbox.chaos.crowd import LOGINS, Begun, Crowd, plan_presses
 from sandbox.chaos.faults import aim_at_photos
 from sandbox.chaos.galleries import add_gallery, draw_pool
 from sandbox.chaos.storm import Storm
@@ -186,7 +186,7 @@ class ChaosRun:
             time.sleep(0.2)
         return left
 
-    def _find_untold(self) -> list[verdict.Begun]:
+    def _find_untold(self) -> list[Begun]:
         return verdict.find_untold(self._crowd.begun, guest.accepted_dones(self._world))
 
     def _judge(self, left: Mapping[str, int]) -> list[str]:
@@ -196,7 +196,7 @@ class ChaosRun:
             wrong += verdict.judge_account(self._world.drive.account(login), wanted.values())
         wrong += verdict.judge_dones(self._crowd.begun, list(self._world.gallery.dones), self._archives)
         wrong += verdict.judge_queues(dict(left))
-        wrong += [f"the cloud forbids: {violation}" for violation in self._world.violations]
+        wrong += verdict.judge_manners(list(self._world.violations))
         wrong += [complaint for workman in self._crew for complaint in workman.complaints]
         return wrong + verdict.judge_logs(self._logs)
 

@@ -91,7 +91,7 @@ CALLS: list[Trouble] = [
     ("files_list", "status", {"status": 500}),
     ("files_list", "repeat", {}),
     ("files_list", "empty_page", {}),
-    ("files_list", "reject_page_token", {}),
+    ("files_list", "reject_page_token", {"match": "pageToken="}),
     ("files_list", "throttle", {"status": 403, "reason": "userRateLimitExceeded"}),
     ("files_list", "expire_token", {}),
     ("files_create", "drop_before", {}),
@@ -114,7 +114,7 @@ CALLS: list[Trouble] = [
 def make_fault(trouble: Trouble, match: str = "") -> Fault:
     """Return a fault that strikes once, or as often as its parameters say, at requests that `match` fits."""
     operation, action, settings = trouble
-    return Fault(operation, action, match=match, **settings)
+    return Fault(operation, action, **{"match": match, **settings})
 
 
 def aim_at_photos(number: int, chance: random.Random) -> list[Fault]:
@@ -127,6 +127,6 @@ def aim_at_photos(number: int, chance: random.Random) -> list[Fault]:
     faults = []
     for place in range(PHOTOS):
         if chance.random() < _SHARE:
-            for sort in chance.sample([_SOURCE, _SESSION, _BYTES], chance.randint(1, MOST_PER_PHOTO)):
-                faults.append(make_fault(chance.choice(sort), photo_mark(number, place)))
+            sorts = chance.sample([_SOURCE, _SESSION, _BYTES], chance.randint(1, MOST_PER_PHOTO))
+            faults += [make_fault(chance.choice(sort), photo_mark(number, place)) for sort in sorts]
     return faults

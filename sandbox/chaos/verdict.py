@@ -14,6 +14,8 @@ from sandbox.google.items import Account
 
 WAITING = tuple(f"cloud_archive.waiting.{level}" for level in (1, 2, 3, 4))
 QUEUES = ("cloud_archive.jobs", *WAITING, "cloud_archive.dead")
+# Two workers that have the same job may move the same file at the same moment: the second cannot know.
+_RACE = re.compile(r"more than one parent: PATCH .*addParents=.*&removeParents=")
 _ENDED = re.compile(r" an archive ended job=(\S+) .*slices=(\d+)")
 
 
@@ -67,6 +69,11 @@ def judge_dones(begun: Iterable[Begun], dones: list[Done], archives: Iterable[Ar
 def judge_queues(counts: dict[str, int]) -> list[str]:
     """Say which queues are not empty."""
     return [f"{count} messages in {name}" for name, count in counts.items() if count]
+
+
+def judge_manners(violations: Iterable[str]) -> list[str]:
+    """Say what was done to the cloud that it forbids."""
+    return [f"the cloud forbids: {breach}" for breach in violations if not _RACE.match(breach)]
 
 
 def judge_logs(logs: Iterable[Path]) -> list[str]:

@@ -23,7 +23,7 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload, build_http
-from tunnel import Tunnel
+from tests.integration.tunnel import Tunnel
 
 from sandbox import Fault, World
 

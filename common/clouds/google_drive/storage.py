@@ -19,7 +19,7 @@ from common.clouds.google_drive.session import FILE_FIELDS, DriveSession
 from common.clouds.grant import GrantInUse
 from common.environment import CloudSettings
 from common.errors import InventoryStale, Reason, Transient
-from common.httpclient import HttpClient
+from common.httpclient import Answer, HttpClient
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
 LIST_FIELDS = "nextPageToken,files(id,mimeType,size,webViewLink,appProperties,createdTime,parents)"
@@ -97,7 +97,8 @@ class DriveStorage:
         for file_id, spare_id in contents:
             if spare_id in stays:
                 self._update(file_id, {"addParents": stays[spare_id], "removeParents": spare_id}, {})
-        for spare_id in stays:
+        # The newest first: an album is younger than the one it is in, which is empty only without it.
+        for spare_id in reversed(stays):
             query = f"{quote_text(spare_id)} in parents and trashed = false"
             if not next(self._pages(query), None):
                 self._update(spare_id, {}, {"trashed": True})
@@ -123,7 +124,7 @@ class DriveStorage:
                 "X-Upload-Content-Length": str(photo.size),
             },
         )
-        if answer.status == 400 and b"ID is not usable" in answer.body:
+        if _is_unusable_id(answer):
             self._forget_id(photo)
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not take an id it gave")
         if answer.status not in (200, 201, 409):
@@ -182,6 +183,8 @@ class DriveStorage:
             answer = self._api.call("GET", file_path(file_id), fields)
         if answer.status in (400, 404):
             del self._folder_ids[key]
+        if _is_unusable_id(answer):
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not take an id it gave")
         if answer.status not in (200, 201):
             raise read_failure(answer)
         folder = Folder(file_id, read_object(answer).get("webViewLink") or "")
@@ -228,6 +231,10 @@ class DriveStorage:
 
 class _PageTokenRefused(Exception):
     """The listing must start over from its first page."""
+
+
+def _is_unusable_id(answer: Answer) -> bool:
+    return answer.status == 400 and b"ID is not usable" in answer.body
 
 
 def _describe(archive_key: str, photo: Photo, folder: Folder, file_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import httpclient
@@ -443,6 +443,7 @@ def test_a_wait_nobody_understands_is_none(text: str) -> None:
     assert None is Answer(503, {}, b"").wait()
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(),
@@ -457,6 +458,7 @@ def test_any_wait_is_read(text: str) -> None:
     assert wait is None or wait >= 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=50))
 def test_json_or_a_value_error(body: bytes) -> None:
     """Nothing else comes out of a body."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from bare_api import Api
+from tests.unit.sandbox.bare_api import Api
 
 from sandbox import World
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
-from bare_api import DRIVE_FILE
+from tests.unit.sandbox.bare_api import DRIVE_FILE
 
 from sandbox import World
 from sandbox.google.browser import PageError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from bare_api import FOLDER, Api
+from tests.unit.sandbox.bare_api import FOLDER, Api
 
 from sandbox import Fault, World
 from sandbox.actions import GENERIC

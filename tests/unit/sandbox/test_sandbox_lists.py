@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from bare_api import FOLDER, Api
+from tests.unit.sandbox.bare_api import FOLDER, Api
 
 from sandbox import Fault, World
 from sandbox.google.errors import Refused

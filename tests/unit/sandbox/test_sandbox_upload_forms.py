@@ -7,7 +7,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from bare_api import Api
+from tests.unit.sandbox.bare_api import Api
 
 from sandbox import World
 

@@ -6,7 +6,7 @@ import socket
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from bare_api import Api
+from tests.unit.sandbox.bare_api import Api
 
 from sandbox import World
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds.google_drive.failures import TABLE, read_failure, read_reason
@@ -162,6 +162,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     status=st.integers(100, 599),
     body=st.one_of(st.binary(max_size=80), JSON.map(lambda content: json.dumps(content).encode())),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds.google_drive.resumable import (
@@ -140,6 +140,7 @@ def test_statuses_that_are_the_callers(status: int) -> None:
     assert not is_spoken(status)
 
 
+@settings(deadline=None)
 @given(
     status=st.one_of(st.sampled_from([200, 201, 308, 404]), st.integers(200, 499).filter(is_spoken)),
     headers=st.dictionaries(st.just("range"), st.one_of(st.text(), st.from_regex(r"bytes=0-\d{1,20}", fullmatch=True))),
