@@ -23,8 +23,9 @@ SLOWEST = 0.05  # files a second
 # So many accepted files make an estimate exact enough to be relied on, and so many are a step on the way up.
 ENOUGH, STEP = 40, 10
 UNDER = 0.99  # of a pace that is known
-# How much the pace grows by a step: from where it is not known and where it is; doubled by every step that is borne.
-COARSE, FINE = 0.25, 0.001
+# How much the pace grows by a step: much where it is not known yet; where it is, little, and with every step that is
+# borne more, since what a cloud bears may change.
+COARSE, FINE, FINE_LIMIT = 0.25, 0.001, 0.01
 
 
 class Pace:
@@ -64,14 +65,22 @@ class Pace:
     def take_turn(self) -> None:
         """Wait until one more file may be begun; raises what the sleep raises."""
         while True:
-            with self._lock:
-                turn = max(self._now(), self._next_turn, self._pause_ends)
-                if self._rate is not None:
-                    self._next_turn = turn + 1 / self._rate
+            turn = self.reserve_turn()
             self._wait_until(turn)
-            # A pause that began meanwhile is for those as well whose turn it would have been.
-            if turn >= self._pause_ends:
+            if self.is_turn(turn):
                 return
+
+    def reserve_turn(self) -> float:
+        """Return the moment at which one more file may be begun; nobody else gets the same."""
+        with self._lock:
+            turn = max(self._now(), self._next_turn, self._pause_ends)
+            if self._rate is not None:
+                self._next_turn = turn + 1 / self._rate
+            return turn
+
+    def is_turn(self, turn: float) -> bool:
+        """Say whether a reserved moment still holds: a pause that began meanwhile is for everybody."""
+        return turn >= self._pause_ends
 
     def accept(self) -> None:
         """One more file was begun without objection."""
@@ -81,7 +90,7 @@ class Pace:
             self._accepted += 1
             if self._rate is not None and self._accepted % STEP == 0:
                 self._rate *= 1 + self._growth
-                self._growth = min(COARSE, 2 * self._growth)
+                self._growth = max(self._growth, min(FINE_LIMIT, 2 * self._growth))
 
     def object(self, wait: float | None) -> None:
         """The cloud objected: wait until the pause for all is over.

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pika
@@ -82,8 +83,26 @@ def run(arguments: argparse.Namespace) -> int:
         for workman in crew:
             started.callback(workman.stop)
             workman.start()
-        run = ChaosRun(world, broker, line, services, crew, arguments)
-        return run.run()
+        return ChaosRun(world, broker, line, services, crew, arguments, Diary(folder / "diary.log")).run()
+
+
+class Diary:
+    """What happened when, in a file beside the programs' logs. Thread-safe.
+
+    Args:
+        log: the file.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._guard = threading.Lock()
+        log.touch()
+
+    def note(self, what: str) -> None:
+        """Write a line, with the time as the programs' logs have it."""
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        with self._guard, self.log.open("a", encoding="utf-8") as file:
+            file.write(f"{moment} NOTE    {what}\n")
 
 
 class ChaosRun:
@@ -92,6 +111,7 @@ class ChaosRun:
     Args:
         world, broker, line, services, crew: the parts.
         arguments: of the command.
+        diary: of what is done.
     """
 
     def __init__(
@@ -102,7 +122,9 @@ class ChaosRun:
         services: Services,
         crew: list[Workman],
         arguments: argparse.Namespace,
+        diary: Diary,
     ) -> None:
+        self._note = diary.note
         self._world = world
         self._broker = broker
         self._line = line
@@ -110,15 +132,16 @@ class ChaosRun:
         self._crew = crew
         self._seed: int = arguments.seed
         self._seconds: float = arguments.minutes * 60
-        self._crowd = Crowd(world, services.url)
+        self._crowd = Crowd(world, services.url, diary.note)
         self._archives = self._put_up_galleries(arguments.galleries)
-        self._logs = [*(program.log for program in services.programs), *(workman.log for workman in crew)]
+        self._logs = [diary.log, *(program.log for program in services.programs), *(workman.log for workman in crew)]
 
     def run(self) -> int:
         """Do it all and give back the exit code."""
         began = time.monotonic()
         try:
             struck = self._storm()
+            self._note("all heals")
             _say(f"all heals; {len(self._find_untold())} of {len(self._crowd.begun)} archives are still under way")
             left = self._settle()
         except BaseException:
@@ -142,7 +165,7 @@ class ChaosRun:
 
     def _storm(self) -> Counter[str]:
         presses = plan_presses(self._archives, self._seconds * _COMING, random.Random(f"{self._seed} guests"))
-        storm = Storm(self._world, self._broker, self._line, self._crew, self._seed)
+        storm = Storm(self._world, self._broker, self._line, self._crew, self._seed, self._note)
         interrupted = threading.Event()
         with ThreadPoolExecutor(1) as guests:
             coming = guests.submit(self._crowd.come, presses, interrupted.wait)

@@ -42,14 +42,16 @@ class Crowd:
     Args:
         world: where their accounts are.
         web_url: the service.
+        note: writes into the run's diary.
 
     Attributes:
         begun: what was promised to them.
         refused: how often a guest was told that it did not work.
     """
 
-    def __init__(self, world: World, web_url: str) -> None:
+    def __init__(self, world: World, web_url: str, note: Callable[[str], None]) -> None:
         self._world = world
+        self._note = note
         self._web_url = web_url
         self._guard = threading.Lock()
         self.begun: list[Begun] = []
@@ -80,6 +82,7 @@ class Crowd:
                     self.refused += 1
                 time.sleep(_AGAIN_SECONDS)
                 continue
+            self._note(f"{press.login} saves {press.archive.name}: job {job_id}")
             with self._guard:
                 self.begun.append(Begun(job_id, press.login, press.archive))
             return

@@ -31,16 +31,26 @@ class Storm:
         line: between the programs and the broker.
         crew: are killed, stopped and frozen.
         seed: decides what happens; when exactly, the machine has a say in as well.
+        note: writes into the run's diary.
     """
 
-    def __init__(self, world: World, broker: Broker, line: Proxy, crew: list[Workman], seed: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        broker: Broker,
+        line: Proxy,
+        crew: list[Workman],
+        seed: int,
+        note: Callable[[str], None],
+    ) -> None:
+        self._note = note
         self._world = world
         self._broker = broker
         self._line = line
         self._over = threading.Event()
         self._tally: Counter[str] = Counter()
         self._guard = threading.Lock()
-        sorts: list[tuple[str, Deck, tuple[float, float]]] = [
+        sorts = [
             ("broker", self._broker_deck(), _BROKER_PAUSE),
             ("line", self._line_deck(), _LINE_PAUSE),
             ("world", self._world_deck(), _WORLD_PAUSE),
@@ -48,7 +58,7 @@ class Storm:
         sorts += [(workman.name, self._worker_deck(workman), _WORKER_PAUSE) for workman in crew]
         self._threads = ThreadPoolExecutor(len(sorts), thread_name_prefix="storm")
         self._raging: list[Future[None]] = []
-        self._sorts = [(deck, pause, random.Random(f"{seed} {name}")) for name, deck, pause in sorts]
+        self._sorts = [(name, deck, pause, random.Random(f"{seed} {name}")) for name, deck, pause in sorts]
 
     def rage(self, seconds: float) -> Counter[str]:
         """Let everything go wrong for so long, then let it heal; return what happened how often.
@@ -73,17 +83,20 @@ class Storm:
         self._line.delay = 0.0
         self._line.release()
 
-    def _deal(self, deck: Deck, pause: tuple[float, float], chance: random.Random) -> None:
+    def _deal(self, sort: str, deck: Deck, pause: tuple[float, float], chance: random.Random) -> None:
         hand: Deck = []
         while not self._over.wait(chance.uniform(*pause)):
             # Dealt like cards: a short run has them all as well.
             if not hand:
                 hand = chance.sample(deck, len(deck))
             name, blow = hand.pop()
-            blow(chance)
             if name:
+                self._note(f"{sort}: {name}")
                 with self._guard:
                     self._tally[name] += 1
+            blow(chance)
+            if name:
+                self._note(f"{sort}: over")
 
     def _worker_deck(self, workman: Workman) -> Deck:
         def kill(chance: random.Random) -> None:

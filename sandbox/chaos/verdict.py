@@ -44,6 +44,12 @@ def judge_account(account: Account, archives: Iterable[Archive]) -> list[str]:
     folders = Counter(account.path(folder) for folder in account.folders())
     wrong += [f"no folder: {album}" for album in sorted(albums - folders.keys())]
     wrong += [f"{count} folders: {path}" for path, count in folders.items() if count != (path in albums)]
+    doubled = {path for path, count in Counter(path for path, _, _ in account.tree()).items() if count > 1}
+    wrong += [
+        f"{account.path(file)}: made {file.created}, id {file.id}, md5 {file.md5}"
+        for file in account.files()
+        if account.path(file) in doubled and wrong
+    ]
     return [f"{account.login}: {each}" for each in wrong]
 
 

@@ -73,6 +73,7 @@ class Server:
             server_header=False,
             lifespan="off",
             ws="none",
+            timeout_graceful_shutdown=1,  # a test that failed in the middle of a request must not hold the others
         )
         self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],))

@@ -327,8 +327,9 @@ def test_listing_that_lags_behind_makes_no_doubles(world: World, desk: Desk) -> 
     assert count_uploads(world) == 10
 
 
-def test_throttling_uses_up_no_tries(world: World) -> None:
+def test_throttling_uses_up_no_tries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objections by either status, with and without Retry-After, slow the account down; every photo arrives."""
+    monkeypatch.setattr("worker.pacing.FIRST_PAUSE", 0.05)
     desk = Desk(world, RETRY_ATTEMPTS="1")
     archive = add_gallery(world, 12)
     world.faults.add(Fault("initiate", "throttle", times=2, status=403))

@@ -13,7 +13,8 @@ from common.errors import Reason, Transient
 from common.sealing import Sealer, Secret, make_key
 from sandbox.faults import Fault
 from sandbox.world import World
-from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
+from tests.fakes.web_site import PUBLIC, SEED_REQUEST, OpenSite, Site
+from web.promise import Promise
 
 SUCCESS, FAIL = SEED_REQUEST["redirect_success_link"], SEED_REQUEST["redirect_fail_link"]
 OTHER_SCOPE = "https://www.googleapis.com/auth/userinfo.email"
@@ -262,6 +263,15 @@ def test_a_state_counts_for_its_own_cloud(site_in_world: Site, world: World) -> 
     for other in ("yadisk", "dropbox", "GOOGLE_DRIVE", "%00"):
         wrong = address.replace("/google_drive?", f"/{other}?")
         assert_refused(site_in_world.come_back(wrong), site_in_world, world)
+
+
+def test_a_state_of_another_cloud_does_not_count_here(site_in_world: Site, world: World) -> None:
+    """Sealed by us, for a cloud that is offered elsewhere, or was until now: neither there nor at this one."""
+    promise = Promise("job", 1_790_000_000, "v" * 43, "webs", "https://a.example/a", "name", SUCCESS, FAIL)
+    state = promise.seal(site_in_world.settings.sealer, "yadisk")
+    for cloud in ("yadisk", "google_drive"):
+        address = f"{PUBLIC}/cloud_archive/callback/{cloud}?code=4%2Fx&state={state}"
+        assert_refused(site_in_world.come_back(address), site_in_world, world)
 
 
 def test_keys_can_be_rotated(open_site: OpenSite, worldly: dict[str, str], world: World) -> None:

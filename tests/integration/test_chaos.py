@@ -1,0 +1,27 @@
+"""The chaos test in its short form: everything goes wrong for a while, and nothing is lost and nothing comes twice."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.integration.processes import processes_of
+
+ROOT = Path(__file__).parents[2]
+SEED = "2"
+STRUCK = ("broker ", "lines ", "worker killed", "worker asked to end", "upload: ", "photo: ", "initiate: ")
+
+
+def test_nothing_is_lost_and_nothing_comes_twice(tmp_path):
+    """Two workers, real programs and a real broker that are ended, cut off and refused: every photo once, all told."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "sandbox.chaos", "--seed", SEED, "--minutes", "0.25"]
+    chaos = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    assert (0, "") == (chaos.returncode, chaos.stderr), chaos.stdout + chaos.stderr
+    assert f"seed {SEED}" in chaos.stdout
+    assert "nothing lost, nothing twice" in chaos.stdout
+    for trouble in STRUCK:
+        assert re.search(rf"^ +[1-9]\d*  {trouble}", chaos.stdout, re.MULTILINE), f"{trouble}: {chaos.stdout}"
+    assert processes_of(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
