@@ -31,6 +31,8 @@ class Stop:
         self._event = threading.Event()
         self._children: weakref.WeakSet[Stop] = weakref.WeakSet()
         self._lock = threading.Lock()
+        # Kept alive by its children: it is what reaches them from further above.
+        self._parent = parent
         if parent is not None:
             parent._adopt(self)
 

@@ -18,7 +18,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(tmp_path):
     environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "sandbox.chaos", "--seed", SEED, "--minutes", "0.25"]
     chaos = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
-    assert (0, "") == (chaos.returncode, chaos.stderr), chaos.stdout + chaos.stderr
+    assert (chaos.returncode, chaos.stderr) == (0, ""), chaos.stdout + chaos.stderr
     assert f"seed {SEED}" in chaos.stdout
     assert "nothing lost, nothing twice" in chaos.stdout
     for trouble in STRUCK:

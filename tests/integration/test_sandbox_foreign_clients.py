@@ -23,9 +23,9 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaInMemoryUpload, MediaIoBaseDownload, MediaIoBaseUpload, build_http
-from tests.integration.tunnel import Tunnel
 
 from sandbox import Fault, World
+from tests.integration.tunnel import Tunnel
 
 _API, _TOKENS = "www.googleapis.com", "oauth2.googleapis.com"
 _DRIVE_FILE = "https://www.googleapis.com/auth/drive.file"

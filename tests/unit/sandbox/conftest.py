@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.sandbox.bare_api import Api
 
 from sandbox import World
+from tests.unit.sandbox.bare_api import Api
 
 
 @pytest.fixture

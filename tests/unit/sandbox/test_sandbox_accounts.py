@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import requests
-from tests.unit.sandbox.bare_api import DRIVE_FILE
 
 from sandbox import World
 from sandbox.google.browser import PageError
+from tests.unit.sandbox.bare_api import DRIVE_FILE
 
 REDIRECT = "http://127.0.0.1:9/cloud_archive/callback/google_drive"
 VERIFIER = "v" * 43

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import requests
-from tests.unit.sandbox.bare_api import FOLDER, Api
 
 from sandbox import Fault, World
 from sandbox.actions import GENERIC
 from sandbox.faults import ACTIONS, OPERATIONS
 from sandbox.pictures import Picture
+from tests.unit.sandbox.bare_api import FOLDER, Api
 
 UNIT = 256 * 1024
 DATA = bytes(range(256)) * 40

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.unit.sandbox.bare_api import DRIVE_FILE, FOLDER, Api
 
 from sandbox import World
+from tests.unit.sandbox.bare_api import DRIVE_FILE, FOLDER, Api
 
 
 def reason(reply: Any) -> tuple[int, str]:

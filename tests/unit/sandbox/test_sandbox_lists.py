@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tests.unit.sandbox.bare_api import FOLDER, Api
 
 from sandbox import Fault, World
 from sandbox.google.errors import Refused
 from sandbox.google.fields import FILE, FILES, parse, pick
 from sandbox.google.query import compile_query
+from tests.unit.sandbox.bare_api import FOLDER, Api
 
 ITEM = {
     "name": "It's a \\ Test_1.jpg",

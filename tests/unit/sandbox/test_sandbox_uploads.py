@@ -6,9 +6,9 @@ import socket
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.unit.sandbox.bare_api import Api
 
 from sandbox import World
+from tests.unit.sandbox.bare_api import Api
 
 UNIT = 256 * 1024
 DATA = random.Random(7).randbytes(3 * UNIT + 1000)

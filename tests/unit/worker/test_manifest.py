@@ -253,7 +253,7 @@ def test_an_entry_that_is_no_entry(entry: Any) -> None:
 def test_an_entry_that_lacks_a_field(missing: str) -> None:
     """What cannot be guessed is not guessed."""
     manifest = read({name: value for name, value in SEED.items() if name != missing})
-    assert ([], [Reason.UNREADABLE_ENTRY]) == (manifest.photos, [failure.reason for failure in manifest.unusable])
+    assert (manifest.photos, [failure.reason for failure in manifest.unusable]) == ([], [Reason.UNREADABLE_ENTRY])
 
 
 def test_an_address_is_written_as_addresses_are() -> None:
