@@ -20,8 +20,12 @@ class InProcessHttp:
 
     def __init__(self, services: Mapping[str, Callable[[Request], Reply]], reason: Reason) -> None:
         self.sent: list[tuple[str, str, Mapping[str, str]]] = []
-        self._services = services
+        self._services = dict(services)
         self._reason = reason
+
+    def answer_all(self, answer: Callable[[Request], Reply]) -> None:
+        """Let something else answer from now on, at every host."""
+        self._services = dict.fromkeys(self._services, answer)
 
     def request(
         self,

@@ -122,3 +122,8 @@ class Site:
 
 
 OpenSite = Callable[..., Site]
+
+
+def fields_of(problem: dict[str, Any]) -> list[str]:
+    """Return the names of the fields that were refused."""
+    return [error["field"] for error in problem["errors"]]

@@ -60,8 +60,9 @@ class DriveStorage:
     def take_inventory(self, archive_key: str) -> Inventory:
         """Return what earlier runs left, by one paged listing; what is in the bin does not count."""
         inventory = Inventory()
+        query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
         # The oldest folder first: should two runs ever have made one each, all agree on which is meant.
-        for file in sorted(self._list(archive_key), key=lambda file: (file.get("createdTime", ""), file["id"])):
+        for file in sorted(self._list(query), key=lambda file: (file.get("createdTime", ""), file["id"])):
             properties = file.get("appProperties") or {}
             if file.get("mimeType") == FOLDER_TYPE:
                 key, folder = properties.get(ALBUM, ""), _folder(file)
@@ -100,7 +101,7 @@ class DriveStorage:
         # The newest first: an album is younger than the one it is in, which is empty only without it.
         for spare_id in reversed(stays):
             query = f"{quote_text(spare_id)} in parents and trashed = false"
-            if not next(self._pages(query), None):
+            if not self._list(query):
                 self._update(spare_id, {}, {"trashed": True})
 
     def is_there(self, stored: StoredPhoto) -> bool:
@@ -148,8 +149,7 @@ class DriveStorage:
         if answer.status not in (200, 204, 404):
             raise read_failure(answer)
 
-    def _list(self, archive_key: str) -> list[dict[str, Any]]:
-        query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
+    def _list(self, query: str) -> list[dict[str, Any]]:
         for _ in range(LISTING_TRIES):
             try:
                 # Pages may repeat an entry; an id is what tells files apart.

@@ -124,7 +124,15 @@ def test_characters_that_browsers_drop_or_change_are_refused(char: str, form: st
 def test_any_host_may_be_allowed_but_not_any_spelling() -> None:
     """The star lets hosts pass, not tricks."""
     assert check_link("https://evil.com/a", ("*",)).hostname == "evil.com"
-    for link in ("https://a@evil.com/", "https://evil.com\\@a/", "http://evil.com/", "https://evil.com:8443/"):
+    for link in (
+        "https://a@evil.com/",
+        "https://evil.com\\@a/",
+        "http://evil.com/",
+        "https://evil.com:8443/",
+        "https://evil.com./",
+        "https://0x7f.1/",
+        "https://2130706433/",
+    ):
         with pytest.raises(LinkRefused):
             check_link(link, ("*",))
 

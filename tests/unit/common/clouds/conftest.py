@@ -1,0 +1,32 @@
+"""What tests of Google's permission may ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+import responses
+
+from common.clouds.google_drive.auth import GoogleAuth
+from common.settings import let_oauthlib_speak_http
+from sandbox.world import World
+from tests.fakes.google_permission import make_auth
+
+
+@pytest.fixture
+def auth() -> GoogleAuth:
+    """The auth half as in production."""
+    return make_auth({"GOOGLE_CLIENT_ID": "client", "GOOGLE_CLIENT_SECRET": "GOCSPX-secret"})
+
+
+@pytest.fixture
+def worldly(world: World, monkeypatch: pytest.MonkeyPatch) -> GoogleAuth:
+    """The auth half in the pretend world."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
+    let_oauthlib_speak_http()
+    return make_auth(world.environment(), local=True)
+
+
+@pytest.fixture
+def google() -> Iterator[responses.RequestsMock]:
+    """A Google that gives the answers it is told; whatever is not told is refused."""
+    with responses.RequestsMock() as mock:
+        yield mock
