@@ -6,18 +6,16 @@ process goes on with the job it already runs. When it does not, another worker h
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-from pika.exceptions import AMQPError, ConnectionWrongStateError
+from pika.exceptions import AMQPError
 
 from common.archive_job import ArchiveJob, NotOurMessage
 from common.errors import Transient
@@ -25,6 +23,7 @@ from common.publisher import connection_parameters
 from common.sealing import Secret
 from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
 from worker.cancelling import Cancelled
+from worker.deliveries import Deliveries, Held, Settle, acknowledge, give_back
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -42,26 +41,6 @@ REST_SECONDS = 3.0
 
 Work = Callable[[ArchiveJob, int, Signals], None]
 Bury = Callable[[bytes, str, str], None]
-Settle = Callable[[BlockingChannel, int], None]
-
-
-@dataclass
-class Held:
-    """A message in our hands.
-
-    Args:
-        connection, channel, tag: where it came from; it can be settled there, and nowhere else.
-        message_id: of the message, which is the job's id.
-        returns: how often it came back before.
-        signals: end its job.
-    """
-
-    connection: BlockingConnection
-    channel: BlockingChannel
-    tag: int
-    message_id: str
-    returns: int
-    signals: Signals
 
 
 class Consumer:
@@ -85,11 +64,8 @@ class Consumer:
         self._signals = signals
         self._grace = grace
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
-        # By the message's body: the same message may come again over another connection.
-        self._held: dict[bytes, Held] = {}
-        self._done: dict[bytes, Settle] = {}
+        self._deliveries = Deliveries()
         self._cancelled = Cancelled()
-        self._lock = threading.Lock()
         self._connected_at = 0.0
         self._consuming = False
         self._ticked_at = time.monotonic()
@@ -150,7 +126,7 @@ class Consumer:
         """Keep the connection alive until the last job has let go: without that its acknowledgement never leaves."""
         self._consuming = False
         began = time.monotonic()
-        while self._held and (passed := time.monotonic() - began) < self._grace:
+        while self._deliveries and (passed := time.monotonic() - began) < self._grace:
             if passed > self._grace * WINDING_DOWN:
                 self._signals.let_go.set(Cause.SHUTDOWN)
             self._tick(connection)
@@ -159,7 +135,7 @@ class Consumer:
     def _tick(self, connection: BlockingConnection) -> None:
         connection.process_data_events(TICK_SECONDS)
         self._ticked_at = time.monotonic()
-        self._settle_done(connection)
+        self._deliveries.settle(connection)
         self._leave_to_others(connection)
 
     def _take(
@@ -170,18 +146,18 @@ class Consumer:
         properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        with self._lock:
-            known = self._held.get(body)
-            if known:
-                known.connection, known.channel, known.tag = connection, channel, method.delivery_tag
-                logger.info("a message came again; its job goes on", extra={"job": known.message_id})
-                return
-            returns = delivery_count(properties.headers)
-            message_id = properties.message_id or ""
-            self._held[body] = held = Held(
-                connection, channel, method.delivery_tag, message_id, returns, Signals(self._signals)
-            )
-        if message_id in self._cancelled:
+        held = Held(
+            connection,
+            channel,
+            method.delivery_tag,
+            properties.message_id or "",
+            delivery_count(properties.headers),
+            Signals(self._signals),
+        )
+        if not self._deliveries.take(body, held):
+            logger.info("a message came again; its job goes on", extra={"job": held.message_id})
+            return
+        if held.message_id in self._cancelled:
             held.signals.stop(Cause.CANCELLED)
         self._threads.submit(self._run, body, held)
 
@@ -194,24 +170,17 @@ class Consumer:
     ) -> None:
         job_id = method.routing_key.split(".")[1]
         self._cancelled.add(job_id)
-        for held in list(self._held.values()):
-            if held.message_id == job_id:
-                held.signals.stop(Cause.CANCELLED)
+        for held in self._deliveries.find(job_id):
+            held.signals.stop(Cause.CANCELLED)
 
     def _run(self, body: bytes, held: Held) -> None:
-        settle = self._try_to_work(body, held)
-        with self._lock:
-            self._done[body] = settle
-            connection = held.connection
-        # Only wakes the connection's thread; a lost connection is woken by nobody, its message comes again.
-        with suppress(ConnectionWrongStateError):
-            connection.add_callback_threadsafe(lambda: None)
+        self._deliveries.finish(body, self._try_to_work(body, held))
 
     def _try_to_work(self, body: bytes, held: Held) -> Settle:
         try:
             self._work(ArchiveJob.decode(body), held.returns, held.signals)
         except Interrupted:
-            return _give_back
+            return give_back
         except Transient as error:
             logger.warning("the job goes back to the queue: %s", error, extra={"job": held.message_id})
             return self._give_back_later()
@@ -221,46 +190,22 @@ class Consumer:
         except Exception as bug:
             logger.exception("a job met a bug", extra={"job": held.message_id})
             return self._try_to_bury(body, held, f"bug: {type(bug).__name__}")
-        return _acknowledge
+        return acknowledge
 
     def _try_to_bury(self, body: bytes, held: Held, reason: str) -> Settle:
         try:
             self._bury(body, held.message_id, reason)
         except Transient:
             return self._give_back_later()
-        return _acknowledge
+        return acknowledge
 
     def _give_back_later(self) -> Settle:
         with suppress(Interrupted):
             self._signals.wind_down.sleep(REST_SECONDS)
-        return _give_back
-
-    def _settle_done(self, connection: BlockingConnection) -> None:
-        with self._lock:
-            done = [(body, settle) for body, settle in self._done.items() if self._held[body].connection is connection]
-        for body, settle in done:
-            held = self._held[body]
-            settle(held.channel, held.tag)
-            self._forget(body)
+        return give_back
 
     def _leave_to_others(self, connection: BlockingConnection) -> None:
         """End the jobs whose messages did not come back over this connection."""
-        if time.monotonic() - self._connected_at < TAKEN_OVER_AFTER:
-            return
-        for body, held in list(self._held.items()):
-            if held.connection is not connection:
-                held.signals.stop(Cause.TAKEN_OVER)
-                if body in self._done:
-                    self._forget(body)
-
-    def _forget(self, body: bytes) -> None:
-        with self._lock:
-            del self._held[body], self._done[body]
-
-
-def _acknowledge(channel: BlockingChannel, tag: int) -> None:
-    channel.basic_ack(tag)
-
-
-def _give_back(channel: BlockingChannel, tag: int) -> None:
-    channel.basic_nack(tag, requeue=True)
+        if time.monotonic() - self._connected_at > TAKEN_OVER_AFTER:
+            for lost in self._deliveries.find_lost(connection):
+                lost.signals.stop(Cause.TAKEN_OVER)

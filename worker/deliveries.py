@@ -1,0 +1,99 @@
+"""The messages in a worker's hands: which came from where, which are done with, and how each is settled.
+
+A message is known by its body: after a lost connection the same one may come again over another.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import ConnectionWrongStateError
+
+from worker.stopping import Signals
+
+Settle = Callable[[BlockingChannel, int], None]
+
+
+def acknowledge(channel: BlockingChannel, tag: int) -> None:
+    """The message has served."""
+    channel.basic_ack(tag)
+
+
+def give_back(channel: BlockingChannel, tag: int) -> None:
+    """The message must come again."""
+    channel.basic_nack(tag, requeue=True)
+
+
+@dataclass
+class Held:
+    """A message in our hands.
+
+    Args:
+        connection, channel, tag: where it came from; it can be settled there, and nowhere else.
+        message_id: of the message, which is the job's id.
+        returns: how often it came back before.
+        signals: end its job.
+    """
+
+    connection: BlockingConnection
+    channel: BlockingChannel
+    tag: int
+    message_id: str
+    returns: int
+    signals: Signals
+
+
+class Deliveries:
+    """What is held. Messages are taken and settled on the connection's thread, and done with on any."""
+
+    def __init__(self) -> None:
+        self._held: dict[bytes, Held] = {}
+        self._done: dict[bytes, Settle] = {}
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    def take(self, body: bytes, held: Held) -> bool:
+        """Hold a message; returns false when it is one that came again: then its job goes on under the new tag."""
+        with self._lock:
+            known = self._held.setdefault(body, held)
+            known.connection, known.channel, known.tag = held.connection, held.channel, held.tag
+            return known is held
+
+    def finish(self, body: bytes, settle: Settle) -> None:
+        """Note that a message is done with, and how it is to be settled."""
+        with self._lock:
+            self._done[body] = settle
+            connection = self._held[body].connection
+        # Only wakes the connection's thread; a lost connection is woken by nobody, its message comes again.
+        with suppress(ConnectionWrongStateError):
+            connection.add_callback_threadsafe(lambda: None)
+
+    def settle(self, connection: BlockingConnection) -> None:
+        """Settle what is done with and came over this connection."""
+        with self._lock:
+            done = [(body, settle) for body, settle in self._done.items() if self._held[body].connection is connection]
+        for body, settle in done:
+            settle(self._held[body].channel, self._held[body].tag)
+            self._forget(body)
+
+    def find(self, message_id: str) -> list[Held]:
+        """Return what is held under an id."""
+        with self._lock:
+            return [held for held in self._held.values() if held.message_id == message_id]
+
+    def find_lost(self, connection: BlockingConnection) -> list[Held]:
+        """Return what did not come again over this connection, and is still worked on; forgets what is done with."""
+        with self._lock:
+            lost = {body: held for body, held in self._held.items() if held.connection is not connection}
+            done = lost.keys() & self._done.keys()
+        for body in done:
+            self._forget(body)
+        return [held for body, held in lost.items() if body not in done]
+
+    def _forget(self, body: bytes) -> None:
+        with self._lock:
+            del self._held[body], self._done[body]
