@@ -30,6 +30,8 @@ class Course:
         waiting_since: when it first had to, Unix time in seconds; 0 when it does not wait.
         reason: why it waits or ended, a word of `common.errors.Reason`, or empty.
         stored: photos that were in the cloud when its message was last renewed.
+        crowded: whether two workers were seen to copy at the same time.
+        told: whether the gallery was told, and all that is left is to look for what the other one left.
     """
 
     slices: int = 0
@@ -42,6 +44,8 @@ class Course:
     waiting_since: float = 0
     reason: str = ""
     stored: int = -1
+    crowded: bool = False
+    told: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +141,8 @@ _COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
     "waiting_since": float,
     "reason": str,
     "stored": int,
+    "crowded": bool,
+    "told": bool,
 }
 
 

@@ -34,11 +34,13 @@ class Tally:
         skipped: were in the cloud before this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
+        crowded: whether somebody else was seen to copy the same archive at the same time.
     """
 
     skipped: set[str] = field(default_factory=set)
     arrived: dict[str, StoredPhoto] = field(default_factory=dict)
     rejected: Rejected = field(default_factory=dict)
+    crowded: bool = False
 
 
 def archive_key(job: ArchiveJob) -> str:
@@ -109,6 +111,7 @@ class Archive:
                 done = self._copy(missing, inventory)
                 # A cloud that is down shows here; then nobody was rejected.
                 inventory = self._look()
+                self._note_others(inventory)
                 self._conclude(done)
             except InventoryStale as stale:
                 stale_looks += 1
@@ -116,6 +119,11 @@ class Archive:
                 if stale_looks == MOST_STALE_LOOKS:
                     raise Postponed(stale.reason, stale.detail) from None
                 inventory = self._look()
+
+    def remove_doubles(self, manifest: Manifest) -> None:
+        """Remove what is there twice, and copy nothing."""
+        self._photos = {photo.key: photo for photo in manifest.photos}
+        self._compare(self._look())
 
     def look_last(self) -> None:
         """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
@@ -135,6 +143,7 @@ class Archive:
         inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
         if inventory.spare_albums:
             logger.info("an album was there twice")
+            self._tally.crowded = True
             self._policy.persist(lambda: self._storage.join_albums(inventory))
             inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
         return inventory
@@ -147,6 +156,13 @@ class Archive:
             if photo and stored.is_copy_of(photo):
                 copies[stored.key].append(stored)
         return copies
+
+    def _note_others(self, inventory: Inventory) -> None:
+        """See whether photos came that this run did not bring: another worker may still hold the same message."""
+        mine = {stored.id for stored in self._tally.arrived.values()}
+        for key, copies in self._stored(inventory).items():
+            if key not in self._tally.skipped and any(stored.id not in mine for stored in copies):
+                self._tally.crowded = True
 
     def _compare(self, inventory: Inventory) -> list[Photo]:
         """Return what is still to be copied, what failed before last; removes what is there twice."""

@@ -30,10 +30,13 @@ logger = logging.getLogger(__name__)
 
 # How late a signal may be noticed, in seconds; heartbeats need far less.
 TICK_SECONDS = 0.5
-HEARTBEAT_SECONDS = 20
+# A line that is dead without a word is noticed after this time here, and after three times as long by the broker.
+HEARTBEAT_SECONDS = 10
 FIRST_RECONNECT_DELAY, LONGEST_RECONNECT_DELAY = 0.5, 30.0
 # A message that does not come back so long after a new connection, in seconds, has gone to another worker.
 TAKEN_OVER_AFTER = 10.0
+# A line that is away for longer, in seconds, has lost us our messages: the broker, if it lives, hands them to others.
+LONGEST_ABSENCE = 30.0
 # Of the grace at the end: how much of it what moves may take to come to its end; the rest is for giving back.
 WINDING_DOWN = 0.6
 # Before a message is given back because the queue itself is in trouble: without it the two would race in a circle.
@@ -66,7 +69,7 @@ class Consumer:
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
         self._deliveries = Deliveries()
         self._cancelled = Cancelled()
-        self._connected_at = 0.0
+        self._line_changed_at = time.monotonic()
         self._consuming = False
         self._ticked_at = time.monotonic()
 
@@ -89,9 +92,12 @@ class Consumer:
                 delay = FIRST_RECONNECT_DELAY
             except (AMQPError, OSError) as error:
                 # A connection that had been good tells nothing of how long the broker will be away.
-                delay = FIRST_RECONNECT_DELAY if self._consuming else delay
+                if self._consuming:
+                    delay = FIRST_RECONNECT_DELAY
+                    self._line_changed_at = time.monotonic()
                 logger.warning("the broker is out of reach", extra={"error": type(error).__name__, "retry_in": delay})
                 self._ticked_at = time.monotonic()
+                self._leave_to_others(None)
                 with suppress(Interrupted):
                     self._signals.wind_down.sleep(delay)
                 delay = min(delay * 2, LONGEST_RECONNECT_DELAY)
@@ -109,7 +115,7 @@ class Consumer:
             # RabbitMQ 4.3 takes an overdue delivery away by ending the consumer, and leaves the channel open.
             channel.add_on_cancel_callback(ended.append)
             consumer_tag = channel.basic_consume(JOBS, partial(self._take, connection))
-            self._connected_at = time.monotonic()
+            self._line_changed_at = time.monotonic()
             self._consuming = True
             while not self._signals.wind_down.is_set() and not ended:
                 self._tick(connection)
@@ -204,8 +210,9 @@ class Consumer:
             self._signals.wind_down.sleep(REST_SECONDS)
         return give_back
 
-    def _leave_to_others(self, connection: BlockingConnection) -> None:
-        """End the jobs whose messages did not come back over this connection."""
-        if time.monotonic() - self._connected_at > TAKEN_OVER_AFTER:
+    def _leave_to_others(self, connection: BlockingConnection | None) -> None:
+        """End the jobs whose messages did not come back over this connection, or for which there is none in time."""
+        since = time.monotonic() - self._line_changed_at
+        if since > (TAKEN_OVER_AFTER if connection else LONGEST_ABSENCE):
             for lost in self._deliveries.find_lost(connection):
                 lost.signals.stop(Cause.TAKEN_OVER)

@@ -85,7 +85,7 @@ class Deliveries:
         with self._lock:
             return [held for held in self._held.values() if held.message_id == message_id]
 
-    def find_lost(self, connection: BlockingConnection) -> list[Held]:
+    def find_lost(self, connection: BlockingConnection | None) -> list[Held]:
         """Return what did not come again over this connection, and is still worked on; forgets what is done with."""
         with self._lock:
             lost = {body: held for body, held in self._held.items() if held.connection is not connection}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from common.archive_job import ArchiveJob, NotOurMessage
+from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.errors import ArchiveError, Reason, Transient
 from worker.gallery import Gallery
 from worker.slice import Outcome
@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 LONGEST_WAIT = 24 * 3600.0
 # The waiting queue of each wait in a row; the last one goes on.
 WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 2, 2, 2, 3)
+# After two workers had one job: how long until one more look for what the other left. By then it has noticed the loss
+# of its line (heartbeats: half a minute) and let go.
+AFTERCARE_LEVEL = 1
 # A daily limit ends after hours: there is no use in asking every few seconds.
 DAILY_LEVEL = WAIT_LEVELS[-1]
 
@@ -77,6 +80,8 @@ class Keeper:
         if not outcome.ended and not outcome.waits_for:
             self._queue.put_behind(job)
             return
+        if job.course.told:
+            return
         reason = outcome.waits_for.reason if outcome.waits_for else job.course.reason
         logger.info(
             "an archive ended",
@@ -100,8 +105,10 @@ class Keeper:
         except Transient as error:
             if not self._wait(job, error):
                 raise NotOurMessage("the gallery never took the done call") from None
-        else:
-            logger.info("the gallery was told", extra={"job": job.id, "failed": job.course.failed_photos})
+            return
+        logger.info("the gallery was told", extra={"job": job.id, "failed": job.course.failed_photos})
+        if job.course.crowded:
+            self._queue.let_wait(replace(job, course=Course(slices=job.course.slices, told=True)), AFTERCARE_LEVEL)
 
     def _wait(self, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""

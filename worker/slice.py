@@ -94,6 +94,9 @@ class Slice:
         try:
             with self._limited():
                 self._manifest = self._policy.persist(self._fetch_manifest)
+                if self._job.course.told:
+                    self._archive.remove_doubles(self._manifest)
+                    return self._outcome(ended=True)
                 if returns >= SUSPICIOUS_RETURNS:
                     return self._renew(self._archive.count_stored(self._manifest))
                 self._archive.keep(self._manifest)
@@ -107,10 +110,20 @@ class Slice:
 
     def _leave(self, error: Transient | InventoryStale | Postponed | Interrupted) -> Outcome:
         if self._signals.cause is Cause.TAKEN_OVER:
+            self._leave_no_doubles()
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
             return self._stop_short(Reason.CANCELLED)
         return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
+
+    def _leave_no_doubles(self) -> None:
+        """What was copied here after the other worker's last look is nobody else's to remove."""
+        if self._manifest is None:
+            return
+        try:
+            self._archive.remove_doubles(self._manifest)
+        except (ArchiveError, Interrupted) as error:
+            logger.warning("there was no look for doubles: %s", error, extra={"job": self._job.id})
 
     def _stop_short(self, reason: Reason) -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
@@ -156,6 +169,8 @@ class Slice:
             waits=0 if arrived else before.waits,
             waiting_since=0 if arrived else before.waiting_since,
             reason=reason or "",
+            crowded=before.crowded or tally.crowded,
+            told=before.told,
         )
         return Outcome(course, ended, waits_for, has_count=self._manifest is not None)
 

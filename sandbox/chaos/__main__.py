@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pika
@@ -20,6 +19,7 @@ from sandbox.broker import Broker, BrokerError
 from sandbox.chaos import verdict
 from sandbox.chaos.crew import Workman
 from sandbox.chaos.crowd import LOGINS, Begun, Crowd, plan_presses
+from sandbox.chaos.diary import Diary
 from sandbox.chaos.faults import aim_at_photos
 from sandbox.chaos.galleries import add_gallery, draw_pool
 from sandbox.chaos.storm import Storm
@@ -84,25 +84,6 @@ def run(arguments: argparse.Namespace) -> int:
             started.callback(workman.stop)
             workman.start()
         return ChaosRun(world, broker, line, services, crew, arguments, Diary(folder / "diary.log")).run()
-
-
-class Diary:
-    """What happened when, in a file beside the programs' logs. Thread-safe.
-
-    Args:
-        log: the file.
-    """
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        self._guard = threading.Lock()
-        log.touch()
-
-    def note(self, what: str) -> None:
-        """Write a line, with the time as the programs' logs have it."""
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        with self._guard, self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{moment} NOTE    {what}\n")
 
 
 class ChaosRun:
@@ -235,6 +216,7 @@ class ChaosRun:
         print(f"photos         {len(files)}")
         print(f"bytes          {size} ({write_bytes(size)})")
         print(f"sent again     {100 * (received - size) / max(size, 1):.1f} % of the bytes")
+        print(f"doubles        {verdict.count_doubles(self._logs)} made by two at once, and removed")
         print(f"done calls     {len(self._world.gallery.dones)} for {len(self._crowd.begun)} archives")
         print(f"slices         {verdict.count_slices(self._logs)}")
         print(f"faults         {sum(struck.values())}")

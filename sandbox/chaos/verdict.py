@@ -44,12 +44,8 @@ def judge_account(account: Account, archives: Iterable[Archive]) -> list[str]:
     folders = Counter(account.path(folder) for folder in account.folders())
     wrong += [f"no folder: {album}" for album in sorted(albums - folders.keys())]
     wrong += [f"{count} folders: {path}" for path, count in folders.items() if count != (path in albums)]
-    doubled = {path for path, count in Counter(path for path, _, _ in account.tree()).items() if count > 1}
-    wrong += [
-        f"{account.path(file)}: made {file.created}, id {file.id}, md5 {file.md5}"
-        for file in account.files()
-        if account.path(file) in doubled and wrong
-    ]
+    if wrong:
+        wrong += _tell_doubles(account)
     return [f"{account.login}: {each}" for each in wrong]
 
 
@@ -97,6 +93,19 @@ def count_slices(logs: Iterable[Path]) -> int:
             if ended := _ENDED.search(line):
                 slices[ended[1]] = max(slices.get(ended[1], 0), int(ended[2]))
     return sum(slices.values())
+
+
+def count_doubles(logs: Iterable[Path]) -> int:
+    """Return how many photos came twice for a while, since two jobs or two workers copied them at once."""
+    return sum("a photo was there twice" in line for log in logs for line in _read_lines(log))
+
+
+def _tell_doubles(account: Account) -> list[str]:
+    """Say of files that share a path when each was made: what the logs tell of that moment shows who made it."""
+    files = account.files()
+    paths = Counter(account.path(file) for file in files)
+    shared = [file for file in files if paths[account.path(file)] > 1]
+    return [f"{account.path(file)}: made {file.created}, id {file.id}, md5 {file.md5}" for file in shared]
 
 
 def _read_lines(log: Path) -> list[str]:

@@ -310,11 +310,69 @@ def test_two_workers_with_one_job_leave_every_photo_once(world: World) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    # Whoever comes last sees all: as the broker would, hand the message out once more.
-    desks[0].deliver(jobs[0])
+    # Who saw the other one looks again later.
+    for desk in desks:
+        for job, _ in desk.trays.waiting:
+            desk.deliver(job)
     assert archive.expected() == world.drive.account().tree()
     assert len({world.drive.account().path(folder) for folder in world.drive.account().folders()}) == 4
     assert len(world.drive.account().folders()) == 4
+
+
+def test_worker_that_died_late_leaves_no_doubles(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lost its message unknowing, went on after the other's last look, and was killed: a later look mends it."""
+    monkeypatch.setattr("worker.slice.Slice._leave_no_doubles", lambda self: None)  # what is killed looks no more
+    archive = add_gallery(world, 30)
+    slow, quick = Desk(world, WORKER_PHOTOS="1"), Desk(world)
+    job, signals = slow.make_job(archive), Signals()
+
+    def work_unknowing() -> None:
+        with pytest.raises(Interrupted):
+            slow.deliver(job, signals=signals)
+
+    unknowing = threading.Thread(target=work_unknowing)
+    world.faults.add(Fault("photo", "stall", times=None, seconds=0.05))
+    unknowing.start()
+    while not world.drive.account().files():
+        time.sleep(0.005)
+    quick.deliver(quick.make_job(archive))
+    assert [done.json["failed_photos"] for done in world.gallery.dones] == [0]
+    left = len(world.drive.account().files())
+    while len(world.drive.account().files()) < left + 2:
+        time.sleep(0.005)
+    signals.stop(Cause.TAKEN_OVER)
+    unknowing.join()
+    ((again, level),) = quick.trays.waiting
+    assert (again.course.told, level) == (True, 1)
+    quick.trays.waiting.clear()
+    quick.deliver(again)
+    assert archive.expected() == world.drive.account().tree()
+    assert (len(world.gallery.dones), quick.is_idle()) == (1, True)
+
+
+def test_worker_that_hears_of_it_late_removes_its_own_doubles(world: World) -> None:
+    """It lets go, looks once more, and tells nobody."""
+    archive = add_gallery(world, 30)
+    slow, quick = Desk(world, WORKER_PHOTOS="1"), Desk(world)
+    job, signals = slow.make_job(archive), Signals()
+
+    def work_unknowing() -> None:
+        with pytest.raises(Interrupted):
+            slow.deliver(job, signals=signals)
+
+    unknowing = threading.Thread(target=work_unknowing)
+    world.faults.add(Fault("photo", "stall", times=None, seconds=0.05))
+    unknowing.start()
+    while not world.drive.account().files():
+        time.sleep(0.005)
+    quick.deliver(quick.make_job(archive))
+    left = len(world.drive.account().files())
+    while len(world.drive.account().files()) < left + 2:
+        time.sleep(0.005)
+    signals.stop(Cause.TAKEN_OVER)
+    unknowing.join()
+    assert archive.expected() == world.drive.account().tree()
+    assert len(world.gallery.dones) == 1
 
 
 def test_listing_that_lags_behind_makes_no_doubles(world: World, desk: Desk) -> None:
