@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 # How long a job waits for a gallery or a cloud that is down, or for its done call to be taken, in seconds.
 LONGEST_WAIT = 24 * 3600.0
 # The waiting queue of each wait in a row; the last one goes on.
-WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 2, 2, 2, 3)
-# After two workers had one job: how long until one more look for what the other left. By then it has noticed the loss
-# of its line (heartbeats: half a minute) and let go.
+WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3)
+# After two workers had one job: when to look once more for what the other left. By then it has noticed the loss of its
+# line (a heartbeat and a half, and ten seconds for the message to come again) and let go.
 AFTERCARE_LEVEL = 1
 # A daily limit ends after hours: there is no use in asking every few seconds.
 DAILY_LEVEL = WAIT_LEVELS[-1]
