@@ -30,7 +30,7 @@ class Course:
         waiting_since: when it first had to, Unix time in seconds; 0 when it does not wait.
         reason: why it waits or ended, a word of `common.errors.Reason`, or empty.
         stored: photos that were in the cloud when its message was last renewed.
-        crowded: whether two workers were seen to copy at the same time.
+        crowded: whether two workers may have copied at the same time.
         told: whether the gallery was told, and all that is left is to look for what the other one left.
     """
 

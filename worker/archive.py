@@ -34,7 +34,7 @@ class Tally:
         skipped: were in the cloud before this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
-        crowded: whether somebody else was seen to copy the same archive at the same time.
+        crowded: whether somebody else may copy the same archive at the same time.
     """
 
     skipped: set[str] = field(default_factory=set)

@@ -91,6 +91,8 @@ class Slice:
             NotOurMessage: it came back again and again, and nothing arrives.
             Interrupted: another worker has the message by now.
         """
+        # Whoever had it before may only have lost its line, or be frozen, and go on one day.
+        self._tally.crowded = returns > 0
         try:
             with self._limited():
                 self._manifest = self._policy.persist(self._fetch_manifest)
