@@ -31,7 +31,10 @@ class Course:
         reason: why it waits or ended, a word of `common.errors.Reason`, or empty.
         stored: photos that were in the cloud when its message was last renewed.
         crowded: whether two workers may have copied at the same time.
+        skipped: photos that were in the cloud before the first slice; -1 before it.
+        started_at: when the first slice began, Unix time in seconds; 0 before it.
         told: whether the gallery was told, and all that is left is to look for what the other one left.
+        handed_over: whether the last slice ended early, only to pass a replaced grant on.
     """
 
     slices: int = 0
@@ -45,7 +48,10 @@ class Course:
     reason: str = ""
     stored: int = -1
     crowded: bool = False
+    skipped: int = -1
+    started_at: float = 0
     told: bool = False
+    handed_over: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +148,10 @@ _COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
     "reason": str,
     "stored": int,
     "crowded": bool,
+    "skipped": int,
+    "started_at": float,
     "told": bool,
+    "handed_over": bool,
 }
 
 

@@ -2,7 +2,8 @@
 
 ArchiveError
 ├── Transient            this call: the same call may succeed later
-│   └── Throttled        this account: everyone waits
+│   ├── Throttled        this account: everyone waits
+│   └── AddressRefused   this call: its host is not on the public internet, so it was never sent
 ├── SessionLost          this upload: the photo may begin a new one
 ├── PhotoRejected        this photo: the job goes on and says so
 ├── InventoryStale       this look at the cloud: it changed under us, look again
@@ -33,6 +34,7 @@ class Reason(StrEnum):
     URL_NOT_ALLOWED = "url_not_allowed"
     DAILY_LIMIT = "daily_limit"
     CANCELLED = "cancelled"
+    INTERNAL = "internal"
     CLOUD_UNAVAILABLE = "cloud_unavailable"
     CLOUD_REFUSED = "cloud_refused"
     UNREADABLE_ENTRY = "unreadable_entry"
@@ -68,6 +70,13 @@ class Transient(ArchiveError):
 
 class Throttled(Transient):
     """This account is written to faster than its cloud likes; everyone who writes to it waits."""
+
+
+class AddressRefused(Transient):
+    """The host's name leads into a network of our own, or of nobody: nothing was sent. Names can be mended."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason, "the host's address is not a public one")
 
 
 class SessionLost(ArchiveError):

@@ -1,7 +1,7 @@
 """Outgoing HTTP: one client per process with timeouts, kept connections and our errors. Knows no vendor.
 
 Nothing here retries, follows a redirect, or reads proxies or passwords from the environment or a `.netrc`: who calls
-decides. What breaks on the wire becomes `Transient`; every status is an answer.
+decides. What breaks on the wire becomes `Transient`; every status is an answer. Only public addresses are connected to.
 """
 
 import json
@@ -18,13 +18,12 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from common.errors import Reason, Transient
+from common.connections import NotPublic, PoolClasses, pool_classes
+from common.errors import AddressRefused, Reason, Transient
 
 CONNECT_SECONDS = 10.0
 # How long the other side may be silent: Drive thinks for seconds after a large upload's last byte, not for minutes.
 READ_SECONDS = 60.0
-# One block of a body must leave within this time. Without it a stuck receiver would hold a thread for ever.
-SEND_SECONDS = 60.0
 # A body that comes slower than so many bytes a second, for so many seconds, is as good as stuck: a socket's timeout
 # never ends one that drips.
 SLOWEST, WATCH_SECONDS = 4 * 1024, 30.0
@@ -77,11 +76,13 @@ class HttpClient:
         connections: kept for each host; as many as threads use it at once.
         ca_bundle: path of the authorities to trust instead of certifi's.
         reason: what a broken line is called in the errors raised here.
+        local: connect to any address, not only to public ones (sandbox and tests).
     """
 
-    def __init__(self, *, connections: int, ca_bundle: str | None, reason: Reason) -> None:
+    def __init__(self, *, connections: int, ca_bundle: str | None, reason: Reason, local: bool) -> None:
         self._ca_bundle = ca_bundle
         self._reason = reason
+        self._pools = pool_classes(local=local)
         self._pool = urllib3.PoolManager(
             num_pools=16,
             maxsize=connections,
@@ -89,7 +90,7 @@ class HttpClient:
             ca_certs=ca_bundle or certifi.where(),
             socket_options=KEEPALIVE,
         )
-        self._pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self._pool.pool_classes_by_scheme = dict(self._pools)
 
     def request(
         self,
@@ -113,6 +114,7 @@ class HttpClient:
 
         Raises:
             Transient: no answer, a broken one, or one that is too long.
+            AddressRefused: its host is not on the public internet.
         """
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
         try:
@@ -145,13 +147,13 @@ class HttpClient:
         return Incoming(response, self._reason)
 
     def equip(self, session: requests.Session) -> None:
-        """Give a session of the OAuth libraries, which speak through requests, our authorities and timeouts."""
+        """Give a session of the clouds' libraries, which speak through requests, our authorities, limits and guard."""
         session.trust_env = False
         session.max_redirects = 0  # a redirect is an error: it would carry our secrets to wherever it points
         session.verify = self._ca_bundle or True
         session.headers["User-Agent"] = USER_AGENT
-        session.mount("https://", _TimedAdapter())
-        session.mount("http://", _TimedAdapter())
+        session.mount("https://", _Adapter(self._pools, self._reason))
+        session.mount("http://", _Adapter(self._pools, self._reason))
 
 
 class Incoming:
@@ -220,48 +222,28 @@ class Incoming:
 def _translated(reason: Reason) -> Iterator[None]:
     try:
         yield
+    except NotPublic:
+        raise AddressRefused(reason) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         # Only the kind of it: its text may quote an address, and upload addresses are secrets.
         raise Transient(reason, f"no answer ({type(error).__name__})") from None
 
 
-class _TimedAdapter(HTTPAdapter):
-    """requests waits for ever unless every call says otherwise."""
+class _Adapter(HTTPAdapter):
+    """Speaks for requests, which would wait for ever unless every call says otherwise, and go to any address."""
+
+    def __init__(self, pools: PoolClasses, reason: Reason) -> None:
+        self._pools = pools
+        self._reason = reason
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = dict(self._pools)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS)
-        return super().send(request, **options)
-
-
-class _SendTimeout:
-    """Gives a connection the time a block may take to leave, which is not the time it may take to connect."""
-
-    sock: socket.socket | None
-    timeout: float | None
-
-    def _new_conn(self) -> socket.socket:
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        connected.settimeout(SEND_SECONDS)
-        return connected
-
-    def request(self, *args: Any, **options: Any) -> None:
-        # A connection that stands already (a kept one, and every TLS one) would be set back to the time to connect.
-        if self.sock is not None:
-            self.timeout = SEND_SECONDS
-        super().request(*args, **options)  # type: ignore[misc]
-
-
-class _HttpConnection(_SendTimeout, urllib3.connection.HTTPConnection):
-    pass
-
-
-class _HttpsConnection(_SendTimeout, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
+        try:
+            return super().send(request, **options)
+        except NotPublic:
+            raise AddressRefused(self._reason) from None

@@ -27,11 +27,20 @@ def make_job_id(sealer: Sealer, now: float) -> str:
 
 def is_job_id(sealer: Sealer, text: str) -> bool:
     """Say whether an id was issued here, under any key that still opens."""
+    raw = _decode(text)
+    told, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
+    return len(told) == RANDOM_BYTES + TIME_BYTES and sealer.is_stamp(stamp, told, _CONTEXT)
+
+
+def read_job_time(job_id: str) -> float:
+    """Return when an id was issued, Unix time in seconds; only of one that was issued here."""
+    return float(int.from_bytes(_decode(job_id)[RANDOM_BYTES : RANDOM_BYTES + TIME_BYTES], "big"))
+
+
+def _decode(text: str) -> bytes:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        return False
-    told, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
-    if len(told) != RANDOM_BYTES + TIME_BYTES or base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
-        return False
-    return sealer.is_stamp(stamp, told, _CONTEXT)
+        return b""
+    # Base64 ignores the spare bits of the last character; we do not: one id, one spelling.
+    return raw if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == text else b""

@@ -4,8 +4,12 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+
+# What every record of a context says besides: set once where a piece of work begins.
+line_context: ContextVar[Mapping[str, str]] = ContextVar("line_context", default={})  # noqa: B039 - never changed
 
 # Libraries that write tokens, codes or client secrets at DEBUG, or a line for every frame or connection: they are
 # heard from this level on, whatever LOG_LEVEL says.
@@ -15,6 +19,7 @@ _QUIET = {
     "google": logging.WARNING,
     "google_auth_oauthlib": logging.WARNING,
     "urllib3": logging.WARNING,
+    "urllib3.connection": logging.ERROR,  # warns of malformed headers with the whole address, and some are secrets
     "pika": logging.CRITICAL,  # what it reports as an error reaches us as an exception, and we decide
     "asyncio": logging.INFO,
     "multipart": logging.INFO,
@@ -39,11 +44,20 @@ def configure(level: str, form: str) -> None:
         form: `json`, or `text` for people.
     """
     out = logging.StreamHandler(sys.stderr)
+    out.addFilter(add_context)
     out.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[out], force=True)
     logging.captureWarnings(True)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level]))
+
+
+def add_context(record: logging.LogRecord) -> bool:
+    """Give a record what its context says besides; a filter that lets everything pass."""
+    for name, value in line_context.get().items():
+        if not hasattr(record, name):
+            setattr(record, name, value)
+    return True
 
 
 class JsonLines(logging.Formatter):

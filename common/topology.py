@@ -14,9 +14,12 @@ DEAD_EXCHANGE = "cloud_archive.dlx"
 NEWS_EXCHANGE = "cloud_archive.progress"
 JOBS = "cloud_archive.jobs"
 DEAD = "cloud_archive.dead"
+EVENTS = "cloud_archive.events"
 
 JOB_KEY = "job"
+EVENT_KEY = "event"
 CANCEL_KEYS = "job.*.cancel"
+PROGRESS_KEYS = "job.*.progress"
 
 # How long a job waits before it returns, in seconds, level by level: one queue each, since a queue gives back its
 # messages in order and one with mixed times would hold the short ones up behind the long.
@@ -41,6 +44,11 @@ def cancel_key(job_id: str) -> str:
     return f"job.{job_id}.cancel"
 
 
+def progress_key(job_id: str) -> str:
+    """Return the routing key of a job's snapshots."""
+    return f"job.{job_id}.progress"
+
+
 def declare(channel: BlockingChannel) -> None:
     """Declare everything that both processes use; repeating it changes nothing."""
     channel.exchange_declare(EXCHANGE, "direct", durable=True)
@@ -52,11 +60,25 @@ def declare(channel: BlockingChannel) -> None:
     _declare_work_queue(
         channel, JOBS, JOB_KEY, dead_letters_to=DEAD_EXCHANGE, more={"x-delivery-limit": DELIVERY_LIMIT}
     )
+    _declare_events(channel)
     for level, seconds in enumerate(WAITING_SECONDS):
         # A wait ends by the message's death here, which leads it back to the jobs.
         more = {"x-message-ttl": seconds * 1000, "x-dead-letter-routing-key": JOB_KEY}
         key = waiting_key(level)
         _declare_work_queue(channel, f"{EXCHANGE}.{key}", key, dead_letters_to=EXCHANGE, more=more)
+
+
+def _declare_events(channel: BlockingChannel) -> None:
+    """Declare the stream of everything that happened to jobs lately: what a starting replica reads."""
+    arguments = {
+        "x-queue-type": "stream",
+        "x-max-age": "7D",
+        "x-max-length-bytes": 1_000_000_000,
+        # Only whole segments are ever dropped: with the default of 500 MB the age would never count.
+        "x-stream-max-segment-size-bytes": 20_000_000,
+    }
+    channel.queue_declare(EVENTS, durable=True, arguments=arguments)
+    channel.queue_bind(EVENTS, EXCHANGE, EVENT_KEY)
 
 
 def _declare_work_queue(

@@ -1,4 +1,4 @@
-"""The pretend world, runnable: a gallery and a Google, each nastier than the real one on demand."""
+"""The pretend world, runnable: a gallery, a Google and a Yandex, each nastier than the real one on demand."""
 
 from sandbox.faults import Fault
 from sandbox.world import World

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from sandbox import pictures
-from sandbox.world import World
+from sandbox.world import PORTS, World
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,9 +44,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--albums", type=int, default=2, help="folders in the gallery (2)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--public-host", default="", help="name others reach it by (the address)")
-    parser.add_argument(
-        "--ports", type=_read_ports, default=(0, 0, 0, 0), help="gallery,photos,accounts,drive (free ones)"
-    )
+    parser.add_argument("--ports", type=_read_ports, default=(0,) * len(PORTS), help=f"{','.join(PORTS)} (free ones)")
     parser.add_argument("--keep-bytes", action="store_true", help="keep uploads, so that they can be downloaded")
     parser.add_argument("--tls", action="store_true", help="serve https with a private authority (CA_BUNDLE)")
     return parser.parse_args(arguments)
@@ -54,8 +52,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _read_ports(text: str) -> tuple[int, ...]:
     ports = tuple(int(each) for each in text.split(","))
-    if len(ports) != 4:
-        raise argparse.ArgumentTypeError("four ports are needed")
+    if len(ports) != len(PORTS):
+        raise argparse.ArgumentTypeError(f"{len(PORTS)} ports are needed")
     return ports
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.faults import Fault
-from sandbox.message import PIECE, Dropped, Reply, Request, html_reply, text_reply
+from sandbox.faults import UPLOADS, Fault
+from sandbox.message import PIECE, Body, Dropped, Reply, Request, html_reply, text_reply
 
 if TYPE_CHECKING:
     from sandbox.service import Service
@@ -40,6 +40,7 @@ SORRY = html_reply(
     "<p>... but your computer or network may be sending automated queries. "
     "To protect our users, we can't process your request right now.</p>",
 )
+_MD5 = ("md5Checksum", "md5")  # as Drive and as Disk call it
 _REASON_OF = {
     400: "badRequest",
     401: "authError",
@@ -68,8 +69,10 @@ def answer_status(strike: Strike) -> Reply:
 
 def throttle(strike: Strike) -> Reply:
     """Answer that the account writes too fast."""
-    reply = strike.service.refuse(strike.fault.get("status", 403), strike.fault.get("reason", "userRateLimitExceeded"))
-    reply.status = strike.fault.get("status", 403)
+    usual, reason = strike.service.throttles_with
+    status = strike.fault.get("status", usual)
+    reply = strike.service.refuse(status, strike.fault.get("reason", reason))
+    reply.status = status
     if strike.fault.get("retry_after") is not None:
         reply.headers["Retry-After"] = str(strike.fault.get("retry_after"))
     return reply
@@ -88,7 +91,7 @@ def drop_after(strike: Strike) -> Reply:
 
 def drop_midway(strike: Strike) -> Reply:
     """Reset in the middle: of the body that comes in if it still does, else of the body that goes out."""
-    if strike.request.operation == "upload":
+    if strike.request.operation in UPLOADS:
         total = strike.request.body.length or 0
         strike.request.body.drop_at = strike.fault.get("bytes", total // 2)
         return strike.go()
@@ -111,19 +114,24 @@ def stall(strike: Strike) -> Reply:
 def drip(strike: Strike) -> Reply:
     """Take an upload's body, or give any other reply, a few bytes a second."""
     rate = float(strike.fault.get("rate", 1024))
-    if strike.request.operation != "upload":
+    if strike.request.operation not in UPLOADS:
         reply = strike.go()
         reply.rate = rate
         return reply
-    read = strike.request.body.read
+    read_slowly(strike.request.body, rate)
+    return strike.go()
 
-    def read_slowly(size: int = PIECE) -> bytes:
+
+def read_slowly(body: Body, rate: float) -> None:
+    """Let a body be read at so many bytes a second."""
+    read = body.read
+
+    def drip_in(size: int = PIECE) -> bytes:
         piece = read(max(1, min(size, int(rate / 10))))
         time.sleep(len(piece) / rate)
         return piece
 
-    strike.request.body.read = read_slowly  # type: ignore[method-assign]
-    return strike.go()
+    body.read = drip_in  # type: ignore[method-assign]
 
 
 def answer_html(strike: Strike) -> Reply:
@@ -161,9 +169,9 @@ def set_fields(strike: Strike) -> Reply:
 
 
 def lie_md5(strike: Strike) -> Reply:
-    """Tell a wrong md5Checksum wherever one stands."""
+    """Tell a wrong MD5 wherever one stands."""
     wrong = strike.fault.get("md5", "0" * 32)
-    return _change(strike.go(), lambda each: {**each, "md5Checksum": wrong} if "md5Checksum" in each else each)
+    return _change(strike.go(), lambda each: {**each, **{name: wrong for name in _MD5 if name in each}})
 
 
 def lie_size(strike: Strike) -> Reply:
@@ -171,7 +179,7 @@ def lie_size(strike: Strike) -> Reply:
     by = strike.fault.get("bytes", 1)
 
     def lie(each: dict[str, Any]) -> dict[str, Any]:
-        return {**each, "size": str(int(each["size"]) + by)} if "size" in each else each
+        return {**each, "size": type(each["size"])(int(each["size"]) + by)} if "size" in each else each
 
     return _change(strike.go(), lie)
 

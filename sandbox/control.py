@@ -1,12 +1,14 @@
 """The gallery's host with a back door: how another process scripts faults and looks at what arrived. Sandbox only."""
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sandbox.faults import Fault
 from sandbox.gallery import Gallery
 from sandbox.message import Reply, Request, json_reply
 from sandbox.service import Route
+from sandbox.tree import Account
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -22,7 +24,7 @@ class Control(Gallery):
             Route("POST", re.compile(r"/sandbox/faults"), "", self._add_fault),
             Route("GET", re.compile(r"/sandbox/faults"), "", self._tell_fired),
             Route("DELETE", re.compile(r"/sandbox/faults"), "", self._clear_faults),
-            Route("GET", re.compile(r"/sandbox/drive/(?P<login>[^/]+)"), "", self._tell_tree),
+            Route("GET", re.compile(r"/sandbox/(?P<cloud>drive|yandex)/(?P<login>[^/]+)"), "", self._tell_tree),
             Route("GET", re.compile(r"/sandbox/dones"), "", self._tell_dones),
             Route("GET", re.compile(r"/sandbox/violations"), "", self._tell_violations),
             Route("GET", re.compile(r"/sandbox/archives"), "", self._tell_archives),
@@ -44,8 +46,12 @@ class Control(Gallery):
         fired = [{"does": each.fault.does, "on": each.operation} for each in self._world.faults.fired]
         return json_reply(fired)
 
-    def _tell_tree(self, _request: Request, login: str) -> Reply:
-        return json_reply(self._world.drive.account(login).tree())
+    def _tell_tree(self, _request: Request, cloud: str, login: str) -> Reply:
+        clouds: dict[str, Callable[[str], Account[Any]]] = {
+            "drive": self._world.drive.account,
+            "yandex": self._world.yandex.account,
+        }
+        return json_reply(clouds[cloud](login).tree())
 
     def _tell_dones(self, _request: Request) -> Reply:
         dones = [{"headers": dict(each.headers), "json": each.json, "status": each.status} for each in self.dones]

@@ -6,14 +6,21 @@ Every action and the operations it makes sense for stand in `ACTIONS`; a fault t
 import threading
 from typing import Any, NamedTuple
 
-PHOTOS = frozenset({"photo", "files_get"})
+PHOTOS = frozenset({"photo", "files_get", "yandex_download"})
+UPLOADS = frozenset({"upload", "yandex_upload"})
 SESSION = frozenset({"upload", "query"})
-JSON = frozenset(
+YANDEX_DISK = frozenset(
+    {"yandex_disk", "yandex_resource", "yandex_mkdir", "yandex_patch", "yandex_delete", "yandex_move"}
+    | {"yandex_link", "yandex_download_link", "yandex_operation"}
+)
+YANDEX = YANDEX_DISK | {"yandex_consent", "yandex_token", "yandex_revoke", "yandex_upload", "yandex_download"}
+DRIVE_JSON = frozenset(
     {"list", "token", "generate_ids", "about", "files_list", "files_get", "files_create", "files_update", "upload"}
     | {"initiate", "query"}
 )
-OPERATIONS = JSON | frozenset({"photo", "done", "consent", "revoke", "files_delete", "cancel"})
-DRIVE = OPERATIONS - {"list", "photo", "done", "consent", "token", "revoke"}
+JSON = DRIVE_JSON | YANDEX_DISK | {"yandex_token", "yandex_revoke"}
+OPERATIONS = JSON | YANDEX | {"photo", "done", "consent", "revoke", "files_delete", "cancel"}
+DRIVE = OPERATIONS - YANDEX - {"list", "photo", "done", "consent", "token", "revoke"}
 
 ACTIONS: dict[str, frozenset[str]] = {
     "status": OPERATIONS,  # status=, reason=, body=, html=, headers=, early=
@@ -30,27 +37,31 @@ ACTIONS: dict[str, frozenset[str]] = {
     "set_fields": JSON,  # fields={...}
     "lie_md5": JSON,
     "lie_size": JSON,
-    "corrupt": PHOTOS | {"upload"},  # at= offset
+    "corrupt": PHOTOS | UPLOADS,  # at= offset
     "truncate": PHOTOS,  # bytes=, how=cut|smaller|unsized
     "longer": PHOTOS,  # bytes= more
     "no_range_support": PHOTOS,
     "wrong_range": PHOTOS,  # how=start|total|multipart
     "change_etag": PHOTOS,
     "gzip": PHOTOS | {"list"},
-    "partial": frozenset({"upload"}),  # bytes= kept
+    "partial": UPLOADS,  # bytes= kept
     "no_range": SESSION,  # lose=True: the bytes are gone as well
     "lie_range": SESSION,  # bytes= beyond
     "forget_session": SESSION | {"cancel"},
     "gone_session": SESSION | {"cancel"},
     "cancelled_session": SESSION | {"cancel"},
     "no_location": frozenset({"initiate"}),
-    "expire_token": DRIVE,
+    "expire_token": DRIVE | YANDEX_DISK,
     "id_in_use": frozenset({"initiate", "files_create", "upload"}),
     "unusable_id": frozenset({"initiate", "files_create", "upload"}),
     "hide": frozenset({"files_list"}),  # count= newest items
     "repeat": frozenset({"files_list"}),
     "empty_page": frozenset({"files_list"}),
     "reject_page_token": frozenset({"files_list"}),
+    "defer": frozenset({"yandex_upload", "yandex_delete", "yandex_move"}),  # polls=, ends=success|failed
+    "late": frozenset({"yandex_upload"}),  # looks=2, seconds=, status=404|500
+    "expired_link": frozenset({"yandex_upload"}),
+    "lose_properties": frozenset({"yandex_patch"}),
 }
 
 
@@ -63,7 +74,7 @@ class Fault:
         times: How often; None means always.
         after: How many matching requests pass unharmed first.
         match: A part of "METHOD target name @service", where the name is the file's and the service gallery, photos,
-            accounts or drive.
+            accounts, drive, yandex_accounts, yandex or yandex_uploader.
         params: What the action needs; see `ACTIONS`.
 
     Raises:

@@ -42,9 +42,11 @@ class Service:
         requests: Every request, in order of its answer.
         violations: What clients did that the real service forbids; shared by the whole world.
         actions: Faults only this service knows how to commit, by name.
+        throttles_with: Status and reason for who asks too fast.
     """
 
     name = ""
+    throttles_with = (403, "userRateLimitExceeded")
     routes: tuple[Route, ...] = ()
 
     def __init__(self, faults: Faults, violations: list[str]):

@@ -14,10 +14,15 @@ from sandbox.pictures import Picture
 from sandbox.server import Server
 from sandbox.service import Service
 from sandbox.tls import Authority
+from sandbox.yandex.accounts import Accounts as YandexAccounts
+from sandbox.yandex.disk import Disk
+from sandbox.yandex.uploader import Uploader
+
+PORTS = ("gallery", "photos", "accounts", "drive", "yandex_accounts", "yandex", "yandex_uploader")
 
 
 class World(contextlib.AbstractContextManager["World"]):
-    """A gallery and a Google, on ports of their own. Thread-safe.
+    """A gallery, a Google and a Yandex, on ports of their own. Thread-safe.
 
     Args:
         photos: The photos of a first gallery, `archive`; None starts without one.
@@ -25,10 +30,12 @@ class World(contextlib.AbstractContextManager["World"]):
         tls: Serve https with a private authority; host names given are added to the certificate.
         host: The address to listen on.
         public_host: The name others reach it by; empty: `host`.
-        ports: Ports for the gallery, the photos, the accounts and Drive; 0 takes a free one.
+        ports: A port for each of `PORTS`; 0 takes a free one.
 
     Attributes:
-        gallery, photos, accounts, drive: The stand-ins.
+        gallery, photos: The stand-in of the gallery.
+        accounts, drive: The stand-in of Google.
+        yandex_accounts, yandex, yandex_uploader: The stand-in of Yandex: OAuth, Disk, and where its links lead.
         faults: What is to go wrong.
         violations: What clients did that the real services forbid.
         archive: The first gallery.
@@ -45,7 +52,7 @@ class World(contextlib.AbstractContextManager["World"]):
         tls: bool | Iterable[str] | None = None,
         host: str = "127.0.0.1",
         public_host: str = "",
-        ports: Sequence[int] = (0, 0, 0, 0),
+        ports: Sequence[int] = (0,) * len(PORTS),
     ):
         self._cleanup = contextlib.ExitStack()
         self._host, self._public_host = host, public_host
@@ -61,6 +68,9 @@ class World(contextlib.AbstractContextManager["World"]):
         self.photos = PhotoServer(shelf, self.faults, self.violations)
         self.accounts = Accounts(self.faults, self.violations)
         self.drive = Drive(self.accounts.tokens, self.faults, self.violations, keep_bytes=keep_bytes)
+        self.yandex_accounts = YandexAccounts(self.faults, self.violations)
+        self.yandex = Disk(self.yandex_accounts.tokens, self.faults, self.violations, keep_bytes=keep_bytes)
+        self.yandex_uploader = Uploader(self.yandex, self.faults, self.violations)
         self._servers = self._make_servers(ports)
         if photos is not None:
             self.archive = self.gallery.add("Sandbox gallery", photos)
@@ -80,6 +90,7 @@ class World(contextlib.AbstractContextManager["World"]):
     def environment(self) -> dict[str, str]:
         """Return what points `web` and `worker` at this world."""
         client, secret = next(iter(self.accounts.clients.items()))
+        yandex_client, yandex_secret = next(iter(self.yandex_accounts.clients.items()))
         hosts = ",".join(dict.fromkeys(server.url.split("/")[2].rpartition(":")[0] for server in self._servers))
         environment = {
             "GALLERY_BASE_URL": self.gallery.url,
@@ -89,6 +100,10 @@ class World(contextlib.AbstractContextManager["World"]):
             "GOOGLE_TOKEN_URI": f"{self.accounts.url}/token",
             "GOOGLE_REVOKE_URI": f"{self.accounts.url}/revoke",
             "GOOGLE_API_URL": self.drive.url,
+            "YANDEX_CLIENT_ID": yandex_client,
+            "YANDEX_CLIENT_SECRET": yandex_secret,
+            "YANDEX_OAUTH_URL": self.yandex_accounts.url,
+            "YANDEX_API_URL": self.yandex.url,
             "REDIRECT_HOSTS": hosts,
             "CORS_HOSTS": hosts,
             "PHOTO_HOSTS": hosts,
@@ -97,13 +112,17 @@ class World(contextlib.AbstractContextManager["World"]):
         return environment | ({"CA_BUNDLE": self.bundle} if self.bundle else {})
 
     def _make_servers(self, ports: Sequence[int]) -> list[Server]:
-        # Photos have another host name than lists have, as in reality; on loopback that is its other name.
-        photo_host = self._public_host or ("localhost" if self._host == "127.0.0.1" else self._host)
+        # Photos have another host name than lists have, and so have Disk's uploads, as in reality; on loopback that is
+        # its other name.
+        other_host = self._public_host or ("localhost" if self._host == "127.0.0.1" else self._host)
         services: list[tuple[Service, str]] = [
             (self.gallery, self._public_host),
-            (self.photos, photo_host),
+            (self.photos, other_host),
             (self.accounts, self._public_host),
             (self.drive, self._public_host),
+            (self.yandex_accounts, self._public_host),
+            (self.yandex, self._public_host),
+            (self.yandex_uploader, other_host),
         ]
         servers = []
         for (service, name), port in zip(services, ports, strict=True):
@@ -111,4 +130,5 @@ class World(contextlib.AbstractContextManager["World"]):
             service.url = server.url
             servers.append(server)
         self.gallery.photo_url = self.photos.url
+        self.yandex.upload_url = self.yandex_uploader.url
         return servers

@@ -10,12 +10,16 @@ from fastapi import FastAPI
 
 from common.clouds import CLOUDS
 from common.clouds.base import CloudAuth
-from common.errors import Reason
+from common.errors import Reason, Transient
 from common.httpclient import HttpClient
+from common.progress import Progress
 from common.publisher import Publisher
 from common.settings import WebSettings, let_oauthlib_speak_http
-from web import callback, cancel, cloud_archive, operations, problems
+from web import callback, cancel, cloud_archive, operations, problems, status
 from web.middleware import AccessLog, BodyLimit, Cors
+from web.news import News, Reader, Teller
+from web.rate_limit import RateLimit
+from web.request_id import LastResort, RequestId
 
 logger = logging.getLogger("web")
 
@@ -34,17 +38,46 @@ class Broker(callback.Publishes, Protocol):
         ...
 
 
+class ReadsNews(Protocol):
+    """What reads the news, like `web.news.Reader`."""
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether the past has been read."""
+        ...
+
+    def start(self) -> None:
+        """Begin to read."""
+        ...
+
+    def close(self) -> None:
+        """Read no more."""
+        ...
+
+
 def create_app(settings: WebSettings) -> FastAPI:
     """Return the application for these settings, with the real broker."""
-    return wire(settings, Publisher(settings.rabbitmq_url, "cloud_archive web"))
+    publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
+    news = News()
+    return wire(settings, publisher, news, Teller(publisher, news).tell, Reader(settings.rabbitmq_url, news))
 
 
-def wire(settings: WebSettings, broker: Broker, now: Callable[[], float] = time.time) -> FastAPI:
+def wire(
+    settings: WebSettings,
+    broker: Broker,
+    news: News,
+    tell: Callable[[Progress], None],
+    reader: ReadsNews,
+    now: Callable[[], float] = time.time,
+) -> FastAPI:
     """Put the application together.
 
     Args:
         settings: of this process.
         broker: where jobs go; closed with the application.
+        news: what is known of jobs.
+        tell: tells every replica of a change.
+        reader: reads what the others tell, as long as the application lives.
         now: Unix time in seconds.
     """
     if settings.allow_local_network:
@@ -53,8 +86,15 @@ def wire(settings: WebSettings, broker: Broker, now: Callable[[], float] = time.
 
     @asynccontextmanager
     async def live(_app: FastAPI) -> AsyncIterator[None]:
+        reader.start()
         yield
+        reader.close()
         broker.close()
+
+    def check_ready() -> None:
+        broker.check()
+        if not reader.is_caught_up:
+            raise Transient(Reason.TRY_LATER, "the past is still being read")
 
     app = FastAPI(
         title="cloud_archive",
@@ -68,20 +108,26 @@ def wire(settings: WebSettings, broker: Broker, now: Callable[[], float] = time.
     )
     clouds = _open_clouds(settings)
     app.include_router(cloud_archive.make_router(settings, clouds, now))
-    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, now)))
+    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, tell, now)))
     app.include_router(cancel.make_router(settings.sealer, broker))
-    app.include_router(operations.make_router(operations.Readiness(broker.check)))
+    app.include_router(status.make_router(settings.sealer, news))
+    app.include_router(operations.make_router(operations.Readiness(check_ready)))
     problems.install(app)
     # The last one added is the first one met.
+    app.add_middleware(LastResort)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute)
     app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
     app.add_middleware(AccessLog)
+    app.add_middleware(RequestId)
     return app
 
 
 def _open_clouds(settings: WebSettings) -> dict[str, CloudAuth]:
     """Return the auth half of every cloud that the settings offer."""
-    http = HttpClient(connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER)
+    http = HttpClient(
+        connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER, local=settings.allow_local_network
+    )
     return {
         cloud.name: cloud.auth(settings.clouds[cloud.name], http) for cloud in CLOUDS if cloud.name in settings.clouds
     }

@@ -13,11 +13,13 @@ from fastapi import APIRouter, Request, Response
 
 from common.archive_job import ArchiveJob, grant_context
 from common.clouds.base import CloudAuth
-from common.errors import ArchiveError
+from common.errors import ArchiveError, Reason
 from common.links import LinkRefused, check_link
+from common.progress import Progress, State
 from common.settings import WebSettings
 from common.topology import EXCHANGE, JOB_KEY
 from web.cloud_archive import callback_uri
+from web.news import News
 from web.outcomes import Outcomes
 from web.pages import HEADERS, void_page
 from web.problems import describe
@@ -41,6 +43,8 @@ class Callback:
         settings: of this process.
         clouds: the auth half of every configured cloud, by its name.
         publisher: puts jobs into the queue.
+        news: what is known of jobs, from every replica.
+        tell: tells every replica of a change.
         now: Unix time in seconds.
     """
 
@@ -49,11 +53,15 @@ class Callback:
         settings: WebSettings,
         clouds: Mapping[str, CloudAuth],
         publisher: Publishes,
+        news: News,
+        tell: Callable[[Progress], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._clouds = clouds
         self._publisher = publisher
+        self._news = news
+        self._tell = tell
         self._now = now
         self._outcomes = Outcomes()
 
@@ -71,6 +79,10 @@ class Callback:
         if len(answer) != len(query):
             raise PromiseVoid("a parameter stands twice")
         promise = self._open(cloud_type, answer.pop("state", ""))
+        known = self._news.find(promise.job_id)
+        if known and not known.may_begin_anew:
+            # The same answer came before, to whatever replica: the code is used up, the job is on its way.
+            return promise.success_link
         brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
         kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, cloud_type, answer))
         return promise.success_link if kept else promise.fail_link
@@ -93,12 +105,31 @@ class Callback:
             self._keep(promise, cloud_type, answer)
         except ArchiveError as error:
             logger.warning("archive not begun", extra={**about, "reason": error.reason, "detail": error.detail})
+            self._report(promise, cloud_type, State.FAILED, error.reason)
             return False
         except Exception:  # whatever broke, the guest must get somewhere
             logger.exception("archive not begun", extra=about)
+            self._report(promise, cloud_type, State.FAILED, Reason.TRY_LATER)
             return False
         logger.info("archive begun", extra={**about, "archive_type": promise.archive_type})
+        self._report(promise, cloud_type, State.QUEUED, "")
         return True
+
+    def _report(self, promise: Promise, cloud_type: str, state: State, reason: str) -> None:
+        now = self._now()
+        self._tell(
+            Progress(
+                job_id=promise.job_id,
+                cloud_type=cloud_type,
+                archive_type=promise.archive_type,
+                gallery_name=promise.gallery_name,
+                state=state,
+                reason=reason,
+                created_at=promise.issued_at,
+                updated_at=now,
+                finished_at=now if state.is_final else 0.0,
+            )
+        )
 
     def _keep(self, promise: Promise, cloud_type: str, answer: Mapping[str, str]) -> None:
         redirect_uri = callback_uri(self._settings, cloud_type)

@@ -40,6 +40,7 @@ def make_router(sealer: Sealer, publisher: Publishes) -> APIRouter:
         response_model=CancelAnswer,
         responses={
             404: describe("No such archive."),
+            429: describe("Too many requests from one address; Retry-After says when to come back."),
             503: describe("No worker can be told right now."),
             "default": describe("Anything else."),
         },

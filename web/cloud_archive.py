@@ -74,6 +74,7 @@ def make_router(
             200: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}},
             413: describe("The body is larger than 16 KiB."),
             422: describe("The body is not JSON, or a field cannot be used."),
+            429: describe("Too many requests from one address; Retry-After says when to come back."),
         },
     )
     def post_cloud_archive(

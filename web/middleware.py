@@ -14,6 +14,9 @@ from web.problems import problem_response
 logger = logging.getLogger("web.access")
 
 LONGEST_BODY = 16 * 1024
+# What a page may send besides what every page may, and what it may read of our answers.
+_SENT = "Content-Type, Idempotency-Key, If-None-Match, Traceparent, X-Request-ID"
+_READ = "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 
@@ -68,7 +71,7 @@ class Cors:
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             asked = {
                 "Access-Control-Allow-Methods": "GET, POST",
-                "Access-Control-Allow-Headers": "Content-Type",
+                "Access-Control-Allow-Headers": _SENT,
                 "Access-Control-Max-Age": "600",
             }
             answer = Response(status_code=204, headers={**allowance, **(asked if allowance else {}), "Vary": "Origin"})
@@ -78,7 +81,7 @@ class Cors:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told = MutableHeaders(scope=message)
-                told.update(allowance)
+                told.update({**allowance, "Access-Control-Expose-Headers": _READ} if allowance else {})
                 told.add_vary_header("Origin")
             await send(message)
 

@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from common.logs import line_context
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -27,6 +29,7 @@ class Problem(BaseModel):
     status: int = Field(examples=[422])
     detail: str = Field(examples=["The request has fields that cannot be used."])
     code: str = Field(examples=["invalid_request"])
+    instance: str = Field(examples=["b1946ac92492d2347c6235b4d2611184"])
     errors: list[FieldProblem] = []
 
 
@@ -47,6 +50,7 @@ def problem_response(
     code: str,
     detail: str,
     *,
+    kind: str = "about:blank",
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
@@ -56,16 +60,19 @@ def problem_response(
         status: of HTTP.
         code: one stable word for programs.
         detail: one sentence for people.
+        kind: URI of the kind of problem. By default it means what its status means, and `code` says the rest:
+            RFC 9457, section 4.2.1.
         errors: what is wrong with single fields.
         headers: to go with it.
     """
-    # about:blank: the problem means what its status means, and `code` says the rest (RFC 9457, section 4.2.1).
     problem = Problem(
-        type="about:blank",
+        type=kind,
         title=_TITLES.get(status) or HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         code=code,
+        # This request's id, by which we find it in our logs.
+        instance=line_context.get().get("request_id", ""),
         errors=list(errors),
     )
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
@@ -101,10 +108,6 @@ def install(app: FastAPI) -> None:
             return _not_json()
         code, detail = _DETAILS.get(error.status_code, ("error", "The request could not be done."))
         return problem_response(error.status_code, code, detail, headers=error.headers)
-
-    @app.exception_handler(Exception)
-    def _(_request: Request, _error: Exception) -> JSONResponse:
-        return problem_response(500, "internal_error", "Something is broken on our side.")
 
 
 # Python 3.13 renamed them after RFC 9110; one answer for every Python.

@@ -12,7 +12,7 @@ from common.errors import ArchiveError, InventoryStale, PhotoRejected, Postponed
 from worker.manifest import Manifest
 from worker.retry import Patience, RetryPolicy
 from worker.round import Round, copy_round
-from worker.stopping import Signals
+from worker.stopping import Interrupted, Signals
 from worker.transfer import copy_photo
 
 logger = logging.getLogger(__name__)
@@ -34,13 +34,16 @@ class Tally:
         skipped: were in the cloud before this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
-        crowded: whether somebody else may copy the same archive at the same time.
+        crowded: whether there may be doubles that no look has shown yet: somebody else may copy the same archive at the
+            same time, or the listing lags behind.
+        folder_url: where the guest opens the gallery's folder, once there is one.
     """
 
     skipped: set[str] = field(default_factory=set)
     arrived: dict[str, StoredPhoto] = field(default_factory=dict)
     rejected: Rejected = field(default_factory=dict)
     crowded: bool = False
+    folder_url: str = ""
 
 
 def archive_key(job: ArchiveJob) -> str:
@@ -129,7 +132,7 @@ class Archive:
         """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
         try:
             inventory = self._storage.take_inventory(self._key)
-        except ArchiveError as error:
+        except (ArchiveError, Interrupted) as error:
             logger.info("there was no last look: %s", error)
         else:
             self._tally.skipped |= {key for key, copies in self._stored(inventory).items() if copies}
@@ -146,7 +149,12 @@ class Archive:
             self._tally.crowded = True
             self._policy.persist(lambda: self._storage.join_albums(inventory))
             inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
+        self._note_folder(inventory)
         return inventory
+
+    def _note_folder(self, inventory: Inventory) -> None:
+        folder = inventory.albums.get(album_key(()))
+        self._tally.folder_url = folder.url if folder else ""
 
     def _stored(self, inventory: Inventory) -> dict[str, list[StoredPhoto]]:
         """Return the copies there are of every listed photo, as it is listed now."""
@@ -166,13 +174,20 @@ class Archive:
 
     def _compare(self, inventory: Inventory) -> list[Photo]:
         """Return what is still to be copied, what failed before last; removes what is there twice."""
-        missing = []
+        missing, lags = [], False
         for key, copies in self._stored(inventory).items():
             # Whoever else removes doubles at the same time keeps the same one.
             for double in sorted(copies, key=lambda item: item.id)[1:]:
                 self._remove(double)
-            if not copies and key not in self._tally.rejected and not self._has_arrived(key):
+            if copies or key in self._tally.rejected:
+                continue
+            if self._has_arrived(key):
+                lags = True
+            else:
                 missing.append(self._photos[key])
+        if missing and lags:
+            # It may not show our own folders either; then they are made anew, and joined when it has caught up.
+            self._tally.crowded = True
         return sorted(missing, key=lambda photo: photo.key in self._hopeless)
 
     def _remove(self, double: StoredPhoto) -> None:
@@ -198,6 +213,7 @@ class Archive:
     def _copy(self, missing: Collection[Photo], inventory: Inventory) -> Round:
         albums = {photo.album for photo in missing}
         self._policy.persist(lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory))
+        self._note_folder(inventory)
 
         def copy_one(photo: Photo, signals: Signals) -> StoredPhoto:
             return self._copy_one(photo, inventory.albums[album_key(photo.album)], signals)

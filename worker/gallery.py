@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from common.archive_job import ArchiveJob
 from common.clouds.base import Photo
-from common.errors import PhotoRejected, Reason, Transient
+from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient, Incoming
 from common.links import LinkRefused, check_link
 from common.sealing import Secret
@@ -71,7 +71,7 @@ class Gallery:
 
         Raises:
             Transient: neither host gives it.
-            PhotoRejected: its host is not one photos may be read from.
+            PhotoRejected: its host is not one photos may be read from, or not on the public internet.
         """
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if offset:
@@ -112,7 +112,7 @@ class Gallery:
         for hop in range(1 + MOST_REDIRECTS):
             if hop or not trusted:
                 self._check(url)
-            incoming = self._http.open("GET", url, headers=headers)
+            incoming = self._open(url, headers, trusted=trusted and not hop)
             if incoming.status in (200, 206):
                 return incoming
             incoming.close()
@@ -122,6 +122,15 @@ class Gallery:
                 raise Transient(reason, f"the gallery answered {incoming.status}")
             url = _join(url, target)
         raise Transient(Reason.PHOTO_UNAVAILABLE, "the gallery leads in a circle")
+
+    def _open(self, url: str, headers: Mapping[str, str], *, trusted: bool) -> Incoming:
+        try:
+            return self._http.open("GET", url, headers=headers)
+        except AddressRefused as refused:
+            # Where our own base address leads is no photo's fault.
+            if trusted:
+                raise
+            raise PhotoRejected(Reason.URL_NOT_ALLOWED, refused.detail) from None
 
     def _check(self, url: str) -> None:
         try:

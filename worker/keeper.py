@@ -8,6 +8,7 @@ from typing import Protocol
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.errors import ArchiveError, Reason, Transient
+from common.progress import Progress, State
 from worker.gallery import Gallery
 from worker.slice import Outcome
 from worker.stopping import Signals
@@ -47,15 +48,22 @@ class Keeper:
         work: works one slice of a job; returns the job as it must travel on, and how the slice ended.
         gallery: is told of the end.
         queue: where jobs go on.
+        report: tells those who watch of a change.
         now: Unix time in seconds.
     """
 
     def __init__(
-        self, work: WorkSlice, gallery: Gallery, queue: JobQueue, now: Callable[[], float] = time.time
+        self,
+        work: WorkSlice,
+        gallery: Gallery,
+        queue: JobQueue,
+        report: Callable[[Progress], None],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._work = work
         self._gallery = gallery
         self._queue = queue
+        self._report = report
         self._now = now
 
     def keep(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
@@ -76,26 +84,34 @@ class Keeper:
             return
         job, outcome = self._work(job, returns, signals)
         if outcome.waits_for and self._wait(job, outcome.waits_for):
-            return
-        if not outcome.ended and not outcome.waits_for:
+            self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
+        elif not outcome.ended and not outcome.waits_for:
             self._queue.put_behind(job)
-            return
-        if job.course.told:
-            return
-        reason = outcome.waits_for.reason if outcome.waits_for else job.course.reason
+        elif not job.course.told:
+            self._end(job, outcome)
+
+    def _end(self, job: ArchiveJob, outcome: Outcome) -> None:
+        """Say that an archive has ended, to those who watch it and to the gallery."""
+        failure = outcome.waits_for
+        reason = str(failure.reason) if failure else job.course.reason
+        progress = outcome.meter.read(_final_state(reason), reason, failure.detail if failure else outcome.detail)
+        if not reason and not progress.photos_total:
+            progress = replace(progress, reason=Reason.GALLERY_EMPTY)
+        self._report(progress)
         logger.info(
             "an archive ended",
             extra={
                 "job": job.id,
-                "copied": job.course.copied,
+                "state": str(progress.state),
+                "copied": progress.photos_copied,
                 "failed": job.course.failed_photos,
                 "slices": job.course.slices,
-                "reason": str(reason),
+                "reason": reason,
             },
         )
         # Without a list there is no count, and nothing to tell.
         if outcome.has_count:
-            course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=str(reason))
+            course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=reason)
             self._tell(replace(job, course=course))
 
     def _tell(self, job: ArchiveJob) -> None:
@@ -123,3 +139,9 @@ class Keeper:
         logger.info("a job waits: %s", error, extra={"job": job.id, "level": level})
         self._queue.let_wait(replace(job, course=course), level)
         return True
+
+
+def _final_state(reason: str) -> State:
+    if reason == Reason.CANCELLED:
+        return State.CANCELLED
+    return State.FAILED if reason else State.DONE

@@ -12,6 +12,7 @@ from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejecte
 from worker.archive import Archive, Tally
 from worker.gallery import Gallery
 from worker.manifest import Manifest
+from worker.meter import Meter
 from worker.photo_stream import GalleryStream
 from worker.retry import RetryPolicy
 from worker.stopping import Cause, Interrupted, Signals
@@ -31,12 +32,16 @@ class Outcome:
         ended: whether nothing is left to copy, or nothing can be.
         waits_for: what keeps it from going on now, if anything does.
         has_count: whether the gallery listed its photos, so that it can be told how many failed.
+        meter: reads how far it came.
+        detail: one line for people, when the job ended early.
     """
 
     course: Course
     ended: bool
     waits_for: ArchiveError | None
     has_count: bool
+    meter: Meter
+    detail: str = ""
 
 
 class Slice:
@@ -50,6 +55,9 @@ class Slice:
         photos: at a time.
         seconds: how long it may work.
         signals: end the work.
+
+    Attributes:
+        meter: reads how far it has come, on any thread.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class Slice:
         self._seconds = seconds
         self._signals = signals
         self._tally = _read_tally(job.course)
+        self.meter = Meter(job, self._tally)
         self._manifest: Manifest | None = None
         self._archive = Archive(
             job,
@@ -96,6 +105,7 @@ class Slice:
         try:
             with self._limited():
                 self._manifest = self._policy.persist(self._fetch_manifest)
+                self.meter.open(self._manifest)
                 if self._job.course.told:
                     self._archive.remove_doubles(self._manifest)
                     return self._outcome(ended=True)
@@ -105,7 +115,7 @@ class Slice:
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
             logger.warning("the job stops: %s", stopped, extra={"job": self._job.id})
-            return self._stop_short(stopped.reason)
+            return self._stop_short(stopped.reason, stopped.detail)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:
             return self._leave(error)
         return self._outcome(ended=True)
@@ -127,10 +137,10 @@ class Slice:
         except (ArchiveError, Interrupted) as error:
             logger.warning("there was no look for doubles: %s", error, extra={"job": self._job.id})
 
-    def _stop_short(self, reason: Reason) -> Outcome:
+    def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
             self._archive.look_last()
-        return self._outcome(ended=True, reason=reason)
+        return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
     def _renew(self, stored: int) -> Outcome:
         """Give a message that came back often another life, as long as more arrived in its last one."""
@@ -172,9 +182,11 @@ class Slice:
             waiting_since=0 if arrived else before.waiting_since,
             reason=reason or "",
             crowded=before.crowded or tally.crowded,
+            skipped=self.meter.skipped,
+            started_at=self.meter.started_at,
             told=before.told,
         )
-        return Outcome(course, ended, waits_for, has_count=self._manifest is not None)
+        return Outcome(course, ended, waits_for, has_count=self._manifest is not None, meter=self.meter)
 
     def _count_failed(self) -> int:
         """Return how many of the listed photos are not in the cloud, for whatever reason."""

@@ -2,8 +2,9 @@
 
 from common.clouds.base import Cloud
 from common.clouds.google_drive import GOOGLE_DRIVE
+from common.clouds.yandex_disk import YANDEX_DISK
 
-CLOUDS: tuple[Cloud, ...] = (GOOGLE_DRIVE,)
+CLOUDS: tuple[Cloud, ...] = (GOOGLE_DRIVE, YANDEX_DISK)
 
 
 def find_cloud(name: str) -> Cloud | None:

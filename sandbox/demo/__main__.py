@@ -22,7 +22,7 @@ from sandbox.google.browser import PageError
 from sandbox.world import World
 
 # Operations that happen once per photo, so that there is a middle for a fault to strike in.
-_PER_PHOTO = ("photo", "upload", "initiate")
+_PER_PHOTO = ("photo", "upload", "initiate", "yandex_link", "yandex_upload")
 
 
 def main() -> int:

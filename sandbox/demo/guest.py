@@ -47,7 +47,16 @@ def _google_drive(world: World) -> Account:
     return Account(world.accounts.consent, account.tree, arrived)
 
 
-CLOUDS: Mapping[str, Callable[[World], Account]] = {"google_drive": _google_drive}
+def _yandex_disk(world: World) -> Account:
+    account, links = world.yandex.account(), world.yandex.links
+
+    def arrived() -> int:
+        return sum(file.size for file in account.files()) + links.arriving()
+
+    return Account(world.yandex_accounts.consent, account.tree, arrived)
+
+
+CLOUDS: Mapping[str, Callable[[World], Account]] = {"google_drive": _google_drive, "yadisk": _yandex_disk}
 
 
 def draw_photos(count: int, size: int) -> list[Picture]:

@@ -3,8 +3,6 @@
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
 
-import base64
-import binascii
 import html
 import re
 import urllib.parse
@@ -13,9 +11,11 @@ from typing import Any
 
 from sandbox.faults import Faults
 from sandbox.google import browser
-from sandbox.google.tokens import Grant, InvalidGrant, Tokens
-from sandbox.message import Reply, Request, html_reply, json_reply, text_reply
+from sandbox.google.tokens import Tokens
+from sandbox.message import Reply, Request, html_reply, json_reply
+from sandbox.oauth import boxes, credentials, has_good_challenge, is_allowed_redirect, send_to
 from sandbox.service import Route, Service
+from sandbox.tokens import Grant, InvalidGrant
 
 ISSUER = "https://accounts.google.com"
 _PAGE = """
@@ -114,7 +114,7 @@ class Accounts(Service):
         page = _PAGE.format(
             client=html.escape(asked["client_id"]),
             login=html.escape(asked.get("login_hint") or "guest"),
-            scopes=_boxes(asked["scope"].split()),
+            scopes=boxes(asked["scope"].split()),
             asked=html.escape(request.query_string),
         )
         return html_reply("Sign in with Google", page)
@@ -126,25 +126,19 @@ class Accounts(Service):
             "400: invalid_request (a parameter twice)": len(names) == len(set(names)),
             "401: invalid_client": asked.get("client_id") in self.clients,
             "400: invalid_request (response_type)": asked.get("response_type") == "code",
-            "400: redirect_uri_mismatch": _is_allowed_redirect(asked.get("redirect_uri", "")),
+            "400: redirect_uri_mismatch": is_allowed_redirect(asked.get("redirect_uri", "")),
             "400: invalid_scope": bool(asked.get("scope", "").split()),
             "400: invalid_request (access_type)": asked.get("access_type", "online") in ("online", "offline"),
-            "400: invalid_request (PKCE)": self._is_good_challenge(asked),
+            "400: invalid_request (PKCE)": has_good_challenge(asked, needed=self.need_pkce),
         }
         return next((text for text, good in checks.items() if not good), "")
-
-    def _is_good_challenge(self, asked: dict[str, str]) -> bool:
-        challenge = asked.get("code_challenge", "")
-        if not challenge:
-            return not self.need_pkce
-        return asked.get("code_challenge_method") == "S256" and bool(re.fullmatch(r"[A-Za-z0-9_-]{43}", challenge))
 
     def _decide(self, request: Request) -> Reply:
         pressed = urllib.parse.parse_qs(request.content().decode(), keep_blank_values=True)
         asked = dict(urllib.parse.parse_qsl(pressed["asked"][0], keep_blank_values=True))
         answer: dict[str, str] = {"state": asked["state"]} if "state" in asked else {}
         if pressed.get("answer") != ["allow"]:
-            return _send_to(asked["redirect_uri"], {"error": "access_denied", **answer})
+            return send_to(asked["redirect_uri"], {"error": "access_denied", **answer})
         scopes = tuple(each for each in asked["scope"].split() if each in pressed.get("scope", []))
         prompt = asked.get("prompt", "").split()
         grant = Grant(
@@ -158,11 +152,11 @@ class Accounts(Service):
         if self.iss is not None:
             answer["iss"] = self.iss
         answer |= {"code": self.tokens.issue_code(grant, prompted="consent" in prompt), "scope": " ".join(scopes)}
-        return _send_to(asked["redirect_uri"], {**answer, "authuser": "0", "prompt": "consent"})
+        return send_to(asked["redirect_uri"], {**answer, "authuser": "0", "prompt": "consent"})
 
     def _give_token(self, request: Request) -> Reply:
         form = request.form()
-        client, secret = _credentials(request, form)
+        client, secret = credentials(request, form)
         if client not in self.clients or self.clients[client] != secret:
             return self.refuse(401, "invalid_client", "The OAuth client was not found.")
         try:
@@ -207,36 +201,3 @@ class Accounts(Service):
             return self.refuse(400, "invalid_token", "Token expired or revoked")
         self.tokens.revoke(*owner)
         return json_reply({})
-
-
-def _boxes(scopes: list[str]) -> str:
-    # Boxes to tick appear with two scopes or more:
-    # https://developers.google.com/identity/protocols/oauth2/resources/granular-permissions
-    kind = 'type="checkbox" checked' if len(scopes) > 1 else 'type="hidden"'
-    names = [html.escape(each) for each in scopes]
-    return "".join(f'<li><input {kind} name="scope" value="{name}">{name}</li>' for name in names)
-
-
-def _is_allowed_redirect(uri: str) -> bool:
-    parts = urllib.parse.urlsplit(uri)
-    # Loopback may be plain; fragments, user-info and wildcards are never allowed.
-    # https://developers.google.com/identity/protocols/oauth2/web-server#uri-validation
-    secure = parts.scheme == "https" or (parts.scheme == "http" and bool(parts.hostname))
-    return secure and not parts.fragment and "@" not in parts.netloc and "*" not in uri and ".." not in parts.path
-
-
-def _credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:
-    kind, _, packed = (request.headers.get("Authorization") or "").partition(" ")
-    if kind.lower() != "basic":
-        return form.get("client_id", ""), form.get("client_secret", "")
-    try:
-        client, _, secret = base64.b64decode(packed, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return urllib.parse.unquote(client), urllib.parse.unquote(secret)
-
-
-def _send_to(redirect_uri: str, answer: dict[str, str]) -> Reply:
-    reply = text_reply("", 302)
-    reply.headers["Location"] = f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urllib.parse.urlencode(answer)}"
-    return reply

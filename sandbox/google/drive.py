@@ -11,15 +11,16 @@ from sandbox.google import fields
 from sandbox.google.caller import FILE_SCOPE, FULL_SCOPE, Caller
 from sandbox.google.drive_faults import DRIVE_ACTIONS
 from sandbox.google.errors import Refused, error_reply, unauthenticated
-from sandbox.google.items import Account, Content, Item, new_id, now
+from sandbox.google.items import Account, Item, new_id, now
 from sandbox.google.listing import Listing
-from sandbox.google.pace import Pace
 from sandbox.google.resource import check_metadata, make_item, show, write_properties
 from sandbox.google.routes import routes
 from sandbox.google.tokens import Tokens
 from sandbox.google.uploads import Plan, Uploads
 from sandbox.message import Reply, Request, json_reply
+from sandbox.pace import Pace
 from sandbox.service import Service
+from sandbox.tree import Content
 
 DEFAULT_FIELDS = "kind,id,name,mimeType"
 _DRIVE_SCOPES = {FILE_SCOPE, FULL_SCOPE}

@@ -7,17 +7,11 @@ from sandbox.actions import Action, Strike
 from sandbox.google.errors import error_reply, unauthenticated
 from sandbox.google.session import Session
 from sandbox.message import Reply
-from sandbox.photos import BODY_ACTIONS, corrupt
+from sandbox.photos import BODY_ACTIONS
+from sandbox.uploads import corrupt_either, keep_part
 
 if TYPE_CHECKING:
     from sandbox.google.drive import Drive
-
-
-def keep_part(strike: Strike) -> Reply:
-    """Take the whole body, keep only the beginning, never all of it."""
-    length = strike.request.body.length or 0
-    strike.request.keep_only = min(strike.fault.get("bytes", length // 2), max(length - 1, 0))
-    return strike.go()
 
 
 def hide_range(strike: Strike) -> Reply:
@@ -81,24 +75,6 @@ def say_taken(_strike: Strike) -> Reply:
 def say_unusable(_strike: Strike) -> Reply:
     """Refuse the id: it was never handed out."""
     return error_reply(400, "fileIdNotUsable")
-
-
-def corrupt_either(strike: Strike) -> Reply:
-    """Flip one byte: of an upload on its way in, of a download on its way out."""
-    if strike.request.operation != "upload":
-        return corrupt(strike)
-    body = strike.request.body
-    read, at = body.read, strike.fault.get("at", 0)
-
-    def read_wrong(size: int = 65536) -> bytes:
-        before = body.taken
-        piece = bytearray(read(size))
-        if before <= at < before + len(piece):
-            piece[at - before] ^= 0xFF
-        return bytes(piece)
-
-    body.read = read_wrong  # type: ignore[method-assign]
-    return strike.go()
 
 
 def leave_to_list(strike: Strike) -> Reply:

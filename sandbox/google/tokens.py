@@ -1,70 +1,24 @@
-"""Who may do what: codes, access tokens, refresh tokens. Knows no HTTP."""
+"""Google's codes and tokens: refresh tokens that stay as they are, a hundred of them. Knows no HTTP."""
 
-import base64
-import hashlib
 import secrets
-import threading
 import time
-from dataclasses import dataclass, field
 
-_CODE_SECONDS = 600
+from sandbox import tokens
+from sandbox.tokens import Grant, InvalidGrant, Token, check_verifier, is_of
+
 # "100 Google Accounts per refresh token per OAuth client": the oldest is dropped silently.
 # https://developers.google.com/identity/protocols/oauth2#expiration
 _MOST_REFRESH_TOKENS = 100
 
 
-class InvalidGrant(Exception):
-    """A code or a refresh token is no good; the text is Google's description."""
+class Tokens(tokens.Tokens[Grant]):
+    """Every code and token there is. Thread-safe."""
 
-
-@dataclass
-class Grant:
-    """What one guest allowed one client."""
-
-    client: str
-    login: str
-    scopes: tuple[str, ...]
-    offline: bool
-    redirect_uri: str
-    challenge: str = ""
-    fresh: bool = True
-    expires: float = field(default_factory=lambda: time.monotonic() + _CODE_SECONDS)
-
-
-@dataclass
-class Token:
-    """An access token."""
-
-    text: str
-    client: str
-    login: str
-    scopes: tuple[str, ...]
-    expires: float
-    forced: bool = False  # ended before its time: its bearer could not know
-    revoked: bool = False
-
-    def is_live(self) -> bool:
-        """Tell whether it may still be used."""
-        return not (self.forced or self.revoked) and time.monotonic() < self.expires
-
-
-class Tokens:
-    """Every code and token there is. Thread-safe.
-
-    Attributes:
-        ttl: Seconds an access token lives.
-        exchanges: How often a code was brought.
-        refreshes: How often a refresh token was brought.
-    """
+    access_prefix = "ya29."
+    lasting_prefix = "1//0"
 
     def __init__(self) -> None:
-        self.ttl: float = 3599
-        self.exchanges = 0
-        self.refreshes = 0
-        self._guard = threading.Lock()
-        self._codes: dict[str, Grant] = {}
-        self._access: dict[str, Token] = {}
-        self._refresh: dict[str, Grant] = {}
+        super().__init__()
         self._consented: set[tuple[str, str]] = set()
 
     def issue_code(self, grant: Grant, *, prompted: bool) -> str:
@@ -101,7 +55,7 @@ class Tokens:
                 raise InvalidGrant("Malformed auth code." if "/" not in code else "Bad Request")
             if grant.redirect_uri != redirect_uri:
                 raise LookupError(redirect_uri)
-            _check_verifier(grant.challenge, verifier)
+            check_verifier(grant.challenge, verifier)
             del self._codes[code]
             return self._issue(grant.client, grant.login, grant.scopes), self._lasting(grant) if grant.fresh else None
 
@@ -118,31 +72,11 @@ class Tokens:
                 raise InvalidGrant("Token has been expired or revoked.")
             return self._issue(grant.client, grant.login, grant.scopes)
 
-    def find(self, text: str) -> Token | None:
-        """Return an access token, live or not; None if there never was one."""
-        with self._guard:
-            return self._access.get(text)
-
-    def expire(self, login: str | None = None) -> None:
-        """End the access tokens there are, of everybody or of one guest."""
-        with self._guard:
-            for token in self._access.values():
-                token.forced = token.forced or login in (None, token.login)
-
     def revoke(self, login: str, client: str | None = None) -> None:
         """End every token of a guest, for one client or for all."""
+        super().revoke(login, client)
         with self._guard:
-            for token in self._access.values():
-                token.revoked = token.revoked or _of(token, login, client)
-            self._refresh = {text: each for text, each in self._refresh.items() if not _of(each, login, client)}
             self._consented = {pair for pair in self._consented if pair[1] != login or client not in (None, pair[0])}
-
-    def owner(self, text: str) -> tuple[str, str] | None:
-        """Return the guest and the client an access or refresh token belongs to."""
-        with self._guard:
-            token = self._access.get(text)
-            found = token if token and not token.revoked else self._refresh.get(text)
-            return (found.login, found.client) if found else None
 
     def grant(self, client: str, login: str, scopes: tuple[str, ...]) -> tuple[Token, str]:
         """Return tokens without any consent: what a client written elsewhere has in its configuration."""
@@ -150,30 +84,8 @@ class Tokens:
             grant = Grant(client, login, scopes, offline=True, redirect_uri="")
             return self._issue(client, login, scopes), self._lasting(grant)
 
-    def _issue(self, client: str, login: str, scopes: tuple[str, ...]) -> Token:
-        token = Token("ya29." + secrets.token_urlsafe(48), client, login, scopes, time.monotonic() + self.ttl)
-        self._access[token.text] = token
-        return token
-
     def _lasting(self, grant: Grant) -> str:
-        text = "1//0" + secrets.token_urlsafe(48)
-        mine = [each for each, other in self._refresh.items() if _of(other, grant.login, grant.client)]
+        mine = [each for each, other in self._refresh.items() if is_of(other, grant.login, grant.client)]
         for oldest in mine[: max(len(mine) + 1 - _MOST_REFRESH_TOKENS, 0)]:
             del self._refresh[oldest]
-        self._refresh[text] = grant
-        return text
-
-
-def _of(each: Grant | Token, login: str, client: str | None) -> bool:
-    return each.login == login and client in (None, each.client)
-
-
-def _check_verifier(challenge: str, verifier: str | None) -> None:
-    if challenge and not verifier:
-        raise InvalidGrant("Missing code verifier.")
-    if verifier and not challenge:
-        raise InvalidGrant("code_verifier or verifier is not needed.")
-    if verifier:
-        digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-        if not 43 <= len(verifier) <= 128 or not secrets.compare_digest(digest, challenge):
-            raise InvalidGrant("Invalid code verifier.")
+        return super()._lasting(grant)

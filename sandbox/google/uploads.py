@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from sandbox.google.caller import Caller
 from sandbox.google.content_range import UNREADABLE, Span, find_breaches, read_query, read_span, tell_gap, tell_mismatch
 from sandbox.google.errors import Refused, error_reply
-from sandbox.google.items import Content
 from sandbox.google.multipart import split_parts
 from sandbox.google.resource import check_metadata
 from sandbox.google.session import Overtaken, Session
 from sandbox.message import Dropped, Reply, Request, text_reply
+from sandbox.tree import Content
 
 if TYPE_CHECKING:
     from sandbox.google.drive import Drive

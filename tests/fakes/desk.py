@@ -1,6 +1,8 @@
 """A worker without its queue: jobs are delivered by hand, and what becomes of them lies on the desk."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from common.archive_job import ArchiveJob, grant_context
@@ -8,6 +10,7 @@ from common.clouds import CLOUDS
 from common.clouds.grant import Grant
 from common.errors import Reason
 from common.httpclient import HttpClient
+from common.progress import Progress
 from common.sealing import Secret, make_key
 from common.settings import WorkerSettings
 from sandbox.gallery import Archive
@@ -17,7 +20,12 @@ from worker.gallery import Gallery
 from worker.keeper import Keeper
 from worker.stopping import Signals
 
-SCOPE = "https://www.googleapis.com/auth/drive.file"
+# What a guest of each cloud allows, and where the world keeps its tokens and its client.
+SCOPES = {
+    "google_drive": ("https://www.googleapis.com/auth/drive.file",),
+    "yadisk": ("cloud_api:disk.write", "cloud_api:disk.read", "cloud_api:disk.info"),
+}
+ACCOUNTS = {"google_drive": "accounts", "yadisk": "yandex_accounts"}
 
 
 @dataclass
@@ -36,11 +44,30 @@ class Trays:
         self.waiting.append((job, level))
 
 
+class News:
+    """What was told of the jobs; nothing is told while they run, unless somebody looks."""
+
+    def __init__(self) -> None:
+        self.told: list[Progress] = []
+        self.watched: list[Callable[[], Progress]] = []
+
+    def tell(self, progress: Progress) -> None:
+        """Remember a change of state."""
+        self.told.append(progress)
+
+    @contextmanager
+    def watch(self, take_snapshot: Callable[[], Progress]) -> Iterator[None]:
+        """Remember what can be looked at."""
+        self.watched.append(take_snapshot)
+        yield
+
+
 class Desk:
     """Everything of a worker but its consumer, against a pretend world.
 
     Args:
         world: the gallery and the clouds.
+        cloud: the one that jobs go to, by its name.
         environ: settings besides the world's.
 
     Attributes:
@@ -48,8 +75,9 @@ class Desk:
         now: what the keeper takes for the time, Unix seconds.
     """
 
-    def __init__(self, world: World, **environ: str) -> None:
+    def __init__(self, world: World, cloud: str = "google_drive", **environ: str) -> None:
         self.world = world
+        self.cloud = cloud
         self.trays = Trays()
         self.now = time.time()
         quick = {"RETRY_BASE_SECONDS": "0.001", "RETRY_MAX_SECONDS": "0.002", "WORKER_PHOTOS": "4"}
@@ -59,25 +87,28 @@ class Desk:
         )
         settings = self.settings
         gallery = Gallery(
-            HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.GALLERY_UNAVAILABLE),
+            HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.GALLERY_UNAVAILABLE, local=True),
             base_url=settings.gallery_base_url,
             photo_hosts=settings.photo_hosts,
             done_url=settings.done_url,
             signing_secrets=settings.done_signing_secrets,
             local=settings.allow_local_network,
         )
-        cloud_http = HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE)
-        workshop = Workshop(settings, gallery, cloud_http)
-        self.keeper = Keeper(workshop.work, gallery, self.trays, lambda: self.now)
+        cloud_http = HttpClient(
+            connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True
+        )
+        self.news = News()
+        workshop = Workshop(settings, gallery, cloud_http, self.news)
+        self.keeper = Keeper(workshop.work, gallery, self.trays, self.news.tell, lambda: self.now)
 
     def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
         """Return the promise that `web` would have made for a guest who agreed."""
-        tokens = self.world.accounts.tokens
-        access, refresh = tokens.grant(self.world.environment()["GOOGLE_CLIENT_ID"], login, (SCOPE,))
+        accounts = getattr(self.world, ACCOUNTS[self.cloud])
+        access, refresh = accounts.tokens.grant(next(iter(accounts.clients)), login, SCOPES[self.cloud])
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
         return ArchiveJob(
             id=job_id,
-            cloud_type="google_drive",
+            cloud_type=self.cloud,
             archive_type="originals",
             archive_url=archive.url,
             gallery_name=archive.name,

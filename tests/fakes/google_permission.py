@@ -23,7 +23,8 @@ def make_auth(environ: dict[str, str], *, local: bool = False) -> GoogleAuth:
     """Return the auth half with an environment."""
     settings = Environment(environ).cloud(GOOGLE_DRIVE.variables, local=local)
     assert settings
-    return GoogleAuth(settings, HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE))
+    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return GoogleAuth(settings, http)
 
 
 def consent(auth: GoogleAuth, world: World, verifier: str = VERIFIER) -> dict[str, str]:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.errors import Transient
 from common.settings import WebSettings
+from web.news import News
 
 PUBLIC = "https://archive.example"
 CALLBACK = "/cloud_archive/callback/google_drive"
@@ -53,6 +54,18 @@ class FakeBroker:
         """Raise the failure, if there is one."""
         if self.failure:
             raise self.failure
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class QuietReader:
+    """Reads nothing: there are no other replicas and no workers."""
+
+    is_caught_up = True
+
+    def start(self) -> None:
+        """Nothing to read."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -103,6 +116,7 @@ class Site:
     settings: WebSettings
     app: ASGIApp
     server: Server
+    news: News = field(default_factory=News)
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request; redirects are not followed, and nothing of the environment counts."""

@@ -11,6 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.errors import Reason, Transient
+from common.progress import Progress, State
 from common.publisher import Publisher
 from common.sealing import Secret
 from common.topology import (
@@ -47,7 +48,8 @@ class Bench:
 
     def __init__(self, url: str) -> None:
         self.url = Secret(url)
-        self.outbox = Outbox(Publisher(self.url, "test"))
+        self.told: list[Progress] = []
+        self.outbox = Outbox(Publisher(self.url, "test"), self.told.append)
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
         self.channel: BlockingChannel = self._connection.channel()
         declare(self.channel)
@@ -138,6 +140,7 @@ def test_job_that_is_beyond_us_lies_among_the_dead(bench: Bench, failure: Except
     _, properties, _ = bench.channel.basic_get(DEAD, auto_ack=True)
     assert properties is not None
     assert (properties.message_id, len(tries)) == ("job-1", 1)
+    assert [(told.job_id, told.state, told.reason) for told in bench.told] == [("job-1", State.FAILED, "internal")]
 
 
 def test_queue_in_trouble_gives_the_message_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,21 +11,34 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
 from common.clouds.google_drive.failures import read_failure, read_reason
+from common.clouds.google_drive.replies import (
+    ALBUM,
+    ARCHIVE,
+    CRC32,
+    FOLDER_TYPE,
+    PHOTO,
+    Listed,
+    read_files,
+    read_free_bytes,
+    read_ids,
+    read_link,
+    read_page_token,
+)
 from common.clouds.google_drive.session import FILE_FIELDS, DriveSession
 from common.clouds.grant import GrantInUse
 from common.environment import CloudSettings
 from common.errors import InventoryStale, Reason, Transient
 from common.httpclient import Answer, HttpClient
+from common.links import LinkRefused, check_link
 
-FOLDER_TYPE = "application/vnd.google-apps.folder"
+# Where Drive's upload sessions may be, besides at the API's own address: their requests carry a guest's photos.
+UPLOAD_HOSTS = ("*.googleapis.com",)
 LIST_FIELDS = "nextPageToken,files(id,mimeType,size,webViewLink,appProperties,createdTime,parents)"
-# Keys of appProperties. Key and value together may have 124 bytes:
-# https://developers.google.com/workspace/drive/api/guides/properties
-ARCHIVE, ALBUM, PHOTO, CRC32 = "archive", "album", "photo", "crc32"
 LARGEST_PAGE = 1000  # of a listing, and of ids at a time: the API's own limits
 # A page token that is refused means "start again"; more than this often means something else.
 LISTING_TRIES = 3
@@ -42,8 +55,10 @@ class DriveStorage:
     """
 
     def __init__(self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, chunk_bytes: int) -> None:
+        base = settings["GOOGLE_API_URL"].reveal()
         self._http = http
-        self._api = DriveApi(settings["GOOGLE_API_URL"].reveal(), http, grant)
+        self._api = DriveApi(base, http, grant)
+        self._origin = "{0.scheme}://{0.netloc}/".format(urlsplit(base))
         self._chunk_bytes = chunk_bytes
         self._lock = threading.Lock()
         self._spare_ids: deque[str] = deque()
@@ -52,24 +67,20 @@ class DriveStorage:
 
     def free_bytes(self) -> int | None:
         """Return limit less usage; usage counts everything of the account, mail included."""
-        quota = self._api.fetch("GET", "/drive/v3/about", {"fields": "storageQuota"}).get("storageQuota") or {}
-        if "limit" not in quota:
-            return None
-        return max(0, int(quota["limit"]) - int(quota.get("usage", 0)))
+        return read_free_bytes(self._api.fetch("GET", "/drive/v3/about", {"fields": "storageQuota"}))
 
     def take_inventory(self, archive_key: str) -> Inventory:
         """Return what earlier runs left, by one paged listing; what is in the bin does not count."""
         inventory = Inventory()
         query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
         # The oldest folder first: should two runs ever have made one each, all agree on which is meant.
-        for file in sorted(self._list(query), key=lambda file: (file.get("createdTime", ""), file["id"])):
-            properties = file.get("appProperties") or {}
-            if file.get("mimeType") == FOLDER_TYPE:
-                key, folder = properties.get(ALBUM, ""), _folder(file)
+        for file in sorted(self._list(query), key=lambda file: (file.created, file.id)):
+            if file.is_folder:
+                key, folder = file.properties.get(ALBUM, ""), file.as_folder()
                 if inventory.albums.setdefault(key, folder) is not folder:
                     inventory.spare_albums.append((key, folder))
-            elif PHOTO in properties:
-                inventory.photos.append(_stored_photo(file, properties))
+            elif PHOTO in file.properties:
+                inventory.photos.append(file.as_photo())
         return inventory
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
@@ -98,8 +109,9 @@ class DriveStorage:
         for file_id, spare_id in contents:
             if spare_id in stays:
                 self._update(file_id, {"addParents": stays[spare_id], "removeParents": spare_id}, {})
-        # The newest first: an album is younger than the one it is in, which is empty only without it.
-        for spare_id in reversed(stays):
+        # The innermost first: the one it is in is empty only without it.
+        parents = {spare.id: spare.parent_id for _, spare in known.spare_albums}
+        for spare_id in sorted(parents, key=lambda spare_id: _depth(spare_id, parents), reverse=True):
             query = f"{quote_text(spare_id)} in parents and trashed = false"
             if not self._list(query):
                 self._update(spare_id, {}, {"trashed": True})
@@ -130,9 +142,7 @@ class DriveStorage:
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not take an id it gave")
         if answer.status not in (200, 201, 409):
             raise read_failure(answer)
-        address = answer.headers.get("location") if answer.status != 409 else None
-        if address is None and answer.status != 409:
-            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive opened an upload session without an address")
+        address = None if answer.status == 409 else self._read_address(answer)
         return DriveSession(
             photo,
             address,
@@ -149,16 +159,16 @@ class DriveStorage:
         if answer.status not in (200, 204, 404):
             raise read_failure(answer)
 
-    def _list(self, query: str) -> list[dict[str, Any]]:
+    def _list(self, query: str) -> list[Listed]:
         for _ in range(LISTING_TRIES):
             try:
                 # Pages may repeat an entry; an id is what tells files apart.
-                return list({file["id"]: file for file in self._pages(query)}.values())
+                return list({file.id: file for file in self._pages(query)}.values())
             except _PageTokenRefused:
                 continue
         raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive refuses its own page tokens")
 
-    def _pages(self, query: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, query: str) -> Iterator[Listed]:
         parameters = {"q": query, "fields": LIST_FIELDS, "pageSize": str(LARGEST_PAGE), "spaces": "drive"}
         while True:
             answer = self._api.call("GET", "/drive/v3/files", parameters)
@@ -167,11 +177,12 @@ class DriveStorage:
             if answer.status != 200:
                 raise read_failure(answer)
             page = read_object(answer)
-            yield from page.get("files") or []
+            yield from read_files(page)
             # A page may be short or empty and not be the last: only a missing token ends the list.
-            if not page.get("nextPageToken"):
+            token = read_page_token(page)
+            if not token:
                 return
-            parameters["pageToken"] = page["nextPageToken"]
+            parameters["pageToken"] = token
 
     def _make_folder(self, key: str, metadata: dict[str, Any]) -> Folder:
         # The id is kept until its folder is seen: after a lost reply it leads to the one that was made.
@@ -187,7 +198,7 @@ class DriveStorage:
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not take an id it gave")
         if answer.status not in (200, 201):
             raise read_failure(answer)
-        folder = Folder(file_id, read_object(answer).get("webViewLink") or "")
+        folder = Folder(file_id, read_link(read_object(answer)))
         del self._folder_ids[key]
         return folder
 
@@ -196,6 +207,16 @@ class DriveStorage:
         # What another run moved or threw away meanwhile is where it should be; a file never has two parents.
         if answer.status not in (200, 404) and read_reason(answer) != "cannotAddParent":
             raise read_failure(answer)
+
+    def _read_address(self, answer: Answer) -> str:
+        """Return where a session is; raises Transient when that is nowhere a guest's photo may go."""
+        address = answer.headers.get("location", "")
+        if not address.startswith(self._origin):
+            try:
+                check_link(address, UPLOAD_HOSTS)
+            except LinkRefused:
+                raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive opened an upload session without an address") from None
+        return address
 
     def _find(self, file_id: str) -> dict[str, Any] | None:
         try:
@@ -223,10 +244,17 @@ class DriveStorage:
         with self._lock:
             if not self._spare_ids:
                 query = {"count": str(LARGEST_PAGE), "space": "drive", "type": "files"}
-                self._spare_ids.extend(self._api.fetch("GET", "/drive/v3/files/generateIds", query).get("ids") or [])
-            if not self._spare_ids:
-                raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive gave no ids")
+                self._spare_ids.extend(read_ids(self._api.fetch("GET", "/drive/v3/files/generateIds", query)))
             return self._spare_ids.popleft()
+
+
+def _depth(folder_id: str, parents: dict[str, str]) -> int:
+    """Return in how many of these folders one stands; folders never stand in themselves."""
+    depth = 0
+    while folder_id in parents and depth < len(parents):
+        folder_id = parents[folder_id]
+        depth += 1
+    return depth
 
 
 class _PageTokenRefused(Exception):
@@ -260,22 +288,3 @@ def _media_type(name: str) -> str:
     guessed, encoding = mimetypes.guess_type(name)
     # Drive would try to turn a document of its own types into one; nothing of a gallery is.
     return guessed if guessed and not encoding else "application/octet-stream"
-
-
-def _folder(file: dict[str, Any]) -> Folder:
-    return Folder(file["id"], file.get("webViewLink") or "", _parent(file))
-
-
-def _parent(file: dict[str, Any]) -> str:
-    return next(iter(file.get("parents") or []), "")
-
-
-def _stored_photo(file: dict[str, Any], properties: dict[str, str]) -> StoredPhoto:
-    crc32 = properties.get(CRC32)
-    return StoredPhoto(
-        properties[PHOTO],
-        file["id"],
-        int(file.get("size", -1)),
-        int(crc32, 16) if crc32 else None,
-        _parent(file),
-    )

@@ -17,7 +17,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import httpclient
+from common import connections, httpclient, logs
 from common.errors import Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient, Incoming
 from sandbox.message import Dropped, Reply, Request, text_reply
@@ -66,7 +66,7 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture
 def http() -> HttpClient:
     """A client as the worker makes it."""
-    return HttpClient(connections=2, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE)
+    return HttpClient(connections=2, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=True)
 
 
 def drop(_request: Request) -> Reply:
@@ -274,6 +274,16 @@ def test_what_is_no_http_is_transient(http: HttpClient, answer: bytes) -> None:
     check_silent(raised.value, Reason.CLOUD_UNAVAILABLE)
 
 
+def test_malformed_headers_put_no_address_into_the_log(http: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
+    """urllib3 warns of them with the whole address: what it says stays below what our logs hear."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
+    with raw_server(answer) as url:
+        http.request("GET", f"{url}/?{SECRET}")
+    told = [record for record in caplog.records if SECRET in record.getMessage()]
+    assert told
+    assert all(record.levelno < logs._QUIET[record.name] for record in told)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_two_lengths_are_transient(http: HttpClient) -> None:
     """Which of them is the body's nobody knows. urllib3 leaves the socket to the collector, which warns of it."""
@@ -375,7 +385,7 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
 
 def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that does not leave in time: who never reads would hold a thread for ever."""
-    monkeypatch.setattr(httpclient, "SEND_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "SEND_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Transient):
         http.request("PUT", f"http://127.0.0.1:{listener.getsockname()[1]}", body=bytes(32 * 1024 * 1024))
 

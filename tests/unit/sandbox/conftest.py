@@ -1,4 +1,4 @@
-"""Access to the pretend Drive for its own tests."""
+"""Access to the pretend clouds for their own tests."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 
 from sandbox import World
 from tests.unit.sandbox.bare_api import Api
+from tests.unit.sandbox.bare_disk import DiskApi
 
 
 @pytest.fixture
@@ -21,5 +22,13 @@ def other_api(world: World) -> Iterator[Api]:
     """The same guest's access through another client."""
     world.accounts.clients["other.apps.googleusercontent.com"] = "secret"
     access = Api(world, "other.apps.googleusercontent.com")
+    with access.session:
+        yield access
+
+
+@pytest.fixture
+def disk_api(world: World) -> Iterator[DiskApi]:
+    """A guest's access to the pretend Disk."""
+    access = DiskApi(world)
     with access.session:
         yield access

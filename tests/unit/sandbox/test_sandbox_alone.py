@@ -33,10 +33,10 @@ def test_process_prints_its_environment_and_serves_until_told_to_stop(number: si
 
 
 def test_wrong_ports_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    """Four are needed."""
+    """Seven are needed."""
     with pytest.raises(SystemExit):
         main(["--ports", "1,2,3"])
-    assert "four ports" in capsys.readouterr().err
+    assert "7 ports" in capsys.readouterr().err
 
 
 def test_world_on_https() -> None:

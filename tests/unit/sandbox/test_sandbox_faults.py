@@ -38,7 +38,8 @@ def test_unknown_or_unfitting_faults_are_refused() -> None:
 
 def test_every_action_is_done_by_somebody(world: World) -> None:
     """No action is only a name: every service that has an operation knows how to commit what may strike it."""
-    known = set(GENERIC) | set(world.drive.actions) | set(world.photos.actions) | set(world.gallery.actions)
+    services = (world.gallery, world.photos, world.drive, world.yandex, world.yandex_uploader)
+    known = set(GENERIC).union(*(each.actions for each in services))
     assert set(ACTIONS) == known
     assert set().union(*ACTIONS.values()) == OPERATIONS
 

@@ -8,8 +8,9 @@ from common.clouds import CLOUDS
 from common.sealing import make_key
 from common.settings import WebSettings
 from sandbox.world import World
-from tests.fakes.web_site import PUBLIC, FakeBroker, OpenSite, Server, Site
+from tests.fakes.web_site import PUBLIC, FakeBroker, OpenSite, QuietReader, Server, Site
 from web.app import wire
+from web.news import News
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +33,9 @@ def open_site(server: Server, clock: list[float], monkeypatch: pytest.MonkeyPatc
 
     def make(environ: Mapping[str, str], **changes: str) -> Site:
         settings = WebSettings.read({**environ, **changes}, {cloud.name: cloud.variables for cloud in CLOUDS})
-        broker = FakeBroker()
-        return Site(server.url, broker, settings, wire(settings, broker, lambda: clock[0]), server)
+        broker, news = FakeBroker(), News(lambda: clock[0])
+        app = wire(settings, broker, news, news.learn, QuietReader(), lambda: clock[0])
+        return Site(server.url, broker, settings, app, server, news)
 
     return make
 

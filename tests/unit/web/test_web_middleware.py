@@ -131,7 +131,7 @@ def test_every_error_is_a_problem(site: Site, method: str, path: str, status: in
     problem = answer.json()
     assert answer.status_code == problem["status"] == status
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert set(problem) == {"type", "title", "status", "detail", "code", "errors"}
+    assert set(problem) == {"type", "title", "status", "detail", "code", "instance", "errors"}
     assert problem["code"] == code
     assert ("Allow" in answer.headers) == (status == 405)
 
@@ -186,7 +186,7 @@ def test_the_description_is_whole(site: Site) -> None:
     schema = described["components"]["schemas"]["ArchiveRequest"]
     assert sorted(SEED_REQUEST) == sorted(schema["required"])
     assert schema["properties"]["archive_type"]["enum"] == ["webs", "originals"]
-    assert set(post["responses"]) == {"200", "413", "422"}
+    assert set(post["responses"]) == {"200", "413", "422", "429"}
     assert site.post(body["examples"][0]).status_code == 200
 
 

@@ -56,6 +56,12 @@ def put_photo(guests: GuestsDrive, key: str, parent: str, *, archive: str = "arc
     return item.id
 
 
+def make_younger(guests: GuestsDrive, inventory: Inventory) -> None:
+    """Let folders have been made long after all others, each after the one it is in."""
+    for number, folder in enumerate(inventory.albums.values()):
+        guests.account.change(folder.id, created=f"2999-01-01T00:00:00.{number:03d}Z")
+
+
 # Folders
 
 
@@ -185,8 +191,7 @@ def test_the_oldest_of_two_folders_is_the_one(guests: GuestsDrive) -> None:
     """Two runs once made one each: everyone who looks agrees on which stays."""
     old = make(guests, ("A",))
     new = make(guests, ("A",))
-    for folder in new.albums.values():
-        guests.account.change(folder.id, created="2999-01-01T00:00:00.000Z")
+    make_younger(guests, new)
     inventory = guests.storage.take_inventory("archive")
     assert {key: folder.id for key, folder in inventory.albums.items()} == {
         key: folder.id for key, folder in old.albums.items()
@@ -200,8 +205,7 @@ def test_spare_folders_are_joined(guests: GuestsDrive) -> None:
     """Photos go where they belong; what is empty goes into the bin, what holds something of others stays."""
     old = make(guests, ("A",))
     new = make(guests, ("A",))
-    for folder in new.albums.values():
-        guests.account.change(folder.id, created="2999-01-01T00:00:00.000Z")
+    make_younger(guests, new)
     put_photo(guests, "1", old.albums[album_key(("A",))].id)
     moved = put_photo(guests, "2", new.albums[album_key(("A",))].id)
     guests.storage.join_albums(guests.storage.take_inventory("archive"))
@@ -214,7 +218,7 @@ def test_joining_survives_a_listing_that_starts_over(guests: GuestsDrive) -> Non
     """An empty page, and its token refused."""
     make(guests, ())
     new = make(guests, ())
-    guests.account.change(new.albums[album_key(())].id, created="2999-01-01T00:00:00.000Z")
+    make_younger(guests, new)
     known = guests.storage.take_inventory("archive")
     guests.break_it("files_list", "empty_page")
     guests.break_it("files_list", "status", status=400, match="pageToken")
@@ -309,6 +313,32 @@ def test_an_opening_without_an_address_may_be_repeated(guests: GuestsDrive, does
     guests.begin(PHOTO)
     sessions = guests.drive.uploads.sessions()
     assert len({session.plan.meta["id"] for session in sessions}) == 1
+
+
+@pytest.mark.parametrize("host", ["drive.example", "www.googleapis.com"])
+def test_a_session_is_at_the_api_or_at_google(guests: GuestsDrive, host: str) -> None:
+    """Where a guest's photo may go."""
+    guests.break_it("initiate", "status", status=200, headers={"Location": f"https://{host}/upload?upload_id=x"})
+    guests.begin(PHOTO)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://drive.example/upload/drive/v3/files?upload_id=x",
+        "https://drive.example.evil.example/?upload_id=x",
+        "https://drive.example@evil.example/?upload_id=x",
+        "http://www.googleapis.com/?upload_id=x",
+        "/upload/drive/v3/files?upload_id=x",
+        "",
+    ],
+)
+def test_a_session_is_nowhere_else(guests: GuestsDrive, address: str) -> None:
+    """Whatever stands in Location; and the error does not repeat it."""
+    guests.break_it("initiate", "status", status=200, headers={"Location": address})
+    with pytest.raises(Transient) as refused:
+        guests.begin(PHOTO)
+    assert "upload_id" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

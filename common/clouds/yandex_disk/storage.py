@@ -1,0 +1,176 @@
+"""A guest's Yandex Disk: folders, what is in them, and sessions to add to it.
+
+The path is the key: where something is, nothing else can be, so that two runs never make a second folder or file of
+one name, and nothing is ever overwritten. To know its own again after a guest renamed it, this service marks folders
+and photos (`marks`). A mark may get lost; then the photo at that path is compared byte for byte and marked again.
+"""
+
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from itertools import count
+from urllib.parse import quote
+
+from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
+from common.clouds.grant import GrantInUse
+from common.clouds.yandex_disk.api import YandexApi
+from common.clouds.yandex_disk.disk import ROOT, Disk, Resource
+from common.clouds.yandex_disk.marks import ALBUM, album_marks, could_be, fit_name, number_name, read_photo
+from common.clouds.yandex_disk.session import YandexSession
+from common.environment import CloudSettings
+from common.errors import PhotoRejected, Reason, Transient
+from common.httpclient import HttpClient
+
+WEB = "https://disk.yandex.ru/client/disk"
+
+
+class YandexStorage:
+    """Yandex Disk, opened with one guest's grant; see `Storage`. Thread-safe.
+
+    Args:
+        settings: YANDEX_API_URL.
+        http: sends the requests.
+        grant: the guest's permission.
+        _chunk_bytes: of no use here: a photo is sent in one request, block by block.
+    """
+
+    def __init__(self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, _chunk_bytes: int) -> None:
+        self._http = http
+        self._disk = Disk(YandexApi(settings["YANDEX_API_URL"].reveal(), http, grant))
+        self._names = _Names()
+        self._largest: int | None = None
+
+    def free_bytes(self) -> int | None:
+        """Return what is left of the disk; the bin counts as used."""
+        account = self._disk.account()
+        try:
+            self._largest = int(account["max_file_size"]) if "max_file_size" in account else 2**63
+            return max(0, int(account["total_space"]) - int(account["used_space"]))
+        except (KeyError, TypeError, ValueError):
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk did not say how much room there is") from None
+
+    def take_inventory(self, archive_key: str) -> Inventory:
+        """Return what earlier runs left: the marked folder at the top of the disk, and all that is below it.
+
+        A guest may rename it, and what is in it. If they took it away from the top, a new one is made. Marked twice is
+        only what a guest copied; the copy is theirs, so there are no spare albums.
+        """
+        inventory = Inventory()
+        marks = album_marks(archive_key, ())
+        tops = [item for item in self._disk.items(f"{ROOT}/") if item.is_folder and item.bears(marks)]
+        if not tops:
+            return inventory
+        top = min(tops, key=_age)
+        inventory.albums[album_key(())] = _folder(top.path)
+        for item in sorted(self._walk(top.path), key=_age):
+            if photo := read_photo(item, archive_key):
+                inventory.photos.append(photo)
+            elif item.is_folder and item.bears({**marks, ALBUM: item.marks.get(ALBUM, "")}):
+                inventory.albums.setdefault(item.marks[ALBUM], _folder(item.path))
+        return inventory
+
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+        """Make the folders that are missing, the outer ones first: each request makes one level."""
+        paths = {album[:depth] for album in wanted for depth in range(len(album) + 1)}
+        for album in sorted(paths, key=len):
+            if album_key(album) in known.albums:
+                continue
+            parent = known.albums[album_key(album[:-1])].id if album else ROOT
+            name = album[-1] if album else fit_name(gallery_name)
+            known.albums[album_key(album)] = self._make_folder(archive_key, album, parent, name)
+
+    def join_albums(self, known: Inventory) -> None:
+        """Do nothing: two runs cannot make two folders of one path."""
+
+    def is_there(self, stored: StoredPhoto) -> bool:
+        """Say whether the photo is still at its path, and no other one."""
+        resource = self._disk.find(stored.id)
+        if resource is None or stored.size not in (-1, resource.size):
+            return False
+        return could_be(resource, stored.key)
+
+    def begin(self, archive_key: str, photo: Photo, folder: Folder) -> YandexSession:
+        """Ask where to send a photo; what is at its path already is looked at by the session."""
+        if photo.size > self._most_bytes():
+            raise PhotoRejected(Reason.CLOUD_REFUSED, "larger than Yandex Disk takes from this guest")
+        path = self._names.path(photo, folder)
+        return YandexSession(
+            photo,
+            archive_key,
+            path,
+            self._disk.ask_link(path),
+            self._disk,
+            self._http,
+            next_path=lambda: self._names.next_path(photo, folder),
+        )
+
+    def remove(self, stored: StoredPhoto) -> None:
+        """Remove a photo of ours for good; the bin is for what guests throw away, and takes up their room."""
+        self._disk.remove(stored.id)
+
+    def _most_bytes(self) -> int:
+        if self._largest is None:
+            self.free_bytes()
+        return self._largest or 2**63
+
+    def _walk(self, path: str) -> Iterator[Resource]:
+        waiting = [path]
+        while waiting:
+            for item in self._disk.items(waiting.pop()):
+                yield item
+                if item.is_folder:
+                    waiting.append(item.path)
+
+    def _make_folder(self, archive_key: str, album: Album, parent: str, name: str) -> Folder:
+        """Make or take a folder: one that bears no mark is the guest's, or lost its mark, and is as good.
+
+        One that belongs to another archive (the same gallery's other sizes) or album is left alone, as is a file of
+        that name: the next name is taken.
+        """
+        marks = album_marks(archive_key, album)
+        for number in count(1):
+            path = f"{parent}/{number_name(name, number)}"
+            if self._disk.make_folder(path) or self._may_take(path, marks):
+                if self._disk.mark(path, marks) is None:
+                    raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder that was made is not there yet")
+                return _folder(path)
+        raise AssertionError("there is always another number")
+
+    def _may_take(self, path: str, marks: Mapping[str, str]) -> bool:
+        resource = self._disk.find(path)
+        if resource is None:
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder's path is taken, but nothing is there")
+        return resource.is_folder and all(resource.marks.get(key, value) == value for key, value in marks.items())
+
+
+class _Names:
+    """Which path each photo of this run has: of two of one name in one album the second gets a number. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+        self._owners: dict[str, str] = {}
+
+    def path(self, photo: Photo, folder: Folder) -> str:
+        """Return the photo's path, the same until it is given another one."""
+        with self._lock:
+            for number in count(self._numbers.get(photo.key, 1)):
+                path = f"{folder.id}/{number_name(photo.name, number)}"
+                if self._owners.setdefault(path, photo.key) == photo.key:
+                    self._numbers[photo.key] = number
+                    return path
+        raise AssertionError("there is always another number")
+
+    def next_path(self, photo: Photo, folder: Folder) -> str:
+        """Return the photo's next path."""
+        with self._lock:
+            self._numbers[photo.key] = self._numbers.get(photo.key, 1) + 1
+        return self.path(photo, folder)
+
+
+def _age(resource: Resource) -> tuple[str, str]:
+    """The oldest first, so that all runs agree on which of several is meant."""
+    return resource.created, resource.path
+
+
+def _folder(path: str) -> Folder:
+    return Folder(path, WEB + quote(path.removeprefix(ROOT)), path.rpartition("/")[0])

@@ -1,0 +1,166 @@
+"""Progress: a snapshot of one archive, and its wire form. Does not know who takes it or who shows it.
+
+A snapshot is complete in itself: whoever has the newest one knows all, and the older ones are worth nothing.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from common.errors import Reason
+
+VERSION = 1
+# Failures that a snapshot names; the count tells of the rest.
+MOST_FAILURES = 100
+
+
+class State(StrEnum):
+    """Where an archive stands, in the order in which it gets there."""
+
+    AWAITING_CONSENT = "awaiting_consent"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+
+_REVIVABLE = frozenset(
+    {Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN, Reason.TRY_LATER, Reason.INTERNAL}
+)
+
+
+class NotProgress(ValueError):
+    """The bytes are no snapshot we understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPhoto:
+    """A listed photo that is not in the cloud: its name, the stable word for why, and one line for people."""
+
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One archive at one moment. Times are Unix seconds; 0 means not yet.
+
+    Args:
+        job_id, cloud_type, archive_type, gallery_name: which one.
+        state: where it stands.
+        photos_total: listed; 0 until the list was read.
+        photos_copied: brought by this job.
+        photos_skipped: in the cloud before it.
+        photos_failed: will not arrive.
+        bytes_total: of all listed photos.
+        bytes_copied: of those that are in the cloud, whoever brought them.
+        bytes_per_second: lately; 0 when nothing moves.
+        eta_seconds: until the end, if it can be told.
+        folder_url: where the guest finds the folder, once there is one.
+        failures: the first of those that failed.
+        reason: the stable word for why it waits, failed or was cancelled, or empty.
+        detail: one line for people.
+        created_at, started_at, updated_at, finished_at: when.
+    """
+
+    job_id: str
+    cloud_type: str = ""
+    archive_type: str = ""
+    gallery_name: str = ""
+    state: State = State.QUEUED
+    photos_total: int = 0
+    photos_copied: int = 0
+    photos_skipped: int = 0
+    photos_failed: int = 0
+    bytes_total: int = 0
+    bytes_copied: int = 0
+    bytes_per_second: float = 0.0
+    eta_seconds: float | None = None
+    folder_url: str = ""
+    failures: tuple[FailedPhoto, ...] = ()
+    reason: str = ""
+    detail: str = ""
+    created_at: float = 0.0
+    started_at: float = 0.0
+    updated_at: float = 0.0
+    finished_at: float = 0.0
+
+    def encode(self) -> bytes:
+        """Return the wire form."""
+        return json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """Read the wire form.
+
+        Raises:
+            NotProgress: it is none.
+        """
+        try:
+            told = json.loads(body)
+            version, known = told["version"], {field.name: told[field.name] for field in fields(cls)}
+            snapshot = cls(**{field.name: _READ[str(field.type)](known[field.name]) for field in fields(cls)})
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+            raise NotProgress(type(error).__name__) from None
+        if version != VERSION:
+            raise NotProgress("another version")
+        return snapshot
+
+    @property
+    def may_begin_anew(self) -> bool:
+        """Whether this end may be followed by a beginning.
+
+        A guest who said no may go back and say yes; what ended by a bug an operator may put back to work.
+        """
+        return self.state is State.FAILED and self.reason in _REVIVABLE
+
+    def after(self, before: "Progress | None") -> "Progress":
+        """Return this snapshot as it is shown after another: numbers never go backwards, an end stays the end.
+
+        Two workers may report one job for a moment, and messages may overtake each other.
+        """
+        if before is None:
+            return self
+        ended = before.state.is_final and not before.may_begin_anew
+        if ended or self.updated_at < before.updated_at:
+            return before
+        numbers = ("photos_total", "photos_copied", "photos_skipped", "bytes_total", "bytes_copied")
+        return replace(
+            self,
+            **{name: max(getattr(self, name), getattr(before, name)) for name in numbers},
+            created_at=before.created_at or self.created_at,
+            started_at=before.started_at or self.started_at,
+            folder_url=self.folder_url or before.folder_url,
+            # Who reports an end without having seen the beginning knows the id only.
+            cloud_type=self.cloud_type or before.cloud_type,
+            archive_type=self.archive_type or before.archive_type,
+            gallery_name=self.gallery_name or before.gallery_name,
+        )
+
+
+def _read_failures(value: Sequence[dict[str, Any]]) -> tuple[FailedPhoto, ...]:
+    return tuple(FailedPhoto(str(each["name"]), str(each["reason"]), str(each["detail"])) for each in value)
+
+
+def _read_eta(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    str(str): str,
+    str(int): int,
+    str(float): float,
+    str(State): State,
+    str(float | None): _read_eta,
+    str(tuple[FailedPhoto, ...]): _read_failures,
+}

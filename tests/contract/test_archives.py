@@ -1,0 +1,217 @@
+"""Whole archives into every cloud, by a worker that misses only its queue."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from common.archive_job import ArchiveJob
+from common.clouds.grant import Grant
+from sandbox.gallery import Archive
+from sandbox.pictures import Picture, album
+from tests.contract.stands import STANDS, Stand
+from tests.fakes.desk import Desk
+from worker.stopping import Cause, Signals
+
+
+def add_gallery(stand: Stand, count: int = 12) -> Archive:
+    """Put up a gallery with nested albums."""
+    return stand.world.gallery.add("Свадьба", album(count, 20_000, albums=3))
+
+
+def assert_complete(stand: Stand, archive: Archive) -> None:
+    """Every listed photo is there, once, byte for byte, and nothing was asked that a strict cloud forbids."""
+    assert archive.expected() == stand.tree()
+    assert stand.world.violations == []
+
+
+def deliver_on(desk: Desk, job: ArchiveJob) -> None:
+    """Deliver a job, and again while it is put behind: a slice may end to pass a replaced grant on."""
+    desk.deliver(job)
+    while desk.trays.behind:
+        desk.deliver(desk.trays.behind.pop())
+
+
+def told(stand: Stand) -> list[int]:
+    """Return what the gallery heard."""
+    return [done.json["failed_photos"] for done in stand.world.gallery.dones]
+
+
+def count_sent(stand: Stand) -> int:
+    """Return how many uploads were begun."""
+    return sum(
+        request.method in ("POST", "GET") and ("uploadType=" in request.target or "/resources/upload" in request.target)
+        for request in stand.service.requests
+    )
+
+
+def test_everything_arrives_and_the_gallery_is_told(stand: Stand) -> None:
+    """The body names the cloud."""
+    archive, desk = add_gallery(stand), stand.desk()
+    desk.deliver(desk.make_job(archive))
+    assert_complete(stand, archive)
+    body = f'{{"cloud_type": "{stand.name}", "failed_photos": 0, "archive_type": "originals"}}'.encode()
+    assert [body] == [done.body for done in stand.world.gallery.dones]
+    assert desk.is_idle()
+
+
+def test_copying_again_adds_only_what_is_missing(stand: Stand) -> None:
+    """Even after the guest renamed the folder."""
+    archive, desk = add_gallery(stand), stand.desk()
+    desk.deliver(desk.make_job(archive))
+    account, before = stand.service.account(), count_sent(stand)
+    account.rename(next(item.id for item in account.folders() if item.name == archive.name), "Наша свадьба")
+    account.trash(account.files()[0].id)
+    desk.deliver(desk.make_job(archive, job_id="job-2"))
+    assert before + 1 == count_sent(stand)
+    assert sorted((f"Наша свадьба/{p.name}", len(p.data), p.md5) for p in archive.pictures) == stand.tree()
+    assert stand.world.violations == []
+
+
+def test_strange_names_and_equal_ones_all_arrive_once(stand: Stand) -> None:
+    """And a second run has nothing to do."""
+    names = [
+        "a/b:c.jpg",
+        "it's.jpg",
+        "🎉/😀.jpg",
+        "x" * 300 + ".jpg",
+        "same.jpg",
+        "same.jpg",
+        "same.jpg",
+        "same (2).jpg",
+    ]
+    pictures = [Picture(name, b"photo %d" % number) for number, name in enumerate(names)]
+    archive = stand.world.gallery.add(
+        'Имя: "12/30"', [*pictures, Picture("empty.jpg", b""), Picture("same.jpg/x", b"x")]
+    )
+    desk = stand.desk()
+    for number in range(2):
+        desk.deliver(desk.make_job(archive, job_id=f"job-{number}"))
+    assert sorted(picture.md5 for picture in archive.pictures) == sorted(md5 for _, _, md5 in stand.tree())
+    assert count_sent(stand) >= len(archive.pictures)
+    assert told(stand) == [0, 0]
+    assert stand.world.violations == []
+
+
+def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
+    """Every access token has ended by the next delivery; refresh tokens that rotate are used once each."""
+    desk = stand.desk(SLICE_SECONDS="0.05", WORKER_PHOTOS="1")
+    archive = add_gallery(stand, 30)
+    stand.fault("photo", "stall", times=None, seconds=0.01)
+    job, deliveries = desk.make_job(archive), 0
+    while job:
+        stand.accounts.expire_tokens()
+        desk.deliver(job)
+        deliveries += 1
+        job = desk.trays.behind.pop() if desk.trays.behind else None
+        assert deliveries < 50
+    assert deliveries > 2
+    assert stand.accounts.refreshes == deliveries
+    assert archive.expected() == stand.tree()
+    assert told(stand) == [0]
+    assert stand.world.violations == []
+
+
+def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
+    """A cloud that goes down after a refresh, then a gallery that does not take the news."""
+    desk = stand.desk(RETRY_ATTEMPTS="1")
+    archive = add_gallery(stand)
+    stand.accounts.expire_tokens()
+    stand.fault(stand.begins, "expire_token", after=2)
+    stand.fault(stand.begins, "status", times=None, after=3, status=503)
+    job = desk.make_job(archive)
+    deliver_on(desk, job)
+    ((waiting, _),) = desk.trays.waiting
+    assert stand.accounts.refreshes == 1
+    assert open_grant(desk, waiting).access_token != open_grant(desk, job).access_token
+    stand.world.faults.clear()
+    desk.trays.waiting.clear()
+    stand.accounts.expire_tokens()
+    stand.fault("done", "status", status=500)
+    deliver_on(desk, waiting)
+    ((telling, _),) = desk.trays.waiting
+    assert telling.course.telling
+    assert stand.accounts.refreshes == 2
+    assert open_grant(desk, telling).access_token != open_grant(desk, waiting).access_token
+    assert_complete(stand, archive)
+
+
+def test_a_shutdown_carries_the_newest_grant_on(stand: Stand) -> None:
+    """What moved is let go; the job goes on elsewhere, with tokens that work."""
+    desk, signals = stand.desk(), Signals()
+    archive = add_gallery(stand, 40)
+    stand.fault("photo", "stall", times=None, seconds=0.02)
+    stand.fault(stand.begins, "expire_token", after=1)
+    done = threading.Event()
+
+    def wait_and_stop() -> None:
+        while not stand.service.account().files() and not done.wait(0.005):
+            pass
+        signals.stop(Cause.SHUTDOWN)
+
+    thread = threading.Thread(target=wait_and_stop)
+    thread.start()
+    desk.deliver(desk.make_job(archive), signals=signals)
+    done.set()
+    thread.join()
+    (rest,) = desk.trays.behind
+    desk.trays.behind.clear()
+    stand.world.faults.clear()
+    stand.accounts.expire_tokens()
+    deliver_on(desk, rest)
+    assert_complete(stand, archive)
+
+
+def test_a_full_cloud_is_left_alone(stand: Stand) -> None:
+    """What does not fit is not begun, and the gallery hears how many are missing."""
+    archive, desk = add_gallery(stand), stand.desk()
+    stand.service.account().limit = 100_000
+    desk.deliver(desk.make_job(archive))
+    assert stand.service.account().folders() == []
+    assert told(stand) == [12]
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int) -> None:
+    """A quota error in the middle is the last thing asked."""
+    faults = STANDS[stand.name].full
+    archive, desk = add_gallery(stand, 40), stand.desk()
+    fault: dict[str, Any] = faults[number % len(faults)]
+    stand.fault(**fault, times=None, after=10)
+    desk.deliver(desk.make_job(archive))
+    assert [40 - len(stand.tree())] == told(stand)
+    assert count_sent(stand) <= 12 + desk.settings.photos
+
+
+def test_a_revoked_grant_ends_the_job_once(stand: Stand) -> None:
+    """No storm of refreshes."""
+    archive, desk = add_gallery(stand), stand.desk()
+    job = desk.make_job(archive)
+    stand.accounts.revoke("guest")
+    desk.deliver(job)
+    assert told(stand) == [12]
+    assert desk.is_idle()
+    assert stand.accounts.refreshes <= 1
+
+
+def test_two_workers_with_one_job_leave_every_photo_once(stand: Stand) -> None:
+    """Both copy at the same time; whoever looks last sees every photo once, and every folder."""
+    archive = add_gallery(stand, 30)
+    desks = [stand.desk(), stand.desk()]
+    jobs = [desk.make_job(archive) for desk in desks]
+    threads = [threading.Thread(target=desk.deliver, args=[job]) for desk, job in zip(desks, jobs, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    desks[0].deliver(desks[0].make_job(archive, job_id="job-2"))
+    assert archive.expected() == stand.tree()
+    account = stand.service.account()
+    assert len({account.path(folder) for folder in account.folders()}) == len(account.folders()) == 4
+
+
+def open_grant(desk: Desk, job: Any) -> Grant:
+    """Return the grant that travels with a job."""
+    from common.archive_job import grant_context
+
+    return Grant.from_text(desk.settings.sealer.open(job.grant, grant_context(job.id)))

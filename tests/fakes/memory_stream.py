@@ -1,0 +1,34 @@
+"""A photo's bytes in memory, with what a gallery may do to them."""
+
+import hashlib
+from collections.abc import Iterator
+
+BLOCK = 256 * 1024
+
+
+class MemoryStream:
+    """See `common.clouds.base.PhotoStream`.
+
+    Attributes:
+        fails: raised instead of the block at that offset, once.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.md5: str | None = None
+        self.fails: dict[int, Exception] = {}
+        self._data = data
+
+    def blocks(self, start: int, end: int) -> Iterator[memoryview]:
+        """Yield in blocks."""
+        for at in range(start, end, BLOCK):
+            if at in self.fails:
+                raise self.fails.pop(at)
+            stop = min(at + BLOCK, end)
+            if stop == len(self._data):
+                self.md5 = hashlib.md5(self._data).hexdigest()
+            yield memoryview(self._data)[at:stop]
+        if not self._data:
+            self.md5 = hashlib.md5().hexdigest()
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,243 @@
+"""Whole archives through the stranger cases of the scenario list: what never works, what goes away, what comes late."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from common.archive_job import ArchiveJob
+from common.errors import Reason
+from sandbox.faults import Fault
+from sandbox.gallery import Archive
+from sandbox.google.items import Item
+from sandbox.pictures import Picture, album
+from sandbox.world import World
+from tests.fakes.desk import Desk
+from worker.gallery import Gallery
+from worker.manifest import Manifest
+from worker.stopping import Cause, Signals
+
+VICTIM = "victim.jpg"
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    """A worker's desk in that world."""
+    return Desk(world)
+
+
+def add_gallery(world: World, count: int = 12) -> Archive:
+    """Put up a gallery with nested albums."""
+    return world.gallery.add("Свадьба", album(count, 20_000, albums=3))
+
+
+def told(world: World) -> list[int]:
+    """Return what the gallery heard."""
+    return [done.json["failed_photos"] for done in world.gallery.dones]
+
+
+def assert_complete(world: World, archive: Archive) -> None:
+    """Every listed photo is there, once, byte for byte, the gallery knows, and each folder is there once."""
+    account = world.drive.account()
+    assert archive.expected() == account.tree()
+    assert told(world) == [0]
+    assert len({account.path(folder) for folder in account.folders()}) == len(account.folders())
+    assert world.violations == []
+
+
+def when_there_are(world: World, count: int, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something once, as soon as so many files are in the guest's Drive."""
+    account = world.drive.account()
+    put = account.put
+
+    def put_and_act(item: Item) -> Item:
+        added = put(item)
+        if len(account.files()) == count:
+            monkeypatch.setattr(account, "put", put)
+            act()
+        return added
+
+    monkeypatch.setattr(account, "put", put_and_act)
+
+
+def wait_out(desk: Desk) -> ArchiveJob:
+    """Return the job that waits, taken from its tray."""
+    ((job, _),) = desk.trays.waiting
+    desk.trays.waiting.clear()
+    return job
+
+
+@pytest.mark.parametrize(
+    ("on", "fault"),
+    [
+        ("upload", {"does": "lie_md5"}),
+        ("upload", {"does": "corrupt", "at": 5}),
+        ("upload", {"does": "partial", "bytes": 0}),
+        ("upload", {"does": "forget_session"}),
+        ("upload", {"does": "status", "status": 400, "body": "Failed to parse Content-Range header."}),
+        ("upload", {"does": "status", "status": 404, "body": "Not Found"}),
+        ("upload", {"does": "status", "status": 401}),
+        ("photo", {"does": "html"}),
+        ("photo", {"does": "gzip"}),
+        ("photo", {"does": "corrupt", "at": 5}),
+        ("photo", {"does": "longer", "bytes": 3}),
+    ],
+    ids=str,
+)
+def test_a_photo_that_never_works_costs_only_itself(world: World, desk: Desk, on: str, fault: dict[str, Any]) -> None:
+    """Its tries come to an end; nothing wrong is left in Drive, the others arrive, and one is missing."""
+    good = album(8, 20_000)
+    archive = world.gallery.add("Не все", [Picture(VICTIM, b"v" * 30_000), *good])
+    world.faults.add(Fault(on, times=None, match=VICTIM, **fault))
+    assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
+    assert sorted((f"Не все/{each.name}", len(each.data), each.md5) for each in good) == world.drive.account().tree()
+    assert told(world) == [1]
+    sessions = [session for session in world.drive.uploads.sessions() if session.plan.meta["name"] == VICTIM]
+    assert len(sessions) <= desk.settings.retry_attempts
+    assert world.faults.fired
+
+
+@pytest.mark.parametrize("gone", ["delete", "trash"])
+def test_a_folder_that_goes_away_meanwhile_is_made_anew(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """Once, with everything that had been in it; no photo fails for it."""
+    archive = add_gallery(world)
+    account = world.drive.account()
+
+    def throw_away() -> None:
+        getattr(account, gone)(next(each.id for each in account.folders() if each.name == archive.name))
+
+    when_there_are(world, 5, throw_away, monkeypatch)
+    desk.deliver_to_the_end(desk.make_job(archive))
+    assert_complete(world, archive)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 1000])
+def test_a_folder_that_is_not_listed_yet_is_there_once_in_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """The next delivery's looks show nothing of the one before: what is made twice is joined, at the latest later."""
+    desk, signals = Desk(world, WORKER_PHOTOS="1"), Signals()
+    archive = add_gallery(world)
+    when_there_are(world, 5, lambda: signals.wind_down.set(Cause.SHUTDOWN), monkeypatch)
+    desk.deliver(desk.make_job(archive), signals=signals)
+    rest = desk.trays.behind.pop()
+    assert 5 <= rest.course.copied < 12
+    world.faults.add(Fault("files_list", "hide", count=1000, times=looks))
+    desk.deliver(rest)
+    assert told(world) == [0]
+    world.faults.clear()
+    for job, _ in desk.trays.waiting:
+        desk.deliver(job)
+    assert_complete(world, archive)
+
+
+@pytest.mark.parametrize(
+    "reason", ["numChildrenInNonRootLimitExceeded", "appNotAuthorizedToFile", "insufficientFilePermissions"]
+)
+def test_a_folder_that_takes_nothing_ends_the_job_once(world: World, desk: Desk, reason: str) -> None:
+    """It would refuse every photo: no more than what is under way is tried, and the gallery hears what is missing."""
+    archive = add_gallery(world, 40)
+    world.faults.add(Fault("initiate", "status", times=None, after=10, status=403, reason=reason))
+    assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
+    refused = len(world.faults.fired)
+    assert refused <= desk.settings.photos
+    assert [40 - len(world.drive.account().tree())] == told(world)
+
+
+def test_a_scope_that_is_missing_ends_the_job_once(world: World, desk: Desk) -> None:
+    """The guest must agree again: nothing is repeated."""
+    world.faults.add(Fault("files_list", "status", times=None, status=403, reason="insufficientPermissions"))
+    assert desk.deliver_to_the_end(desk.make_job(add_gallery(world))) == 1
+    assert told(world) == [12]
+    assert len(world.faults.fired) == 1
+
+
+@pytest.mark.parametrize("on", ["files_list", "files_create"])
+def test_a_refusal_of_a_call_for_the_whole_archive_ends_the_job_honestly(world: World, desk: Desk, on: str) -> None:
+    """400, or a 403 nobody knows, and no photo is to blame: the gallery is told, nothing is dead-lettered."""
+    for number, status in enumerate((400, 403)):
+        world.faults.clear()
+        world.faults.add(Fault(on, "status", times=None, status=status, reason="noIdea"))
+        assert desk.deliver_to_the_end(desk.make_job(add_gallery(world), job_id=f"job-{number}")) == 1
+    assert told(world) == [12, 12]
+    assert world.drive.account().tree() == []
+
+
+def test_a_drive_that_finds_nothing_of_itself_lets_the_job_wait(world: World, desk: Desk) -> None:
+    """404 to the listing: that may be over later, and then everything arrives."""
+    archive = add_gallery(world)
+    world.faults.add(Fault("files_list", "status", times=None, status=404))
+    desk.deliver(desk.make_job(archive))
+    waiting = wait_out(desk)
+    assert (waiting.course.reason, told(world)) == (Reason.CLOUD_REFUSED, [])
+    world.faults.clear()
+    desk.deliver(waiting)
+    assert_complete(world, archive)
+
+
+def test_a_token_endpoint_that_is_down_lets_the_job_wait(world: World, desk: Desk) -> None:
+    """The grant is not given up for it."""
+    archive = add_gallery(world)
+    job = desk.make_job(archive)
+    world.accounts.expire_tokens()
+    world.faults.add(Fault("token", "status", times=None, status=503, html=True))
+    desk.deliver(job)
+    waiting = wait_out(desk)
+    assert (waiting.course.reason, told(world)) == (Reason.CLOUD_UNAVAILABLE, [])
+    world.faults.clear()
+    desk.deliver(waiting)
+    assert_complete(world, archive)
+
+
+def test_an_opening_whose_reply_is_lost_makes_no_double(world: World, desk: Desk) -> None:
+    """The session was made and nobody knows of it: another one is, for the same id."""
+    archive = add_gallery(world)
+    world.faults.add(Fault("initiate", "drop_after", times=5), Fault("initiate", "stall", seconds=0.05, when="after"))
+    desk.deliver(desk.make_job(archive))
+    assert_complete(world, archive)
+    assert len({session.plan.meta["id"] for session in world.drive.uploads.sessions()}) == 12
+
+
+def test_the_list_is_asked_once_more_for_photos_that_moved(
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links had run out: those that the gallery lists anew arrive, the others are counted, and it ends there."""
+    archive = add_gallery(world)
+    good = [entry["url"] for entry in archive.manifest[:3]]
+    for entry in archive.manifest[:3]:
+        entry["url"] = f"{entry['url']}.gone"
+    fetch, looks = Gallery.fetch_manifest, []
+
+    def fetch_newer(gallery: Gallery, archive_url: str) -> Manifest:
+        looks.append(archive_url)
+        if len(looks) == 2:
+            for entry, url in zip(archive.manifest[:2], good, strict=False):
+                entry["url"] = url
+        return fetch(gallery, archive_url)
+
+    monkeypatch.setattr(Gallery, "fetch_manifest", fetch_newer)
+    desk.deliver(desk.make_job(archive))
+    assert len(looks) == 2
+    assert told(world) == [1]
+    missing = f"{archive.name}/{archive.pictures[2].name}"
+    assert [entry for entry in archive.expected() if entry[0] != missing] == world.drive.account().tree()
+
+
+def test_a_slow_gallery_only_takes_its_time(world: World, desk: Desk) -> None:
+    """Upload sessions wait for bytes that drip and for answers that come late."""
+    archive = world.gallery.add("Медленно", [Picture("slow.jpg", b"s" * 30_000), Picture("late.jpg", b"l" * 30_000)])
+    world.faults.add(Fault("photo", "drip", match="slow.jpg", rate=60_000))
+    world.faults.add(Fault("photo", "stall", match="late.jpg", seconds=0.5))
+    desk.deliver(desk.make_job(archive))
+    assert len(world.faults.fired) == 2
+    assert_complete(world, archive)
+
+
+def test_the_top_of_the_drive_is_never_asked_for(world: World, desk: Desk) -> None:
+    """Under `drive.file` it answers 404; the alias is not needed, a folder without a parent is there by itself."""
+    archive = add_gallery(world)
+    desk.deliver(desk.make_job(archive))
+    assert_complete(world, archive)
+    assert not [request.target for request in world.drive.requests if "root" in request.target]

@@ -1,0 +1,205 @@
+"""The consumer at a real RabbitMQ over a line that breaks: no job is begun twice, none is held on to for too long."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from pika.adapters.blocking_connection import BlockingConnection
+from pika.exceptions import AMQPConnectionError
+
+from common.archive_job import ArchiveJob
+from common.sealing import Secret
+from common.topology import DEAD, JOBS
+from sandbox.proxy import Proxy
+from tests.integration.test_consumer import JOB, Bench, wait_for
+from worker import consumer as consumer_room
+from worker.stopping import Cause, Signals
+
+AGAIN = "a message came again; its job goes on"
+
+
+class Work:
+    """What a consumer is given to do: it goes on until it is let go or told to end.
+
+    Attributes:
+        begun: how often.
+        ended: how often it came to its end.
+        causes: why it was interrupted, each time.
+        may_end: set by the test.
+    """
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = 0
+        self.causes: list[Cause | None] = []
+        self.may_end = threading.Event()
+
+    def __call__(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
+        """Work."""
+        self.begun += 1
+        while not self.may_end.wait(0.01):
+            if signals.let_go.is_set():
+                self.causes.append(signals.cause)
+                signals.let_go.check()
+        self.ended += 1
+
+
+@pytest.fixture
+def bench(rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A bench at the real broker, whose consumers are in a hurry."""
+    monkeypatch.setattr(consumer_room, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(consumer_room, "FIRST_RECONNECT_DELAY", 0.05)
+    monkeypatch.setattr(consumer_room, "LONGEST_RECONNECT_DELAY", 0.4)
+    bench = Bench(rabbitmq_url)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
+@pytest.fixture
+def line(bench: Bench, rabbitmq_url: str) -> Iterator[Proxy]:
+    """What the bench's next consumers are connected through."""
+    broker = urlsplit(rabbitmq_url)
+    if broker.hostname not in ("127.0.0.1", "localhost"):
+        pytest.skip("the line to a broker elsewhere is not ours to cut")
+    with Proxy(broker.port or 5672) as line:
+        account, _, _ = broker.netloc.rpartition("@")
+        host = f"127.0.0.1:{line.port}"
+        bench.url = Secret(broker._replace(netloc=f"{account}@{host}" if account else host).geturl())
+        yield line
+        # While there is a line: without one the consumer would end only by its grace.
+        bench.stop()
+
+
+@pytest.fixture
+def work() -> Iterator[Work]:
+    """A job's work, which ends with the test at the latest."""
+    work = Work()
+    yield work
+    work.may_end.set()
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_job_goes_on_under_the_message_that_came_again(
+    bench: Bench, line: Proxy, work: Work, caplog: pytest.LogCaptureFixture, silent: bool
+) -> None:
+    """Its line ends, or falls silent long before that: it is begun once, and acknowledged over the next line."""
+    caplog.set_level("INFO", consumer_room.__name__)
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: work.begun == 1)
+    if silent:
+        # The broker knows at once, the worker not before a heartbeat fails: pika looks for it seconds later.
+        assert line.strand() > 0
+        wait_for(lambda: bench.count(JOBS) == 1)
+    assert line.cut() > 0
+    wait_for(lambda: AGAIN in caplog.messages)
+    work.may_end.set()
+    wait_for(lambda: work.ended == 1)
+    bench.stop()
+    assert (work.begun, work.causes) == (1, [])
+    assert (bench.count(JOBS), bench.count(DEAD)) == (0, 0)
+
+
+def test_a_job_that_ends_without_a_line_is_not_worked_again(
+    bench: Bench, line: Proxy, work: Work, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its message comes again when all is done: it is only acknowledged."""
+    caplog.set_level("INFO", consumer_room.__name__)
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: work.begun == 1)
+    line.hold()
+    line.cut()
+    work.may_end.set()
+    wait_for(lambda: work.ended == 1)
+    line.release()
+    wait_for(lambda: AGAIN in caplog.messages)
+    bench.stop()
+    assert work.begun == 1
+    assert bench.count(JOBS) == 0
+
+
+def test_a_job_that_another_worker_has_is_let_go(
+    bench: Bench, line: Proxy, work: Work, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line is back and the message is not: after a while the job ends here, and only here."""
+    monkeypatch.setattr(consumer_room, "TAKEN_OVER_AFTER", 0.5)
+    others = Work()
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: work.begun == 1)
+    bench.url = Secret(rabbitmq_url)
+    bench.start(others)
+    line.cut()
+    wait_for(lambda: work.causes == [Cause.TAKEN_OVER])
+    assert (others.begun, others.causes) == (1, [])
+    others.may_end.set()
+    wait_for(lambda: others.ended == 1)
+    bench.stop()
+    assert (work.begun, work.ended, bench.count(JOBS)) == (1, 0, 0)
+
+
+def test_a_worker_whose_line_stays_away_lets_its_jobs_go(
+    bench: Bench, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then the broker may have given them to others; a short absence is none of that."""
+    monkeypatch.setattr(consumer_room, "LONGEST_ABSENCE", 1.0)
+    refuse = refuse_connections(monkeypatch)
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: work.begun == 1)
+    refuse.set()
+    cut_at = time.monotonic()
+    line.cut()
+    wait_for(lambda: bench.count(JOBS) == 1)
+    wait_for(lambda: work.causes == [Cause.TAKEN_OVER])
+    assert time.monotonic() - cut_at >= 1.0
+    assert bench.count(JOBS) == 1
+    # And when the line is back it begins anew, as any worker would.
+    refuse.clear()
+    wait_for(lambda: work.begun == 2)
+    work.may_end.set()
+    wait_for(lambda: work.ended == 1)
+    bench.stop()
+    assert bench.count(JOBS) == 0
+
+
+def test_a_good_line_makes_the_next_wait_a_short_one(
+    bench: Bench, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Waits double while there is no line; one that broke after it was good tells nothing of how long it will take."""
+    refuse = refuse_connections(monkeypatch)
+    refuse.set()
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: len(waits(caplog)) >= 4)
+    refuse.clear()
+    wait_for(lambda: work.begun == 1)
+    before = len(waits(caplog))
+    line.cut()
+    wait_for(lambda: len(waits(caplog)) > before)
+    assert waits(caplog)[:4] == [0.05, 0.1, 0.2, 0.4]
+    assert waits(caplog)[before] == 0.05
+
+
+def refuse_connections(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Return what lets every new connection fail at once while it is set."""
+    refuse = threading.Event()
+
+    def connect(*parameters: Any) -> BlockingConnection:
+        if refuse.is_set():
+            raise AMQPConnectionError
+        return BlockingConnection(*parameters)
+
+    monkeypatch.setattr(consumer_room, "BlockingConnection", connect)
+    return refuse
+
+
+def waits(caplog: pytest.LogCaptureFixture) -> list[float]:
+    """Return the seconds of every wait for the broker so far."""
+    return [record.__dict__["retry_in"] for record in caplog.records if "retry_in" in record.__dict__]

@@ -1,0 +1,15 @@
+"""A guest's Yandex Disk in a pretend world, in a hurry."""
+
+import pytest
+
+from common.clouds.yandex_disk import disk
+from sandbox.world import World
+from tests.contract.stands import YandexStand
+
+
+@pytest.fixture
+def stand(world: World, monkeypatch: pytest.MonkeyPatch) -> YandexStand:
+    """Waits take no time."""
+    monkeypatch.setattr(disk, "LOOK_WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(disk, "FIRST_POLL", 0.001)
+    return YandexStand(world)

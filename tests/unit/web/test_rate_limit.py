@@ -1,0 +1,118 @@
+"""How many POSTs one client may send, and what it is told of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
+
+OURS = "https://app.litegallery.io"
+
+
+@pytest.fixture
+def limited(open_site: OpenSite, environ: dict[str, str]) -> Site:
+    """An application that takes three POSTs a minute of each client."""
+    return open_site(environ, RATE_LIMIT_PER_MINUTE="3")
+
+
+def seen_from(site: Site, address: str | None) -> Site:
+    """Return the same application as a client at an address reaches it."""
+
+    async def moved(scope: Scope, receive: Receive, send: Send) -> None:
+        await site.app({**scope, "client": (address, 1) if address else None}, receive, send)
+
+    return replace(site, app=moved)
+
+
+def test_a_client_has_so_many_posts_a_minute(limited: Site) -> None:
+    """The rest is refused with a problem that tells when to come back; a page of ours may read it."""
+    answers = [limited.send("POST", "/cloud_archive", json=SEED_REQUEST, headers={"Origin": OURS}) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert [answer.headers["RateLimit"].rpartition(";t=")[0] for answer in answers] == [
+        '"default";r=2',
+        '"default";r=1',
+        '"default";r=0',
+        '"default";r=0',
+    ]
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"default";q=3;w=60'}
+    refusal = answers[-1]
+    assert refusal.headers["Content-Type"] == "application/problem+json"
+    assert refusal.json()["code"] == "rate_limited"
+    assert refusal.json()["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    assert 0 < int(refusal.headers["Retry-After"]) <= 60
+    assert refusal.headers["RateLimit"] == f'"default";r=0;t={refusal.headers["Retry-After"]}'
+    assert refusal.headers["Access-Control-Allow-Origin"] == OURS
+    assert {"Retry-After", "RateLimit"} <= set(refusal.headers["Access-Control-Expose-Headers"].split(", "))
+
+
+def test_the_next_minute_is_a_new_one(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits as long as told is served."""
+    refusal = [limited.post() for _ in range(4)][-1]
+    now = __import__("time").time()
+    monkeypatch.setattr("limits.storage.memory.time.time", lambda: now + int(refusal.headers["Retry-After"]) + 1)
+    assert limited.post().status_code == 200
+
+
+def test_only_posts_count(limited: Site) -> None:
+    """Reading, preflights and probes are free; every POST counts, whatever becomes of it."""
+    for _ in range(5):
+        assert limited.send("GET", "/healthz").status_code == 200
+        assert limited.send("OPTIONS", "/cloud_archive").status_code == 405
+    answers = [limited.post([]), limited.send("POST", "/nowhere"), limited.post(), limited.post()]
+    assert [answer.status_code for answer in answers] == [422, 404, 200, 429]
+
+
+def test_nobody_is_limited_by_zero(open_site: OpenSite, environ: dict[str, str]) -> None:
+    """And nothing is said about it."""
+    free = open_site(environ, RATE_LIMIT_PER_MINUTE="0")
+    answers = [free.post() for _ in range(5)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert not any("RateLimit" in answer.headers for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("address", "neighbour", "shared"),
+    [
+        ("8.8.8.8", "8.8.4.4", False),
+        ("2a00:1450:4001:80e::1", "2a00:1450:4001:80e:ffff::2", True),
+        ("2a00:1450:4001:80e::1", "2a00:1450:4001:80f::1", False),
+        ("8.8.8.8", "::ffff:8.8.8.8", True),
+        ("8.8.8.8", None, False),
+    ],
+)
+def test_a_client_is_an_address_or_a_network(limited: Site, address: str, neighbour: str | None, shared: bool) -> None:
+    """Whoever has an IPv6 address has 2^64 of them."""
+    for _ in range(3):
+        seen_from(limited, address).post()
+    assert seen_from(limited, neighbour).post().status_code == (429 if shared else 200)
+
+
+Post = Callable[..., int]
+
+
+@pytest.fixture
+def post_as(limited: Site, monkeypatch: pytest.MonkeyPatch) -> Post:
+    """Send a POST with an X-Forwarded-For to a site whose proxies are known; returns the status."""
+    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+    def post(forwarded: str, peer: str = "10.0.0.7") -> int:
+        behind = ProxyHeadersMiddleware(limited.app, trusted_hosts="10.0.0.7")  # type: ignore[arg-type]
+        site = seen_from(replace(limited, app=behind), peer)  # type: ignore[arg-type]
+        return site.send(
+            "POST", "/cloud_archive", json=SEED_REQUEST, headers={"X-Forwarded-For": forwarded}
+        ).status_code
+
+    return post
+
+
+def test_what_a_client_claims_to_be_does_not_count(post_as: Post) -> None:
+    """Behind our proxy only the address that the proxy added counts, past all that was there before."""
+    assert [post_as(f"1.2.3.{number}, 8.8.8.8") for number in range(4)] == [200, 200, 200, 429]
+    assert post_as("8.8.8.8, 8.8.4.4") == 200
+
+
+def test_what_strangers_forward_does_not_count(post_as: Post) -> None:
+    """Without our proxy in between, the connection's own address is all there is."""
+    assert [post_as(f"1.2.3.{number}", peer="8.8.8.8") for number in range(4)] == [200, 200, 200, 429]

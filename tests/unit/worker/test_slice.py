@@ -1,0 +1,108 @@
+"""One delivery's share of a job, when a call fails that is no single photo's own; without a wire."""
+
+from typing import Any, cast
+
+import pytest
+
+from common.archive_job import ArchiveJob
+from common.clouds.base import Inventory, Photo, Storage, StoredPhoto
+from common.errors import (
+    ArchiveError,
+    GrantRevoked,
+    InventoryStale,
+    JobStopped,
+    PhotoRejected,
+    Postponed,
+    Reason,
+    Transient,
+)
+from tests.fakes.clock import Clock
+from worker.gallery import Gallery
+from worker.manifest import Manifest
+from worker.pacing import Pace
+from worker.retry import RetryPolicy
+from worker.slice import Slice
+from worker.stopping import Signals
+
+JOB = ArchiveJob(
+    id="job-1",
+    cloud_type="google_drive",
+    archive_type="webs",
+    archive_url="https://arch-d.lite.gallery/g/api/stream/1/2?mod=web",
+    gallery_name="Свадьба",
+    grant="sealed",
+    created_at="2026-11-23T12:00:00Z",
+)
+PHOTOS = tuple(Photo(str(number), (), f"{number}.jpg", "https://h/p", 7) for number in range(3))
+
+
+class Listing:
+    """A gallery with three photos."""
+
+    def fetch_manifest(self, archive_url: str) -> Manifest:
+        """Return the list."""
+        return Manifest(list(PHOTOS), [])
+
+
+class Stubborn:
+    """A cloud that answers every look at it with an error, or only the first looks.
+
+    Attributes:
+        looks: how often it was looked at.
+    """
+
+    def __init__(self, error: ArchiveError, times: int = 1000) -> None:
+        self.looks = 0
+        self._error = error
+        self._times = times
+
+    def take_inventory(self, archive_key: str) -> Inventory:
+        """Fail, or show that the first photo is there."""
+        self.looks += 1
+        if self.looks <= self._times:
+            raise self._error
+        return Inventory(photos=[StoredPhoto("0", "id-0", 7)])
+
+
+def make_slice(storage: Stubborn) -> Slice:
+    """Return a delivery of the job."""
+    clock, signals = Clock(), Signals()
+    policy = RetryPolicy(2, 1, 60, clock.sleep, Pace(clock.sleep, clock.now))
+    return Slice(JOB, cast(Gallery, Listing()), cast(Storage, storage), policy, photos=2, seconds=60, signals=signals)
+
+
+@pytest.mark.parametrize("kind", [PhotoRejected, JobStopped])
+def test_a_refusal_of_the_whole_archive_ends_the_job(kind: Any) -> None:
+    """No repetition changes it, whatever it is called: it ends under its reason, and everything listed is missing."""
+    outcome = make_slice(Stubborn(kind(Reason.CLOUD_REFUSED, "Drive answered 400 invalid"))).work(0)
+    assert (outcome.ended, outcome.waits_for, outcome.has_count) == (True, None, True)
+    assert (outcome.course.reason, outcome.course.failed_photos) == (Reason.CLOUD_REFUSED, 3)
+    assert outcome.course.rejected == {}
+
+
+def test_what_arrived_all_the_same_is_not_missing() -> None:
+    """The count at such an end is honest: there is one last look."""
+    outcome = make_slice(Stubborn(PhotoRejected(Reason.CLOUD_REFUSED), times=1)).work(0)
+    assert (outcome.ended, outcome.course.failed_photos) == (True, 2)
+
+
+def test_a_revoked_grant_is_not_looked_with_again() -> None:
+    """There is no last look: it would only be refused once more."""
+    storage = Stubborn(GrantRevoked())
+    outcome = make_slice(storage).work(0)
+    assert (storage.looks, outcome.course.reason) == (1, Reason.GRANT_REVOKED)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InventoryStale(Reason.CLOUD_REFUSED),
+        Postponed(Reason.DAILY_LIMIT),
+        Transient(Reason.CLOUD_UNAVAILABLE),
+    ],
+)
+def test_what_may_be_over_later_lets_the_job_wait(error: ArchiveError) -> None:
+    """Nothing is given up, and the job knows what it waits for."""
+    outcome = make_slice(Stubborn(error)).work(0)
+    assert (outcome.ended, outcome.waits_for) == (False, error)
+    assert (outcome.course.rejected, outcome.course.reason) == ({}, "")

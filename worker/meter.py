@@ -1,0 +1,120 @@
+"""How far a slice has come, read off as a snapshot. Knows neither who asks nor who is told."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from common.archive_job import ArchiveJob
+from common.progress import MOST_FAILURES, FailedPhoto, Progress, State
+from worker.archive import Tally
+from worker.manifest import Manifest
+
+# The speed is that of the last so many seconds: long enough to be calm, short enough to be true.
+WINDOW_SECONDS = 15.0
+
+
+class Meter:
+    """Reads one slice. May be read on any thread while the slice is worked on another.
+
+    Args:
+        job: the promise, and how far it had come.
+        tally: what becomes of its photos.
+        now: Unix time in seconds.
+    """
+
+    def __init__(self, job: ArchiveJob, tally: Tally, now: Callable[[], float] = time.time) -> None:
+        self._job = job
+        self._tally = tally
+        self._now = now
+        self._manifest: Manifest | None = None
+        self._sizes: dict[str, int] = {}
+        self._started_at = job.course.started_at or now()
+        # Moments with the bytes and photos that were stored by then.
+        self._readings: deque[tuple[float, int, int]] = deque()
+
+    @property
+    def started_at(self) -> float:
+        """When the job's first slice began, Unix time in seconds."""
+        return self._started_at
+
+    @property
+    def skipped(self) -> int:
+        """How many photos were in the cloud before the job's first slice; -1 while nobody has looked."""
+        before = self._job.course.skipped
+        return before if before >= 0 or self._manifest is None else len(self._tally.skipped)
+
+    def open(self, manifest: Manifest) -> None:
+        """Learn what the gallery lists."""
+        self._sizes = {photo.key: photo.size for photo in manifest.photos}
+        self._manifest = manifest
+
+    def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
+        """Return a snapshot of this moment."""
+        now = self._now()
+        stored = (set(self._tally.skipped) | set(self._tally.arrived)) & self._sizes.keys()
+        stored_bytes = sum(self._sizes[key] for key in stored)
+        skipped = max(self.skipped, 0)
+        failures = self._name_failures()
+        unusable = len(self._manifest.unusable) if self._manifest else 0
+        total, total_bytes = len(self._sizes) + unusable, sum(self._sizes.values())
+        speed, eta = self._measure(now, stored_bytes, len(stored), total_bytes, len(self._sizes) - len(failures))
+        return Progress(
+            job_id=self._job.id,
+            cloud_type=self._job.cloud_type,
+            archive_type=self._job.archive_type,
+            gallery_name=self._job.gallery_name,
+            state=state,
+            photos_total=total,
+            photos_copied=max(len(stored) - skipped, 0),
+            photos_skipped=skipped,
+            photos_failed=total - len(stored) if state.is_final else len(failures),
+            bytes_total=total_bytes,
+            bytes_copied=stored_bytes,
+            bytes_per_second=0.0 if state.is_final else speed,
+            eta_seconds=None if state.is_final else eta,
+            folder_url=self._tally.folder_url,
+            failures=tuple(failures[:MOST_FAILURES]),
+            reason=reason,
+            detail=detail,
+            created_at=read_moment(self._job.created_at),
+            started_at=self._started_at,
+            updated_at=now,
+            finished_at=now if state.is_final else 0.0,
+        )
+
+    def _name_failures(self) -> list[FailedPhoto]:
+        if self._manifest is None:
+            return []
+        rejected = dict(self._tally.rejected)
+        named = [FailedPhoto(each.name, str(each.reason), each.detail) for each in self._manifest.unusable]
+        named += [
+            FailedPhoto(photo.name, str(rejected[photo.key].reason), rejected[photo.key].detail)
+            for photo in self._manifest.photos
+            if photo.key in rejected
+        ]
+        return named
+
+    def _measure(
+        self, now: float, stored_bytes: int, stored: int, total_bytes: int, total: int
+    ) -> tuple[float, float | None]:
+        """Return bytes a second and the seconds that are left: by bytes or by photos, whichever takes longer."""
+        self._readings.append((now, stored_bytes, stored))
+        while now - self._readings[0][0] > WINDOW_SECONDS:
+            self._readings.popleft()
+        since, bytes_then, photos_then = self._readings[0]
+        seconds = now - since
+        if seconds <= 0 or stored <= photos_then:
+            return 0.0, None
+        speed = (stored_bytes - bytes_then) / seconds
+        by_photos = (total - stored) / ((stored - photos_then) / seconds)
+        by_bytes = (total_bytes - stored_bytes) / speed if speed > 0 else 0.0
+        return speed, max(by_photos, by_bytes, 0.0)
+
+
+def read_moment(text: str) -> float:
+    """Return the Unix time of an RFC 3339 text; 0 when it is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
