@@ -102,6 +102,7 @@ class WorkerSettings(CommonSettings):
     retry_max_seconds: float
     slice_seconds: float
     shutdown_grace_seconds: float
+    revoke_when_done: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str], clouds: Mapping[str, Sequence[Variable]]) -> Self:
@@ -124,6 +125,7 @@ class WorkerSettings(CommonSettings):
             retry_max_seconds=env.seconds("RETRY_MAX_SECONDS", 60),
             slice_seconds=env.seconds("SLICE_SECONDS", 600),
             shutdown_grace_seconds=env.seconds("SHUTDOWN_GRACE_SECONDS", 25),
+            revoke_when_done=env.flag("REVOKE_WHEN_DONE", default=False),
         )
 
 

@@ -23,7 +23,7 @@ PROGRESS_KEYS = "job.*.progress"
 
 # How long a job waits before it returns, in seconds, level by level: one queue each, since a queue gives back its
 # messages in order and one with mixed times would hold the short ones up behind the long.
-WAITING_SECONDS = (10, 30, 300, 1800)
+WAITING_SECONDS = (10, 45, 300, 1800)
 
 # RabbitMQ 4 deletes a message after 20 returns by default, and before 4.3 a graceful return counts too: restarts
 # must not eat a job. https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling

@@ -122,6 +122,7 @@ class Archive:
                 if stale_looks == MOST_STALE_LOOKS:
                     raise Postponed(stale.reason, stale.detail) from None
                 inventory = self._look()
+                self._note_others(inventory)
 
     def remove_doubles(self, manifest: Manifest) -> None:
         """Remove what is there twice, and copy nothing."""
@@ -171,13 +172,16 @@ class Archive:
         for key, copies in self._stored(inventory).items():
             if key not in self._tally.skipped and any(stored.id not in mine for stored in copies):
                 self._tally.crowded = True
+            if copies and key not in self._tally.arrived:
+                # Nobody is to be told that it failed.
+                self._tally.skipped.add(key)
 
     def _compare(self, inventory: Inventory) -> list[Photo]:
         """Return what is still to be copied, what failed before last; removes what is there twice."""
         missing, lags = [], False
         for key, copies in self._stored(inventory).items():
-            # Whoever else removes doubles at the same time keeps the same one.
-            for double in sorted(copies, key=lambda item: item.id)[1:]:
+            # Whoever else removes doubles at the same time keeps the same one; of paths that without a number.
+            for double in sorted(copies, key=lambda item: (len(item.id), item.id))[1:]:
                 self._remove(double)
             if copies or key in self._tally.rejected:
                 continue

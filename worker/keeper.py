@@ -20,7 +20,7 @@ LONGEST_WAIT = 24 * 3600.0
 # The waiting queue of each wait in a row; the last one goes on.
 WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3)
 # After two workers had one job: when to look once more for what the other left. By then it has noticed the loss of its
-# line (a heartbeat and a half, and ten seconds for the message to come again) and let go.
+# line (at most 30 seconds, with heartbeats of 10), waited 10 seconds for the message to come again, and let go.
 AFTERCARE_LEVEL = 1
 # A daily limit ends after hours: there is no use in asking every few seconds.
 DAILY_LEVEL = WAIT_LEVELS[-1]
@@ -49,6 +49,7 @@ class Keeper:
         gallery: is told of the end.
         queue: where jobs go on.
         report: tells those who watch of a change.
+        release: gives a job's grant back when nothing more needs it; never raises.
         now: Unix time in seconds.
     """
 
@@ -58,12 +59,14 @@ class Keeper:
         gallery: Gallery,
         queue: JobQueue,
         report: Callable[[Progress], None],
+        release: Callable[[ArchiveJob], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._work = work
         self._gallery = gallery
         self._queue = queue
         self._report = report
+        self._release = release
         self._now = now
 
     def keep(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
@@ -87,7 +90,9 @@ class Keeper:
             self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
         elif not outcome.ended and not outcome.waits_for:
             self._queue.put_behind(job)
-        elif not job.course.told:
+        elif job.course.told:
+            self._release(job)
+        else:
             self._end(job, outcome)
 
     def _end(self, job: ArchiveJob, outcome: Outcome) -> None:
@@ -113,6 +118,8 @@ class Keeper:
         if outcome.has_count:
             course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=reason)
             self._tell(replace(job, course=course))
+        else:
+            self._release(job)
 
     def _tell(self, job: ArchiveJob) -> None:
         """Tell the gallery, or let the news wait: it holds up no other job and copies nothing again."""
@@ -125,6 +132,8 @@ class Keeper:
         logger.info("the gallery was told", extra={"job": job.id, "failed": job.course.failed_photos})
         if job.course.crowded:
             self._queue.let_wait(replace(job, course=Course(slices=job.course.slices, told=True)), AFTERCARE_LEVEL)
+        else:
+            self._release(job)
 
     def _wait(self, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""

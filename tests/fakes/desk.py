@@ -15,10 +15,10 @@ from common.sealing import Secret, make_key
 from common.settings import WorkerSettings
 from sandbox.gallery import Archive
 from sandbox.world import World
-from worker.app import Workshop
 from worker.gallery import Gallery
 from worker.keeper import Keeper
 from worker.stopping import Signals
+from worker.workshop import Workshop
 
 # What a guest of each cloud allows, and where the world keeps its tokens and its client.
 SCOPES = {
@@ -99,7 +99,7 @@ class Desk:
         )
         self.news = News()
         workshop = Workshop(settings, gallery, cloud_http, self.news)
-        self.keeper = Keeper(workshop.work, gallery, self.trays, self.news.tell, lambda: self.now)
+        self.keeper = Keeper(workshop.work, gallery, self.trays, self.news.tell, workshop.release, lambda: self.now)
 
     def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
         """Return the promise that `web` would have made for a guest who agreed."""

@@ -468,3 +468,18 @@ def test_grant_of_another_job_does_not_open(world: World, desk: Desk) -> None:
     mine, other = desk.make_job(archive), desk.make_job(archive, job_id="job-2")
     with pytest.raises(NotOurMessage):
         desk.deliver(later(mine).__class__(**{**vars(mine), "grant": other.grant}))
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_grant_is_given_back_when_that_is_wanted(world: World, wanted: bool) -> None:
+    """By default it is only forgotten: giving one back ends all of a guest's archives."""
+    desk = Desk(world, REVOKE_WHEN_DONE=str(wanted))
+    archive = add_gallery(world, 2)
+    job = desk.make_job(archive)
+    desk.deliver(job)
+    assert_complete(world, archive)
+    world.accounts.expire_tokens()
+    desk.deliver(job)  # as if its acknowledgement had been lost
+    revoked = [request.status for request in world.accounts.requests if request.target == "/revoke"]
+    assert revoked == ([200, 400] if wanted else [])
+    assert world.gallery.dones[-1].json["failed_photos"] == (2 if wanted else 0)

@@ -26,8 +26,8 @@ from common.topology import (
     waiting_key,
 )
 from worker import consumer as consumer_room
-from worker.app import Outbox
 from worker.consumer import Consumer
+from worker.outbox import Outbox
 from worker.replay import replay_dead
 from worker.stopping import Cause, Signals
 

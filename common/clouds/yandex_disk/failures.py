@@ -51,6 +51,10 @@ def _postponed(detail: str, _wait: float | None) -> ArchiveError:
     return Postponed(Reason.DAILY_LIMIT, detail)
 
 
+def _read_only(detail: str, _wait: float | None) -> ArchiveError:
+    return Postponed(Reason.CLOUD_UNAVAILABLE, detail)
+
+
 def _stale(detail: str, _wait: float | None) -> ArchiveError:
     return InventoryStale(Reason.CLOUD_REFUSED, detail)
 
@@ -66,7 +70,7 @@ TABLE: dict[str | int, Failure] = {
     "DiskUploadTrafficLimitExceededError": _postponed,
     "DiskStorageQuotaExhaustedError": _full,
     "DiskPathDoesntExistsError": _stale,
-    # The disk cannot be written to for a while (technical works), or another request holds this very resource.
+    # Another request holds this very resource.
     "DiskResourceLockedError": _transient,
     "DiskOperationNotFoundError": _transient,
     # What Yandex does not understand about one photo says nothing about the others.
@@ -81,7 +85,8 @@ TABLE: dict[str | int, Failure] = {
     412: _transient,
     413: _rejected,
     414: _rejected,
-    423: _transient,
+    # Technical works: nothing can be written for a while, and that is no photo's own failure.
+    423: _read_only,
     425: _transient,
     429: _throttled,
     507: _full,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from common.clouds.base import Photo, PhotoStream, StoredPhoto
 from common.clouds.yandex_disk.disk import Disk, Link, Resource
-from common.clouds.yandex_disk.failures import read_failure
+from common.clouds.yandex_disk.failures import read_failure, read_name
 from common.clouds.yandex_disk.marks import is_anothers, photo_marks
 from common.errors import Reason, SessionLost, Transient
 from common.httpclient import READ_SECONDS, Answer, HttpClient
@@ -27,6 +27,8 @@ SECONDS_PER_BYTE = 120 / 2**30
 OPERATION_SECONDS = 30.0
 # Answers that say that a link is used up or was never good; a new one is asked for.
 _VOID = frozenset({400, 401, 403, 404, 409, 410, 412})
+# A link that somebody else uses; with a name it is what the whole disk says.
+_IN_USE = 423
 # Refusals that are no doubt: nothing was stored.
 _NOT_STORED = frozenset({507, 509})
 
@@ -117,7 +119,7 @@ class YandexSession:
             return
         if answer.status < 500 or answer.status in _NOT_STORED:
             self._in_doubt = False
-        if answer.status in _VOID:
+        if answer.status in _VOID or (answer.status == _IN_USE and not read_name(answer)):
             raise Transient(Reason.CLOUD_UNAVAILABLE, f"the upload link is void ({answer.status})")
         raise read_failure(answer)
 

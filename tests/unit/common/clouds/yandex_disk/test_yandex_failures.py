@@ -38,7 +38,7 @@ ROWS: list[tuple[int, str, type[ArchiveError], Reason]] = [
     (413, "DiskFileTooLargeError", PhotoRejected, Reason.CLOUD_REFUSED),
     (414, "", PhotoRejected, Reason.CLOUD_REFUSED),
     (423, "DiskResourceLockedError", Transient, Reason.CLOUD_UNAVAILABLE),
-    (423, "DiskReadOnlyError", Transient, Reason.CLOUD_UNAVAILABLE),
+    (423, "DiskReadOnlyError", Postponed, Reason.CLOUD_UNAVAILABLE),
     (423, "DiskUploadTrafficLimitExceeded", Postponed, Reason.DAILY_LIMIT),
     (429, "DiskUploadTrafficLimitExceededError", Postponed, Reason.DAILY_LIMIT),
     (425, "", Transient, Reason.CLOUD_UNAVAILABLE),

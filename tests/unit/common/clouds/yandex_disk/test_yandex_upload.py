@@ -223,6 +223,8 @@ def test_a_photo_that_is_too_large_is_not_begun(stand: YandexStand) -> None:
     [
         ("yandex_upload", {"status": 413}, PhotoRejected),
         ("yandex_link", {"status": 423, "reason": "DiskUploadTrafficLimitExceeded"}, Postponed),
+        ("yandex_link", {"status": 423, "reason": "DiskReadOnlyError"}, Postponed),
+        ("yandex_upload", {"status": 423, "body": {"error": "DiskReadOnlyError"}}, Postponed),
         ("yandex_link", {"status": 403, "reason": "DiskUnsupportedUserAccountTypeError"}, JobStopped),
     ],
 )
@@ -238,7 +240,7 @@ def test_refusals_that_nothing_mends_are_not_repeated(
 
 @pytest.mark.parametrize("fault", [{"status": 423}, {"status": 412}, {"status": 503}, {"status": 509}, {"status": 429}])
 def test_refusals_that_pass_are_waited_out(stand: YandexStand, fault: dict[str, Any]) -> None:
-    """Technical works, a range nobody sent, too fast."""
+    """A link that is in use, a range nobody sent, trouble, too fast."""
     stand.fault("yandex_upload", "status", times=2, **fault)
     copy(stand)
     assert stand.tree() == WHOLE

@@ -1,0 +1,109 @@
+"""Where slices are worked: a job's cloud is opened with its grant, and lent what all jobs share. Knows no queue."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Protocol
+
+from common.archive_job import ArchiveJob, NotOurMessage, grant_context
+from common.clouds import find_cloud
+from common.clouds.base import Cloud, Storage
+from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
+from common.environment import CloudSettings
+from common.errors import Transient
+from common.httpclient import HttpClient
+from common.progress import Progress
+from common.sealing import NotSealedByUs
+from common.settings import WorkerSettings
+from worker.gallery import Gallery
+from worker.pacing import Pace
+from worker.renewal import Renewal, ReplacedGrants
+from worker.reporter import TakeSnapshot
+from worker.retry import RetryPolicy
+from worker.slice import Outcome, Slice
+from worker.stopping import Signals
+
+logger = logging.getLogger(__name__)
+
+
+class Reports(Protocol):
+    """Who is told how jobs get on, like `worker.reporter.Reporter`."""
+
+    def tell(self, progress: Progress) -> None:
+        """Tell of a change of state."""
+        ...
+
+    def watch(self, take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
+        """Tell of a job again and again while it runs."""
+        ...
+
+
+class Workshop:
+    """Works slices: opens a job's cloud and lends it what all jobs share. Thread-safe."""
+
+    def __init__(self, settings: WorkerSettings, gallery: Gallery, cloud_http: HttpClient, reporter: Reports) -> None:
+        self._reporter = reporter
+        self._settings = settings
+        self._gallery = gallery
+        self._cloud_http = cloud_http
+        self._replaced = ReplacedGrants()
+
+    def work(self, job: ArchiveJob, returns: int, signals: Signals) -> tuple[ArchiveJob, Outcome]:
+        """Work one slice of a job; see `worker.keeper.WorkSlice`."""
+        settings, mine = self._settings, Signals(signals)
+        storage, grant, renewal = self._open_storage(job, mine)
+        sleep = mine.wind_down.sleep
+        policy = RetryPolicy(
+            settings.retry_attempts, settings.retry_base_seconds, settings.retry_max_seconds, sleep, Pace(sleep)
+        )
+        share = Slice(
+            job,
+            self._gallery,
+            storage,
+            policy,
+            photos=settings.photos,
+            seconds=settings.slice_seconds,
+            signals=mine,
+        )
+        if not job.course.told:
+            self._reporter.tell(share.meter.read())
+        with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():
+            outcome = share.work(returns)
+        # Refresh tokens may have rotated: the newest must travel on.
+        sealed = settings.sealer.seal(grant.grant.to_text(), grant_context(job.id))
+        course = replace(outcome.course, handed_over=renewal.handed_over)
+        return replace(job, grant=sealed, course=course), outcome
+
+    def release(self, job: ArchiveJob) -> None:
+        """Give a job's grant back, if that is wanted here; it is forgotten with its message in any case."""
+        if not self._settings.revoke_when_done:
+            return
+        try:
+            cloud, variables, grant = self._open_grant(job)
+            cloud.auth(variables, self._cloud_http).revoke(self._replaced.newest(grant))
+        except (Transient, NotOurMessage) as error:
+            logger.warning("a grant was not given back: %s", error, extra={"job": job.id})
+
+    def _open_storage(self, job: ArchiveJob, signals: Signals) -> tuple[Storage, GrantInUse, Renewal]:
+        """Open a job's cloud with the grant that travelled with it; raises NotOurMessage when they do not fit."""
+        cloud, variables, grant = self._open_grant(job)
+        refresh = cloud.auth(variables, self._cloud_http).refresh
+        renewal = Renewal(refresh, grant, self._replaced, signals, may_hand_over=not job.course.handed_over)
+        in_use = GrantInUse(
+            self._replaced.newest(grant),
+            renewal.refresh,
+            # What would end within the slice is renewed while nothing else is under way.
+            spare=SPARE_SECONDS + self._settings.slice_seconds,
+            check=renewal.check,
+        )
+        return cloud.storage(variables, self._cloud_http, in_use, self._settings.chunk_bytes), in_use, renewal
+
+    def _open_grant(self, job: ArchiveJob) -> tuple[Cloud, CloudSettings, Grant]:
+        cloud, variables = find_cloud(job.cloud_type), self._settings.clouds.get(job.cloud_type)
+        if cloud is None or variables is None:
+            raise NotOurMessage("its cloud is not offered here")
+        try:
+            text = self._settings.sealer.open(job.grant, grant_context(job.id))
+        except NotSealedByUs:
+            raise NotOurMessage("its grant does not open") from None
+        return cloud, variables, Grant.from_text(text)
