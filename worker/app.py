@@ -5,7 +5,7 @@ from common.httpclient import HttpClient
 from common.publisher import Publisher
 from common.settings import WorkerSettings
 from worker.consumer import Consumer
-from worker.gallery import Gallery
+from worker.counting import CountedGallery, CountedReports
 from worker.keeper import Keeper
 from worker.outbox import Outbox
 from worker.reporter import Reporter
@@ -20,7 +20,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
         settings: the worker's.
         signals: end it.
     """
-    gallery = Gallery(
+    gallery = CountedGallery(
         _make_client(settings, Reason.GALLERY_UNAVAILABLE),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
@@ -29,7 +29,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
         local=settings.allow_local_network,
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
-    reporter = Reporter(settings.rabbitmq_url)
+    reporter = CountedReports(Reporter(settings.rabbitmq_url))
     outbox = Outbox(Publisher(settings.rabbitmq_url, "cloud_archive worker publishes"), reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
     keeper = Keeper(workshop.work, gallery, outbox, reporter.tell, workshop.release)

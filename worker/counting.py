@@ -1,16 +1,15 @@
 """The gallery and the reports, counted for Prometheus. Changes nothing of what passes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from common import metrics
 from common.archive_job import ArchiveJob
 from common.errors import Transient
 from common.progress import Progress
 from worker.gallery import Gallery
-
-TakeSnapshot = Callable[[], Progress]
+from worker.reporter import TakeSnapshot
+from worker.workshop import Reports
 
 
 class CountedGallery(Gallery):
@@ -24,18 +23,6 @@ class CountedGallery(Gallery):
             metrics.done_refused.inc()
             raise
         metrics.done_accepted.inc()
-
-
-class Reports(Protocol):
-    """Who is told how jobs get on, like `worker.reporter.Reporter`."""
-
-    def tell(self, progress: Progress) -> None:
-        """Tell of a change of state."""
-        ...
-
-    def watch(self, take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
-        """Tell of a job again and again while it runs."""
-        ...
 
 
 class CountedReports:

@@ -1,9 +1,11 @@
-"""`/healthz` and `/readyz` of a process that serves no users. Knows two questions and nothing else."""
+"""`/healthz`, `/readyz` and `/metrics` of a process that serves no users. Knows no archive."""
 
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from common import metrics
 
 
 def serve_health(port: int, *, is_alive: Callable[[], bool], is_ready: Callable[[], bool]) -> ThreadingHTTPServer:
@@ -18,14 +20,18 @@ def serve_health(port: int, *, is_alive: Callable[[], bool], is_ready: Callable[
 
     class Probe(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            question = questions.get(self.path.partition("?")[0])
-            if question is None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                self._answer(HTTPStatus.OK, metrics.render(metrics.WORKER), metrics.CONTENT_TYPE)
+            elif question := questions.get(path):
+                status, word = (HTTPStatus.OK, b"ok\n") if question() else (HTTPStatus.SERVICE_UNAVAILABLE, b"no\n")
+                self._answer(status, word, "text/plain; charset=utf-8")
+            else:
                 self.send_error(HTTPStatus.NOT_FOUND)
-                return
-            status = HTTPStatus.OK if question() else HTTPStatus.SERVICE_UNAVAILABLE
-            body = b"ok\n" if status is HTTPStatus.OK else b"no\n"
+
+        def _answer(self, status: HTTPStatus, body: bytes, media_type: str) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

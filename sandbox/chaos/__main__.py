@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import itertools
 import random
 import signal
 import sys
@@ -18,9 +19,9 @@ import pika
 from sandbox.broker import Broker, BrokerError
 from sandbox.chaos import verdict
 from sandbox.chaos.crew import Workman
-from sandbox.chaos.crowd import LOGINS, Begun, Crowd, plan_presses
+from sandbox.chaos.crowd import LOGINS, Begun, Crowd, account_of, plan_presses
 from sandbox.chaos.diary import Diary
-from sandbox.chaos.faults import aim_at_photos
+from sandbox.chaos.faults import GRACE_SECONDS, aim_at_photos
 from sandbox.chaos.galleries import add_gallery, draw_pool
 from sandbox.chaos.storm import Storm
 from sandbox.demo import guest
@@ -69,7 +70,8 @@ def main() -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Start everything, let it storm, let it settle, judge, and stop everything."""
     with contextlib.ExitStack() as started:
-        _say(f"seed {arguments.seed}, {arguments.minutes:g} minutes, {arguments.galleries} galleries")
+        clouds = " and ".join(arguments.clouds)
+        _say(f"seed {arguments.seed}, {arguments.minutes:g} minutes, {arguments.galleries} galleries, into {clouds}")
         folder = arguments.logs or Path(
             started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-chaos-"))
         )
@@ -77,6 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
         broker = started.enter_context(Broker())
         line = started.enter_context(Proxy(pika.URLParameters(broker.url).port))
         world = started.enter_context(World(keep_bytes=False))
+        world.yandex_accounts.tokens.grace = GRACE_SECONDS
+        # A guest here presses again every second while the broker is down, and each time is another "device".
+        world.yandex_accounts.tokens.most_devices = 10_000
+        # Shorter than the tries of a photo whose place another worker's upload holds.
+        world.yandex.operations.seconds = 0.5
         rabbitmq_url = broker.url.replace(broker.url.split(":")[-1].split("/")[0], str(line.port))
         services = started.enter_context(Services(world.environment() | _SETTINGS, rabbitmq_url, folder, workers=0))
         crew = [Workman(f"worker {number + 1}", services.environment | _SETTINGS, folder) for number in range(_WORKERS)]
@@ -113,6 +120,7 @@ class ChaosRun:
         self._crew = crew
         self._seed: int = arguments.seed
         self._seconds: float = arguments.minutes * 60
+        self._clouds: list[str] = arguments.clouds
         self._crowd = Crowd(world, services.url, diary.note)
         self._archives = self._put_up_galleries(arguments.galleries)
         self._logs = [diary.log, *(program.log for program in services.programs), *(workman.log for workman in crew)]
@@ -137,16 +145,19 @@ class ChaosRun:
         print("\nnothing lost, nothing twice")
         return 0
 
-    def _put_up_galleries(self, count: int) -> list[Archive]:
+    def _put_up_galleries(self, count: int) -> list[tuple[Archive, str]]:
+        """Return the galleries, each with the cloud that it is saved into: they take turns."""
         chance = random.Random(f"{self._seed} galleries")
         pool = draw_pool(chance)
-        for number in range(count):
-            self._world.faults.add(*aim_at_photos(number, chance))
-        return [add_gallery(self._world, number, pool, chance) for number in range(count)]
+        clouds = [self._clouds[number % len(self._clouds)] for number in range(count)]
+        for number, cloud in enumerate(clouds):
+            self._world.faults.add(*aim_at_photos(number, cloud, chance))
+        return [(add_gallery(self._world, number, pool, chance), cloud) for number, cloud in enumerate(clouds)]
 
     def _storm(self) -> Counter[str]:
-        presses = plan_presses(self._archives, self._seconds * _COMING, random.Random(f"{self._seed} guests"))
-        storm = Storm(self._world, self._broker, self._line, self._crew, self._seed, self._note)
+        chance = random.Random(f"{self._seed} guests")
+        presses = plan_presses(self._archives, self._seconds * _COMING, chance)
+        storm = Storm(self._world, self._broker, self._line, self._crew, self._clouds, self._seed, self._note)
         interrupted = threading.Event()
         with ThreadPoolExecutor(1) as guests:
             coming = guests.submit(self._crowd.come, presses, interrupted.wait)
@@ -195,9 +206,10 @@ class ChaosRun:
 
     def _judge(self, left: Mapping[str, int]) -> list[str]:
         wrong: list[str] = []
-        for login in LOGINS:
-            wanted = {each.archive.url: each.archive for each in self._crowd.begun if each.login == login}
-            wrong += verdict.judge_account(self._world.drive.account(login), wanted.values())
+        for login, cloud in itertools.product(LOGINS, self._clouds):
+            saved = [each for each in self._crowd.begun if (each.login, each.cloud) == (login, cloud)]
+            wanted = {each.archive.url: each.archive for each in saved}
+            wrong += verdict.judge_account(account_of(self._world, login, cloud), wanted.values(), cloud)
         wrong += verdict.judge_dones(self._crowd.begun, list(self._world.gallery.dones), self._archives)
         wrong += verdict.judge_queues(dict(left))
         wrong += verdict.judge_manners(list(self._world.violations))
@@ -205,14 +217,18 @@ class ChaosRun:
         return wrong + verdict.judge_logs(self._logs)
 
     def _show_figures(self, struck: Counter[str], seconds: float) -> None:
-        files = [file for login in LOGINS for file in self._world.drive.account(login).files()]
-        size, received = sum(file.size for file in files), self._world.drive.uploads.received
+        accounts = [account_of(self._world, *each) for each in itertools.product(LOGINS, self._clouds)]
+        files = [file for account in accounts for file in account.files()]
+        size, received = (
+            sum(file.size for file in files),
+            self._world.drive.uploads.received + self._world.yandex.received,
+        )
         _say("faults survived")
         for name, count in sorted(struck.items()):
             print(f"{count:5}  {name}")
         _say("figures")
         print(f"jobs           {len(self._crowd.begun)} ({self._crowd.refused} times a guest had to press again)")
-        print(f"galleries      {len(self._archives)}, {len(LOGINS)} accounts")
+        print(f"galleries      {len(self._archives)}, {len(accounts)} accounts")
         print(f"photos         {len(files)}")
         print(f"bytes          {size} ({write_bytes(size)})")
         print(f"sent again     {100 * (received - size) / max(size, 1):.1f} % of the bytes")
@@ -233,9 +249,11 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, default=1.0, help="how long everything goes wrong (1)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="decides what happens (random)")
+    parser.add_argument("--cloud", choices=[*guest.CLOUDS, "both"], default="both", help="where to (both)")
     parser.add_argument("--galleries", type=int, help=f"how many ({_GALLERIES_PER_MINUTE} a minute)")
     parser.add_argument("--logs", type=Path, help="a folder to keep the logs in")
     arguments = parser.parse_args()
+    arguments.clouds = list(guest.CLOUDS) if arguments.cloud == "both" else [arguments.cloud]
     arguments.galleries = arguments.galleries or max(3, round(_GALLERIES_PER_MINUTE * arguments.minutes))
     return arguments
 

@@ -3,37 +3,40 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from sandbox import tree
 from sandbox.demo import guest
 from sandbox.gallery import Archive
 from sandbox.world import World
 
 LOGINS = ("anna", "ivan")
-_CLOUD = "google_drive"
 _AGAIN_SECONDS = 1.0
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Press:
-    """A guest's wish: when (seconds after the beginning), who, which gallery."""
+    """A guest's wish: when (seconds after the beginning), who, which gallery, into which cloud."""
 
     at: float
     login: str
     archive: Archive
+    cloud: str
 
 
 @dataclass(frozen=True)
 class Begun:
-    """An archive that a guest was promised."""
+    """An archive that a guest was promised, in one cloud."""
 
     job_id: str
     login: str
     archive: Archive
+    cloud: str
 
 
 class Crowd:
@@ -76,39 +79,45 @@ class Crowd:
     def _press(self, press: Press) -> None:
         while True:
             try:
-                job_id = guest.save(self._web_url, self._world, self._account(press.login), press.archive, _CLOUD)
+                job_id = guest.save(self._web_url, self._world, self._account(press), press.archive, press.cloud)
             except guest.GuestError:
                 with self._guard:
                     self.refused += 1
                 time.sleep(_AGAIN_SECONDS)
                 continue
-            self._note(f"{press.login} saves {press.archive.name}: job {job_id}")
+            self._note(f"{press.login} saves {press.archive.name} into {press.cloud}: job {job_id}")
             with self._guard:
-                self.begun.append(Begun(job_id, press.login, press.archive))
+                self.begun.append(Begun(job_id, press.login, press.archive, press.cloud))
             return
 
-    def _account(self, login: str) -> guest.Account:
-        drive = self._world.drive.account(login)
-        return guest.Account(partial(self._world.accounts.consent, login=login), drive.tree, drive.used)
+    def _account(self, press: Press) -> guest.Account:
+        account = account_of(self._world, press.login, press.cloud)
+        door = self._world.accounts if press.cloud == "google_drive" else self._world.yandex_accounts
+        return guest.Account(partial(door.consent, login=press.login), account.tree, account.used)
 
 
-def plan_presses(archives: list[Archive], seconds: float, chance: random.Random) -> list[Press]:
+def account_of(world: World, login: str, cloud: str) -> tree.Account[Any]:
+    """Return a guest's account at a cloud."""
+    return world.drive.account(login) if cloud == "google_drive" else world.yandex.account(login)
+
+
+def plan_presses(galleries: Sequence[tuple[Archive, str]], seconds: float, chance: random.Random) -> list[Press]:
     """Plan who wants what when: every gallery at least once, many twice at the same moment, and by both guests.
 
     Args:
-        archives: the galleries.
+        galleries: each with the cloud that it is saved into.
         seconds: within which everything is asked for.
         chance: decides the rest.
     """
     presses = []
-    for number, archive in enumerate(archives):
-        at = seconds * number / len(archives)
+    for number, (archive, cloud) in enumerate(galleries):
+        at = seconds * number / len(galleries)
         first, second = chance.sample(LOGINS, 2)
-        presses.append(Press(at, first, archive))
+        presses.append(Press(at, first, archive, cloud))
         if number % 2 == 0:
-            presses.append(Press(at, first, archive))  # a double click
+            presses.append(Press(at, first, archive, cloud))  # a double click
         if number % 3 == 0:
-            presses.append(Press(at + chance.uniform(0, 5), second, archive))
+            presses.append(Press(at + chance.uniform(0, 5), second, archive, cloud))
         if number % 3 == 1:
-            presses.append(Press(at + chance.uniform(1, 8), first, archive))  # again, a little later
+            presses.append(Press(at + chance.uniform(1, 8), first, archive, cloud))  # again, a little later
     return presses

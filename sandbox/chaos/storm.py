@@ -3,12 +3,12 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 from sandbox.broker import Broker
 from sandbox.chaos.crew import Workman
-from sandbox.chaos.faults import CALLS, make_fault
+from sandbox.chaos.faults import draw_call, make_fault
 from sandbox.proxy import Proxy
 from sandbox.world import World
 
@@ -30,6 +30,7 @@ class Storm:
         broker: is restarted and killed.
         line: between the programs and the broker.
         crew: are killed, stopped and frozen.
+        clouds: those of its clouds that guests use.
         seed: decides what happens; when exactly, the machine has a say in as well.
         note: writes into the run's diary.
     """
@@ -40,6 +41,7 @@ class Storm:
         broker: Broker,
         line: Proxy,
         crew: list[Workman],
+        clouds: Sequence[str],
         seed: int,
         note: Callable[[str], None],
     ) -> None:
@@ -47,6 +49,7 @@ class Storm:
         self._world = world
         self._broker = broker
         self._line = line
+        self._clouds = clouds
         self._over = threading.Event()
         self._tally: Counter[str] = Counter()
         self._guard = threading.Lock()
@@ -80,6 +83,8 @@ class Storm:
         self._over.set()
         self._threads.shutdown()
         self._world.drive.writes_per_second = None
+        self._world.yandex.writes_per_second = None
+        self._world.yandex.read_only = False
         self._line.delay = 0.0
         self._line.release()
 
@@ -148,6 +153,24 @@ class Storm:
         ]
 
     def _world_deck(self) -> Deck:
+        def fail_call(chance: random.Random) -> None:
+            self._world.faults.add(draw_call(self._clouds, chance))
+
+        def take_list_down(chance: random.Random) -> None:
+            self._world.faults.add(make_fault(("list", "status", {"status": 503, "times": chance.randint(2, 6)})))
+
+        def refuse_done(chance: random.Random) -> None:
+            self._world.faults.add(make_fault(("done", "status", {"status": 503, "times": chance.randint(1, 2)})))
+
+        decks = {"google_drive": self._google_deck, "yadisk": self._yandex_deck}
+        return [
+            *(blow for cloud in self._clouds for blow in decks[cloud]()),
+            ("gallery's list down", take_list_down),
+            ("done call refused", refuse_done),
+            *[("", fail_call)] * 8,
+        ]
+
+    def _google_deck(self) -> Deck:
         drive = self._world.drive
 
         def slow_down(chance: random.Random) -> None:
@@ -158,22 +181,23 @@ class Storm:
             self._over.wait(chance.uniform(0.5, 2))
             drive.writes_per_second = None
 
-        def expire(_chance: random.Random) -> None:
-            self._world.accounts.expire_tokens()
+        return [("writes limited", slow_down), ("tokens expired", lambda _chance: self._world.accounts.expire_tokens())]
 
-        def fail_call(chance: random.Random) -> None:
-            self._world.faults.add(make_fault(chance.choice(CALLS)))
+    def _yandex_deck(self) -> Deck:
+        disk = self._world.yandex
 
-        def take_list_down(chance: random.Random) -> None:
-            self._world.faults.add(make_fault(("list", "status", {"status": 503, "times": chance.randint(2, 6)})))
+        def slow_down(chance: random.Random) -> None:
+            disk.writes_per_second = chance.uniform(8, 20)
+            self._over.wait(chance.uniform(0.5, 2))
+            disk.writes_per_second = None
 
-        def refuse_done(chance: random.Random) -> None:
-            self._world.faults.add(make_fault(("done", "status", {"status": 503, "times": chance.randint(1, 2)})))
+        def lock(chance: random.Random) -> None:
+            disk.read_only = True
+            self._over.wait(chance.uniform(0.2, 2))
+            disk.read_only = False
 
         return [
-            ("writes limited", slow_down),
-            ("tokens expired", expire),
-            ("gallery's list down", take_list_down),
-            ("done call refused", refuse_done),
-            *[("", fail_call)] * 8,
+            ("disk's writes limited", slow_down),
+            ("disk read-only", lock),
+            ("disk's tokens expired", lambda _chance: self._world.yandex_accounts.expire_tokens()),
         ]

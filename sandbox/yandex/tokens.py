@@ -10,10 +10,6 @@ from dataclasses import dataclass
 from sandbox import tokens
 from sandbox.tokens import InvalidGrant, Token, check_verifier, is_of
 
-# "An app can have up to 20 tokens linked to a user's devices", the oldest stops working:
-# https://yandex.com/dev/oauth/doc/dg/concepts/device-token.html
-_MOST_DEVICES = 20
-
 
 @dataclass
 class Grant(tokens.Grant):
@@ -40,6 +36,7 @@ class Tokens(tokens.Tokens[Grant]):
     Attributes:
         grace: Seconds for which a refresh token that was used may be used again, in case the answer was lost; nobody
             promises any.
+        most_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
         keeps_access: Refreshing gives the same access token as long as it lives, and the same refresh token never.
     """
 
@@ -52,6 +49,9 @@ class Tokens(tokens.Tokens[Grant]):
         super().__init__()
         self.grace = 0.0
         self.keeps_access = False
+        # "An app can have up to 20 tokens linked to a user's devices":
+        # https://yandex.com/dev/oauth/doc/dg/concepts/device-token.html
+        self.most_devices = 20
         self._spent: dict[str, float] = {}
         self._devices: dict[str, str] = {}
 
@@ -133,7 +133,7 @@ class Tokens(tokens.Tokens[Grant]):
     def _end_oldest_device(self, grant: Grant) -> None:
         mine = [each.device for each in self._refresh.values() if is_of(each, grant.login, grant.client)]
         others = [each for each in dict.fromkeys(mine) if each not in ("", grant.device)]
-        if grant.device and len(others) >= _MOST_DEVICES:
+        if grant.device and len(others) >= self.most_devices:
             self._end_device(grant.login, grant.client, others[0])
 
     def _end_device(self, login: str, client: str, device: str) -> None:
