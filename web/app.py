@@ -4,10 +4,12 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from fastapi import FastAPI
 
+from common import metrics
 from common.clouds import CLOUDS
 from common.clouds.base import CloudAuth
 from common.errors import Reason, Transient
@@ -15,7 +17,7 @@ from common.httpclient import HttpClient
 from common.progress import Progress
 from common.publisher import Publisher
 from common.settings import WebSettings, let_oauthlib_speak_http
-from web import callback, cancel, cloud_archive, operations, problems, status
+from web import callback, cancel, cloud_archive, events, operations, page_routes, problems, status
 from web.middleware import AccessLog, BodyLimit, Cors
 from web.news import News, Reader, Teller
 from web.rate_limit import RateLimit
@@ -91,6 +93,10 @@ def wire(
         reader.close()
         broker.close()
 
+    def count_and_tell(progress: Progress) -> None:
+        metrics.count_callback(progress)
+        tell(progress)
+
     def check_ready() -> None:
         broker.check()
         if not reader.is_caught_up:
@@ -107,10 +113,13 @@ def wire(
         redirect_slashes=False,
     )
     clouds = _open_clouds(settings)
+    find = partial(status.find_progress, settings.sealer, news, now)
+    app.router.routes.extend(page_routes.make_routes(find, broker))
     app.include_router(cloud_archive.make_router(settings, clouds, now))
-    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, tell, now)))
+    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, count_and_tell, now)))
     app.include_router(cancel.make_router(settings.sealer, broker))
-    app.include_router(status.make_router(settings.sealer, news))
+    app.include_router(status.make_router(find))
+    app.include_router(events.make_router(find, events.Streams()))
     app.include_router(operations.make_router(operations.Readiness(check_ready)))
     problems.install(app)
     # The last one added is the first one met.

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`: what an orchestrator asks. Knows no archive."""
+"""`/healthz`, `/readyz` and `/metrics`: what an orchestrator asks. Knows no archive."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
+from common import metrics
 from common.errors import Transient
 from web.problems import describe, problem_response
 
@@ -71,5 +72,10 @@ def make_router(readiness: Readiness) -> APIRouter:
         if readiness.is_ready():
             return JSONResponse({"status": "ok"})
         return problem_response(503, "not_ready", "The broker cannot be reached.")
+
+    @router.get("/metrics", include_in_schema=False)
+    def get_metrics() -> Response:
+        """Tell Prometheus what was counted."""
+        return Response(metrics.render(metrics.WEB), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     return router

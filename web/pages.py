@@ -1,37 +1,21 @@
-"""The few words we say to a guest ourselves, in Russian or English. Knows no job."""
+"""What we say to a guest ourselves: how our pages are put together, and the two that tell of no job.
 
-from html import escape
-
-from starlette.responses import HTMLResponse
-
-_PAGE = """<!doctype html>
-<html lang="{language}">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<style>body {{ font: 1.1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 20vh auto 0; padding: 0 1rem }}</style>
-<h1>{title}</h1>
-<p>{text}</p>
-</html>
+Each is one file without anything of others', and without anything that its policy does not know by its hash.
 """
 
-_WORDS = {
-    "en": (
-        "This link no longer works",
-        (
-            "Permission to save the gallery was asked for too long ago, or the link was changed on its way. "
-            "Nothing was saved. Please go back to the gallery and press the button again."
-        ),
-    ),
-    "ru": (
-        "Ссылка больше не действует",
-        (
-            "Разрешение на сохранение галереи запрашивалось слишком давно, или ссылка изменилась по пути. "
-            "Ничего не сохранено. Вернитесь, пожалуйста, в галерею и нажмите кнопку ещё раз."
-        ),
-    ),
-}
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from web.texts import LANGUAGES, Texts, choose_language
+
+_FOLDER = Path(__file__).with_name("templates")
+_STYLE = (_FOLDER / "page.css").read_text()
+_SCRIPT = (_FOLDER / "page.js").read_text()
 
 # Nothing of others' on our page, and nothing of ours in others' logs: its address holds a code.
 HEADERS = {
@@ -39,7 +23,53 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+# What stands in the page word for word, and nothing else: https://www.w3.org/TR/CSP3/#grammardef-hash-source
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        f"style-src {_hash(_STYLE)}",
+        f"script-src {_hash(_SCRIPT)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+# The only texts that are no guest's and no gallery's, and so go in as they are.
+_TEMPLATES.globals.update(style=Markup(_STYLE), script=Markup(_SCRIPT), languages=LANGUAGES)  # noqa: S704
+
+
+def render(template: str, texts: Texts, **values: object) -> str:
+    """Return a page.
+
+    Args:
+        template: its file.
+        texts: of the guest's language.
+        values: what the template shows; escaped there.
+    """
+    return _TEMPLATES.get_template(template).render(texts=texts, **values)
+
+
+def page_headers(texts: Texts) -> dict[str, str]:
+    """Return the headers that go with every page of ours."""
+    return {
+        **HEADERS,
+        "Content-Security-Policy": _POLICY,
+        "Content-Language": texts.language,
+        "X-Robots-Tag": "noindex",
+        "Vary": "Accept, Accept-Language",
+    }
 
 
 def void_page(accept_language: str) -> HTMLResponse:
@@ -48,25 +78,14 @@ def void_page(accept_language: str) -> HTMLResponse:
     Args:
         accept_language: the header of that name.
     """
-    language = choose_language(accept_language)
-    title, text = _WORDS[language]
-    page = _PAGE.format(language=language, title=escape(title), text=escape(text))
-    headers = {**HEADERS, "Content-Security-Policy": _POLICY, "Content-Language": language, "Vary": "Accept-Language"}
-    return HTMLResponse(page, 400, headers)
+    return _say(LANGUAGES[choose_language(accept_language)], 400, "void")
 
 
-def choose_language(accept_language: str) -> str:
-    """Return the one of our languages that a guest likes best; English when they like none of them."""
-    wishes = [_read_wish(word) for word in accept_language.split(",")]
-    ours = [(weight, language) for language, weight in wishes if language in _WORDS and weight > 0]
-    return max(ours, key=lambda wish: wish[0], default=(0.0, "en"))[1]
+def unknown_page(texts: Texts) -> HTMLResponse:
+    """Return the page for a guest whose job we do not know."""
+    return _say(texts, 404, "unknown")
 
 
-def _read_wish(word: str) -> tuple[str, float]:
-    """Read one entry of Accept-Language (RFC 9110, section 12.5.4)."""
-    tag, _, weight = word.strip().lower().partition(";")
-    try:
-        wish = float(weight.strip().removeprefix("q=") or 1)
-    except ValueError:
-        wish = 0.0
-    return tag.strip().partition("-")[0], wish
+def _say(texts: Texts, status: int, what: str) -> HTMLResponse:
+    title, text = texts.say(f"{what}_title"), texts.say(f"{what}_text")
+    return HTMLResponse(render("words.html", texts, title=title, text=text), status, page_headers(texts))

@@ -1,9 +1,9 @@
-"""`GET /cloud_archive/jobs/{job_id}`: how an archive gets on, as JSON."""
+"""`GET /cloud_archive/jobs/{job_id}`: how an archive gets on, as JSON; `web.page_routes` shows it to browsers."""
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from common.job_id import is_job_id, read_job_time
 from common.progress import Progress, State
 from common.sealing import Sealer
-from web.news import News
+from web.news import KEPT_SECONDS, News
 from web.problems import describe, problem_response
+from web.texts import ENGLISH, explain_in_one_line
 
 
 class PhotoCounts(BaseModel):
@@ -68,12 +69,14 @@ class Status(BaseModel):
     finished_at: str | None
 
 
-def make_router(sealer: Sealer, news: News) -> APIRouter:
+FindProgress = Callable[[str], Progress | None]
+
+
+def make_router(find: FindProgress) -> APIRouter:
     """Return the route.
 
     Args:
-        sealer: knows the ids that were issued here.
-        news: what workers told.
+        find: returns what is known of a job, None for one that we do not know.
     """
     router = APIRouter()
 
@@ -89,11 +92,12 @@ def make_router(sealer: Sealer, news: News) -> APIRouter:
     )
     def get_status(job_id: str, if_none_match: str | None = Header(default=None)) -> Response:
         """Return the newest that this replica knows; whoever has the id may read it."""
-        if not is_job_id(sealer, job_id):
+        progress = find(job_id)
+        if progress is None:
             return problem_response(404, "not_found", "There is no such archive.")
-        status = describe_progress(find_progress(news, job_id))
+        status = put_into_words(progress).model_dump(mode="json")
         etag = f'"{hashlib.sha256(json.dumps(status).encode()).hexdigest()[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+        headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}
         known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
         if etag in known or "*" in known:
             return Response(status_code=304, headers=headers)
@@ -102,16 +106,28 @@ def make_router(sealer: Sealer, news: News) -> APIRouter:
     return router
 
 
-def find_progress(news: News, job_id: str) -> Progress:
-    """Return what is known of a job that was issued here; of one nobody told of, its guest is still at the consent."""
-    known = news.find(job_id)
-    if known:
+def find_progress(sealer: Sealer, news: News, now: Callable[[], float], job_id: str) -> Progress | None:
+    """Return what is known of a job; None for an id that was not issued here, or whose archive is forgotten by now.
+
+    Of one that nobody told of, its guest is still at the consent page.
+
+    Args:
+        sealer: knows the ids that were issued here.
+        news: what workers told.
+        now: Unix time in seconds.
+        job_id: as it came in.
+    """
+    if not is_job_id(sealer, job_id):
+        return None
+    if known := news.find(job_id):
         return known
     created_at = read_job_time(job_id)
+    if now() - created_at > KEPT_SECONDS:
+        return None
     return Progress(job_id=job_id, state=State.AWAITING_CONSENT, created_at=created_at, updated_at=created_at)
 
 
-def describe_progress(progress: Progress) -> dict[str, Any]:
+def put_into_words(progress: Progress) -> Status:
     """Return a snapshot in the words of the API."""
     return Status(
         job_id=progress.job_id,
@@ -132,12 +148,18 @@ def describe_progress(progress: Progress) -> dict[str, Any]:
         failures=[
             FailedPhotoStatus(name=each.name, reason=each.reason, detail=each.detail) for each in progress.failures
         ],
-        reason=ReasonStatus(code=progress.reason, message=progress.detail) if progress.reason else None,
+        reason=_tell_reason(progress),
         created_at=_tell_time(progress.created_at),
         started_at=_tell_time(progress.started_at),
         updated_at=_tell_time(progress.updated_at),
         finished_at=_tell_time(progress.finished_at),
-    ).model_dump(mode="json")
+    )
+
+
+def _tell_reason(progress: Progress) -> ReasonStatus | None:
+    if not progress.reason:
+        return None
+    return ReasonStatus(code=progress.reason, message=explain_in_one_line(ENGLISH, progress.reason, progress.detail))
 
 
 def _tell_time(moment: float) -> str | None:

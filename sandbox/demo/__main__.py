@@ -14,6 +14,7 @@ from typing import Any
 
 from sandbox.broker import Broker, BrokerError
 from sandbox.demo import guest
+from sandbox.demo.pages import open_pages
 from sandbox.demo.services import ServiceError, Services
 from sandbox.demo.show import Bar, write_bytes, write_tree
 from sandbox.faults import Fault
@@ -21,6 +22,7 @@ from sandbox.gallery import Archive
 from sandbox.google.browser import PageError
 from sandbox.world import World
 
+_SLOWLY = 1.0  # seconds that each upload takes at least when people watch
 # Operations that happen once per photo, so that there is a middle for a fault to strike in.
 _PER_PHOTO = ("photo", "upload", "initiate", "yandex_link", "yandex_upload")
 
@@ -49,17 +51,30 @@ def run(arguments: argparse.Namespace) -> int:
             _say("starting a RabbitMQ of our own")
             rabbitmq_url = started.enter_context(Broker()).url
         _say(f"drawing {arguments.photos} photos of {write_bytes(arguments.size)}")
-        world = started.enter_context(World(keep_bytes=False))
+        world = started.enter_context(World(keep_bytes=arguments.serve))
         archive = world.gallery.add(guest.GALLERY_NAME, guest.draw_photos(arguments.photos, arguments.size))
         _say("starting web and worker")
         services = Services(world.environment(), rabbitmq_url, folder, arguments.workers)
         try:
             with services:
                 world.faults.add(*arguments.fault)
+                if arguments.serve:
+                    return _serve(world, services)
                 return _copy(arguments.cloud, world, archive, services)
         except Exception:
             print(f"\n{services.last_words()}", file=sys.stderr)
             raise
+
+
+def _serve(world: World, services: Services) -> int:
+    """Keep everything up until somebody stops it, or a service ends by itself."""
+    # Loopback is too fast to be watched.
+    world.faults.add(*(Fault(upload, "stall", times=None, seconds=_SLOWLY) for upload in ("upload", "yandex_upload")))
+    _say(f"a gallery with a button: {open_pages(world, services.url)}")
+    print("Ctrl-C ends it", flush=True)
+    while True:
+        services.check()
+        time.sleep(0.5)
 
 
 def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int:
@@ -118,6 +133,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=_read_count, default=24, help="how many photos the gallery has (24)")
     parser.add_argument("--size", type=_read_count, default=300_000, metavar="BYTES", help="of each photo (300000)")
     parser.add_argument("--cloud", choices=sorted(guest.CLOUDS), default="google_drive", help="where to (google_drive)")
+    parser.add_argument("--serve", action="store_true", help="keep all up, and print the address of a gallery page")
     parser.add_argument("--workers", type=_read_count, default=1, help="how many worker processes (1)")
     parser.add_argument(
         "--fault",

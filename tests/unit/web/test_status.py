@@ -58,6 +58,14 @@ def test_job_nobody_told_of_awaits_consent(site: Site) -> None:
     assert asked["status_url"].endswith(f"/cloud_archive/jobs/{asked['job_id']}")
 
 
+def test_job_is_forgotten_after_a_week(site: Site, clock: list[float]) -> None:
+    """Like one that never was: nobody waits for consent that long."""
+    path = f"/cloud_archive/jobs/{make_job_id(site.settings.sealer, NOW)}"
+    assert site.send("GET", path).status_code == 200
+    clock[0] += 7 * 24 * 3600 + 1
+    assert site.send("GET", path).status_code == 404
+
+
 def test_made_up_job_is_unknown(site: Site) -> None:
     """404 as a problem."""
     answer = site.send("GET", "/cloud_archive/jobs/AAAA")
@@ -98,4 +106,5 @@ def test_reason_is_told(site: Site) -> None:
     progress = make_progress(site, state=State.FAILED, reason="storage_full", detail="9 bytes needed, 5 free")
     site.news.learn(progress)
     told = site.send("GET", f"/cloud_archive/jobs/{progress.job_id}").json()
-    assert told["reason"] == {"code": "storage_full", "message": "9 bytes needed, 5 free"}
+    message = "Your cloud has no room. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."
+    assert told["reason"] == {"code": "storage_full", "message": message}

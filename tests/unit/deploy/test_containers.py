@@ -1,0 +1,159 @@
+"""The Dockerfile and the compose file, as far as they can be looked at without a container engine."""
+
+import fnmatch
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from common.clouds import CLOUDS
+from common.settings import WebSettings, WorkerSettings
+from sandbox.world import World
+
+ROOT = Path(__file__).resolve().parents[3]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose/docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ("web", "worker", "sandbox", "sandbox-web", "sandbox-worker")
+
+
+def stages() -> dict[str, str]:
+    """Return the Dockerfile's stages, each with those it is built on."""
+    found: dict[str, str] = {}
+    for text in re.split(r"^FROM ", DOCKERFILE, flags=re.M)[1:]:
+        parent, name = re.match(r"(\S+) AS (\S+)", text).groups()  # type: ignore[union-attr]
+        found[name] = found.get(parent, "") + text
+    return found
+
+
+def test_hadolint_agrees() -> None:
+    """The Dockerfile follows the rules that its linter knows."""
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    assert hadolint
+    linted = subprocess.run(
+        [hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (linted.returncode, linted.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("target", ["web", "worker"])
+def test_images_hold_what_runs_and_nothing_else(target: str) -> None:
+    """Each image has its own package and the common one, no user but a numbered one, and no pip."""
+    stage = stages()[target]
+    assert {"common", target} == set(re.findall(r"^COPY (\w+) \1$", stage, re.M))
+    assert "pip uninstall" in stage
+    assert "pip install" not in stage.replace("pip --python", "")
+    assert re.findall(r"^USER (.+)$", stage, re.M) == ["10001:10001"]
+    assert json.loads(re.findall(r"^ENTRYPOINT (.+)$", stage, re.M)[-1]) == ["python", "-m", target]
+    assert "MALLOC_ARENA_MAX=2" in stage
+    assert "org.opencontainers.image.revision" in stage
+
+
+@pytest.mark.parametrize("target", ["web", "worker", "sandbox"])
+def test_health_checks_are_programs(target: str) -> None:
+    """The health check needs no shell and no curl, and its code compiles."""
+    (command,) = re.findall(r"^\s+CMD (\[.+\])$", stages()[target], re.M)
+    python, flag, code = json.loads(command)
+    assert (python, flag) == ("python", "-c")
+    compile(code, target, "exec")
+
+
+def test_packages_are_installed_by_their_hashes() -> None:
+    """Every installation demands hashes and takes wheels only."""
+    commands = re.findall(r"pip --python .+$", DOCKERFILE, re.M)
+    assert len(commands) == 2
+    assert all("--require-hashes" in command and "--only-binary :all:" in command for command in commands)
+
+
+def test_the_context_holds_no_secret() -> None:
+    """Everything is left out of the build's context but what is named."""
+    rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    let_in = [rule[1:] for rule in rules if rule.startswith("!")]
+    copied = {name for line in re.findall(r"^COPY (?!--from)(\S+) ", DOCKERFILE, re.M) for name in [line]}
+    assert copied == set(let_in)
+    assert not any(fnmatch.fnmatch(name, pattern) for pattern in let_in for name in (".env", ".git", "tests"))
+
+
+def test_ports_are_published_on_loopback_only() -> None:
+    """Nobody else in the network reaches the broker, or a development server."""
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_are_locked_down(name: str) -> None:
+    """Ours run read-only, without capabilities, without ways to gain any."""
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "volumes" not in service
+
+
+def test_broker_keeps_its_queues_and_has_a_user_of_its_own() -> None:
+    """A container that is made anew finds its data, which lie under its host name; guest is nobody."""
+    broker = SERVICES["rabbitmq"]
+    assert broker["hostname"] == "rabbitmq"
+    assert "rabbitmq:/var/lib/rabbitmq" in broker["volumes"]
+    assert broker["environment"]["RABBITMQ_DEFAULT_USER"] == "cloud_archive"
+    for name in ("web", "worker", "sandbox-web", "sandbox-worker"):
+        assert "cloud_archive:${RABBITMQ_PASSWORD" in SERVICES[name]["environment"]["RABBITMQ_URL"]
+        assert SERVICES[name]["depends_on"]["rabbitmq"] == {"condition": "service_healthy"}
+
+
+def test_profiles_start_what_they_say() -> None:
+    """Without a profile named the live services start; the sandbox's never start beside them."""
+    default = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "compose/.env").read_text(), re.M))["COMPOSE_PROFILES"]
+
+    def started(profile: str) -> set[str]:
+        return {name for name, each in SERVICES.items() if not each.get("profiles") or profile in each["profiles"]}
+
+    assert started(default) == {"rabbitmq", "web", "worker"}
+    assert started("sandbox") == {"rabbitmq", "sandbox", "sandbox-web", "sandbox-worker"}
+    assert started("tunnel") == {"rabbitmq", "web", "worker", "ngrok"}
+
+
+def test_who_is_told_to_stop_has_time_for_it() -> None:
+    """SIGKILL comes after the grace that the services take themselves."""
+    for name in ("worker", "sandbox-worker"):
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= 25 + 5
+    for name in ("web", "sandbox-web"):
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 27
+
+
+def test_the_sandbox_is_pointed_at_as_it_says() -> None:
+    """What compose sets is what the pretend world itself would print, and both services take it."""
+    arguments = dict(part.removeprefix("--").split("=", 1) for part in SERVICES["sandbox"]["command"])
+    ports = [int(port) for port in arguments["ports"].split(",")]
+    environment = {name: _fill(value) for name, value in SERVICES["sandbox-web"]["environment"].items()}
+    world = World(host="127.0.0.1", public_host=arguments["public-host"])
+    with world:
+        told = world.environment()
+        free = [server.server_address[1] for server in world._servers]
+    moved = {
+        name: _move(value, free, ports) for name, value in told.items() if name not in ("REDIRECT_HOSTS", "CORS_HOSTS")
+    }
+    assert moved == {name: environment[name] for name in moved}
+    variables = {cloud.name: cloud.variables for cloud in CLOUDS}
+    assert sorted(WebSettings.read(environment, variables).clouds) == sorted(variables)
+    assert WorkerSettings.read(environment, variables).allow_local_network
+    assert SERVICES["sandbox-worker"]["environment"] == SERVICES["sandbox-web"]["environment"]
+
+
+def _fill(value: str) -> str:
+    """Fill in the defaults of compose's variables."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+
+
+def _move(value: str, free: list[int], ports: list[int]) -> str:
+    for before, after in zip(free, ports, strict=True):
+        value = value.replace(f":{before}", f":{after}")
+    return value

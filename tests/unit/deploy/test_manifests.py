@@ -1,0 +1,221 @@
+"""The manifests that `kubectl apply -k` would send, looked at as a cluster's owner would."""
+
+import ipaddress
+import re
+from pathlib import Path
+
+import pytest
+from kubernetes_validate import SchemaNotFoundError, latest_version, validate
+
+from common import metrics
+from common.clouds import CLOUDS
+from common.settings import WebSettings, WorkerSettings
+from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Resource, of_kind, pod_specs, render, render_with, settings
+
+OURS = ("cloud-archive-web", "cloud-archive-worker")
+# Kinds of operators, which no schema here knows.
+FOREIGN = {"RabbitmqCluster"}
+SECRETS = {
+    "RABBITMQ_URL": "amqp://u:p@rabbitmq:5672/",
+    "SECRET_KEYS": "A" * 43,
+    "GOOGLE_CLIENT_ID": "id",
+    "GOOGLE_CLIENT_SECRET": "secret",
+    "YANDEX_CLIENT_ID": "id",
+    "YANDEX_CLIENT_SECRET": "secret",
+}
+
+
+@pytest.fixture(params=OVERLAYS)
+def resources(request: pytest.FixtureRequest) -> list[Resource]:
+    """Each overlay's resources."""
+    return render(request.param)
+
+
+def check_schemas(resources: list[Resource]) -> set[str]:
+    """Check every resource against the newest schemas; return the kinds without one."""
+    unknown = set()
+    for resource in resources:
+        try:
+            validate(resource, latest_version(), strict=True)
+        except SchemaNotFoundError:
+            unknown.add(resource["kind"])
+    return unknown
+
+
+def test_every_resource_is_one(resources: list[Resource]) -> None:
+    """A misspelt field would be dropped, or refused, by the cluster."""
+    assert check_schemas(resources) <= FOREIGN
+
+
+def test_keda_fits_the_stage(tmp_path: Path) -> None:
+    """The optional component builds, scales our worker by our queue, and leaves nobody else to count its replicas."""
+    resources = render_with(tmp_path, "keda")
+    assert check_schemas(resources) == {"ScaledObject", "TriggerAuthentication"}
+    (scaled,) = of_kind(resources, "ScaledObject")
+    (worker,) = (each for each in of_kind(resources, "Deployment") if each["metadata"]["name"] == OURS[1])
+    assert scaled["spec"]["scaleTargetRef"]["name"] == worker["metadata"]["name"]
+    assert "replicas" not in worker["spec"]
+    assert all(isinstance(value, str) for value in scaled["spec"]["triggers"][0]["metadata"].values())
+    assert scaled["spec"]["triggers"][0]["metadata"]["value"] == settings(resources)["WORKER_JOBS"]
+
+
+def test_pods_may_do_nothing_they_need_not(resources: list[Resource]) -> None:
+    """Pods run as the "restricted" standard demands, without a token of the cluster."""
+    for pod in pod_specs(resources).values():
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    for account in of_kind(resources, "ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False
+    (namespace,) = of_kind(resources, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_our_pods_write_to_no_disk(resources: list[Resource]) -> None:
+    """The root is read-only and there is no volume: a photo cannot land on a disk."""
+    pods = pod_specs(resources)
+    for name in OURS:
+        assert "volumes" not in pods[name]
+        assert [each["securityContext"]["readOnlyRootFilesystem"] for each in pods[name]["containers"]] == [True]
+
+
+def test_pods_are_looked_after(resources: list[Resource]) -> None:
+    """Every container has all probes, on ports that it has, and bounds of its memory."""
+    for pod in pod_specs(resources).values():
+        for container in pod["containers"]:
+            names = {port["name"] for port in container["ports"]}
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+                asked = container[probe].get("httpGet") or container[probe].get("tcpSocket")
+                assert asked is None or asked["port"] in names
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_an_outage_of_the_broker_restarts_nothing(resources: list[Resource]) -> None:
+    """Only readiness asks for the broker."""
+    pods = pod_specs(resources)
+    for name in OURS:
+        (container,) = pods[name]["containers"]
+        assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_images_are_pinned(resources: list[Resource]) -> None:
+    """Every image has a digest or a tag that names a version."""
+    for pod in pod_specs(resources).values():
+        for container in pod["containers"]:
+            name, _, tag = container["image"].rpartition(":")
+            assert name
+            assert "/" not in tag
+            assert any(character.isdigit() for character in tag)
+
+
+def test_who_is_told_to_stop_has_time_for_it(resources: list[Resource]) -> None:
+    """SIGKILL comes after the grace that the services take themselves."""
+    pods = pod_specs(resources)
+    grace = float(settings(resources)["SHUTDOWN_GRACE_SECONDS"])
+    assert pods["cloud-archive-worker"]["terminationGracePeriodSeconds"] >= grace + 5
+    web = pods["cloud-archive-web"]
+    before = web["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    # web/__main__.py's GRACE_SECONDS.
+    assert web["terminationGracePeriodSeconds"] >= before + 27 + 5
+
+
+def test_a_rollout_takes_nobody_away_first(resources: list[Resource]) -> None:
+    """A new pod is ready before an old one goes, and a drain takes one at a time."""
+    for deployment in of_kind(resources, "Deployment"):
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    budgets = {
+        each["metadata"]["name"]: each["spec"]["maxUnavailable"] for each in of_kind(resources, "PodDisruptionBudget")
+    }
+    assert {name: budgets[name] for name in OURS} == dict.fromkeys(OURS, 1)
+
+
+def test_selectors_find_their_pods(resources: list[Resource]) -> None:
+    """What selects by labels selects pods that exist."""
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(resources, "Deployment", "StatefulSet")]
+    for each in of_kind(resources, "Service", "PodDisruptionBudget", "Deployment", "StatefulSet"):
+        selector = each["spec"]["selector"].get("matchLabels", each["spec"]["selector"])
+        operated = selector == {"app.kubernetes.io/name": "rabbitmq"}
+        assert operated or any(selector.items() <= labels.items() for labels in pods)
+
+
+def test_the_ingress_takes_our_paths_only(resources: list[Resource]) -> None:
+    """The gallery's /cloud_archive/done on the same host is never taken, nor is anything of operators."""
+    (ingress,) = of_kind(resources, "Ingress")
+    (rule,) = ingress["spec"]["rules"]
+    paths = [(path["path"], path["pathType"]) for path in rule["http"]["paths"]]
+
+    def is_taken(asked: str) -> bool:
+        return any(
+            asked == path or (kind == "Prefix" and asked.startswith(path.rstrip("/") + "/")) for path, kind in paths
+        )
+
+    ours = ["/cloud_archive", "/cloud_archive/callback/yadisk", "/cloud_archive/jobs/x", "/cloud_archive/jobs/x/events"]
+    assert [is_taken(path) for path in ours] == [True] * 4
+    others = ["/cloud_archive/done", "/cloud_archive/", "/", "/metrics", "/docs", "/healthz", "/cloud_archive/jobsx"]
+    assert [is_taken(path) for path in others] == [False] * 7
+    assert all(kind in ("Exact", "Prefix") for _, kind in paths)
+    assert f"https://{rule['host']}" == settings(resources)["PUBLIC_BASE_URL"]
+    assert [rule["host"]] == ingress["spec"]["tls"][0]["hosts"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.1.2.3", "127.0.0.1", "169.254.169.254", "172.20.0.1", "192.168.1.1", "100.64.0.1", "fd00::1", "fe80::1"],
+)
+def test_nothing_private_is_reached(resources: list[Resource], address: str) -> None:
+    """No rule lets our pods reach a private or metadata address, only the public internet by https."""
+    place = ipaddress.ip_address(address)
+    blocks = [
+        (to["ipBlock"], rule["ports"])
+        for policy in of_kind(resources, "NetworkPolicy")
+        for rule in policy["spec"].get("egress", [])
+        for to in rule.get("to", [])
+        if "ipBlock" in to
+    ]
+    assert blocks
+    for block, ports in blocks:
+        networks = [ipaddress.ip_network(each) for each in (block["cidr"], *block["except"])]
+        assert place not in networks[0] or any(place in network for network in networks[1:])
+        assert ports == [{"port": 443, "protocol": "TCP"}]
+
+
+def test_the_services_take_these_settings(resources: list[Resource]) -> None:
+    """With the ConfigMap and the secret's keys both services start, for the right gallery, guarded."""
+    environment = {**settings(resources), **SECRETS}
+    variables = {cloud.name: cloud.variables for cloud in CLOUDS}
+    web, worker = WebSettings.read(environment, variables), WorkerSettings.read(environment, variables)
+    assert worker.gallery_base_url == web.public_base_url
+    assert not web.allow_local_network
+    pods = pod_specs(resources)
+    assert pods["cloud-archive-web"]["containers"][0]["ports"][0]["containerPort"] == web.port
+    assert pods["cloud-archive-worker"]["containers"][0]["ports"][0]["containerPort"] == worker.port
+
+
+def test_alerts_ask_for_what_is_told(tmp_path: Path) -> None:
+    """Every alert's metrics are exported, with the labels it names, and its page of the runbook exists."""
+    resources = render_with(tmp_path, "monitoring")
+    (rules,) = of_kind(resources, "PrometheusRule")
+    told = (metrics.render(metrics.WEB) + metrics.render(metrics.WORKER)).decode()
+    headings = re.findall(r"^### (.+)$", (ROOT / "docs/operations.md").read_text(), re.M)
+    pages = {f"docs/operations.md#{heading.lower().replace(' ', '-')}" for heading in headings}
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert alerts
+    for alert in alerts:
+        asked = re.findall(r'(cloud_archive_\w+)(?:\{(\w+="\w+")\})?', alert["expr"])
+        assert asked
+        assert [re.search(rf"^{name}\b.*{label}", told, re.M) is not None for name, label in asked] == [True] * len(
+            asked
+        )
+        assert alert["annotations"]["runbook_url"] in pages
+    (monitor,) = of_kind(resources, "PodMonitor")
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert set(monitor["spec"]["selector"]["matchExpressions"][0]["values"]) == set(OURS)
+    for name in OURS:
+        assert endpoint["port"] in {port["name"] for port in pod_specs(resources)[name]["containers"][0]["ports"]}

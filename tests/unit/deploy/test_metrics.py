@@ -1,0 +1,171 @@
+"""What Prometheus reads of both services."""
+
+import re
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from common import metrics
+from common.progress import Progress, State
+from web import operations
+from worker.counting import CountedReports
+from worker.health import serve_health
+from worker.reporter import TakeSnapshot
+
+ROOT = Path(__file__).resolve().parents[3]
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def read(registry: CollectorRegistry) -> Samples:
+    """Return every sample, as the official parser reads it."""
+    return parse(metrics.render(registry).decode())
+
+
+def parse(text: str) -> Samples:
+    """Return the samples of an exposition, without the times at which they were made."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def growth(before: Samples, after: Samples) -> dict[str, float]:
+    """Return by how much each sample grew, by its name and its labels' values."""
+    return {
+        " ".join([name, *(value for _, value in labels)]): value - before.get((name, labels), 0.0)
+        for (name, labels), value in after.items()
+        if value != before.get((name, labels), 0.0) and "bucket" not in name
+    }
+
+
+@pytest.mark.parametrize("registry", [metrics.WEB, metrics.WORKER])
+def test_names_are_ours_and_labels_are_bounded(registry: CollectorRegistry) -> None:
+    """No label can hold an id, an address, a name or a guest."""
+    samples = read(registry)
+    assert all(re.fullmatch(r"cloud_archive_[a-z_]+", name) for name, _ in samples)
+    labels = {label for _, pairs in samples for label, _ in pairs}
+    assert labels <= {"cloud", "archive_type", "outcome", "le", "version"}
+
+
+def test_counters_stand_at_zero_before_first_use() -> None:
+    """A rate over a counter that appears with its first event misses that event."""
+    names = {name for name, _ in read(metrics.WORKER)}
+    assert {"cloud_archive_jobs_total", "cloud_archive_files_total", "cloud_archive_done_attempts_total"} <= names
+    ends = [labels for name, labels in read(metrics.WORKER) if name == "cloud_archive_jobs_total"]
+    assert len({labels for labels in ends if ("cloud", "other") not in labels}) == 2 * 2 * 3
+    assert len([name for name, _ in read(metrics.WEB) if name == "cloud_archive_callbacks_total"]) == 2
+
+
+def test_the_version_is_the_projects() -> None:
+    """The images do not hold pyproject.toml, so it stands in the code again."""
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == metrics.VERSION
+
+
+def test_callbacks_are_counted() -> None:
+    """By whether a job came of them."""
+    before = read(metrics.WEB)
+    metrics.count_callback(Progress(job_id="a", state=State.QUEUED))
+    metrics.count_callback(Progress(job_id="b", state=State.FAILED, reason="denied"))
+    metrics.count_callback(Progress(job_id="c", state=State.FAILED, reason="denied"))
+    assert growth(before, read(metrics.WEB)) == {
+        "cloud_archive_callbacks_total queued": 1,
+        "cloud_archive_callbacks_total refused": 2,
+    }
+
+
+class HeardReports:
+    """Remembers what it is told, and takes two snapshots of each job."""
+
+    def __init__(self) -> None:
+        self.told: list[Progress] = []
+
+    def tell(self, progress: Progress) -> None:
+        """Remember."""
+        self.told.append(progress)
+
+    @contextmanager
+    def watch(self, take_snapshot: TakeSnapshot) -> Iterator[None]:
+        """Take two snapshots."""
+        self.told += [take_snapshot(), take_snapshot()]
+        yield
+
+
+def test_ends_are_counted_and_passed_on() -> None:
+    """An archive that ended, its photos and its time; what goes on is not counted."""
+    heard, before = HeardReports(), read(metrics.WORKER)
+    end = Progress(
+        job_id="a",
+        cloud_type="yadisk",
+        archive_type="webs",
+        state=State.DONE,
+        photos_copied=7,
+        photos_skipped=2,
+        photos_failed=1,
+        started_at=100.0,
+        finished_at=142.0,
+    )
+    reports = CountedReports(heard)
+    reports.tell(Progress(job_id="a", state=State.WAITING))
+    reports.tell(end)
+    assert growth(before, read(metrics.WORKER)) == {
+        "cloud_archive_jobs_total webs yadisk done": 1,
+        "cloud_archive_files_total copied": 7,
+        "cloud_archive_files_total skipped": 2,
+        "cloud_archive_files_total failed": 1,
+        "cloud_archive_job_duration_seconds_count": 1,
+        "cloud_archive_job_duration_seconds_sum": 42,
+    }
+    assert heard.told[1] == end
+
+
+def test_words_from_messages_make_no_new_series() -> None:
+    """What another version of us, or an unreadable message, calls things is "other"."""
+    metrics.count_end(Progress(job_id="a", cloud_type="x1", archive_type="y1", state=State.FAILED))
+    before = set(read(metrics.WORKER))
+    metrics.count_end(Progress(job_id="b", cloud_type="x2", archive_type="y2", state=State.FAILED))
+    assert before == set(read(metrics.WORKER))
+
+
+def test_running_jobs_and_arrivals_are_seen() -> None:
+    """The gauge follows the job, also when it breaks; the last arrival is noted only when something arrived."""
+    name = ("cloud_archive_jobs_in_progress", ())
+    arrival = ("cloud_archive_job_last_progress_timestamp_seconds", ())
+    still, before = Progress(job_id="a"), read(metrics.WORKER)
+    snapshots = iter([still, still, still, still, still, Progress(job_id="a", photos_copied=1)])
+    reports = CountedReports(HeardReports())
+    with reports.watch(lambda: next(snapshots)):
+        assert read(metrics.WORKER)[name] == before[name] + 1
+    assert read(metrics.WORKER)[arrival] == before[arrival]
+    with (
+        pytest.raises(ZeroDivisionError),
+        reports.watch(lambda: next(snapshots, Progress(job_id="a", photos_copied=1))),
+    ):
+        raise ZeroDivisionError
+    assert read(metrics.WORKER)[name] == before[name]
+    assert read(metrics.WORKER)[arrival] > before[arrival]
+
+
+def test_both_services_answer() -> None:
+    """Each at /metrics, with its own."""
+    router = operations.make_router(operations.Readiness(lambda: None))
+    (route,) = (each for each in router.routes if isinstance(each, APIRoute) and each.path == "/metrics")
+    answer = route.endpoint()
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert set(read(metrics.WEB)) == set(parse(answer.body.decode()))
+    server = serve_health(0, is_alive=lambda: True, is_ready=lambda: False)
+    try:
+        port = server.server_address[1]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as told:
+            assert set(read(metrics.WORKER)) == set(parse(told.read().decode()))
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,108 @@
+"""`GET /cloud_archive/jobs/{job_id}/events`: how an archive gets on, as server-sent events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html. No thread waits for news here: each stream looks at them
+once a second, which is as often as they come.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+
+from common.progress import Progress
+from web.problems import describe
+from web.status import FindProgress, Status, put_into_words
+
+LOOK_SECONDS = 1.0
+# Each holds a socket and a few kB of memory; who gets none asks for the status instead, which is as good.
+MOST_STREAMS = 500
+BUSY_SECONDS = 30
+# A browser that does not close the stream after the end comes back by itself; not before this time.
+COME_BACK_MS = 10 * 60 * 1000
+# A stream that stays quiet is ended now and then, so that none outlives its guest or its replica for long.
+LONGEST_SECONDS = 15 * 60.0
+
+
+class Streams:
+    """How many streams are open. For one event loop.
+
+    Args:
+        most: so many may be.
+    """
+
+    def __init__(self, most: int = MOST_STREAMS) -> None:
+        self._most = most
+        self._open = 0
+
+    async def take_place(self) -> AsyncIterator[None]:
+        """Count one for as long as its request lives.
+
+        Raises:
+            HTTPException: there are too many.
+        """
+        if self._open >= self._most:
+            raise HTTPException(503, headers={"Retry-After": str(BUSY_SECONDS)})
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+
+def make_router(find: FindProgress, streams: Streams, look_seconds: float = LOOK_SECONDS) -> APIRouter:
+    """Return the route.
+
+    Args:
+        find: returns what is known of a job, None for one that we do not know.
+        streams: bounds how many are open.
+        look_seconds: how often each looks at the news.
+    """
+    router = APIRouter()
+
+    async def take_job(job_id: str) -> str:
+        if find(job_id) is None:
+            raise HTTPException(404)
+        return job_id
+
+    @router.get(
+        "/cloud_archive/jobs/{job_id}/events",
+        summary="How an archive gets on, as it happens",
+        response_class=EventSourceResponse,
+        responses={
+            404: describe("No such archive."),
+            503: describe("Too many streams are open; ask for the status instead."),
+            "default": describe("Anything else."),
+        },
+        # The id first: nobody takes a place without one.
+        dependencies=[Depends(take_job), Depends(streams.take_place)],
+    )
+    async def get_events(job_id: Annotated[str, Depends(take_job)]) -> AsyncIterator[ServerSentEvent]:
+        """Tell the status now and after every change; the stream ends with the archive: close it then."""
+        async for status in follow(lambda: find(job_id), look_seconds):
+            yield ServerSentEvent(data=status, retry=COME_BACK_MS if status.state.is_final else None)
+
+    return router
+
+
+async def follow(find: Callable[[], Progress | None], look_seconds: float) -> AsyncIterator[Status]:
+    """Give every status that differs from the one before, up to the last.
+
+    Args:
+        find: looks for the newest.
+        look_seconds: between looks.
+    """
+    told: Status | None = None
+    for _ in range(round(LONGEST_SECONDS / look_seconds)):
+        progress = find()
+        if progress is None:
+            return
+        status = put_into_words(progress)
+        if status != told:
+            yield status
+        told = status
+        if status.state.is_final:
+            return
+        await asyncio.sleep(look_seconds)

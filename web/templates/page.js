@@ -1,0 +1,58 @@
+// Fetches this page again and puts what has changed in its place; all words are the server's.
+(() => {
+  "use strict";
+  const SPOKEN_MS = 15000; // a screen reader is not to be talked over
+  const HIDDEN = 5; // a tab that nobody looks at asks less often
+  const main = document.getElementById("main");
+  let etag = "", spokenAt = Date.now(), misses = 0;
+
+  const replace = (old, fresh) => {
+    const bar = old.querySelector("progress"), next = fresh.querySelector("progress");
+    if (bar && next) { // the same bar moves on: it neither blinks nor loses a reader's place
+      for (const { name } of [...bar.attributes]) if (!next.hasAttribute(name)) bar.removeAttribute(name);
+      for (const { name, value } of next.attributes) bar.setAttribute(name, value);
+      document.getElementById("numbers").replaceChildren(...fresh.querySelector("#numbers").childNodes);
+    } else if (old.innerHTML !== fresh.innerHTML) {
+      old.replaceChildren(...fresh.childNodes);
+    }
+  };
+
+  const show = (page) => {
+    const fresh = page.getElementById("main");
+    if (!fresh) return;
+    const ended = fresh.dataset.every === "0";
+    document.title = page.title;
+    main.dataset.every = fresh.dataset.every;
+    main.dataset.state = fresh.dataset.state;
+    for (const part of fresh.querySelectorAll("[data-live]")) replace(document.getElementById(part.id), part);
+    const spoken = document.getElementById("spoken"), words = page.getElementById("spoken").textContent;
+    if (spoken.textContent !== words && (ended || Date.now() - spokenAt >= SPOKEN_MS)) {
+      spoken.textContent = words;
+      spokenAt = Date.now();
+    }
+  };
+
+  const refresh = async () => {
+    const headers = { Accept: "text/html" };
+    if (etag) headers["If-None-Match"] = etag;
+    try {
+      const answer = await fetch(location.href, { headers, cache: "no-store" });
+      if (answer.ok) {
+        etag = answer.headers.get("ETag") || "";
+        show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      }
+      misses = answer.ok || answer.status === 304 ? 0 : misses + 1;
+    } catch {
+      misses += 1;
+    }
+    plan();
+  };
+
+  const plan = () => {
+    const every = Number(main.dataset.every);
+    if (!every) return;
+    setTimeout(refresh, every * 1000 * (document.hidden ? HIDDEN : 1) * Math.min(2 ** misses, 16));
+  };
+
+  plan();
+})();

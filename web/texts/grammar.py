@@ -1,0 +1,89 @@
+"""How a language counts, measures and explains. Knows no language by itself."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from common.errors import Reason
+
+# Between a number and its unit, so that no line breaks there.
+NBSP = "\N{NO-BREAK SPACE}"
+# Clouds and phones measure in powers of ten.
+_STEP = 1000
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why something did not happen, for a guest: what, because of what, and what they can do."""
+
+    title: str
+    cause: str
+    next_step: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts:
+    """One language.
+
+    Args:
+        language: its tag.
+        name: what it calls itself.
+        plural: which form of a word goes with a number, https://cldr.unicode.org/index/cldr-spec/plural-rules.
+        forms: words that stand with a number `{n}`, in all their forms.
+        decimal, thousands: what stands in numbers.
+        units: of sizes, each a thousand times the one before, from kilobytes on.
+        sentences: everything else.
+        clouds: what guests call the clouds.
+        reasons: every reason, explained.
+    """
+
+    language: str
+    name: str
+    plural: Callable[[int], int]
+    forms: Mapping[str, tuple[str, ...]]
+    decimal: str
+    thousands: str
+    units: tuple[str, ...]
+    sentences: Mapping[str, str]
+    clouds: Mapping[str, str]
+    reasons: Mapping[Reason, Explanation]
+
+    def say(self, key: str, **values: str) -> str:
+        """Return a sentence."""
+        return self.sentences[key].format(**values)
+
+    def count(self, key: str, number: int) -> str:
+        """Return a number with its word, in the form that goes with it."""
+        return self.forms[key][self.plural(number)].format(n=f"{number:,}".replace(",", self.thousands))
+
+    def cloud(self, cloud_type: str) -> str:
+        """Return what guests call a cloud."""
+        return self.clouds.get(cloud_type) or self.sentences["some_cloud"]
+
+    def explain(self, reason: str) -> Explanation:
+        """Return what a reason means; a word that we do not know is our own fault."""
+        known = reason in set(Reason)
+        return self.reasons[Reason(reason) if known else Reason.INTERNAL]
+
+    def size(self, size: int, *, up: bool = False) -> str:
+        """Return bytes the way people read them: `412 MB`, `1.3 GB`; rounded up where less would not do."""
+        if size < _STEP:
+            return self.count("bytes", size)
+        value, unit = size / _STEP, 0
+        # Before a number is rounded up to a thousand, the next unit takes over.
+        while round(value) >= _STEP and unit + 1 < len(self.units):
+            value, unit = value / _STEP, unit + 1
+        decimals = 1 if value < 9.95 else 0
+        rounded = math.ceil(value * 10**decimals) / 10**decimals if up else value
+        text = f"{rounded:.{decimals}f}".removesuffix(".0")
+        return f"{text.replace('.', self.decimal)}{NBSP}{self.units[unit]}"
+
+    def time_left(self, seconds: float) -> str:
+        """Return how long something will take, as roughly as it is known."""
+        if seconds < _MINUTE:
+            return self.say("moments_left")
+        for key, unit, up_to in (("minutes_left", _MINUTE, 1.5 * _HOUR), ("hours_left", _HOUR, 1.5 * _DAY)):
+            if seconds < up_to:
+                return self.count(key, round(seconds / unit))
+        return self.count("days_left", round(seconds / _DAY))
