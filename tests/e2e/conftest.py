@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from sandbox.broker import Broker
 from sandbox.demo.guest import GALLERY_NAME, draw_photos
 from sandbox.demo.pages import open_pages
 from sandbox.demo.services import Services
@@ -26,13 +27,14 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
-def all_started(rabbitmq_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+@pytest.fixture(scope="module")
+def all_started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """The pretend world with a gallery's pages, `web` and `worker`; guests have accounts of their own."""
     with World() as world:
         archive = world.gallery.add(GALLERY_NAME, draw_photos(PHOTOS, BYTES))
         folder: Path = tmp_path_factory.mktemp("services")
-        with Services(world.environment(), rabbitmq_url, folder) as services:
+        # A broker of its own: these services stay up, and would take the jobs of other tests.
+        with Broker() as broker, Services(world.environment(), broker.url, folder) as services:
             yield Stand(world, archive, open_pages(world, services.url), services.url)
 
 
