@@ -17,9 +17,9 @@ from tests.e2e.guest import Guest, Stand
 PHOTOS, BYTES = 24, 60_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each has windows of its own."""
+    """One Chromium for all tests here; each has windows of its own. Playwright keeps an event loop while it lives."""
     path = provide_chromium()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
