@@ -192,6 +192,8 @@ class Archive:
         if missing and lags:
             # It may not show our own folders either; then they are made anew, and joined when it has caught up.
             self._tally.crowded = True
+        # Where nothing came from, the next try begins at the other end: broken photos may stand side by side.
+        missing = missing[::-1] if self._had_nothing else missing
         return sorted(missing, key=lambda photo: photo.key in self._hopeless)
 
     def _remove(self, double: StoredPhoto) -> None:
