@@ -92,7 +92,7 @@ class Archive:
         self._signals = signals
         self._photos: dict[str, Photo] = {}
         self._hopeless: set[str] = set()
-        self._had_nothing = False
+        self._had_nothing: bool | None = None  # whether the round before brought nothing; None before the first
         self._refreshed = False
 
     def keep(self, manifest: Manifest) -> None:
@@ -249,7 +249,9 @@ class Archive:
 
     def _conclude(self, done: Round) -> None:
         """Judge the photos that failed: it may be their own fault, or that of something that concerns them all."""
-        if done.shows_outage and (done.is_complete or self._had_nothing):
+        # Who failed right after others had arrived is broken itself; without such a round before, nobody can tell.
+        is_first = self._had_nothing is None
+        if done.shows_outage and (self._had_nothing or (is_first and done.is_complete)):
             failure = next(iter(done.failed.values()))
             raise Postponed(failure.reason, failure.detail)
         self._had_nothing = not done.any_arrived

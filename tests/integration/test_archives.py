@@ -184,15 +184,15 @@ def test_photo_host_that_is_down_is_waited_for(world: World) -> None:
 
 
 def test_many_broken_photos_at_the_front_are_no_outage(world: World) -> None:
-    """Photos that answer 503 for ever come first; the others arrive, and those are counted."""
+    """Ten photos that answer 503 for ever come first; the others arrive, and the ten are counted."""
     desk = Desk(world, RETRY_ATTEMPTS="2")
-    bad = [Picture(f"bad/bad-{number}.jpg", b"b" * 100) for number in range(3)]
+    bad = [Picture(f"bad/bad-{number}.jpg", b"b" * 100) for number in range(10)]
     good = album(10, 1000)
     archive = world.gallery.add("Сломанные", [*bad, *good])
     world.faults.add(Fault("photo", "status", times=None, match="/bad-", status=503))
     desk.deliver_to_the_end(desk.make_job(archive))
     assert sorted((f"Сломанные/{p.name}", len(p.data), p.md5) for p in good) == world.drive.account().tree()
-    assert [done.json["failed_photos"] for done in world.gallery.dones] == [3]
+    assert [done.json["failed_photos"] for done in world.gallery.dones] == [10]
 
 
 def test_full_drive_is_left_alone(world: World, desk: Desk) -> None:
