@@ -1,8 +1,10 @@
 """A real RabbitMQ node of our own: own port, own folder, own epmd; the system's service is never touched."""
 
+import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -105,6 +107,7 @@ class Broker:
         """End the node as a power cut would; `start` brings it back on what it had written."""
         assert self._node
         self._node.kill()
+        _end_strays(self._folder)
 
     def stop(self) -> None:
         """End the node and its epmd and remove their folder. May be called again."""
@@ -113,6 +116,7 @@ class Broker:
                 program.kill()
         self._node = self._epmd = None
         if self._folder.name:
+            _end_strays(self._folder)
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _start_epmd(self) -> None:
@@ -207,6 +211,25 @@ def _furnish(folder: Path, port: int) -> dict[str, str]:
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
+
+
+def _end_strays(folder: Path) -> None:
+    """End what a killed node had only just begun, and wait for that: Erlang's children are in sessions of their own.
+
+    They are known by their environment, which names the node's folder.
+    """
+    while strays := [process for process in Path("/proc").glob("[0-9]*") if _belongs_to(process, folder)]:
+        for process in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _belongs_to(process: Path, folder: Path) -> bool:
+    try:
+        return f"HOME={folder}\0".encode() in (process / "environ").read_bytes()
+    except OSError:  # it ended meanwhile, or is another user's
+        return False
 
 
 def _listens(port: int) -> bool:

@@ -1,6 +1,8 @@
 """Our own RabbitMQ node: real, alone, and gone afterwards."""
 
+import signal
 import socket
+import subprocess
 
 import pika
 import pytest
@@ -50,6 +52,14 @@ def test_messages_outlive_restart_and_crash_but_nothing_outlives_the_node():
     assert not folder.exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_what_a_node_has_just_begun_ends_with_it():
+    """Erlang's children have sessions of their own: one that stays when its node is killed is ended with it."""
+    with Broker() as broker:
+        stray = subprocess.Popen(["sleep", "600"], env=broker._environment, start_new_session=True)
+        broker.kill()
+        assert stray.wait(timeout=30) == -signal.SIGKILL
 
 
 def test_a_node_that_can_not_start_tells_why(monkeypatch):
