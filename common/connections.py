@@ -6,61 +6,58 @@ the name's.
 """
 
 import socket
-from collections.abc import Mapping, Sequence
 from typing import Any
-
-import urllib3
-from urllib3.exceptions import LocationParseError
-from urllib3.util.connection import allowed_gai_family
 
 from common.addresses import is_public
 
-# One block of a body must leave within this time. Without it a stuck receiver would hold a thread for ever.
-SEND_SECONDS = 60.0
-
-SocketOptions = Sequence[tuple[int, int, int | bytes]]
+# Keep idle connections alive through address translation, and notice a dead peer: probes after 30 s of silence.
+_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+)
 
 
 class NotPublic(Exception):
-    """A name has an address that is not public. Not an OSError: urllib3 and requests would wrap it as a broken line."""
+    """A name has an address that is not public. Not an OSError: the libraries would wrap it as a broken line."""
 
 
-def connect_publicly(host: str, port: int, timeout: float | None, options: SocketOptions) -> socket.socket:
+def connect(host: str, port: int, timeout: float | None, *, local: bool) -> socket.socket:
     """Return a socket that is connected to one of a host's addresses.
 
     Args:
         host: name or address.
         port: of it.
         timeout: seconds for each address.
-        options: set before connecting.
+        local: connect to any address, not only to public ones.
 
     Raises:
         NotPublic: any of the addresses is not public.
         OSError: there is none, or none answers.
     """
     failure: OSError | None = None
-    for family, kind, protocol, address in _resolve(host, port):
+    for family, kind, protocol, address in _resolve(host, port, local=local):
         try:
-            return _connect(socket.socket(family, kind, protocol), address, timeout, options)
+            return _connect(socket.socket(family, kind, protocol), address, timeout)
         except OSError as error:
             failure = error
     raise failure or OSError("a name without addresses")
 
 
-def _resolve(host: str, port: int) -> list[tuple[int, int, int, Any]]:
+def _resolve(host: str, port: int, *, local: bool) -> list[tuple[int, int, int, Any]]:
     try:
-        found = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host.strip("[]"), port, socket.AF_UNSPEC, socket.SOCK_STREAM)
     except UnicodeError:
-        raise LocationParseError("label empty or too long") from None
+        raise OSError("a part of the name is empty or too long") from None
     # A name with a public and another address is somebody's trial which of them we take.
-    if not all(is_public(str(address[0])) for *_, address in found):
+    if not local and not all(is_public(str(address[0])) for *_, address in found):
         raise NotPublic
     return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
 
 
-def _connect(fresh: socket.socket, address: Any, timeout: float | None, options: SocketOptions) -> socket.socket:
+def _connect(fresh: socket.socket, address: Any, timeout: float | None) -> socket.socket:
     try:
-        for option in options:
+        for option in _OPTIONS:
             fresh.setsockopt(*option)
         fresh.settimeout(timeout)
         fresh.connect(address)
@@ -68,74 +65,3 @@ def _connect(fresh: socket.socket, address: Any, timeout: float | None, options:
         fresh.close()
         raise
     return fresh
-
-
-class _SendTimeout:
-    """Gives a connection the time a block may take to leave, which is not the time it may take to connect."""
-
-    sock: socket.socket | None
-    timeout: float | None
-
-    def _new_conn(self) -> socket.socket:
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
-        connected.settimeout(SEND_SECONDS)
-        return connected
-
-    def request(self, *args: Any, **options: Any) -> None:
-        # A connection that stands already (a kept one, and every TLS one) would be set back to the time to connect.
-        if self.sock is not None:
-            self.timeout = SEND_SECONDS
-        super().request(*args, **options)  # type: ignore[misc]
-
-
-class _Public:
-    """Connects to public addresses only."""
-
-    def _new_conn(self: Any) -> socket.socket:
-        return connect_publicly(self._dns_host, self.port, self.timeout, self.socket_options or ())
-
-
-class _HttpConnection(_SendTimeout, urllib3.connection.HTTPConnection):
-    pass
-
-
-class _HttpsConnection(_SendTimeout, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _PublicHttpConnection(_SendTimeout, _Public, urllib3.connection.HTTPConnection):
-    pass
-
-
-class _PublicHttpsConnection(_SendTimeout, _Public, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
-
-
-class _PublicHttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PublicHttpConnection
-
-
-class _PublicHttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _PublicHttpsConnection
-
-
-PoolClasses = Mapping[str, type[urllib3.HTTPConnectionPool]]
-
-
-def pool_classes(*, local: bool) -> PoolClasses:
-    """Return the pools of a `urllib3.PoolManager` by their scheme.
-
-    Args:
-        local: connect to any address, not only to public ones.
-    """
-    if local:
-        return {"http": _HttpPool, "https": _HttpsPool}
-    return {"http": _PublicHttpPool, "https": _PublicHttpsPool}

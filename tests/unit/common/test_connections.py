@@ -13,7 +13,7 @@ import trustme
 
 from common import connections
 from common.clouds.base import Photo
-from common.connections import NotPublic, connect_publicly
+from common.connections import NotPublic, connect
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient
 from sandbox.message import Reply, Request, text_reply
@@ -185,7 +185,7 @@ def test_nobody_there_is_transient(internet: Internet, http: HttpClient) -> None
 
 def test_certificates_are_checked_for_the_name(internet: Internet, http: HttpClient) -> None:
     """Connecting to an address that was looked up beforehand changes nothing about whom we speak to."""
-    with pytest.raises(Transient, match="SSLError"):
+    with pytest.raises(Transient, match="SSLCertVerificationError"):
         http.request("GET", "https://another.lite.gallery/")
     assert internet.tried == [PUBLIC]
 
@@ -242,8 +242,8 @@ def test_a_gallery_behind_such_a_name_is_down(
 
 
 def test_the_guard_alone(internet: Internet) -> None:
-    """What the pools call."""
+    """What every connection is made by."""
     with pytest.raises(NotPublic):
-        connect_publicly("::1", 80, 1.0, ())
-    connect_publicly(NAME, 443, 1.0, ()).close()
+        connect("::1", 80, 1.0, local=False)
+    connect(NAME, 443, 1.0, local=False).close()
     assert internet.tried == [PUBLIC]

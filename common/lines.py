@@ -1,0 +1,202 @@
+"""Lines to other hosts: connections that are kept, carry one request after another, and are watched while read.
+
+Built on the standard library's `http.client`: it reads bodies straight into the caller's memory, and a request costs it
+less than half of what it costs the libraries above it; a photo needs three.
+"""
+
+import http.client
+import io
+import select
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import certifi
+
+from common.connections import connect
+
+CONNECT_SECONDS = 10.0
+# One block of a body must leave within this time. Without it a stuck receiver would hold a thread for ever.
+SEND_SECONDS = 60.0
+# A body that comes slower than so many bytes a second, for so many seconds, is as good as stuck: a socket's timeout
+# never ends one that drips.
+SLOWEST, WATCH_SECONDS = 4 * 1024, 30.0
+
+Body = bytes | Iterable[memoryview] | None
+
+
+class TooSlow(OSError):
+    """A body drips."""
+
+
+class Origin(NamedTuple):
+    """Where a line leads.
+
+    Args:
+        is_secure: whether by TLS.
+        host: name or address, without brackets.
+        port: of it.
+    """
+
+    is_secure: bool
+    host: str
+    port: int
+
+
+class _Inflow(io.RawIOBase):
+    """The bytes that come in. Only the time spent waiting for them counts: whoever takes them may be slow."""
+
+    def __init__(self, source: io.RawIOBase) -> None:
+        self._source = source
+        self._waited = 0.0
+        self._counted = 0
+        self.is_watched = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, block: Any) -> int | None:
+        began = time.monotonic()
+        count: int | None = self._source.readinto(block)
+        if self.is_watched:
+            self._watch(count or 0, time.monotonic() - began)
+        return count
+
+    def _watch(self, count: int, seconds: float) -> None:
+        self._waited += seconds
+        self._counted += count
+        if self._waited < WATCH_SECONDS:
+            return
+        if self._counted < SLOWEST * self._waited:
+            raise TooSlow(f"only {self._counted} bytes in {self._waited:.0f} seconds")
+        self._waited, self._counted = 0.0, 0
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose body is watched; until it begins, its sender may think as long as the timeout allows."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._inflow = _Inflow(self.fp.detach())
+        self.fp = io.BufferedReader(self._inflow)
+
+    def begin(self) -> None:
+        super().begin()
+        self._inflow.is_watched = True
+
+
+class Line(http.client.HTTPConnection):
+    """One connection, made when it is first used. Used by one thread at a time.
+
+    Args:
+        origin: where it leads.
+        tls: how it is made secure, if it is.
+        local: connect to any address, not only to public ones.
+    """
+
+    response_class = _Response
+
+    def __init__(self, origin: Origin, tls: ssl.SSLContext, *, local: bool) -> None:
+        self.default_port = http.client.HTTPS_PORT if origin.is_secure else http.client.HTTP_PORT
+        super().__init__(origin.host, origin.port)
+        self.origin = origin
+        self._tls = tls
+        self._local = local
+        self._is_broken = False
+
+    def connect(self) -> None:
+        """Connect; raises OSError or NotPublic."""
+        fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, local=self._local)
+        if not self.origin.is_secure:
+            self.sock = fresh
+            return
+        try:
+            self.sock = self._tls.wrap_socket(fresh, server_hostname=self.origin.host)
+        except BaseException:
+            fresh.close()
+            raise
+
+    def ask(
+        self, method: str, target: str, headers: Mapping[str, str], body: Body, read_seconds: float
+    ) -> http.client.HTTPResponse:
+        """Send a request and return its answer, unread; arguments as in `HttpClient.request`.
+
+        Raises:
+            OSError, HTTPException: the line broke, or what came is no answer.
+            NotPublic: the host is not to be connected to.
+        """
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(SEND_SECONDS)
+        try:
+            self.request(method, target, body, headers)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+            # Who refuses a body may have answered before its end, and hung up.
+            self._is_broken = True
+        self.sock.settimeout(read_seconds)
+        return self.getresponse()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it may carry another request: nothing comes in that nobody asked for, not even its end."""
+        if self.sock is None or self._is_broken:
+            return False
+        watch = select.poll()
+        watch.register(self.sock, select.POLLIN)
+        return not watch.poll(0)
+
+
+class Lines:
+    """The lines of one client. Thread-safe.
+
+    Args:
+        kept: how many are kept while nobody uses them, all hosts together.
+        ca_bundle: path of the authorities to trust instead of certifi's.
+        local: connect to any address, not only to public ones.
+    """
+
+    def __init__(self, *, kept: int, ca_bundle: str | None, local: bool) -> None:
+        self._kept = kept
+        self._local = local
+        self._tls = ssl.create_default_context(cafile=ca_bundle or certifi.where())
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._idle: list[Line] = []
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close, self._idle)
+
+    def take(self, origin: Origin) -> Line:
+        """Return a line that is nobody else's until it is given back."""
+        while line := self._take_idle(origin):
+            if line.is_quiet:
+                return line
+            line.close()
+        return Line(origin, self._tls, local=self._local)
+
+    def give_back(self, line: Line) -> None:
+        """Keep a line whose last answer was read to its end."""
+        with self._lock:
+            self._idle.append(line)
+            spare = self._idle.pop(0) if len(self._idle) > self._kept else None
+        if spare:
+            spare.close()
+
+    def _take_idle(self, origin: Origin) -> Line | None:
+        with self._lock:
+            # The one used last: it is the least likely to have been closed meanwhile.
+            for index in reversed(range(len(self._idle))):
+                if self._idle[index].origin == origin:
+                    return self._idle.pop(index)
+        return None
+
+
+def _close(lines: list[Line]) -> None:
+    while lines:
+        lines.pop().close()
