@@ -7,6 +7,7 @@ from common.settings import WorkerSettings
 from worker.consumer import Consumer
 from worker.counting import CountedGallery, CountedReports
 from worker.keeper import Keeper
+from worker.lanes import STAGES
 from worker.outbox import Outbox
 from worker.reporter import Reporter
 from worker.stopping import Signals
@@ -45,7 +46,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     return HttpClient(
-        connections=settings.jobs * settings.photos,
+        connections=settings.jobs * settings.photos * STAGES,
         ca_bundle=settings.ca_bundle,
         reason=reason,
         local=settings.allow_local_network,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from common.archive_job import ArchiveJob
 from common.clouds.base import Folder, Inventory, Photo, PhotoStream, Storage, StoredPhoto, UploadSession, album_key
 from common.errors import ArchiveError, InventoryStale, PhotoRejected, Postponed, Reason, StorageFull
+from worker.lanes import Lanes
 from worker.manifest import Manifest
 from worker.retry import Patience, RetryPolicy
 from worker.round import Round, copy_round
@@ -65,7 +66,7 @@ class Archive:
         tally: what earlier deliveries know; carried on here.
         open_stream: gives a photo's bytes; what it is given is called before every block and may raise.
         policy: how patient to be with each photo and each call.
-        threads: photos at a time.
+        photos: that move at a time.
         signals: end the work.
     """
 
@@ -78,7 +79,7 @@ class Archive:
         *,
         open_stream: OpenStream,
         policy: RetryPolicy,
-        threads: int,
+        photos: int,
         signals: Signals,
     ) -> None:
         self._key = archive_key(job)
@@ -88,7 +89,7 @@ class Archive:
         self._tally = tally
         self._open_stream = open_stream
         self._policy = policy
-        self._threads = threads
+        self._lanes = Lanes(photos)
         self._signals = signals
         self._photos: dict[str, Photo] = {}
         self._hopeless: set[str] = set()
@@ -229,21 +230,22 @@ class Archive:
             copy_one,
             self._tally.arrived,
             given_up=self._hopeless,
-            threads=self._threads,
+            lanes=self._lanes,
             signals=self._signals,
         )
 
     def _copy_one(self, photo: Photo, folder: Folder, signals: Signals) -> StoredPhoto:
         def begin() -> UploadSession:
-            self._policy.pace.take_turn()
-            session = self._storage.begin(self._key, photo, folder)
-            self._policy.pace.accept()
-            return session
+            with self._lanes.begin(signals.wind_down):
+                self._policy.pace.take_turn()
+                session = self._storage.begin(self._key, photo, folder)
+                self._policy.pace.accept()
+                return session
 
         stream = self._open_stream(photo, signals.let_go.check)
         policy = replace(self._policy, sleep=signals.wind_down.sleep)
         try:
-            return copy_photo(stream, begin, Patience(policy))
+            return copy_photo(stream, begin, Patience(policy), lambda: self._lanes.move(signals.wind_down))
         finally:
             stream.close()
 

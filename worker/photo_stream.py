@@ -2,9 +2,11 @@
 
 import hashlib
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Protocol
+
+from isal.isal_zlib import crc32  # as zlib's, at a tenth of its cost: https://github.com/intel/isa-l
 
 from common.clouds.base import Photo
 from common.errors import Reason, SessionLost, Transient
@@ -56,7 +58,6 @@ class GalleryStream:
         self._photo = photo
         self._open_source = open_source
         self._check = check
-        self._buffer = memoryview(bytearray(min(BLOCK_BYTES, photo.size + 1)))
         self._source: Source | None = None
         self._etag: str | None = None
         self._position = 0
@@ -70,6 +71,11 @@ class GalleryStream:
     def md5(self) -> str | None:
         """MD5 in hex once every byte was read."""
         return self._md5.hexdigest() if self._proved else None
+
+    def open(self) -> None:
+        """Ask the gallery for the photo from its beginning; see the protocol."""
+        if self._source is None or self._position:
+            self._open(0)
 
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield the bytes from start to end; see the protocol."""
@@ -85,6 +91,11 @@ class GalleryStream:
         if self._source is not None:
             self._source.close()
             self._source = None
+
+    @cached_property
+    def _buffer(self) -> memoryview:
+        # Not before the first block: many sources may be open while few are read.
+        return memoryview(bytearray(min(BLOCK_BYTES, self._photo.size + 1)))
 
     def _next_block(self, size: int) -> memoryview:
         self._check()
@@ -108,11 +119,11 @@ class GalleryStream:
     def _hash(self, block: memoryview) -> None:
         fresh = block[max(0, self._hashed - self._position) :]
         self._md5.update(fresh)
-        self._crc32 = zlib.crc32(fresh, self._crc32)
+        self._crc32 = crc32(fresh, self._crc32)
         self._hashed += len(fresh)
         # The cloud may hold what was read before: what is read again must be the same.
-        crc32 = zlib.crc32(block)
-        if self._seen.setdefault((self._position, len(block)), crc32) != crc32:
+        own = crc32(block)
+        if self._seen.setdefault((self._position, len(block)), own) != own:
             raise self._worthless("the photo changed while it was read")
 
     def _prove(self) -> None:

@@ -57,10 +57,16 @@ class Patience:
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._failures = 0
+        self._furthest = 0
 
-    def restore(self) -> None:
-        """Forget the failures: there was progress, so a poor line still gets to its end."""
-        self._failures = 0
+    def note_progress(self, offset: int) -> None:
+        """Forget the failures when bytes were reached that never were before, so that a poor line gets to its end.
+
+        Going the same way twice is no progress.
+        """
+        if offset > self._furthest:
+            self._furthest = offset
+            self._failures = 0
 
     def outlasts(self, error: Transient | SessionLost) -> bool:
         """Wait before the next try and return true; return false at once when it was the last.

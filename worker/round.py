@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from common.clouds.base import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason
+from worker.lanes import Lanes
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def copy_round(
     arrived: dict[str, StoredPhoto],
     *,
     given_up: Collection[str],
-    threads: int,
+    lanes: Lanes,
     signals: Signals,
 ) -> Round:
     """Copy photos side by side, until all are tried or something is wrong that is no photo's own.
@@ -59,7 +60,7 @@ def copy_round(
         copy_one: copies one of them, unless told to stop.
         arrived: where each photo that arrives is noted at once.
         given_up: keys of photos that failed in an earlier round.
-        threads: photos at a time.
+        lanes: how many photos are under way at a time.
         signals: end the round.
 
     Raises:
@@ -79,10 +80,10 @@ def copy_round(
             mine.stop(Cause.FAILED)
             raise
 
-    with ThreadPoolExecutor(threads, thread_name_prefix="photo") as pool:
+    with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
         copies = {pool.submit(try_one, photo): photo for photo in photos}
         try:
-            return _gather(copies, arrived, given_up, longest_streak=max(OUTAGE, threads))
+            return _gather(copies, arrived, given_up, longest_streak=max(OUTAGE, lanes.count))
         finally:
             # Nothing is under way any more, unless the round is broken off or has failed.
             mine.stop(Cause.FAILED)

@@ -86,7 +86,7 @@ class Slice:
             self._tally,
             open_stream=self._open_stream,
             policy=policy,
-            threads=photos,
+            photos=photos,
             signals=signals,
         )
 

@@ -103,6 +103,15 @@ class Inventory:
 class PhotoStream(Protocol):
     """A photo's bytes, readable again from any offset. Used by one thread; holds one block."""
 
+    def open(self) -> None:
+        """Ask the source for the photo from its beginning, so that its bytes are on their way before they are needed.
+
+        Raises:
+            Transient: the source broke or has not got it; it may be asked again.
+            PhotoRejected: this source will never be read.
+        """
+        ...
+
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield the bytes from start up to end in blocks; a block is overwritten by the next.
 

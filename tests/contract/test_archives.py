@@ -11,6 +11,7 @@ from sandbox.gallery import Archive
 from sandbox.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
 from tests.fakes.desk import Desk
+from worker.lanes import STAGES
 from worker.stopping import Cause, Signals
 
 
@@ -180,7 +181,7 @@ def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int
     stand.fault(**fault, times=None, after=10)
     desk.deliver(desk.make_job(archive))
     assert [40 - len(stand.tree())] == told(stand)
-    assert count_sent(stand) <= 12 + desk.settings.photos
+    assert count_sent(stand) <= 12 + desk.settings.photos * STAGES
 
 
 def test_a_revoked_grant_ends_the_job_once(stand: Stand) -> None:

@@ -18,6 +18,9 @@ class MemoryStream:
         self.fails: dict[int, Exception] = {}
         self._data = data
 
+    def open(self) -> None:
+        """Nothing has to be asked for."""
+
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield in blocks."""
         for at in range(start, end, BLOCK):

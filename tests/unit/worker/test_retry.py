@@ -55,7 +55,7 @@ def test_progress_buys_the_tries_back() -> None:
     patience = Patience(policy_of(clock))
     for _ in range(4):
         assert patience.outlasts(BROKEN)
-    patience.restore()
+    patience.note_progress(1)
     assert [patience.outlasts(BROKEN) for _ in range(5)] == [True, True, True, True, False]
     assert clock.slept == [1.0, 2.0, 4.0, 8.0] * 2
 

@@ -35,6 +35,9 @@ class Stream:
 
     md5: str | None = None
 
+    def open(self) -> None:
+        """Ask for nothing."""
+
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Give nothing."""
         yield from ()
