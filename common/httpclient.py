@@ -13,22 +13,17 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import requests
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
+from pydantic_core import Url, ValidationError
 
 from common.connections import NotPublic
 from common.errors import AddressRefused, Reason, Transient
-from common.lines import CONNECT_SECONDS, Body, Lines, Origin, TooSlow
-from common.sessions import GuardedAdapter
+from common.lines import Body, Lines, Origin, TooSlow
 
 # How long the other side may be silent: Drive thinks for seconds after a large upload's last byte, not for minutes.
 READ_SECONDS = 60.0
 # An answer that is read whole is a small JSON or an error page; only the gallery's list may be longer (its own limit).
 LONGEST_ANSWER = 16 * 1024 * 1024
 USER_AGENT = "cloud_archive/1 (+https://litegallery.io)"
-
-_SCHEMES = {"http": http.client.HTTP_PORT, "https": http.client.HTTPS_PORT}
 
 
 @dataclass(frozen=True)
@@ -70,10 +65,10 @@ class HttpClient:
     """
 
     def __init__(self, *, connections: int, ca_bundle: str | None, reason: Reason, local: bool) -> None:
+        self.ca_bundle = ca_bundle
+        self.reason = reason
+        self.local = local
         self._lines = Lines(kept=connections, ca_bundle=ca_bundle, local=local)
-        self._ca_bundle = ca_bundle
-        self._reason = reason
-        self._local = local
 
     def request(
         self,
@@ -115,25 +110,16 @@ class HttpClient:
         read_seconds: float = READ_SECONDS,
     ) -> "Incoming":
         """Send a request and return its answer unread, to be closed; arguments and errors as in `request`."""
-        with _translated(self._reason):
+        with _translated(self.reason):
             origin, target = _read_url(url)
             line = self._lines.take(origin)
             try:
                 sent = {"User-Agent": USER_AGENT, **(headers or {})}
                 response = line.ask(method, target, sent, body, read_seconds)
-                return Incoming(response, self._reason, lambda: self._lines.give_back(line), line.close)
+                return Incoming(response, self.reason, lambda: self._lines.give_back(line), line.close)
             except BaseException:
                 line.close()
                 raise
-
-    def equip(self, session: requests.Session) -> None:
-        """Give a session of the clouds' libraries, which speak through requests, our authorities, limits and guard."""
-        session.trust_env = False
-        session.max_redirects = 0  # a redirect is an error: it would carry our secrets to wherever it points
-        session.verify = self._ca_bundle or True
-        session.headers["User-Agent"] = USER_AGENT
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, GuardedAdapter(self._reason, (CONNECT_SECONDS, READ_SECONDS), local=self._local))
 
 
 class Incoming:
@@ -200,12 +186,12 @@ class Incoming:
 
 
 def _read_url(url: str) -> tuple[Origin, str]:
-    """Return where an address leads, and what to ask for there."""
-    parts = parse_url(url)
-    if parts.scheme not in _SCHEMES or not parts.host:
-        raise LocationParseError("neither http nor https")
-    origin = Origin(parts.scheme == "https", parts.host.strip("[]"), parts.port or _SCHEMES[parts.scheme])
-    return origin, parts.request_uri
+    """Return where an address leads, and what to ask for there; read as `common.links` reads what it lets pass."""
+    parts = Url(url)
+    if parts.scheme not in ("http", "https") or not parts.host or not parts.port:
+        raise http.client.InvalidURL
+    origin = Origin(parts.scheme == "https", parts.host.strip("[]"), parts.port)
+    return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _read_headers(response: http.client.HTTPResponse) -> dict[str, str]:
@@ -228,6 +214,6 @@ def _translated(reason: Reason) -> Iterator[None]:
         raise AddressRefused(reason) from None
     except TooSlow as error:
         raise Transient(reason, str(error)) from None
-    except (http.client.HTTPException, LocationParseError, OSError) as error:
+    except (http.client.HTTPException, ValidationError, OSError) as error:
         # Only the kind of it: its text may quote an address, and upload addresses are secrets.
         raise Transient(reason, f"no answer ({type(error).__name__})") from None

@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import HttpUrl, TypeAdapter, ValidationError
+from pydantic_core import Url, ValidationError
 
 LONGEST_LINK = 2048  # the longest address every browser and proxy of the field takes
-_http_url = TypeAdapter(HttpUrl)
 # Browsers let more pass (`a;b.example` is a name to them), but no host of ours or of a gallery's is called so.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
@@ -58,7 +57,7 @@ def check_link(link: str, hosts: Sequence[str], *, local: bool = False) -> Split
 def _split_like_a_browser(link: str) -> SplitResult:
     """Split a link that means the same to a browser (WHATWG) and to a plain parser (RFC 3986)."""
     try:
-        seen = _http_url.validate_python(link)
+        seen = Url(link)
         parts = urlsplit(link)
         port = parts.port
     except (ValidationError, ValueError):

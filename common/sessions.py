@@ -8,7 +8,9 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from common.connections import NotPublic, connect
-from common.errors import AddressRefused, Reason
+from common.errors import AddressRefused
+from common.httpclient import READ_SECONDS, USER_AGENT, HttpClient
+from common.lines import CONNECT_SECONDS
 
 
 class _HttpConnection(urllib3.connection.HTTPConnection):
@@ -50,30 +52,30 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 _LOCAL_POOLS = {"http": _LocalHttpPool, "https": _LocalHttpsPool}
 
 
-class GuardedAdapter(HTTPAdapter):
-    """Speaks for requests, which would wait for ever unless every call says otherwise, and go to any address.
+def equip(session: requests.Session, http: HttpClient) -> None:
+    """Give a session the authorities, limits and guard of our own client; its redirects are errors."""
+    session.trust_env = False
+    session.max_redirects = 0  # a redirect would carry our secrets to wherever it points
+    session.verify = http.ca_bundle or True
+    session.headers["User-Agent"] = USER_AGENT
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(http))
 
-    Args:
-        reason: what a refused address is called in the errors raised here.
-        timeouts: seconds to connect and to wait for an answer.
-        local: connect to any address, not only to public ones.
-    """
 
-    def __init__(self, reason: Reason, timeouts: tuple[float, float], *, local: bool) -> None:
-        self._reason = reason
-        self._timeouts = timeouts
-        self._local = local
+class _Adapter(HTTPAdapter):
+    """Speaks for requests, which would wait for ever unless every call says otherwise, and go to any address."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pools, guarded."""
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = _LOCAL_POOLS if self._local else _POOLS
+        self.poolmanager.pool_classes_by_scheme = _LOCAL_POOLS if self._http.local else _POOLS
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
-        """Send a request; raises AddressRefused where the guard does."""
-        options["timeout"] = options.get("timeout") or self._timeouts
+        options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS)
         try:
             return super().send(request, **options)
         except NotPublic:
-            raise AddressRefused(self._reason) from None
+            raise AddressRefused(self._http.reason) from None

@@ -1,9 +1,11 @@
 """Copy many photos side by side, once each, and see what their failures tell together. Knows no HTTP and no vendor."""
 
 import logging
+from collections import deque
 from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 from common.clouds.base import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason
@@ -17,6 +19,7 @@ _OUTAGE_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.CLOUD_UNAVAILABLE)
 OUTAGE = 3
 
 CopyOne = Callable[[Photo, Signals], StoredPhoto]
+End = tuple[Photo, StoredPhoto | BaseException]
 
 
 @dataclass
@@ -68,62 +71,99 @@ def copy_round(
         InventoryStale, Postponed, JobStopped: as one of the photos says; the others are let go.
     """
     mine = Signals(signals)
+    # Photos wait here, not in the pool's queue, where each would be an object of several kilobytes.
+    waiting = deque(photos)
+    ends: SimpleQueue[End | None] = SimpleQueue()
+    gathered = _Gathered(arrived, {photo.key for photo in photos} - set(given_up), longest=max(OUTAGE, lanes.count))
 
-    def try_one(photo: Photo) -> StoredPhoto:
-        mine.wind_down.check()
-        try:
-            return copy_one(photo, mine)
-        except (PhotoRejected, Interrupted):
-            raise
-        except BaseException:
-            # It concerns them all: no other may begin, or go on, until somebody has looked at it.
-            mine.stop(Cause.FAILED)
-            raise
+    def copy_some() -> None:
+        while end := _copy_next(waiting, copy_one, mine):
+            ends.put(end)
+        ends.put(None)
 
     with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
-        copies = {pool.submit(try_one, photo): photo for photo in photos}
+        working = min(lanes.threads, len(waiting))
         try:
-            return _gather(copies, arrived, given_up, longest_streak=max(OUTAGE, lanes.count))
+            for _ in range(working):
+                pool.submit(copy_some)
+            while working:
+                if end := ends.get():
+                    gathered.note(*end)
+                else:
+                    working -= 1
+                if not gathered.round.is_complete:
+                    mine.stop(Cause.FAILED)
         finally:
-            # Nothing is under way any more, unless the round is broken off or has failed.
+            # Nothing is under way any more, unless somebody ends us here.
             mine.stop(Cause.FAILED)
-            _note_the_last(copies, arrived)
+    return gathered.conclude(is_interrupted=bool(waiting))
 
 
-def _note_the_last(copies: "dict[Future[StoredPhoto], Photo]", arrived: dict[str, StoredPhoto]) -> None:
-    """Some come to their end although they were let go: they have arrived all the same."""
-    for copy in wait(copies).done:
-        if copy.exception() is None:
-            arrived[copies[copy].key] = copy.result()
+def _copy_next(waiting: deque[Photo], copy_one: CopyOne, signals: Signals) -> End | None:
+    """Copy the next photo and return how that ended; None when there is none, or none may begin."""
+    try:
+        photo = waiting.popleft() if not signals.wind_down.is_set() else None
+    except IndexError:
+        photo = None
+    if photo is None:
+        return None
+    try:
+        return photo, copy_one(photo, signals)
+    except (PhotoRejected, Interrupted) as error:
+        return photo, error
+    except BaseException as error:  # noqa: BLE001  # it is raised where the round is waited for
+        # It concerns them all: no other may begin, or go on, until somebody has looked at it.
+        signals.stop(Cause.FAILED)
+        return photo, error
 
 
-def _gather(
-    copies: "dict[Future[StoredPhoto], Photo]",
-    arrived: dict[str, StoredPhoto],
-    given_up: Collection[str],
-    longest_streak: int,
-) -> Round:
-    done = Round()
-    streak: list[PhotoRejected] = []
-    untried = {photo.key for photo in copies.values()} - set(given_up)
-    interrupted: Interrupted | None = None
-    for copy in as_completed(copies):
-        key = copies[copy].key
-        untried.discard(key)
-        try:
-            arrived[key] = copy.result()
-        except Interrupted as error:
-            interrupted = error
-        except PhotoRejected as rejected:
-            logger.warning("a photo was not copied: %s", rejected, extra={"photo": key})
-            done.failed[key] = rejected
-            streak.append(rejected)
-        else:
-            done.any_arrived = True
-            streak.clear()
-        if untried and count_outage(streak) >= longest_streak:
-            done.is_complete = False
-            return done
-    if interrupted:
-        raise interrupted
-    return done
+class _Gathered:
+    """What the ends of single photos tell, one after another. Used by one thread.
+
+    Args:
+        arrived: where each photo that arrives is noted.
+        untried: keys of the photos that are tried for the first time.
+        longest: so many failures in a row that may be no photo's own end the round.
+    """
+
+    def __init__(self, arrived: dict[str, StoredPhoto], untried: set[str], *, longest: int) -> None:
+        self.round = Round()
+        self._arrived = arrived
+        self._untried = untried
+        self._longest = longest
+        self._streak: list[PhotoRejected] = []
+        self._interrupted = False
+        self._failure: BaseException | None = None
+
+    def note(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
+        """Note how one photo ended."""
+        if isinstance(end, StoredPhoto):
+            # Some arrive although they were let go: they are there all the same.
+            self._arrived[photo.key] = end
+        if self.round.is_complete:
+            self._judge(photo, end)
+
+    def _judge(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
+        self._untried.discard(photo.key)
+        match end:
+            case StoredPhoto():
+                self.round.any_arrived = True
+                self._streak.clear()
+            case PhotoRejected():
+                logger.warning("a photo was not copied: %s", end, extra={"photo": photo.key})
+                self.round.failed[photo.key] = end
+                self._streak.append(end)
+            case Interrupted():
+                self._interrupted = True
+            case _:
+                self._failure = self._failure or end
+        if self._untried and count_outage(self._streak) >= self._longest:
+            self.round.is_complete = False
+
+    def conclude(self, *, is_interrupted: bool) -> Round:
+        """Return the round; raises what ended it early, unless that was a streak of failures."""
+        if self._failure:
+            raise self._failure
+        if self.round.is_complete and (self._interrupted or is_interrupted):
+            raise Interrupted
+        return self.round

@@ -87,8 +87,14 @@ class Workshop:
     def _open_storage(self, job: ArchiveJob, signals: Signals) -> tuple[Storage, GrantInUse, Renewal]:
         """Open a job's cloud with the grant that travelled with it; raises NotOurMessage when they do not fit."""
         cloud, variables, grant = self._open_grant(job)
-        refresh = cloud.auth(variables, self._cloud_http).refresh
-        renewal = Renewal(refresh, grant, self._replaced, signals, may_hand_over=not job.course.handed_over)
+        renewal = Renewal(
+            # Made when it is needed: most jobs end before their first token does.
+            lambda old: cloud.auth(variables, self._cloud_http).refresh(old),
+            grant,
+            self._replaced,
+            signals,
+            may_hand_over=not job.course.handed_over,
+        )
         in_use = GrantInUse(
             self._replaced.newest(grant),
             renewal.refresh,

@@ -1,9 +1,17 @@
 """Google Drive: OAuth by Google's libraries, storage by plain REST."""
 
-from common.clouds.base import Cloud
-from common.clouds.google_drive.auth import GoogleAuth
+from common.clouds.base import Cloud, CloudAuth
 from common.clouds.google_drive.storage import DriveStorage
-from common.environment import Variable
+from common.environment import CloudSettings, Variable
+from common.httpclient import HttpClient
+
+
+def _open_auth(settings: CloudSettings, http: HttpClient) -> CloudAuth:
+    # Google's libraries take 15 MiB; a worker whose archives end within a token's hour needs none of them.
+    from common.clouds.google_drive.auth import GoogleAuth
+
+    return GoogleAuth(settings, http)
+
 
 GOOGLE_DRIVE = Cloud(
     name="google_drive",
@@ -16,6 +24,6 @@ GOOGLE_DRIVE = Cloud(
         Variable("GOOGLE_REVOKE_URI", "https://oauth2.googleapis.com/revoke"),
         Variable("GOOGLE_API_URL", "https://www.googleapis.com"),
     ),
-    auth=GoogleAuth,
+    auth=_open_auth,
     storage=DriveStorage,
 )

@@ -22,6 +22,7 @@ from common.environment import CloudSettings
 from common.errors import GrantRevoked, JobStopped, Reason, Transient
 from common.httpclient import Answer, HttpClient
 from common.sealing import Secret
+from common.sessions import equip
 
 # Files that this app makes, nothing else of the guest's; it needs no audit by Google, and as the only scope it is
 # never a box to be left unticked.
@@ -116,7 +117,7 @@ class GoogleAuth:
         # No scopes are named here: oauthlib raises a Warning when others come than it knows of. We look ourselves.
         flow = self._flow(redirect_uri, verifier, None)
         with flow.oauth2session as session:
-            self._http.equip(session)
+            equip(session, self._http)
             session.register_compliance_hook("access_token_response", _check)
             try:
                 return dict(flow.fetch_token(code=code, timeout=EXCHANGE_SECONDS))
@@ -128,7 +129,7 @@ class GoogleAuth:
 
     def _renew(self, credentials: Any) -> None:
         with requests.Session() as session:
-            self._http.equip(session)
+            equip(session, self._http)
             try:
                 credentials.refresh(_Sender(session))
             except google.auth.exceptions.RefreshError as error:

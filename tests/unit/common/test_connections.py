@@ -16,6 +16,7 @@ from common.clouds.base import Photo
 from common.connections import NotPublic, connect
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient
+from common.sessions import equip
 from sandbox.message import Reply, Request, text_reply
 from sandbox.server import Server
 from worker.gallery import Gallery
@@ -193,7 +194,7 @@ def test_certificates_are_checked_for_the_name(internet: Internet, http: HttpCli
 def test_sessions_of_the_clouds_libraries_are_guarded_as_well(internet: Internet, http: HttpClient) -> None:
     """They speak through requests; the refusal is ours, so that who uses them need not know of it."""
     with requests.Session() as session:
-        http.equip(session)
+        equip(session, http)
         internet.answers = [["10.0.0.1"], [PUBLIC]]
         with pytest.raises(AddressRefused):
             session.post(f"https://{NAME}/token", data={"code": "x"})

@@ -16,9 +16,10 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import httpclient, lines, logs
+from common import lines, logs, sessions
 from common.errors import Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient, Incoming
+from common.sessions import equip
 from sandbox.message import Dropped, Reply, Request, text_reply
 from sandbox.server import Server
 
@@ -279,7 +280,7 @@ def test_malformed_headers_put_no_address_into_the_log(http: HttpClient, caplog:
     with raw_server(answer) as url, requests.Session() as session:
         http.request("GET", f"{url}/?{SECRET}")
         assert not [record for record in caplog.records if SECRET in record.getMessage()]
-        http.equip(session)
+        equip(session, http)
         session.get(f"{url}/?{SECRET}")
     told = [record for record in caplog.records if SECRET in record.getMessage()]
     assert told
@@ -423,16 +424,16 @@ def test_the_environment_has_no_say(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(netrc))
     assert http.request("GET", desk.url).body == b"hello"
     with requests.Session() as session:
-        http.equip(session)
+        equip(session, http)
         assert session.get(desk.url).text == "hello"
     assert [request.headers["Authorization"] for request in desk.seen] == [None, None]
 
 
 def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests has no time limit of its own; a call's own limit wins."""
-    monkeypatch.setattr(httpclient, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(sessions, "READ_SECONDS", 0.05)
     with raw_server(b"", wait=0.5) as url, requests.Session() as session:
-        http.equip(session)
+        equip(session, http)
         with pytest.raises(requests.exceptions.ReadTimeout, match=r"0\.05"):
             session.get(url)
         with pytest.raises(requests.exceptions.ReadTimeout, match=r"0\.01"):
