@@ -1,12 +1,13 @@
 """`POST /cloud_archive`: a gallery asks; we answer with the consent page to send its guest to."""
 
+import hashlib
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, cast
-from urllib.parse import SplitResult, unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Header, Response
 from pydantic import BaseModel, Field
 
 from common.clouds.base import CloudAuth
@@ -14,8 +15,10 @@ from common.clouds.oauth2 import make_verifier
 from common.job_id import make_job_id
 from common.links import LinkRefused, check_link
 from common.settings import WebSettings
-from web.problems import FieldProblem, RequestRefused, describe
+from web.problems import FieldProblem, RequestRefused, describe, problem_response
 from web.promise import ArchiveType, Promise
+from web.rate_limit import CLIENTS_PER_ARCHIVE, Quota
+from web.repeats import KEEP_SECONDS, KeyMalformed, KeyReused, Repeats
 
 LONGEST_NAME = 255
 ARCHIVE_TYPES = ("webs", "originals")
@@ -54,6 +57,11 @@ _ANSWER_EXAMPLE = {
     "status_url": "https://app.litegallery.io/cloud_archive/jobs/Zq0fXr5mB1tq3yJ8n2cV7w",
 }
 
+_KEY = (
+    "A UUID, fresh for each press of the button: the same body under the same key "
+    f"gets the same answer for {KEEP_SECONDS / 60:.0f} minutes, as long as the same process answers."
+)
+
 
 def make_router(
     settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float] = time.time
@@ -66,24 +74,11 @@ def make_router(
         now: Unix time in seconds.
     """
     router = APIRouter()
+    archives = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute)
+    repeats = Repeats[ArchiveAnswer]()
 
-    @router.post(
-        "/cloud_archive",
-        summary="Save a gallery into its guest's cloud",
-        responses={
-            200: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}},
-            413: describe("The body is larger than 16 KiB."),
-            422: describe("The body is not JSON, or a field cannot be used."),
-            429: describe("Too many requests from one address; Retry-After says when to come back."),
-        },
-    )
-    def post_cloud_archive(
-        asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])], response: Response
-    ) -> ArchiveAnswer:
-        """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
-        if problems := list(_find_problems(asked, settings, clouds)):
-            raise RequestRefused(problems)
-        promise = Promise(
+    def promise(asked: ArchiveRequest) -> ArchiveAnswer:
+        promised = Promise(
             job_id=make_job_id(settings.sealer, now()),
             issued_at=int(now()),
             verifier=make_verifier(),
@@ -93,14 +88,49 @@ def make_router(
             success_link=asked.redirect_success_link,
             fail_link=asked.redirect_fail_link,
         )
-        state = promise.seal(settings.sealer, asked.cloud_type)
+        state = promised.seal(settings.sealer, asked.cloud_type)
         callback = callback_uri(settings, asked.cloud_type)
-        response.headers["Cache-Control"] = "no-store"
         return ArchiveAnswer(
-            redirect_to=clouds[asked.cloud_type].consent_url(callback, state, promise.verifier),
-            job_id=promise.job_id,
-            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{promise.job_id}",
+            redirect_to=clouds[asked.cloud_type].consent_url(callback, state, promised.verifier),
+            job_id=promised.job_id,
+            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{promised.job_id}",
         )
+
+    @router.post(
+        "/cloud_archive",
+        summary="Save a gallery into its guest's cloud",
+        response_model=ArchiveAnswer,
+        responses={
+            200: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}},
+            400: describe("The Idempotency-Key is no UUID."),
+            413: describe("The body is larger than 16 KiB."),
+            422: describe("The body is not JSON, a field cannot be used, or the Idempotency-Key had another body."),
+            429: describe("Too many requests from one address or for one archive; Retry-After says for how long."),
+        },
+    )
+    def post_cloud_archive(
+        asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])],
+        response: Response,
+        idempotency_key: Annotated[
+            str | None, Header(alias="Idempotency-Key", description=_KEY, json_schema_extra={"format": "uuid"})
+        ] = None,
+    ) -> ArchiveAnswer | Response:
+        """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
+        if problems := list(_find_problems(asked, settings, clouds)):
+            raise RequestRefused(problems)
+        archive = _decode_fully(urlsplit(asked.archive_url).path)
+        if not archives.take(archive):
+            return archives.refuse(archive)
+        response.headers["Cache-Control"] = "no-store"
+        if idempotency_key is None:
+            return promise(asked)
+        digest = hashlib.sha256(asked.model_dump_json().encode()).digest()
+        try:
+            return repeats.once(idempotency_key, digest, lambda: promise(asked))
+        except KeyMalformed:
+            return problem_response(400, "key_malformed", "The Idempotency-Key must be a UUID.")
+        except KeyReused:
+            return problem_response(422, "key_reused", "The Idempotency-Key came with another body before.")
 
     return router
 

@@ -1,6 +1,6 @@
-"""How many POSTs one client may send a minute. Knows no route.
+"""How many POSTs one client may send a minute, and how many all of them for one archive. Knows no route.
 
-Counted in this process's memory: with n replicas a client has up to n times as many. The headers are those of
+Counted in this process's memory: with n replicas everybody has up to n times as many. The headers are those of
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/.
 """
 
@@ -11,19 +11,60 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.addresses import to_network
 from web.problems import problem_response
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+# An archive has as many as so many busy clients: a gallery that is announced to a whole wedding is pressed by hundreds
+# within a minute, and none of them shall be refused; a crowd of machines on one gallery shall.
+CLIENTS_PER_ARCHIVE = 5
+
+
+class Quota:
+    """So many a minute for each key; a key's minute begins with its first. Thread-safe.
+
+    Args:
+        name: what the headers call it.
+        per_minute: how many; 0: no limit.
+    """
+
+    def __init__(self, name: str, per_minute: int) -> None:
+        self._name = name
+        self._per_minute = per_minute
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._item = RateLimitItemPerMinute(per_minute)
+
+    def take(self, key: str) -> bool:
+        """Take one of a key's share, and say whether there was one left."""
+        return not self._per_minute or self._limiter.hit(self._item, key)
+
+    def tell(self, key: str) -> dict[str, str]:
+        """Return the headers that say what is left of a key's share."""
+        if not self._per_minute:
+            return {}
+        reset, left = self._limiter.get_window_stats(self._item, key)
+        wait = max(1, math.ceil(reset - time.time()))
+        return {
+            "RateLimit-Policy": f'"{self._name}";q={self._per_minute};w=60',
+            "RateLimit": f'"{self._name}";r={left};t={wait}',
+        }
+
+    def refuse(self, key: str) -> Response:
+        """Return the answer for who took all of a key's share."""
+        told = self.tell(key)
+        wait = told["RateLimit"].rpartition("=")[2]
+        detail = f"No more than {self._per_minute} requests a minute, please; try again in {wait} s."
+        headers = {**told, "Retry-After": wait}
+        return problem_response(429, "rate_limited", detail, kind=QUOTA_EXCEEDED, headers=headers)
 
 
 class RateLimit:
     """Refuses a client's POSTs beyond its share, and tells each what is left of it.
 
     A client is its address, or the /64 of an IPv6 one: the connection's, or what a proxy of FORWARDED_ALLOW_IPS says.
-    Its minute begins with its first POST.
 
     Args:
         per_minute: POSTs; 0: no limit.
@@ -31,33 +72,25 @@ class RateLimit:
 
     def __init__(self, app: ASGIApp, per_minute: int) -> None:
         self._app = app
-        self._per_minute = per_minute
-        self._limiter = FixedWindowRateLimiter(MemoryStorage()) if per_minute else None
-        self._quota = RateLimitItemPerMinute(per_minute)
+        self._quota = Quota("default", per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass and add what is left, or refuse it."""
-        if self._limiter is None or scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         client = to_network(scope["client"][0] if scope["client"] else "")
-        passes = self._limiter.hit(self._quota, client)
-        reset, left = self._limiter.get_window_stats(self._quota, client)
-        wait = max(1, math.ceil(reset - time.time()))
-        told = {
-            "RateLimit-Policy": f'"default";q={self._per_minute};w=60',
-            "RateLimit": f'"default";r={left};t={wait}',
-        }
-        if not passes:
-            detail = f"No more than {self._per_minute} requests a minute, please; try again in {wait} s."
-            headers = {**told, "Retry-After": str(wait)}
-            refusal = problem_response(429, "rate_limited", detail, kind=QUOTA_EXCEEDED, headers=headers)
-            await refusal(scope, receive, send)
+        if not self._quota.take(client):
+            await self._quota.refuse(client)(scope, receive, send)
             return
+        told = self._quota.tell(client)
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(told)
+                headers = MutableHeaders(scope=message)
+                # Beside what a route may say of another quota: each header is a list.
+                for name, value in told.items():
+                    headers.append(name, value)
             await send(message)
 
         await self._app(scope, receive, add)

@@ -67,7 +67,7 @@ def test_only_posts_count(limited: Site) -> None:
 def test_nobody_is_limited_by_zero(open_site: OpenSite, environ: dict[str, str]) -> None:
     """And nothing is said about it."""
     free = open_site(environ, RATE_LIMIT_PER_MINUTE="0")
-    answers = [free.post() for _ in range(5)]
+    answers = [free.post() for _ in range(6)]
     assert {answer.status_code for answer in answers} == {200}
     assert not any("RateLimit" in answer.headers for answer in answers)
 
@@ -87,6 +87,27 @@ def test_a_client_is_an_address_or_a_network(limited: Site, address: str, neighb
     for _ in range(3):
         seen_from(limited, address).post()
     assert seen_from(limited, neighbour).post().status_code == (429 if shared else 200)
+
+
+def test_an_archive_has_as_many_posts_as_five_clients(limited: Site) -> None:
+    """A crowd of machines does not press one gallery's button for ever; other galleries are not their victims."""
+    crowd = [seen_from(limited, f"8.8.8.{number}") for number in range(16)]
+    spellings = ["https://a.lite.gallery/g/1?mod=web", "https://b.lite.gallery/%67/1", "https://a.lite.gallery/g/1#x"]
+    answers = [each.post(archive_url=spellings[number % 3]) for number, each in enumerate(crowd)]
+    assert [answer.status_code for answer in answers] == [200] * 15 + [429]
+    refusal = answers[-1]
+    assert refusal.json()["code"] == "rate_limited"
+    assert 0 < int(refusal.headers["Retry-After"]) <= 60
+    assert refusal.headers["RateLimit-Policy"] == '"archive";q=15;w=60, "default";q=3;w=60'
+    assert refusal.headers["RateLimit"].startswith('"archive";r=0;t=')
+    assert crowd[-1].post(archive_url="https://a.lite.gallery/g/2").status_code == 200
+
+
+def test_what_is_refused_costs_an_archive_nothing(limited: Site) -> None:
+    """Else nobody could save a gallery that somebody sends nonsense about."""
+    crowd = [seen_from(limited, f"8.8.8.{number}") for number in range(16)]
+    assert {each.post(archive_type="all").status_code for each in crowd} == {422}
+    assert limited.post().status_code == 200
 
 
 Post = Callable[..., int]

@@ -66,7 +66,8 @@ def test_a_browser_that_asks_beforehand_is_answered(site: Site) -> None:
     assert answer.status_code == 204
     assert answer.headers["Access-Control-Allow-Origin"] == OURS
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
-    assert "Content-Type" in answer.headers["Access-Control-Allow-Headers"]
+    named = {name.lower() for name in answer.headers["Access-Control-Allow-Headers"].split(", ")}
+    assert {"content-type", "idempotency-key", "traceparent"} <= named
     assert answer.headers["Access-Control-Max-Age"] == "600"
 
 
@@ -186,7 +187,10 @@ def test_the_description_is_whole(site: Site) -> None:
     schema = described["components"]["schemas"]["ArchiveRequest"]
     assert sorted(SEED_REQUEST) == sorted(schema["required"])
     assert schema["properties"]["archive_type"]["enum"] == ["webs", "originals"]
-    assert set(post["responses"]) == {"200", "413", "422", "429"}
+    assert set(post["responses"]) == {"200", "400", "413", "422", "429"}
+    assert ("Idempotency-Key", "header", False) in [
+        (each["name"], each["in"], each["required"]) for each in post["parameters"]
+    ]
     assert site.post(body["examples"][0]).status_code == 200
 
 

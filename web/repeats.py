@@ -1,0 +1,82 @@
+"""Repeats: a request that comes again under its Idempotency-Key gets the same answer, and nothing new begins.
+
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. Kept in memory, for this replica only: a
+repeat that reaches another one gets an answer of its own. No harm comes of that: of two consent pages a guest uses one,
+and what is never consented to never begins. Knows no HTTP.
+"""
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+KEEP_SECONDS = 900.0
+# About 3 kB each; who is forgotten early gets a fresh answer.
+MOST_KEPT = 5_000
+# Bare, as most send it, or in quotes, as the draft has it.
+_UUID = re.compile(r'(?P<quote>"?)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?P=quote)', re.IGNORECASE)
+
+Given = TypeVar("Given")
+
+
+class KeyMalformed(ValueError):
+    """The key is no UUID: two guests who share a key by accident would share an archive."""
+
+
+class KeyReused(ValueError):
+    """The key belongs to another request."""
+
+
+@dataclass(frozen=True)
+class _Kept(Generic[Given]):
+    at: float
+    asked: bytes
+    given: Given
+
+
+class Repeats(Generic[Given]):
+    """Remembers what was answered under which key. Thread-safe.
+
+    Args:
+        now: seconds of any clock that goes forward.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._guard = threading.Lock()
+        self._kept: OrderedDict[str, _Kept[Given]] = OrderedDict()
+
+    def once(self, key: str, asked: bytes, give: Callable[[], Given]) -> Given:
+        """Return the answer to a request, the one that was given before if it came before.
+
+        Args:
+            key: as it came in.
+            asked: what tells one request from another, best a short digest.
+            give: makes the answer, without waiting for anybody.
+
+        Raises:
+            KeyMalformed: the key is no UUID.
+            KeyReused: the key came with another request.
+        """
+        read = _UUID.fullmatch(key)
+        if not read:
+            raise KeyMalformed
+        name = read[2].lower()
+        with self._guard:
+            self._forget_old()
+            kept = self._kept.get(name)
+            if kept is None:
+                kept = self._kept[name] = _Kept(self._now(), asked, give())
+        if kept.asked != asked:
+            raise KeyReused
+        return kept.given
+
+    def _forget_old(self) -> None:
+        while self._kept:
+            oldest = next(iter(self._kept.values()))
+            if len(self._kept) < MOST_KEPT and self._now() - oldest.at <= KEEP_SECONDS:
+                return
+            self._kept.popitem(last=False)
