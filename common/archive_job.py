@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from common.foreign import read_json
+
 VERSION = 1
 
 
@@ -98,8 +100,8 @@ class ArchiveJob:
 
 def _read_object(body: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(body)
-    except (ValueError, RecursionError):
+        message = read_json(body)
+    except ValueError:
         raise NotOurMessage("not JSON") from None
     if not isinstance(message, dict):
         raise NotOurMessage("not a JSON object")

@@ -4,12 +4,14 @@ A snapshot is complete in itself: whoever has the newest one knows all, and the 
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from common.errors import Reason
+from common.foreign import read_json
 
 VERSION = 1
 # Failures that a snapshot names; the count tells of the rest.
@@ -107,10 +109,10 @@ class Progress:
             NotProgress: it is none.
         """
         try:
-            told = json.loads(body)
+            told = read_json(body)
             version, known = told["version"], {field.name: told[field.name] for field in fields(cls)}
             snapshot = cls(**{field.name: _READ[str(field.type)](known[field.name]) for field in fields(cls)})
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise NotProgress(type(error).__name__) from None
         if version != VERSION:
             raise NotProgress("another version")
@@ -152,14 +154,26 @@ def _read_failures(value: Sequence[dict[str, Any]]) -> tuple[FailedPhoto, ...]:
     return tuple(FailedPhoto(str(each["name"]), str(each["reason"]), str(each["detail"])) for each in value)
 
 
+def _read_count(value: Any) -> int:
+    return min(max(0, int(value)), 2**63 - 1)
+
+
+def _read_seconds(value: Any) -> float:
+    """Return a time, a duration or a speed, within what a date and a page can show."""
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("not a number")
+    return min(max(0.0, number), 1e11)
+
+
 def _read_eta(value: Any) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else _read_seconds(value)
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
     str(str): str,
-    str(int): int,
-    str(float): float,
+    str(int): _read_count,
+    str(float): _read_seconds,
     str(State): State,
     str(float | None): _read_eta,
     str(tuple[FailedPhoto, ...]): _read_failures,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.errors import JobStopped, Reason, Transient
+from common.foreign import read_json
 from common.httpclient import Answer
 
 # Tokens whose lifetime is not told, or told as nonsense, are taken to live an hour, as everybody's do; one that ends
@@ -51,13 +52,18 @@ def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
         Transient: this is no answer by RFC 6749, section 5.
     """
     try:
-        told = answer.json()
+        told = read_json(answer.body)
     except ValueError:
         told = None
     well = answer.status < 500 and answer.status not in (408, 429)
-    if well and isinstance(told, dict) and isinstance(told.get("access_token", told.get("error")), str):
+    if well and isinstance(told, dict) and _is_word(told.get("access_token", told.get("error"))):
         return told
     raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.wait())
+
+
+def _is_word(value: object) -> bool:
+    """Say whether this is what tokens and errors are made of: visible ASCII, that any header can carry."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
 def check_exchange(answer: Answer) -> None:

@@ -97,6 +97,7 @@ class Disk:
     def items(self, path: str) -> Iterator[Resource]:
         """Yield what is in a folder; nothing when it went away. Marks that were set here and got lost are set again."""
         seen = 0
+        known: set[str] = set()
         while True:
             query = {"path": path, "fields": LIST_FIELDS, "limit": str(PAGE), "offset": str(seen), "sort": "name"}
             answer = self._api.call("GET", RESOURCES, query)
@@ -109,6 +110,10 @@ class Disk:
             seen += len(items)
             if not items or seen == total:
                 return
+            paths = {item.path for item in items}
+            if paths <= known:
+                raise Transient(Reason.CLOUD_UNAVAILABLE, "a listing that repeats itself")
+            known |= paths
 
     def mark(self, path: str, marks: Mapping[str, str]) -> Resource | None:
         """Mark what is at a path, and return how it stands then; None when nothing is there.
@@ -243,5 +248,8 @@ def _to_resource(told: Any, path: str) -> Resource:
 
 def _read_operation(link: Mapping[str, Any]) -> str:
     """Return the operation that a link leads to, in either of the forms that were seen."""
-    parts = urlsplit(str(link.get("href", "")))
+    try:
+        parts = urlsplit(str(link.get("href", "")))
+    except ValueError:
+        raise Transient(Reason.CLOUD_UNAVAILABLE, "an operation without an address") from None
     return parse_qs(parts.query).get("id", [""])[0] or parts.path.rpartition("/")[2]

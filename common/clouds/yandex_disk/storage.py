@@ -21,6 +21,8 @@ from common.errors import PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient
 
 WEB = "https://disk.yandex.ru/client/disk"
+# What stands under one name with numbers; where even more is taken, something answers for the disk.
+MOST_NAMES = 1000
 
 
 class YandexStorage:
@@ -113,11 +115,12 @@ class YandexStorage:
         return self._largest or 2**63
 
     def _walk(self, path: str) -> Iterator[Resource]:
-        waiting = [path]
+        waiting, known = [path], {path}
         while waiting:
             for item in self._disk.items(waiting.pop()):
                 yield item
-                if item.is_folder:
+                if item.is_folder and item.path not in known:
+                    known.add(item.path)
                     waiting.append(item.path)
 
     def _make_folder(self, archive_key: str, album: Album, parent: str, name: str) -> Folder:
@@ -127,13 +130,13 @@ class YandexStorage:
         that name: the next name is taken.
         """
         marks = album_marks(archive_key, album)
-        for number in count(1):
+        for number in range(1, MOST_NAMES + 1):
             path = f"{parent}/{number_name(name, number)}"
             if self._disk.make_folder(path) or self._may_take(path, marks):
                 if self._disk.mark(path, marks) is None:
                     raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder that was made is not there yet")
                 return _folder(path)
-        raise AssertionError("there is always another number")
+        raise Transient(Reason.CLOUD_UNAVAILABLE, "every name for a folder is taken")
 
     def _may_take(self, path: str, marks: Mapping[str, str]) -> bool:
         resource = self._disk.find(path)
@@ -163,7 +166,10 @@ class _Names:
     def next_path(self, photo: Photo, folder: Folder) -> str:
         """Return the photo's next path."""
         with self._lock:
-            self._numbers[photo.key] = self._numbers.get(photo.key, 1) + 1
+            number = self._numbers.get(photo.key, 1) + 1
+            if number > MOST_NAMES:
+                raise PhotoRejected(Reason.CLOUD_REFUSED, "every name for it is taken")
+            self._numbers[photo.key] = number
         return self.path(photo, folder)
 
 
