@@ -262,6 +262,21 @@ def test_a_wrong_setting_stops_it_at_once(
     assert "hush" not in web.read_log()
 
 
+def test_only_a_configured_proxy_says_who_the_client_is(start_web: StartWeb, queue_url: str) -> None:
+    """FORWARDED_ALLOW_IPS as the process reads it: strangers are not believed, a proxy only for what it added."""
+
+    def post(web: RunningWeb, forwarded: str) -> int:
+        headers = {"X-Forwarded-For": forwarded}
+        return requests.post(f"{web.url}/cloud_archive", json=REQUEST, headers=headers, timeout=60).status_code
+
+    limit = {"RABBITMQ_URL": queue_url, "RATE_LIMIT_PER_MINUTE": "2"}
+    alone = start_web(**limit, FORWARDED_ALLOW_IPS="10.0.0.7")
+    assert [post(alone, f"8.8.8.{number}") for number in range(3)] == [200, 200, 429]
+    behind = start_web(**limit, FORWARDED_ALLOW_IPS="127.0.0.1,10.0.0.0/8")
+    assert [post(behind, f"1.2.3.{number}, 8.8.8.8, 10.0.0.7") for number in range(3)] == [200, 200, 429]
+    assert post(behind, "8.8.8.8, 8.8.4.4") == 200
+
+
 def test_the_local_network_is_allowed_loudly(start_web: StartWeb, queue_url: str) -> None:
     """Whoever runs a sandbox's setting in production reads it in the log."""
     lines = map(json.loads, start_web(RABBITMQ_URL=queue_url).read_log().splitlines())

@@ -3,11 +3,16 @@
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.sealing import Secret
 from common.signing import sign
+from common.topology import EVENTS, declare
+from web.news import KEPT_SECONDS
+from web.promise import LIFETIME_SECONDS
+from worker.photo_stream import BLOCK_BYTES
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -37,3 +42,30 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
         headings = re.findall(r"^#+ (.+)$", text, re.M)
         anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors
+
+
+def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
+    """The retention table of operations.md against what the code does; the stream is the only place with an age."""
+    section = (DOCS / "operations.md").read_text().split("## Privacy and retention")[1].split("\n## ")[0]
+    rows = {line.split("|")[1].strip(): line for line in section.splitlines() if line.startswith("| ")}
+    (state,) = (row for what, row in rows.items() if what.startswith("OAuth state"))
+    assert (state.split("|")[-2].strip(), LIFETIME_SECONDS) == ("one hour", 3600)
+    told: dict[str, dict[str, object]] = {}
+
+    class Channel:
+        """Remembers which queues are declared, and how."""
+
+        def queue_declare(self, name: str, **options: Any) -> None:
+            told[name] = options["arguments"]
+
+        def __getattr__(self, _name: str) -> Any:
+            return lambda *_, **__: None
+
+    declare(Channel())  # type: ignore[arg-type]
+    kept = told[EVENTS]
+    (news,) = (row for row in rows.values() if EVENTS in row)
+    assert f"{str(kept['x-max-age']).removesuffix('D')} days, or {kept['x-max-length-bytes'] // 10**9} GB" in news
+    assert kept["x-max-age"] == f"{KEPT_SECONDS / 86400:.0f}D"
+    # Nothing else that is declared keeps what it gives out: a message that is acknowledged is gone.
+    assert {name for name, arguments in told.items() if arguments["x-queue-type"] != "quorum"} == {EVENTS}
+    assert f"{BLOCK_BYTES // 1024} KiB at a time" in rows["photos"]
