@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import jsonschema
 import pytest
 
 from common.errors import Reason, Transient
@@ -192,6 +193,33 @@ def test_the_description_is_whole(site: Site) -> None:
         (each["name"], each["in"], each["required"]) for each in post["parameters"]
     ]
     assert site.post(body["examples"][0]).status_code == 200
+
+
+def test_every_example_is_what_it_says(site: Site) -> None:
+    """Whoever copies one gets what the description promises."""
+    described = site.send("GET", "/openapi.json").json()
+    contents = [
+        content
+        for path in described["paths"].values()
+        for operation in path.values()
+        for part in (operation.get("requestBody", {}), *operation["responses"].values())
+        for content in part.get("content", {}).values()
+    ]
+    checked = 0
+    for content in contents:
+        schema = {**content.get("schema", {}), "components": described["components"]}
+        resolved = described["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+        examples = [*schema.get("examples", []), *([content["example"]] if "example" in content else [])]
+        fields = resolved.get("properties", {})
+        if (
+            all("examples" in field for name, field in fields.items() if name in resolved.get("required", ()))
+            and fields
+        ):
+            examples.append({name: field["examples"][0] for name, field in fields.items() if "examples" in field})
+        for example in examples:
+            jsonschema.validate(example, schema)
+            checked += 1
+    assert checked > 10
 
 
 def test_the_description_can_be_read_by_people(site: Site) -> None:
