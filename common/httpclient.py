@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,6 +19,7 @@ from pydantic_core import Url, ValidationError
 from common.connections import NotPublic
 from common.errors import AddressRefused, Reason, Transient
 from common.lines import Body, Lines, Origin, TooSlow
+from common.witness import Nobody, Witness
 
 # How long the other side may be silent: Drive thinks for seconds after a large upload's last byte, not for minutes.
 READ_SECONDS = 60.0
@@ -69,6 +71,13 @@ class HttpClient:
         self.reason = reason
         self.local = local
         self._lines = Lines(kept=connections, ca_bundle=ca_bundle, local=local)
+        self.witness: Witness = Nobody()
+
+    def counted_by(self, witness: Witness) -> "HttpClient":
+        """Return a client over the same connections, whose requests somebody counts."""
+        client = copy(self)
+        client.witness = witness
+        return client
 
     def request(
         self,
@@ -110,13 +119,24 @@ class HttpClient:
         read_seconds: float = READ_SECONDS,
     ) -> "Incoming":
         """Send a request and return its answer unread, to be closed; arguments and errors as in `request`."""
+        began = time.monotonic()
+        try:
+            incoming = self._open(method, url, headers or {}, body, read_seconds)
+        except Transient:
+            self.witness.note_request(method, url, 0, time.monotonic() - began, 0)
+            raise
+        sent = len(body) if isinstance(body, bytes) else int((headers or {}).get("Content-Length", 0))
+        self.witness.note_request(method, url, incoming.status, time.monotonic() - began, sent)
+        return incoming
+
+    def _open(self, method: str, url: str, headers: Mapping[str, str], body: Body, read_seconds: float) -> "Incoming":
         with _translated(self.reason):
             origin, target = _read_url(url)
             line = self._lines.take(origin)
             try:
-                sent = {"User-Agent": USER_AGENT, **(headers or {})}
-                response = line.ask(method, target, sent, body, read_seconds)
-                return Incoming(response, self.reason, lambda: self._lines.give_back(line), line.close)
+                response = line.ask(method, target, {"User-Agent": USER_AGENT, **headers}, body, read_seconds)
+                keep, received = lambda: self._lines.give_back(line), self.witness.note_received
+                return Incoming(response, self.reason, keep, line.close, received)
             except BaseException:
                 line.close()
                 raise
@@ -132,6 +152,7 @@ class Incoming:
         reason: what a broken line is called in the errors raised here.
         keep: called when another request may follow on the same connection.
         drop: called when none may.
+        received: told of the body's bytes as they come.
     """
 
     def __init__(
@@ -140,6 +161,7 @@ class Incoming:
         reason: Reason,
         keep: Callable[[], None],
         drop: Callable[[], None],
+        received: Callable[[int], None],
     ) -> None:
         self.status = response.status
         self.headers = _read_headers(response)
@@ -147,6 +169,7 @@ class Incoming:
         self._reason = reason
         self._keep = keep
         self._drop = drop
+        self._received = received
 
     def read_into(self, block: memoryview) -> int:
         """Fill a block and return its bytes; fewer than it holds only at the body's end.
@@ -156,6 +179,7 @@ class Incoming:
         """
         with _translated(self._reason):
             count = self._response.readinto(block)
+            self._received(count)
             if count < len(block):
                 self._demand_end()
         return count
@@ -167,6 +191,7 @@ class Incoming:
             # Only a read that finds nothing more tells an end from a break.
             while more := self._response.read(longest + 1 - len(content)):
                 content += more
+            self._received(len(content))
             if len(content) <= longest:
                 self._demand_end()
         if len(content) > longest:

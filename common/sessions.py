@@ -61,6 +61,12 @@ def equip(session: requests.Session, http: HttpClient) -> None:
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(http))
 
+    def note(response: requests.Response, *_args: object, **_options: object) -> None:
+        asked, seconds = response.request, response.elapsed.total_seconds()
+        http.witness.note_request(asked.method or "", asked.url or "", response.status_code, seconds, 0)
+
+    session.hooks["response"].append(note)
+
 
 class _Adapter(HTTPAdapter):
     """Speaks for requests, which would wait for ever unless every call says otherwise, and go to any address."""

@@ -120,6 +120,51 @@ def test_an_answer_comes_whole(desk: Desk, http: HttpClient) -> None:
     assert request.headers["User-Agent"].startswith("cloud_archive/")
 
 
+class Count:
+    """Counts what it sees."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, int, int]] = []
+        self.received = 0
+
+    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+        """Remember a request."""
+        assert seconds >= 0
+        self.requests.append((method, url, status, sent))
+
+    def note_received(self, count: int) -> None:
+        """Add up."""
+        self.received += count
+
+
+def test_a_witness_sees_every_request(desk: Desk, http: HttpClient) -> None:
+    """Whoever sends it and whatever becomes of it; the bytes both ways; over the connections there are."""
+    count = Count()
+    watched = http.counted_by(count)
+    http.request("GET", desk.url)
+    watched.request("POST", f"{desk.url}/a", body=b"12345")
+    watched.request("PUT", f"{desk.url}/b", headers={"Content-Length": "3"}, body=[memoryview(b"123")])
+    block = memoryview(bytearray(3))
+    incoming = watched.open("GET", f"{desk.url}/c")
+    assert incoming.read_into(block) == 3
+    incoming.close()
+    nobody = closed_port()
+    with pytest.raises(Transient):
+        watched.request("GET", nobody)
+    with requests.Session() as session:
+        watched.equip(session)
+        session.get(f"{desk.url}/d")
+    assert count.requests == [
+        ("POST", f"{desk.url}/a", 200, 5),
+        ("PUT", f"{desk.url}/b", 200, 3),
+        ("GET", f"{desk.url}/c", 200, 0),
+        ("GET", nobody, 0, 0),
+        ("GET", f"{desk.url}/d", 200, 0),
+    ]
+    assert count.received == 5 + 5 + 3
+    assert desk.accepted == 2
+
+
 @pytest.mark.parametrize("status", [204, 301, 302, 303, 307, 308, 400, 401, 404, 410, 429, 499, 500, 503])
 def test_every_status_is_an_answer(desk: Desk, http: HttpClient, status: int) -> None:
     """Nothing is retried, nothing followed, whatever Location or Retry-After say."""
