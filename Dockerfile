@@ -36,6 +36,8 @@ RUN python -m compileall -q common
 ARG SOURCE=unknown
 ARG REVISION=unknown
 ARG VERSION=0.1.0
+# For the metric that says what runs.
+RUN echo "${REVISION}" > common/REVISION
 LABEL org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.version="${VERSION}"

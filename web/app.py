@@ -17,6 +17,7 @@ from common.httpclient import HttpClient
 from common.progress import Progress
 from common.publisher import Publisher
 from common.settings import WebSettings, let_oauthlib_speak_http
+from common.upstreams import watch_cloud
 from web import callback, cancel, cloud_archive, events, operations, page_routes, problems, status
 from web.middleware import AccessLog, BodyLimit, Cors
 from web.news import News, Reader, Teller
@@ -138,5 +139,7 @@ def _open_clouds(settings: WebSettings) -> dict[str, CloudAuth]:
         connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER, local=settings.allow_local_network
     )
     return {
-        cloud.name: cloud.auth(settings.clouds[cloud.name], http) for cloud in CLOUDS if cloud.name in settings.clouds
+        cloud.name: cloud.auth(settings.clouds[cloud.name], http.counted_by(watch_cloud(cloud)))
+        for cloud in CLOUDS
+        if cloud.name in settings.clouds
     }

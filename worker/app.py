@@ -1,14 +1,15 @@
 """The wiring of the worker, and the only place that wires."""
 
+from common import metrics
 from common.errors import Reason
 from common.httpclient import HttpClient
 from common.publisher import Publisher
 from common.settings import WorkerSettings
+from common.upstreams import watch_gallery
 from worker.consumer import Consumer
-from worker.counting import CountedGallery, CountedReports
+from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.keeper import Keeper
 from worker.lanes import STAGES
-from worker.outbox import Outbox
 from worker.reporter import Reporter
 from worker.stopping import Signals
 from worker.workshop import Workshop
@@ -22,7 +23,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
         signals: end it.
     """
     gallery = CountedGallery(
-        _make_client(settings, Reason.GALLERY_UNAVAILABLE),
+        _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
         done_url=settings.done_url,
@@ -31,7 +32,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
     reporter = CountedReports(Reporter(settings.rabbitmq_url))
-    outbox = Outbox(Publisher(settings.rabbitmq_url, "cloud_archive worker publishes"), reporter.tell)
+    outbox = CountedOutbox(Publisher(settings.rabbitmq_url, "cloud_archive worker publishes"), reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
     keeper = Keeper(workshop.work, gallery, outbox, reporter.tell, workshop.release)
     return Consumer(
@@ -41,6 +42,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
         jobs=settings.jobs,
         signals=signals,
         grace=settings.shutdown_grace_seconds,
+        note_wait=metrics.queue_wait.observe,
     )
 
 

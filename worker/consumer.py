@@ -57,15 +57,27 @@ class Consumer:
         jobs: how many at a time.
         signals: end the taking of messages and the jobs.
         grace: seconds that the running jobs then have for their end.
+        note_wait: told how long a message that is new here lay ready in the queue, in seconds.
     """
 
-    def __init__(self, url: Secret, work: Work, bury: Bury, *, jobs: int, signals: Signals, grace: float) -> None:
+    def __init__(
+        self,
+        url: Secret,
+        work: Work,
+        bury: Bury,
+        *,
+        jobs: int,
+        signals: Signals,
+        grace: float,
+        note_wait: Callable[[float], None] = lambda _seconds: None,
+    ) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker", heartbeat=HEARTBEAT_SECONDS)
         self._work = work
         self._bury = bury
         self._jobs = jobs
         self._signals = signals
         self._grace = grace
+        self._note_wait = note_wait
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
         self._deliveries = Deliveries()
         self._cancelled = Cancelled()
@@ -163,6 +175,9 @@ class Consumer:
         if not self._deliveries.take(body, held):
             logger.info("a message came again; its job goes on", extra={"job": held.message_id})
             return
+        # What came back, or out of a waiting queue, bears the time of another beginning.
+        if properties.timestamp and not held.returns and "x-death" not in (properties.headers or {}):
+            self._note_wait(max(0.0, time.time() - properties.timestamp))
         if held.message_id in self._cancelled:
             held.signals.stop(Cause.CANCELLED)
         self._threads.submit(self._run, body, held)

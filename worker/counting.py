@@ -1,13 +1,19 @@
-"""The gallery and the reports, counted for Prometheus. Changes nothing of what passes."""
+"""The gallery, the outbox and the reports, counted for Prometheus. Changes nothing of what passes."""
 
-from collections.abc import Iterator
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from common import metrics
 from common.archive_job import ArchiveJob
 from common.errors import Transient
 from common.progress import Progress
+from common.publisher import Publisher
+from common.topology import WAITING_SECONDS
 from worker.gallery import Gallery
+from worker.outbox import Outbox
 from worker.reporter import TakeSnapshot
 from worker.workshop import Reports
 
@@ -23,6 +29,33 @@ class CountedGallery(Gallery):
             metrics.done_refused.inc()
             raise
         metrics.done_accepted.inc()
+
+
+class CountedOutbox(Outbox):
+    """An outbox that knows how many done calls wait, of those it let wait. Thread-safe.
+
+    When its wait is over a call comes back to whatever worker, and counts there if it must wait again; so the sum over
+    all workers is right.
+    """
+
+    def __init__(self, publisher: Publisher, report: Callable[[Progress], None]) -> None:
+        super().__init__(publisher, report)
+        self._lock = threading.Lock()
+        self._ends: list[float] = []
+        metrics.done_pending.set_function(self._count_pending)
+
+    def let_wait(self, job: ArchiveJob, level: int) -> None:
+        """Put a job into a waiting queue; see `Outbox.let_wait`."""
+        super().let_wait(job, level)
+        if job.course.telling:
+            with self._lock:
+                heapq.heappush(self._ends, time.time() + WAITING_SECONDS[level])
+
+    def _count_pending(self) -> float:
+        with self._lock:
+            while self._ends and self._ends[0] <= time.time():
+                heapq.heappop(self._ends)
+            return len(self._ends)
 
 
 class CountedReports:

@@ -25,6 +25,7 @@ class RetryPolicy:
         sleep: waits so many seconds; may raise to end the waiting.
         pace: the account's, which waits out its cloud's objections.
         jitter: a random number in [0, 1), so that those who failed together do not come back together.
+        note: is told of every failure that is tried again.
     """
 
     tries: int
@@ -33,6 +34,7 @@ class RetryPolicy:
     sleep: Callable[[float], None]
     pace: Pace
     jitter: Callable[[], float] = random.random
+    note: Callable[[ArchiveError], None] = lambda _error: None
 
     def delay(self, failures: int) -> float:
         """Return the seconds to wait after so many failures in a row: half of it sure, half of it chance."""
@@ -74,11 +76,13 @@ class Patience:
         A cloud's objection to the account's pace is nobody's failure and uses up no try.
         """
         if isinstance(error, Throttled):
+            self._policy.note(error)
             self._policy.pace.object(error.wait)
             return True
         self._failures += 1
         if self._failures >= self._policy.tries:
             return False
+        self._policy.note(error)
         self._policy.sleep(max(self._policy.delay(self._failures), requested_wait(error)))
         return True
 

@@ -3,10 +3,11 @@
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from common.archive_job import ArchiveJob, NotOurMessage, grant_context
-from common.clouds import find_cloud
+from common.clouds import CLOUDS, find_cloud
 from common.clouds.base import Cloud, Storage
 from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
 from common.environment import CloudSettings
@@ -15,6 +16,7 @@ from common.httpclient import HttpClient
 from common.progress import Progress
 from common.sealing import NotSealedByUs
 from common.settings import WorkerSettings
+from common.upstreams import count_refreshes, count_retry, watch_cloud
 from worker.gallery import Gallery
 from worker.pacing import Pace
 from worker.renewal import Renewal, ReplacedGrants
@@ -45,7 +47,7 @@ class Workshop:
         self._reporter = reporter
         self._settings = settings
         self._gallery = gallery
-        self._cloud_http = cloud_http
+        self._watched = {cloud.name: cloud_http.counted_by(watch_cloud(cloud)) for cloud in CLOUDS}
         self._replaced = ReplacedGrants()
 
     def work(self, job: ArchiveJob, returns: int, signals: Signals) -> tuple[ArchiveJob, Outcome]:
@@ -54,7 +56,12 @@ class Workshop:
         storage, grant, renewal = self._open_storage(job, mine)
         sleep = mine.wind_down.sleep
         policy = RetryPolicy(
-            settings.retry_attempts, settings.retry_base_seconds, settings.retry_max_seconds, sleep, Pace(sleep)
+            settings.retry_attempts,
+            settings.retry_base_seconds,
+            settings.retry_max_seconds,
+            sleep,
+            Pace(sleep),
+            note=partial(count_retry, job.cloud_type),
         )
         share = Slice(
             job,
@@ -80,21 +87,17 @@ class Workshop:
             return
         try:
             cloud, variables, grant = self._open_grant(job)
-            cloud.auth(variables, self._cloud_http).revoke(self._replaced.newest(grant))
+            cloud.auth(variables, self._watched[cloud.name]).revoke(self._replaced.newest(grant))
         except (Transient, NotOurMessage) as error:
             logger.warning("a grant was not given back: %s", error, extra={"job": job.id})
 
     def _open_storage(self, job: ArchiveJob, signals: Signals) -> tuple[Storage, GrantInUse, Renewal]:
         """Open a job's cloud with the grant that travelled with it; raises NotOurMessage when they do not fit."""
         cloud, variables, grant = self._open_grant(job)
-        renewal = Renewal(
-            # Made when it is needed: most jobs end before their first token does.
-            lambda old: cloud.auth(variables, self._cloud_http).refresh(old),
-            grant,
-            self._replaced,
-            signals,
-            may_hand_over=not job.course.handed_over,
-        )
+        http = self._watched[cloud.name]
+        # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
+        refresh = count_refreshes(lambda old: cloud.auth(variables, http).refresh(old))
+        renewal = Renewal(refresh, grant, self._replaced, signals, may_hand_over=not job.course.handed_over)
         in_use = GrantInUse(
             self._replaced.newest(grant),
             renewal.refresh,
@@ -102,7 +105,7 @@ class Workshop:
             spare=SPARE_SECONDS + self._settings.slice_seconds,
             check=renewal.check,
         )
-        return cloud.storage(variables, self._cloud_http, in_use, self._settings.chunk_bytes), in_use, renewal
+        return cloud.storage(variables, http, in_use, self._settings.chunk_bytes), in_use, renewal
 
     def _open_grant(self, job: ArchiveJob) -> tuple[Cloud, CloudSettings, Grant]:
         cloud, variables = find_cloud(job.cloud_type), self._settings.clouds.get(job.cloud_type)

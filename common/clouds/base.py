@@ -14,6 +14,9 @@ from common.clouds.grant import Grant, GrantInUse
 from common.environment import CloudSettings, Variable
 from common.httpclient import HttpClient
 
+Operation = tuple[str, str, str]
+"""One kind of a cloud's requests: its method, a pattern of its whole path and query, and what operators call it."""
+
 Album = tuple[str, ...]
 """An album's path below the gallery's folder; the empty one is the gallery's folder itself."""
 
@@ -252,6 +255,7 @@ class Cloud:
         variables: what it wants from the environment.
         auth: makes the auth half from those variables.
         storage: makes the storage half, opened with one guest's access.
+        operations: what its requests are called when they are counted, the first that fits.
     """
 
     name: str
@@ -259,3 +263,4 @@ class Cloud:
     variables: tuple[Variable, ...]
     auth: Callable[[CloudSettings, HttpClient], CloudAuth]
     storage: Callable[[CloudSettings, HttpClient, GrantInUse, int], Storage]
+    operations: tuple[Operation, ...] = ()

@@ -29,7 +29,7 @@ from worker import consumer as consumer_room
 from worker.consumer import Consumer
 from worker.outbox import Outbox
 from worker.replay import replay_dead
-from worker.stopping import Cause, Signals
+from worker.stopping import Cause, Interrupted, Signals
 
 JOB = ArchiveJob(
     id="job-1",
@@ -49,6 +49,7 @@ class Bench:
     def __init__(self, url: str) -> None:
         self.url = Secret(url)
         self.told: list[Progress] = []
+        self.waits: list[float] = []
         self.outbox = Outbox(Publisher(self.url, "test"), self.told.append)
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
         self.channel: BlockingChannel = self._connection.channel()
@@ -60,7 +61,9 @@ class Bench:
     def start(self, work: Callable[[ArchiveJob, int, Signals], None], jobs: int = 2, grace: float = 5) -> Signals:
         """Run a consumer; returns what stops it."""
         signals = Signals()
-        consumer = Consumer(self.url, work, self.outbox.bury, jobs=jobs, signals=signals, grace=grace)
+        consumer = Consumer(
+            self.url, work, self.outbox.bury, jobs=jobs, signals=signals, grace=grace, note_wait=self.waits.append
+        )
         thread = threading.Thread(target=consumer.run)
         thread.start()
         self._running.append((signals, thread))
@@ -110,6 +113,23 @@ def test_job_that_is_kept_is_gone(bench: Bench) -> None:
     wait_for(lambda: kept == [JOB])
     bench.stop()
     assert (bench.count(JOBS), bench.count(DEAD)) == (0, 0)
+
+
+def test_only_a_fresh_messages_wait_is_noted(bench: Bench) -> None:
+    """One that came back has not waited for a worker since it was published."""
+    returned: list[int] = []
+
+    def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
+        returned.append(returns)
+        if not returns:
+            raise Interrupted
+
+    bench.outbox.put_behind(JOB)
+    bench.start(work)
+    wait_for(lambda: returned == [0, 1])
+    bench.stop()
+    (wait,) = bench.waits
+    assert 0 <= wait < PATIENCE
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"version": 99}', b'{"version": 1}', b"[" * 100_000])

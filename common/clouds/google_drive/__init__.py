@@ -26,4 +26,18 @@ GOOGLE_DRIVE = Cloud(
     ),
     auth=_open_auth,
     storage=DriveStorage,
+    operations=(
+        ("POST", r"/upload/.*", "begin"),
+        ("PUT", r".*", "upload"),
+        ("DELETE", r"/upload/.*", "abandon"),
+        ("GET", r"/drive/v3/about.*", "space"),
+        ("GET", r"/drive/v3/files/generateIds.*", "ids"),
+        ("GET", r"/drive/v3/files/.*", "look"),
+        ("GET", r"/drive/v3/files.*", "list"),
+        ("POST", r"/drive/v3/files.*", "make_folder"),
+        ("PATCH", r"/drive/v3/files/.*", "change"),
+        ("DELETE", r"/drive/v3/files/.*", "remove"),
+        ("POST", r".*/token", "token"),
+        ("POST", r".*/revoke", "revoke"),
+    ),
 )

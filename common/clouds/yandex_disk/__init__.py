@@ -16,4 +16,16 @@ YANDEX_DISK = Cloud(
     ),
     auth=YandexAuth,
     storage=YandexStorage,
+    operations=(
+        ("GET", r"/v1/disk/resources/upload.*", "begin"),
+        ("GET", r"/v1/disk/resources.*", "list"),
+        ("PUT", r"/v1/disk/resources\?.*", "make_folder"),
+        ("PUT", r".*", "upload"),
+        ("GET", r"/v1/disk/operations/.*", "look"),
+        ("GET", r"/v1/disk(\?.*)?", "space"),
+        ("PATCH", r"/v1/disk/resources.*", "change"),
+        ("DELETE", r"/v1/disk/resources.*", "remove"),
+        ("POST", r".*/token", "token"),
+        ("POST", r".*/revoke_token", "revoke"),
+    ),
 )

@@ -5,6 +5,7 @@ import tomllib
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from common import metrics
-from common.progress import Progress, State
+from common.archive_job import ArchiveJob, Course
+from common.progress import FailedPhoto, Progress, State
+from common.publisher import Publisher
+from common.sealing import Secret
+from common.topology import WAITING_SECONDS
 from web import operations
-from worker.counting import CountedReports
+from worker.app import create_consumer  # noqa: F401 - all that a worker counts
+from worker.counting import CountedOutbox, CountedReports
 from worker.health import serve_health
 from worker.reporter import TakeSnapshot
 
@@ -43,7 +49,7 @@ def growth(before: Samples, after: Samples) -> dict[str, float]:
     return {
         " ".join([name, *(value for _, value in labels)]): value - before.get((name, labels), 0.0)
         for (name, labels), value in after.items()
-        if value != before.get((name, labels), 0.0) and "bucket" not in name
+        if value != before.get((name, labels), 0.0) and not name.endswith(("_bucket", "_request_duration_seconds_sum"))
     }
 
 
@@ -53,16 +59,31 @@ def test_names_are_ours_and_labels_are_bounded(registry: CollectorRegistry) -> N
     samples = read(registry)
     assert all(re.fullmatch(r"cloud_archive_[a-z_]+", name) for name, _ in samples)
     labels = {label for _, pairs in samples for label, _ in pairs}
-    assert labels <= {"cloud", "archive_type", "outcome", "le", "version"}
+    bounded = {"cloud", "archive_type", "outcome", "reason", "upstream", "operation", "code", "direction"}
+    assert labels <= bounded | {"le", "version", "revision"}
 
 
 def test_counters_stand_at_zero_before_first_use() -> None:
     """A rate over a counter that appears with its first event misses that event."""
-    names = {name for name, _ in read(metrics.WORKER)}
-    assert {"cloud_archive_jobs_total", "cloud_archive_files_total", "cloud_archive_done_attempts_total"} <= names
+    names = {name.removeprefix("cloud_archive_") for name, _ in read(metrics.WORKER)}
+    assert {
+        "build_info",
+        "done_attempts_total",
+        "done_pending",
+        "files_total",
+        "job_duration_seconds_count",
+        "job_last_progress_timestamp_seconds",
+        "job_queue_wait_seconds_count",
+        "jobs_in_progress",
+        "jobs_total",
+        "token_refreshes_total",
+        "transferred_bytes_total",
+        "upstream_request_duration_seconds_count",
+        "upstream_retries_total",
+    } <= names
     ends = [labels for name, labels in read(metrics.WORKER) if name == "cloud_archive_jobs_total"]
-    assert len({labels for labels in ends if ("cloud", "other") not in labels}) == 2 * 2 * 3
-    assert len([name for name, _ in read(metrics.WEB) if name == "cloud_archive_callbacks_total"]) == 2
+    assert len({labels for labels in ends if ("cloud", "other") not in labels}) == 2 * 2 * 4
+    assert len([name for name, _ in read(metrics.WEB) if name == "cloud_archive_callbacks_total"]) == 6
 
 
 def test_the_version_is_the_projects() -> None:
@@ -78,7 +99,7 @@ def test_callbacks_are_counted() -> None:
     metrics.count_callback(Progress(job_id="c", state=State.FAILED, reason="denied"))
     assert growth(before, read(metrics.WEB)) == {
         "cloud_archive_callbacks_total queued": 1,
-        "cloud_archive_callbacks_total refused": 2,
+        "cloud_archive_callbacks_total denied": 2,
     }
 
 
@@ -109,7 +130,9 @@ def test_ends_are_counted_and_passed_on() -> None:
         state=State.DONE,
         photos_copied=7,
         photos_skipped=2,
-        photos_failed=1,
+        photos_failed=3,
+        failures=(FailedPhoto("a.jpg", "wrong_bytes", ""), FailedPhoto("b.jpg", "of another version", "")),
+        reason="storage_full",
         started_at=100.0,
         finished_at=142.0,
     )
@@ -118,13 +141,31 @@ def test_ends_are_counted_and_passed_on() -> None:
     reports.tell(end)
     assert growth(before, read(metrics.WORKER)) == {
         "cloud_archive_jobs_total webs yadisk done": 1,
-        "cloud_archive_files_total copied": 7,
-        "cloud_archive_files_total skipped": 2,
-        "cloud_archive_files_total failed": 1,
+        "cloud_archive_files_total copied ": 7,
+        "cloud_archive_files_total skipped ": 2,
+        "cloud_archive_files_total failed wrong_bytes": 1,
+        "cloud_archive_files_total failed other": 1,
+        "cloud_archive_files_total failed storage_full": 1,
         "cloud_archive_job_duration_seconds_count": 1,
         "cloud_archive_job_duration_seconds_sum": 42,
     }
     assert heard.told[1] == end
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome"),
+    [
+        ("storage_full", "stopped"),
+        ("grant_revoked", "stopped"),
+        ("gallery_unavailable", "failed"),
+        ("internal", "failed"),
+    ],
+)
+def test_a_guests_own_trouble_is_no_failure_of_ours(reason: str, outcome: str) -> None:
+    """What only the guest can help with wakes nobody."""
+    before = read(metrics.WORKER)
+    metrics.count_end(Progress(job_id="a", cloud_type="yadisk", archive_type="webs", state=State.FAILED, reason=reason))
+    assert growth(before, read(metrics.WORKER)) == {f"cloud_archive_jobs_total webs yadisk {outcome}": 1}
 
 
 def test_words_from_messages_make_no_new_series() -> None:
@@ -133,6 +174,34 @@ def test_words_from_messages_make_no_new_series() -> None:
     before = set(read(metrics.WORKER))
     metrics.count_end(Progress(job_id="b", cloud_type="x2", archive_type="y2", state=State.FAILED))
     assert before == set(read(metrics.WORKER))
+
+
+class Silent(Publisher):
+    """Publishes nothing, at once."""
+
+    def publish(self, *_args: object, **_options: object) -> None:
+        """Nothing."""
+
+
+def test_done_calls_that_wait_are_counted_as_long_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A done call that was let wait, until it comes back; what waits for a cloud is none."""
+    name = ("cloud_archive_done_pending", ())
+    now = 1000.0
+    monkeypatch.setattr("worker.counting.time.time", lambda: now)
+    outbox = CountedOutbox(Silent(Secret("amqp://127.0.0.1"), "test"), lambda _progress: None)
+    job = ArchiveJob(
+        id="a", cloud_type="yadisk", archive_type="webs", archive_url="x", gallery_name="x", grant="x", created_at="x"
+    )
+    outbox.let_wait(job, 0)
+    assert read(metrics.WORKER)[name] == 0
+    telling = replace(job, course=Course(telling=True))
+    outbox.let_wait(telling, 0)
+    outbox.let_wait(telling, 1)
+    assert read(metrics.WORKER)[name] == 2
+    now += WAITING_SECONDS[0]
+    assert read(metrics.WORKER)[name] == 1
+    now += WAITING_SECONDS[1]
+    assert read(metrics.WORKER)[name] == 0
 
 
 def test_running_jobs_and_arrivals_are_seen() -> None:
