@@ -118,6 +118,7 @@ def test_profiles_start_what_they_say() -> None:
 
     assert started(default) == {"rabbitmq", "web", "worker"}
     assert started("sandbox") == {"rabbitmq", "sandbox", "sandbox-web", "sandbox-worker"}
+    assert started("monitoring") == {"rabbitmq", "prometheus", "grafana"}
     assert started("tunnel") == {"rabbitmq", "web", "worker", "ngrok"}
 
 

@@ -1,16 +1,14 @@
 """The manifests that `kubectl apply -k` would send, looked at as a cluster's owner would."""
 
 import ipaddress
-import re
 from pathlib import Path
 
 import pytest
 from kubernetes_validate import SchemaNotFoundError, latest_version, validate
 
-from common import metrics
 from common.clouds import CLOUDS
 from common.settings import WebSettings, WorkerSettings
-from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Resource, of_kind, pod_specs, render, render_with, settings
+from tests.unit.deploy.kustomize import OVERLAYS, Resource, of_kind, pod_specs, render, render_with, settings
 
 OURS = ("cloud-archive-web", "cloud-archive-worker")
 # Kinds of operators, which no schema here knows.
@@ -196,26 +194,3 @@ def test_the_services_take_these_settings(resources: list[Resource]) -> None:
     pods = pod_specs(resources)
     assert pods["cloud-archive-web"]["containers"][0]["ports"][0]["containerPort"] == web.port
     assert pods["cloud-archive-worker"]["containers"][0]["ports"][0]["containerPort"] == worker.port
-
-
-def test_alerts_ask_for_what_is_told(tmp_path: Path) -> None:
-    """Every alert's metrics are exported, with the labels it names, and its page of the runbook exists."""
-    resources = render_with(tmp_path, "monitoring")
-    (rules,) = of_kind(resources, "PrometheusRule")
-    told = (metrics.render(metrics.WEB) + metrics.render(metrics.WORKER)).decode()
-    headings = re.findall(r"^### (.+)$", (ROOT / "docs/operations.md").read_text(), re.M)
-    pages = {f"docs/operations.md#{heading.lower().replace(' ', '-')}" for heading in headings}
-    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
-    assert alerts
-    for alert in alerts:
-        asked = re.findall(r'(cloud_archive_\w+)(?:\{(\w+="\w+")\})?', alert["expr"])
-        assert asked
-        assert [re.search(rf"^{name}\b.*{label}", told, re.M) is not None for name, label in asked] == [True] * len(
-            asked
-        )
-        assert alert["annotations"]["runbook_url"] in pages
-    (monitor,) = of_kind(resources, "PodMonitor")
-    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-    assert set(monitor["spec"]["selector"]["matchExpressions"][0]["values"]) == set(OURS)
-    for name in OURS:
-        assert endpoint["port"] in {port["name"] for port in pod_specs(resources)[name]["containers"][0]["ports"]}
