@@ -3,13 +3,15 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
-# What every record of a context says besides: set once where a piece of work begins.
-line_context: ContextVar[Mapping[str, str]] = ContextVar("line_context", default={})  # noqa: B039 - never changed
+# What every record of a context says besides, and of the threads that run in copies of it: they share one dict.
+line_context: ContextVar[Mapping[str, str]] = ContextVar("line_context", default=MappingProxyType({}))
 
 # Libraries that write tokens, codes or client secrets at DEBUG, or a line for every frame or connection: they are
 # heard from this level on, whatever LOG_LEVEL says.
@@ -36,20 +38,40 @@ _ESCAPES = {
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
-def configure(level: str, form: str) -> None:
+def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType({})) -> None:
     """Send every record of this process to standard error, one line each.
 
     Args:
         level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
         form: `json`, or `text` for people.
+        about: what every JSON line says of the process.
     """
     out = logging.StreamHandler(sys.stderr)
     out.addFilter(add_context)
-    out.setFormatter(JsonLines() if form == "json" else TextLines())
+    out.setFormatter(JsonLines(about) if form == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[out], force=True)
     logging.captureWarnings(True)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level]))
+
+
+@contextmanager
+def bound(**names: str) -> Iterator[None]:
+    """Let every record say so much besides, until the block's end."""
+    token = line_context.set({**line_context.get(), **names})
+    try:
+        yield
+    finally:
+        line_context.reset(token)
+
+
+def note(**names: str) -> None:
+    """Let every further record of the piece of work that is under way say so much besides, on all of its threads."""
+    known = line_context.get()
+    if isinstance(known, dict):
+        known.update(names)
+    else:
+        line_context.set(names)
 
 
 def add_context(record: logging.LogRecord) -> bool:
@@ -61,7 +83,15 @@ def add_context(record: logging.LogRecord) -> bool:
 
 
 class JsonLines(logging.Formatter):
-    """Writes a record as one JSON object; what `extra` gave are fields of it."""
+    """Writes a record as one JSON object; what `extra` gave are fields of it.
+
+    Args:
+        about: what every line says of the process.
+    """
+
+    def __init__(self, about: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__()
+        self._about = about
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line."""
@@ -70,6 +100,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
+            **self._about,
             **_extras(record),
         }
         if trace := _trace(self, record):

@@ -11,6 +11,7 @@ import uvicorn
 from common import logs
 from common.clouds import CLOUDS
 from common.environment import WrongSetting
+from common.metrics import VERSION
 from common.settings import WebSettings, load_environment
 from web.app import create_app
 
@@ -27,7 +28,7 @@ def main() -> int:
     except WrongSetting as error:
         print(f"web: {error}", file=sys.stderr)  # noqa: T201 - there are no logs yet
         return 2
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.log_level, settings.log_format, {"service": "web", "version": VERSION})
     logger.info("settings", extra=_show(settings))
     if not settings.clouds:
         logger.warning("no cloud is configured: every request will be refused")

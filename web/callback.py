@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
+from common import logs, tracing
 from common.archive_job import ArchiveJob, grant_context
 from common.clouds.base import CloudAuth
 from common.errors import ArchiveError, Reason
@@ -18,6 +19,7 @@ from common.links import LinkRefused, check_link
 from common.progress import Progress, State
 from common.settings import WebSettings
 from common.topology import EXCHANGE, JOB_KEY
+from common.tracing import Trace
 from web.cloud_archive import callback_uri
 from web.news import News
 from web.outcomes import Outcomes
@@ -31,7 +33,9 @@ logger = logging.getLogger(__name__)
 class Publishes(Protocol):
     """What puts a message into a queue, like `common.publisher.Publisher`."""
 
-    def publish(self, exchange: str, routing_key: str, body: bytes, *, message_id: str) -> None:
+    def publish(
+        self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Return when the message is in a queue; raises Transient when it may not be."""
         ...
 
@@ -79,12 +83,14 @@ class Callback:
         if len(answer) != len(query):
             raise PromiseVoid("a parameter stands twice")
         promise = self._open(cloud_type, answer.pop("state", ""))
+        trace = tracing.read_trace(promise.traceparent) or tracing.current()
+        logs.note(job_id=promise.job_id, trace_id=trace.trace_id)
         known = self._news.find(promise.job_id)
         if known and not known.may_begin_anew:
             # The same answer came before, to whatever replica: the code is used up, the job is on its way.
             return promise.success_link
         brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
-        kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, cloud_type, answer))
+        kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, trace, cloud_type, answer))
         return promise.success_link if kept else promise.fail_link
 
     def _open(self, cloud_type: str, state: str) -> Promise:
@@ -99,10 +105,10 @@ class Callback:
                 raise PromiseVoid("its links are not allowed any more") from None
         return promise
 
-    def _try(self, promise: Promise, cloud_type: str, answer: Mapping[str, str]) -> bool:
+    def _try(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> bool:
         about = {"job_id": promise.job_id, "cloud_type": cloud_type}
         try:
-            self._keep(promise, cloud_type, answer)
+            self._keep(promise, trace, cloud_type, answer)
         except ArchiveError as error:
             logger.warning("archive not begun", extra={**about, "reason": error.reason, "detail": error.detail})
             self._report(promise, cloud_type, State.FAILED, error.reason)
@@ -131,7 +137,7 @@ class Callback:
             )
         )
 
-    def _keep(self, promise: Promise, cloud_type: str, answer: Mapping[str, str]) -> None:
+    def _keep(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> None:
         redirect_uri = callback_uri(self._settings, cloud_type)
         grant = self._clouds[cloud_type].exchange(answer, redirect_uri, promise.verifier)
         job = ArchiveJob(
@@ -142,8 +148,9 @@ class Callback:
             gallery_name=promise.gallery_name,
             grant=self._settings.sealer.seal(grant.to_text(), grant_context(promise.job_id)),
             created_at=datetime.fromtimestamp(promise.issued_at, UTC).isoformat(),
+            traceparent=trace.next().header,
         )
-        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id)
+        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
 
 
 def make_router(callback: Callback) -> APIRouter:

@@ -52,7 +52,7 @@ def make_router(sealer: Sealer, publisher: Publishes) -> APIRouter:
         try:
             publisher.publish(NEWS_EXCHANGE, cancel_key(job_id), b"{}", message_id=job_id)
         except Transient as error:
-            logger.warning("nobody could be told of a cancel: %s", error, extra={"job": job_id})
+            logger.warning("nobody could be told of a cancel: %s", error, extra={"job_id": job_id})
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(503, "try_later", "No worker can be told right now.", headers=headers)
         return JSONResponse({"job_id": job_id}, 202)

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from fastapi import APIRouter, Body, Header, Response
 from pydantic import BaseModel, Field
 
+from common import logs, tracing
 from common.clouds.base import CloudAuth
 from common.clouds.oauth2 import make_verifier
 from common.job_id import make_job_id
@@ -87,7 +88,9 @@ def make_router(
             gallery_name=asked.gallery_name,
             success_link=asked.redirect_success_link,
             fail_link=asked.redirect_fail_link,
+            traceparent=tracing.current().header,
         )
+        logs.note(job_id=promised.job_id)
         state = promised.seal(settings.sealer, asked.cloud_type)
         callback = callback_uri(settings, asked.cloud_type)
         return ArchiveAnswer(

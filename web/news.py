@@ -92,7 +92,7 @@ class Teller:
         try:
             self._publisher.publish(EXCHANGE, EVENT_KEY, progress.encode(), message_id=progress.job_id)
         except Transient as error:
-            logger.warning("a change could not be told: %s", error, extra={"job": progress.job_id})
+            logger.warning("a change could not be told: %s", error, extra={"job_id": progress.job_id})
 
 
 class Reader:

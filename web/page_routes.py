@@ -62,7 +62,7 @@ def make_routes(find: FindProgress, publisher: Publishes) -> list[BrowserRoute]:
             publisher.publish(NEWS_EXCHANGE, cancel_key(job_id), b"{}", message_id=job_id)
             outcome = "asked"
         except Transient as error:
-            logger.warning("nobody could be told of a cancel: %s", error, extra={"job": job_id})
+            logger.warning("nobody could be told of a cancel: %s", error, extra={"job_id": job_id})
             outcome = "failed"
         # 303: the browser comes back with a GET, and a reload presses nothing.
         page = f"/cloud_archive/jobs/{job_id}?lang={texts.language}&cancelling={outcome}"

@@ -30,6 +30,7 @@ class Promise:
         verifier: PKCE's secret.
         archive_type, archive_url, gallery_name: as the gallery gave them.
         success_link, fail_link: where the guest goes in the end, as the gallery gave them.
+        traceparent: the request's step of its trace; empty in states of an earlier version.
     """
 
     job_id: str
@@ -40,6 +41,7 @@ class Promise:
     gallery_name: str
     success_link: str
     fail_link: str
+    traceparent: str = ""
 
     def __repr__(self) -> str:
         return f"Promise({self.job_id})"

@@ -1,4 +1,7 @@
-"""One name for each request: in its answer, in its problem, and in every line that is logged for it. Knows no route."""
+"""One name for each request: in its answer, in its problem, and in every line that is logged for it. Knows no route.
+
+And the name of the way it is a step of: who calls may have begun a trace; else it begins here.
+"""
 
 import logging
 import re
@@ -7,6 +10,7 @@ import secrets
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common import tracing
 from common.logs import line_context
 from web.problems import problem_response
 
@@ -33,8 +37,10 @@ class RequestId:
             return
         given = Headers(scope=scope).get(HEADER, "")
         name = given if _SAFE.fullmatch(given) else secrets.token_hex(16)
+        trace = _continue_trace(Headers(scope=scope).getlist(tracing.HEADER))
+        tracing.enter(trace)
         # Not taken back: the request's task ends with it, and what uvicorn still has to say is about it as well.
-        line_context.set({"request_id": name})
+        line_context.set({"request_id": name, "trace_id": trace.trace_id})
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -42,6 +48,11 @@ class RequestId:
             await send(message)
 
         await self._app(scope, receive, add)
+
+
+def _continue_trace(given: list[str]) -> tracing.Trace:
+    trace = tracing.read_trace(given[0]) if len(given) == 1 else None
+    return trace.next() if trace else tracing.make_trace()
 
 
 class LastResort:

@@ -10,6 +10,7 @@ import threading
 from common import logs
 from common.clouds import CLOUDS
 from common.environment import WrongSetting
+from common.metrics import VERSION
 from common.settings import WorkerSettings, load_environment
 from worker.app import create_consumer
 from worker.health import serve_health
@@ -32,7 +33,7 @@ def main() -> int:
     except WrongSetting as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201 - there are no logs yet
         return 2
-    logs.configure(settings.log_level, settings.log_format)
+    logs.configure(settings.log_level, settings.log_format, {"service": "worker", "version": VERSION})
     if command == "replay":
         replayed, left = replay_dead(settings.rabbitmq_url)
         print(f"{replayed} put back to work, {left} no jobs and left where they are")  # noqa: T201 - the answer

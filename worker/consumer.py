@@ -17,11 +17,13 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import AMQPError
 
+from common import logs
 from common.archive_job import ArchiveJob, NotOurMessage
 from common.errors import Transient
 from common.publisher import connection_parameters
 from common.sealing import Secret
 from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
+from common.tracing import read_trace
 from worker.cancelling import Cancelled
 from worker.deliveries import Deliveries, Held, Settle, acknowledge, give_back
 from worker.stopping import Cause, Interrupted, Signals
@@ -173,7 +175,7 @@ class Consumer:
             Signals(self._signals),
         )
         if not self._deliveries.take(body, held):
-            logger.info("a message came again; its job goes on", extra={"job": held.message_id})
+            logger.info("a message came again; its job goes on", extra={"job_id": held.message_id})
             return
         # What came back, or out of a waiting queue, bears the time of another beginning.
         if properties.timestamp and not held.returns and "x-death" not in (properties.headers or {}):
@@ -195,21 +197,25 @@ class Consumer:
             held.signals.stop(Cause.CANCELLED)
 
     def _run(self, body: bytes, held: Held) -> None:
-        self._deliveries.finish(body, self._try_to_work(body, held))
+        with logs.bound(job_id=held.message_id):
+            self._deliveries.finish(body, self._try_to_work(body, held))
 
     def _try_to_work(self, body: bytes, held: Held) -> Settle:
         try:
-            self._work(ArchiveJob.decode(body), held.returns, held.signals)
+            job = ArchiveJob.decode(body)
+            if trace := read_trace(job.traceparent):
+                logs.note(trace_id=trace.trace_id)
+            self._work(job, held.returns, held.signals)
         except Interrupted:
             return give_back
         except Transient as error:
-            logger.warning("the job goes back to the queue: %s", error, extra={"job": held.message_id})
+            logger.warning("the job goes back to the queue: %s", error)
             return self._give_back_later()
         except NotOurMessage as refused:
-            logger.error("a message is beyond us: %s", refused, extra={"job": held.message_id})  # noqa: TRY400
+            logger.error("a message is beyond us: %s", refused)  # noqa: TRY400
             return self._try_to_bury(body, held, str(refused))
         except Exception as bug:
-            logger.exception("a job met a bug", extra={"job": held.message_id})
+            logger.exception("a job met a bug")
             return self._try_to_bury(body, held, f"bug: {type(bug).__name__}")
         return acknowledge
 

@@ -106,7 +106,6 @@ class Keeper:
         logger.info(
             "an archive ended",
             extra={
-                "job": job.id,
                 "state": str(progress.state),
                 "copied": progress.photos_copied,
                 "failed": job.course.failed_photos,
@@ -129,7 +128,7 @@ class Keeper:
             if not self._wait(job, error):
                 raise NotOurMessage("the gallery never took the done call") from None
             return
-        logger.info("the gallery was told", extra={"job": job.id, "failed": job.course.failed_photos})
+        logger.info("the gallery was told", extra={"failed": job.course.failed_photos})
         if job.course.crowded:
             self._queue.let_wait(replace(job, course=Course(slices=job.course.slices, told=True)), AFTERCARE_LEVEL)
         else:
@@ -145,7 +144,9 @@ class Keeper:
             level = DAILY_LEVEL
         reason = job.course.reason if job.course.telling else str(error.reason)
         course = replace(job.course, waits=job.course.waits + 1, waiting_since=since, reason=reason)
-        logger.info("a job waits: %s", error, extra={"job": job.id, "level": level})
+        # Once for each length of waits: a job may wait for a day.
+        is_told = job.course.waits == 0 or level != WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS)) - 1]
+        logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"level": level})
         self._queue.let_wait(replace(job, course=course), level)
         return True
 

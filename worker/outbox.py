@@ -19,11 +19,11 @@ class Outbox:
 
     def put_behind(self, job: ArchiveJob) -> None:
         """Put a job behind the others."""
-        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id)
+        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
 
     def let_wait(self, job: ArchiveJob, level: int) -> None:
         """Put a job into a waiting queue."""
-        self._publisher.publish(EXCHANGE, waiting_key(level), job.encode(), message_id=job.id)
+        self._publisher.publish(EXCHANGE, waiting_key(level), job.encode(), message_id=job.id, headers=job.headers)
 
     def bury(self, body: bytes, message_id: str, reason: str) -> None:
         """Put a message among the dead."""

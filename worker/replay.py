@@ -48,5 +48,5 @@ def _replay_one(channel: BlockingChannel) -> bool | None:
     properties.headers = None
     channel.basic_publish(EXCHANGE, JOB_KEY, replace(job, course=course).encode(), properties, mandatory=True)
     channel.basic_ack(method.delivery_tag)
-    logger.info("a dead job goes back to work", extra={"job": job.id})
+    logger.info("a dead job goes back to work", extra={"job_id": job.id})
     return True

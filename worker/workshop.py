@@ -89,7 +89,7 @@ class Workshop:
             cloud, variables, grant = self._open_grant(job)
             cloud.auth(variables, self._watched[cloud.name]).revoke(self._replaced.newest(grant))
         except (Transient, NotOurMessage) as error:
-            logger.warning("a grant was not given back: %s", error, extra={"job": job.id})
+            logger.warning("a grant was not given back: %s", error)
 
     def _open_storage(self, job: ArchiveJob, signals: Signals) -> tuple[Storage, GrantInUse, Renewal]:
         """Open a job's cloud with the grant that travelled with it; raises NotOurMessage when they do not fit."""

@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,7 @@ class Published:
     routing_key: str
     body: bytes
     message_id: str
+    headers: Mapping[str, str]
 
 
 @dataclass
@@ -45,10 +46,12 @@ class FakeBroker:
     failure: Transient | None = None
     published: list[Published] = field(default_factory=list)
 
-    def publish(self, exchange: str, routing_key: str, body: bytes, *, message_id: str) -> None:
+    def publish(
+        self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Take a message, or raise the failure."""
         self.check()
-        self.published.append(Published(exchange, routing_key, body, message_id))
+        self.published.append(Published(exchange, routing_key, body, message_id, headers or {}))
 
     def check(self) -> None:
         """Raise the failure, if there is one."""

@@ -20,7 +20,7 @@ JOB = ArchiveJob(
     grant="sealed",
     created_at="2026-11-23T12:00:00+00:00",
 )
-TEXTS = [field.name for field in dataclasses.fields(ArchiveJob) if field.name != "course"]
+TEXTS = [field.name for field in dataclasses.fields(ArchiveJob) if field.name not in ("course", "traceparent")]
 
 
 def message(**changes: object) -> bytes:
@@ -44,6 +44,17 @@ def test_a_job_comes_back_as_it_was() -> None:
     )
     for job in (JOB, dataclasses.replace(JOB, course=course)):
         assert ArchiveJob.decode(job.encode()) == job
+
+
+def test_a_trace_travels_along_and_may_be_missing() -> None:
+    """Messages of an earlier version have none; whatever stands there, the job is none the worse."""
+    traced = dataclasses.replace(JOB, traceparent="00-1-2-01")
+    assert ArchiveJob.decode(traced.encode()) == traced
+    assert traced.headers == {"traceparent": "00-1-2-01"}
+    old = {key: value for key, value in json.loads(JOB.encode()).items() if key != "traceparent"}
+    assert ArchiveJob.decode(json.dumps(old).encode()) == JOB
+    assert JOB.headers == {}
+    assert ArchiveJob.decode(message(traceparent=None)).id == JOB.id
 
 
 def test_a_message_is_json_for_people_too() -> None:

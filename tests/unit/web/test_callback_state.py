@@ -1,11 +1,13 @@
 """The state on its way through the consent page: it counts whole, for an hour, for its cloud, or not at all."""
 
+import dataclasses
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
 from common.archive_job import ArchiveJob, grant_context
 from common.sealing import Sealer, Secret, make_key
+from common.tracing import read_trace
 from sandbox.world import World
 from tests.fakes.guest import FAIL, SUCCESS, agree, assert_refused, change
 from tests.fakes.web_site import PUBLIC, OpenSite, Site
@@ -27,6 +29,17 @@ def test_a_state_changed_in_any_byte_is_refused(site_in_world: Site, world: Worl
     for place, char in enumerate(state):
         forged = state[:place] + ("A" if char != "A" else "B") + state[place + 1 :]
         assert_refused(site_in_world.come_back(change(address, state=forged)), site_in_world, world)
+
+
+def test_a_state_of_an_earlier_version_is_taken(
+    site_in_world: Site, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had no trace; the job has that of the callback."""
+    monkeypatch.setattr("web.promise.astuple", lambda promise: dataclasses.astuple(promise)[:-1])
+    answer = site_in_world.come_back(agree(site_in_world, world))
+    assert answer.headers["Location"] == SUCCESS
+    (message,) = site_in_world.broker.published
+    assert read_trace(ArchiveJob.decode(message.body).traceparent)
 
 
 def test_a_state_that_is_no_state_is_refused(site_in_world: Site, world: World) -> None:

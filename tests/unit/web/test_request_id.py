@@ -7,9 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from common import logs
+from common.archive_job import ArchiveJob
+from common.tracing import read_trace
 from sandbox.world import World
 from tests.fakes.guest import agree
 from tests.fakes.web_site import SEED_REQUEST, Site
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 class Lines(logging.Handler):
@@ -68,6 +72,36 @@ def test_every_line_of_a_request_names_it(site_in_world: Site, world: World, sai
     assert all(
         "request_id" in line for line in said if line["event"] in ("archive begun", "callback refused", "request")
     )
+
+
+def test_a_trace_goes_from_the_button_to_the_message(
+    site_in_world: Site, world: World, said: list[dict[str, str]]
+) -> None:
+    """The caller's, in every line of the POST and of the callback, both about the job, and in the message."""
+    header = f"00-{TRACE}-00f067aa0ba902b7-01"
+    told = site_in_world.send("POST", "/cloud_archive", json=SEED_REQUEST, headers={"Traceparent": header}).json()
+    # A browser that comes back from a consent page has no trace, or another.
+    other = {"Traceparent": header.replace(TRACE, "1" * 32)}
+    site_in_world.come_back(world.accounts.consent(told["redirect_to"]), headers=other)
+    lines = [line for line in said if line["event"] in ("archive begun", "request")]
+    assert len(lines) == 3
+    assert {(line["trace_id"], line["job_id"]) for line in lines} == {(TRACE, told["job_id"])}
+    (message,) = site_in_world.broker.published
+    trace = read_trace(ArchiveJob.decode(message.body).traceparent)
+    assert trace
+    assert message.headers == {"traceparent": trace.header}
+    assert (trace.trace_id, trace.flags) == (TRACE, "01")
+    assert trace.header != header
+
+
+@pytest.mark.parametrize("headers", [{}, {"Traceparent": "00-nonsense"}])
+def test_a_request_without_a_trace_begins_one(site: Site, headers: dict[str, str], said: list[dict[str, str]]) -> None:
+    """A fresh one each time."""
+    for _ in range(2):
+        site.send("GET", "/nowhere", headers=headers)
+    traces = [line["trace_id"] for line in said if line["event"] == "request"]
+    assert len(set(traces)) == 2
+    assert all(len(trace) == 32 for trace in traces)
 
 
 def test_a_bug_has_its_requests_name_too(

@@ -1,0 +1,75 @@
+"""One name for a guest's whole way, from the button to the done call: W3C's trace context. Knows no transport.
+
+https://www.w3.org/TR/trace-context/ is one header; OpenTelemetry's SDK would be a dozen packages for it, and nothing
+here records spans. Whoever does, the gallery or an ingress, finds its own trace in our log lines and in the done call.
+"""
+
+import re
+import secrets
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+HEADER = "traceparent"
+
+# Later versions may add more behind a dash; what stands before it stays: section 3.2.4 of the specification.
+_FORM = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?"
+)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One step of a way.
+
+    Args:
+        trace_id: of the whole way, 32 hex digits.
+        span_id: of this step, 16 hex digits.
+        flags: as they came; whether somebody records.
+    """
+
+    trace_id: str
+    span_id: str
+    flags: str = "00"
+
+    @property
+    def header(self) -> str:
+        """What the next one is given."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+    def next(self) -> "Trace":
+        """Return the next step of the same way."""
+        return replace(self, span_id=secrets.token_hex(8))
+
+
+_current: ContextVar[Trace] = ContextVar("trace")
+
+
+def make_trace() -> Trace:
+    """Return the first step of a new way."""
+    return Trace(secrets.token_hex(16), secrets.token_hex(8))
+
+
+def read_trace(header: str) -> Trace | None:
+    """Return the step that a header names; None when it names none."""
+    found = _FORM.fullmatch(header)
+    if not found or found["version"] == "ff" or (found["version"] == "00" and found["more"]):
+        return None
+    if not int(found["trace"], 16) or not int(found["span"], 16):
+        return None
+    return Trace(found["trace"], found["span"], found["flags"])
+
+
+def enter(trace: Trace) -> None:
+    """Make a step that of the current context, and of the threads that run in copies of it."""
+    _current.set(trace)
+
+
+def current() -> Trace:
+    """Return the step of the current context; a new way, where there is none."""
+    return _current.get(None) or make_trace()
+
+
+def onward(header: str) -> dict[str, str]:
+    """Return the header for somebody whom we call on the way that a header names; nothing when it names none."""
+    trace = read_trace(header)
+    return {HEADER: trace.next().header} if trace else {}
