@@ -198,7 +198,7 @@ class Archive:
         return sorted(missing, key=lambda photo: photo.key in self._hopeless)
 
     def _remove(self, double: StoredPhoto) -> None:
-        logger.info("a photo was there twice", extra={"photo": double.key})
+        logger.debug("a photo was there twice", extra={"photo": double.key})
         self._policy.persist(lambda: self._storage.remove(double))
 
     def _has_arrived(self, key: str) -> bool:

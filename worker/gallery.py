@@ -12,6 +12,7 @@ from common.httpclient import HttpClient, Incoming
 from common.links import LinkRefused, check_link
 from common.sealing import Secret
 from common.signing import sign
+from common.tracing import onward
 from worker.manifest import Manifest, read_manifest
 
 # 10,000 photos need 3 MB; a hundred thousand still fit.
@@ -101,6 +102,7 @@ class Gallery:
             "X-Cloud-Archive-Job": job.id,
             # A header carries bytes; so a link with letters of any script goes out as it was given.
             "X-Cloud-Archive-Url": job.archive_url.encode().decode("latin-1"),
+            **onward(job.traceparent),
             **sign(self._signing_secrets, job.id, int(time.time()), body),
         }
         answer = self._http.request("POST", self._done_url, headers=headers, body=body)

@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 # Failures that may be nobody's photo's fault, and how many of them, with no photo that arrives, are no accident.
 _OUTAGE_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.CLOUD_UNAVAILABLE)
 OUTAGE = 3
+# So many failures of a round are told loudly.
+MOST_TOLD = 20
 
 CopyOne = Callable[[Photo, Signals], StoredPhoto]
 End = tuple[Photo, StoredPhoto | BaseException]
@@ -85,7 +88,7 @@ def copy_round(
         working = min(lanes.threads, len(waiting))
         try:
             for _ in range(working):
-                pool.submit(copy_some)
+                pool.submit(copy_context().run, copy_some)
             while working:
                 if end := ends.get():
                     gathered.note(*end)
@@ -147,10 +150,13 @@ class _Gathered:
         self._untried.discard(photo.key)
         match end:
             case StoredPhoto():
+                logger.debug("a photo was copied", extra={"photo": photo.key})
                 self.round.any_arrived = True
                 self._streak.clear()
             case PhotoRejected():
-                logger.warning("a photo was not copied: %s", end, extra={"photo": photo.key})
+                # What fails in thousands is told by the count of it; the first few show why.
+                level = logging.WARNING if len(self.round.failed) < MOST_TOLD else logging.DEBUG
+                logger.log(level, "a photo was not copied: %s", end, extra={"photo": photo.key})
                 self.round.failed[photo.key] = end
                 self._streak.append(end)
             case Interrupted():

@@ -114,7 +114,7 @@ class Slice:
                 self._archive.keep(self._manifest)
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
-            logger.warning("the job stops: %s", stopped, extra={"job": self._job.id})
+            logger.warning("the job stops: %s", stopped)
             return self._stop_short(stopped.reason, stopped.detail)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:
             return self._leave(error)
@@ -135,7 +135,7 @@ class Slice:
         try:
             self._archive.remove_doubles(self._manifest)
         except (ArchiveError, Interrupted) as error:
-            logger.warning("there was no look for doubles: %s", error, extra={"job": self._job.id})
+            logger.warning("there was no look for doubles: %s", error)
 
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:

@@ -26,6 +26,7 @@ PHOTOS = {"google_drive": 300, "yadisk": 60}
 # A photo's name that would end a line, begin one of its own, and colour a terminal.
 NASTY = "a\r\n2026-11-23T00:00:00.000Z INFO worker: forged\u2028\x1b[31m\x9b31m.jpg"
 MOST_INFO_LINES = 20
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.fixture(params=sorted(PHOTOS))
@@ -58,6 +59,7 @@ class Guest:
 
     def __init__(self, services: Services, world: World, cloud: str) -> None:
         self.secrets: set[str] = set()
+        self.job_id = ""
         self._services = services
         self._cloud = cloud
         self._accounts = getattr(world, ACCOUNTS[cloud])
@@ -74,11 +76,14 @@ class Guest:
             "archive_type": "originals",
             "cloud_type": self._cloud,
         }
-        return requests.post(f"{self._services.url}/cloud_archive", json={**wish, **changes}, timeout=30)
+        trace = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+        wish.update(changes)
+        return requests.post(f"{self._services.url}/cloud_archive", json=wish, headers=trace, timeout=30)
 
     def agree(self, archive: Archive) -> str:
         """Press the button and say yes; return where the consent page sends the guest."""
-        page = self.ask(archive).json()["redirect_to"]
+        told = self.ask(archive).json()
+        page, self.job_id = told["redirect_to"], told["job_id"]
         address = self._accounts.consent(page)
         query = parse_qs(urlsplit(address).query)
         state, code = query["state"][0], query["code"][0]
@@ -156,6 +161,7 @@ def test_a_whole_run_says_no_secret(services: Services, world: World, archive: A
     assert guest.come_back(guest.agree(archive).replace("state=", "state=x")) == ""
     address = guest.agree(archive)
     assert "only-for=me" in guest.come_back(address)
+    job_id = guest.job_id
     break_much(world, cloud)
     wait_for(lambda: any(done.status == 200 for done in world.gallery.dones), services)
     said = {program.name: program.log.read_text() for program in services.programs}
@@ -166,7 +172,24 @@ def test_a_whole_run_says_no_secret(services: Services, world: World, archive: A
     levels = Counter(json.loads(line)["level"] for line in said["worker"].splitlines())
     assert 3 <= levels["INFO"] <= MOST_INFO_LINES
     assert levels["WARNING"] >= 2
+    check_traces([json.loads(line) for line in "".join(said.values()).splitlines()], job_id, world, PHOTOS[cloud])
     assert len(world.faults.fired) > 10
+
+
+def check_traces(lines: list[dict[str, str]], job_id: str, world: World, photos: int) -> None:
+    """One trace leads from the button to the done call: every line about the job has it, one for each photo too."""
+    about = [line for line in lines if line.get("job_id") == job_id]
+    assert {line["service"] for line in about} == {"web", "worker"}
+    assert {line["trace_id"] for line in about} == {TRACE}
+    assert {"request", "archive begun", "an archive ended", "the gallery was told"} <= {line["event"] for line in about}
+    copied = Counter(line["photo"] for line in about if line["event"] == "a photo was copied")
+    assert len(copied) == photos - world.gallery.dones[-1].json["failed_photos"]
+    steps = [done.headers["traceparent"].split("-") for done in world.gallery.dones]
+    assert {trace for _, trace, *_ in steps} == {TRACE}
+    # Every attempt is a step of its own.
+    assert len({span for _, _, span, _ in steps}) == len(steps)
+    told = {line["logger"] for line in lines if line["level"] == "INFO" and "trace_id" not in line}
+    assert told <= {"web", "worker", "uvicorn.error"}
 
 
 def secrets_of(services: Services, world: World) -> set[str]:
