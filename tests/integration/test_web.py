@@ -149,7 +149,7 @@ def test_a_guests_yes_becomes_one_message(
     assert properties.type == "cloud_archive.job.v1"
     assert properties.app_id == "cloud_archive"
     assert properties.timestamp
-    assert properties.headers == {"traceparent": ArchiveJob.decode(body).traceparent}
+    assert properties.headers["traceparent"] == ArchiveJob.decode(body).traceparent
     assert (job.id, job.archive_url, job.gallery_name) == (job_id, REQUEST["archive_url"], REQUEST["gallery_name"])
     sealer = Sealer([Secret(environ["SECRET_KEYS"])])
     grant = Grant.from_text(sealer.open(job.grant, grant_context(job_id)))
