@@ -99,9 +99,9 @@ def wire(
         tell(progress)
 
     def check_ready() -> None:
-        broker.check()
         if not reader.is_caught_up:
             raise Transient(Reason.TRY_LATER, "the past is still being read")
+        broker.check()
 
     app = FastAPI(
         title="cloud_archive",

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 # Probes come every few seconds from several sides; the broker is asked at most this often.
 FRESH_SECONDS = 5.0
+# Who waits for a start is told soon after it.
+NOT_READY_SECONDS = 1.0
 
 
 class Readiness:
@@ -38,7 +40,7 @@ class Readiness:
         if self._now() >= self._fresh_until and self._asking.acquire(blocking=False):
             try:
                 self._answer = self._ask()
-                self._fresh_until = self._now() + FRESH_SECONDS
+                self._fresh_until = self._now() + (FRESH_SECONDS if self._answer else NOT_READY_SECONDS)
             finally:
                 self._asking.release()
         return self._answer
