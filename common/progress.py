@@ -16,6 +16,8 @@ from common.foreign import read_json
 VERSION = 1
 # Failures that a snapshot names; the count tells of the rest.
 MOST_FAILURES = 100
+# Photos that it names as just arrived: as many as a guest reads in passing.
+MOST_LATEST = 3
 
 
 class State(StrEnum):
@@ -70,8 +72,10 @@ class Progress:
         eta_seconds: until the end, if it can be told.
         folder_url: where the guest finds the folder, once there is one.
         failures: the first of those that failed.
+        latest: names of the photos that arrived last, the newest first.
         reason: the stable word for why it waits, failed or was cancelled, or empty.
         detail: one line for people.
+        needed_bytes, free_bytes: when the cloud is full: what is still to be copied, and the room there is, if known.
         created_at, started_at, updated_at, finished_at: when.
     """
 
@@ -90,28 +94,32 @@ class Progress:
     eta_seconds: float | None = None
     folder_url: str = ""
     failures: tuple[FailedPhoto, ...] = ()
+    latest: tuple[str, ...] = ()
     reason: str = ""
     detail: str = ""
+    needed_bytes: int | None = None
+    free_bytes: int | None = None
     created_at: float = 0.0
     started_at: float = 0.0
     updated_at: float = 0.0
     finished_at: float = 0.0
 
     def encode(self) -> bytes:
-        """Return the wire form."""
-        return json.dumps({"version": VERSION, **asdict(self)}, ensure_ascii=False).encode()
+        """Return the wire form: what is as it is by default is left out, for a week of them is kept."""
+        told = {name: value for name, value in asdict(self).items() if value != _DEFAULTS[name]}
+        return json.dumps({"version": VERSION, **told}, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
-        """Read the wire form.
+        """Read the wire form; what it does not tell is as it is by default.
 
         Raises:
             NotProgress: it is none.
         """
         try:
             told = read_json(body)
-            version, known = told["version"], {field.name: told[field.name] for field in fields(cls)}
-            snapshot = cls(**{field.name: _READ[str(field.type)](known[field.name]) for field in fields(cls)})
+            version = told["version"]
+            snapshot = cls(**{name: read(told[name]) for name, read in _READERS.items() if name in told})
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise NotProgress(type(error).__name__) from None
         if version != VERSION:
@@ -166,8 +174,12 @@ def _read_seconds(value: Any) -> float:
     return min(max(0.0, number), 1e11)
 
 
-def _read_eta(value: Any) -> float | None:
-    return None if value is None else _read_seconds(value)
+def _read_optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _read_names(value: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(str(each) for each in value)
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -175,6 +187,10 @@ _READ: dict[str, Callable[[Any], Any]] = {
     str(int): _read_count,
     str(float): _read_seconds,
     str(State): State,
-    str(float | None): _read_eta,
+    str(int | None): _read_optional(_read_count),
+    str(float | None): _read_optional(_read_seconds),
+    str(tuple[str, ...]): _read_names,
     str(tuple[FailedPhoto, ...]): _read_failures,
 }
+_READERS = {field.name: _READ[str(field.type)] for field in fields(Progress)}
+_DEFAULTS = {field.name: field.default for field in fields(Progress)}

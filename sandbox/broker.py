@@ -89,6 +89,11 @@ class Broker:
         """Where it listens; the same after a restart. The account is RabbitMQ's own, good from loopback only."""
         return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
 
+    @property
+    def folder(self) -> Path:
+        """Where it keeps all it writes."""
+        return self._folder
+
     def start(self) -> None:
         """Start the node on the data that is there, and wait until it takes connections."""
         assert self._server

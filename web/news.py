@@ -1,15 +1,17 @@
 """What workers tell of their jobs, as this replica knows it. Owns a connection; knows no HTTP.
 
-The stream of the last seven days is read from its beginning at start, so that a fresh replica knows what happened
-before it; snapshots of running jobs come through a queue of its own. Nothing is ever asked of a worker.
+The stream of the last seven days is read at start, so that a fresh replica knows what happened before it; snapshots
+of running jobs come through a queue of its own. Nothing is ever asked of a worker. What it costs: `bench/news.py`.
 """
 
 import logging
 import threading
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
@@ -25,10 +27,11 @@ logger = logging.getLogger(__name__)
 
 # As long as the stream itself: what ended earlier is unknown to every replica alike.
 KEPT_SECONDS = 7 * 24 * 3600.0
-# 10,000 jobs a day for a week, some 2 kB each.
-MOST_KEPT = 100_000
-# Of the stream at a time; many, since reading it is a matter of round trips.
-PREFETCH = 1000
+# 10,000 jobs a day for a week, and some more. Packed, a job takes some 300 bytes, and 3 kB if it names a hundred photos
+# that failed; then the oldest are forgotten before the memory of a replica is used up.
+MOST_KEPT, MOST_PACKED_BYTES = 100_000, 100_000_000
+# Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
+PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
 # What a replica that has fallen behind may keep; older snapshots are worth nothing.
 LONGEST_QUEUE = 10_000
 TICK_SECONDS = 0.2
@@ -43,30 +46,47 @@ class News:
 
     Args:
         now: Unix time in seconds.
+        most_bytes: that the snapshots of jobs that ended may take.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float] = time.time, most_bytes: int = MOST_PACKED_BYTES) -> None:
         self._now = now
-        self._known: OrderedDict[str, Progress] = OrderedDict()
+        self._most_bytes = most_bytes
+        # Few jobs run and are asked for; those that ended are many and lie packed. The one that was heard of last is
+        # the last.
+        self._known: OrderedDict[str, Progress | bytes] = OrderedDict()
+        self._packed_bytes = 0
         self._lock = threading.Lock()
 
     def learn(self, progress: Progress) -> None:
         """Take a snapshot; an older one than what is known changes nothing."""
         with self._lock:
-            before = self._known.get(progress.job_id)
-            self._known[progress.job_id] = progress.after(before)
-            self._known.move_to_end(progress.job_id)
-            self._forget_old()
+            newest = progress.after(self._take_out(progress.job_id))
+            kept = zlib.compress(newest.encode(), 1) if newest.state.is_final else newest
+            self._known[newest.job_id] = kept
+            self._packed_bytes += _weigh(kept)
+            if len(self._known) > MOST_KEPT or self._packed_bytes > self._most_bytes:
+                self._take_out(next(iter(self._known)))
 
     def find(self, job_id: str) -> Progress | None:
-        """Return the newest snapshot of a job, if any is known."""
+        """Return the newest snapshot of a job, if any is known and it is not too old."""
         with self._lock:
-            return self._known.get(job_id)
+            kept = self._known.get(job_id)
+        progress = _unpack(kept)
+        return progress if progress and self._now() - progress.updated_at <= KEPT_SECONDS else None
 
-    def _forget_old(self) -> None:
-        oldest = next(iter(self._known.values()))
-        if len(self._known) > MOST_KEPT or self._now() - oldest.updated_at > KEPT_SECONDS:
-            self._known.popitem(last=False)
+    def _take_out(self, job_id: str) -> Progress | None:
+        kept = self._known.pop(job_id, None)
+        self._packed_bytes -= _weigh(kept)
+        return _unpack(kept)
+
+
+def _weigh(kept: Progress | bytes | None) -> int:
+    return len(kept) if isinstance(kept, bytes) else 0
+
+
+def _unpack(kept: Progress | bytes | None) -> Progress | None:
+    return Progress.decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
 
 
 class Teller:
@@ -108,6 +128,7 @@ class Reader:
         self._news = news
         self._stopped = threading.Event()
         self._caught_up = threading.Event()
+        self._began_at = 0.0
         self._event_at = 0.0
         self._thread = threading.Thread(target=self._run, name="news", daemon=True)
 
@@ -136,6 +157,7 @@ class Reader:
         with BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
             self._subscribe_to_snapshots(connection.channel())
+            self._began_at = time.time()
             self._subscribe_to_events(connection.channel())
             self._event_at = time.monotonic()
             while not self._stopped.is_set():
@@ -152,7 +174,9 @@ class Reader:
     def _subscribe_to_events(self, channel: BlockingChannel) -> None:
         # A stream wants a prefetch and acknowledgements; they move the reader on and remove nothing.
         channel.basic_qos(prefetch_count=PREFETCH)
-        channel.basic_consume(EVENTS, self._take_event, arguments={"x-stream-offset": "first"})
+        # It drops whole segments only, so it may hold more than a week.
+        since = datetime.fromtimestamp(self._began_at - KEPT_SECONDS, UTC)
+        channel.basic_consume(EVENTS, self._take_event, arguments={"x-stream-offset": since})
 
     def _take_snapshot(
         self,
@@ -161,18 +185,29 @@ class Reader:
         _properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        try:
-            self._news.learn(Progress.decode(body))
-        except NotProgress as error:
-            logger.warning("news that are none: %s", error)
+        self._learn(body)
 
     def _take_event(
         self,
         channel: BlockingChannel,
         method: pika.spec.Basic.Deliver,
-        properties: pika.BasicProperties,
+        _properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
         self._event_at = time.monotonic()
-        self._take_snapshot(channel, method, properties, body)
-        channel.basic_ack(method.delivery_tag)
+        # Where something always happens, it is never quiet; but what is as young as this reading is no past.
+        if self._learn(body) >= self._began_at:
+            self._caught_up.set()
+        tag = method.delivery_tag
+        if tag % ACKNOWLEDGED_AT_ONCE == 0:
+            channel.basic_ack(tag, multiple=True)
+
+    def _learn(self, body: bytes) -> float:
+        """Take a snapshot; return when it was taken, Unix time in seconds, 0 if it is none."""
+        try:
+            progress = Progress.decode(body)
+        except NotProgress as error:
+            logger.warning("news that are none: %s", error)
+            return 0.0
+        self._news.learn(progress)
+        return progress.updated_at

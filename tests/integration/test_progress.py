@@ -1,5 +1,6 @@
 """Progress from workers to every replica of web, over a real RabbitMQ."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -72,6 +73,23 @@ def test_every_replica_hears_and_one_that_starts_later_knows(
         assert known
         assert (known.photos_copied, known.gallery_name) == (5, "Свадьба")
     publisher.close()
+
+
+def test_replica_that_starts_on_a_busy_day_gets_ready(reporter: Reporter, open_replica: Callable[[], News]) -> None:
+    """Where something happens all the time there is no quiet moment to wait for."""
+    stopped = threading.Event()
+
+    def go_on_telling() -> None:
+        while not stopped.wait(0.1):
+            reporter.tell(Progress(job_id="busy", state=State.RUNNING, updated_at=time.time()))
+
+    talk = threading.Thread(target=go_on_telling)
+    talk.start()
+    try:
+        assert state_of(open_replica(), "busy") is State.RUNNING
+    finally:
+        stopped.set()
+        talk.join()
 
 
 def test_running_job_is_seen_moving(reporter: Reporter, open_replica: Callable[[], News]) -> None:

@@ -1,0 +1,253 @@
+"""`python -m bench.news`: what it costs that a replica of web knows every job of a week without a database.
+
+A real RabbitMQ is filled with what workers and replicas tell of a week of jobs, then a real `python -m web` starts: how
+long until it is ready, and how much memory it holds, next to one that starts beside an empty broker. Afterwards some
+jobs run at once, and two replicas follow them.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pika
+import requests
+
+from common.job_id import make_job_id
+from common.progress import FailedPhoto, Progress, State
+from common.publisher import connection_parameters
+from common.sealing import Sealer, Secret, make_key
+from common.topology import EVENT_KEY, EXCHANGE, declare
+from sandbox.broker import Broker
+from sandbox.program import Program, find_port
+from web.news import News, Reader
+from worker.reporter import Reporter
+
+ROOT = Path(__file__).parents[1]
+DAY = 24 * 3600.0
+# One job in so many ends with photos that failed; those name up to a hundred.
+FAILING = 20
+
+
+def main() -> int:
+    """Measure, and print what was found."""
+    chosen = _parse()
+    key = make_key()
+    sealer = Sealer([Secret(key)])
+    with ExitStack() as started:
+        folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-bench-")))
+        broker = started.enter_context(Broker())
+        seconds, idle = _start_web(broker.url, key, folder, find_job="")
+        print(f"beside an empty broker   ready after {seconds:5.1f} s, {idle / 1e6:6.1f} MB resident")
+        count, size, last = _fill(Secret(broker.url), sealer, chosen.jobs, chosen.days)
+        jobs = chosen.jobs * chosen.days
+        each = size / count
+        print(f"in the stream            {count} messages of {jobs} jobs, {size / 1e6:.1f} MB, {each:.0f} B each")
+        seconds, full = _start_web(broker.url, key, folder, find_job=last)
+        print(f"beside the full broker   ready after {seconds:5.1f} s, {full / 1e6:6.1f} MB resident")
+        print(f"of a job                 {(full - idle) / jobs / 1e3:.2f} kB")
+        print(f"on the broker's disk     {_weigh(broker.folder, 'segment') / 1e6:.1f} MB")
+        _run_jobs(broker, chosen.running, chosen.seconds)
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.news", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000, help="a day (10000)")
+    parser.add_argument("--days", type=int, default=7, help="how many (7)")
+    parser.add_argument("--running", type=int, default=40, help="jobs that run at once afterwards (40)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for how long those are followed (20)")
+    return parser.parse_args()
+
+
+def _fill(url: Secret, sealer: Sealer, jobs: int, days: int) -> tuple[int, int, str]:
+    """Publish everything that is told of the jobs; return how many messages and bytes, and the last job's id."""
+    chance = random.Random(0)
+    properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
+        content_type="application/json", delivery_mode=2
+    )
+    count = size = 0
+    # The last one has just ended.
+    began, step = time.time() - days * DAY - 301, DAY / jobs
+    told = Progress(job_id="")
+    with pika.BlockingConnection(connection_parameters(url, "bench", heartbeat=60)) as connection:
+        channel = connection.channel()
+        declare(channel)
+        for number in range(jobs * days):
+            for told in _tell_job(sealer, chance, began + number * step):
+                body = told.encode()
+                channel.basic_publish(EXCHANGE, EVENT_KEY, body, properties)
+                count, size = count + 1, size + len(body)
+        # An answer on the same channel comes after all that was published on it.
+        declare(channel)
+    return count, size, told.job_id
+
+
+def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Progress]:
+    """Give what is told of one job: it is queued, runs, and ends; one in a few waits in between."""
+    photos, each = chance.randrange(20, 800), 3_500_000
+    job = Progress(
+        job_id=make_job_id(sealer, now),
+        cloud_type=chance.choice(("google_drive", "yadisk")),
+        archive_type=chance.choice(("webs", "originals")),
+        gallery_name=f"Свадьба Анны и Ивана, {chance.randrange(10**6)}",
+        created_at=float(int(now)),
+        updated_at=now + 20.123,
+    )
+    yield job
+    running = replace(job, state=State.RUNNING, started_at=now + 21.456, updated_at=now + 21.456)
+    yield running
+    known = replace(
+        running,
+        photos_total=photos,
+        bytes_total=photos * each,
+        folder_url=f"https://drive.google.com/drive/folders/{chance.randbytes(16).hex()}",
+    )
+    if chance.randrange(10) == 0:
+        yield replace(known, state=State.WAITING, reason="cloud_unavailable", updated_at=now + 60)
+        yield replace(known, updated_at=now + 70)
+    failed = chance.randrange(1, 100) if chance.randrange(FAILING) == 0 else 0
+    yield replace(
+        known,
+        state=State.DONE,
+        photos_copied=photos - failed,
+        photos_failed=failed,
+        bytes_copied=(photos - failed) * each,
+        failures=tuple(
+            FailedPhoto(f"Церемония/IMG_{number:04d}.jpg", "photo_unavailable", "the gallery answered 404")
+            for number in range(failed)
+        ),
+        updated_at=now + 300.789,
+        finished_at=now + 300.789,
+    )
+
+
+def _start_web(broker_url: str, key: str, folder: Path, *, find_job: str) -> tuple[float, int]:
+    """Start a replica, stop it when it is ready; return after how many seconds that was, and its resident bytes."""
+    port = find_port()
+    settings = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "RABBITMQ_URL": broker_url,
+        "SECRET_KEYS": key,
+        "PUBLIC_BASE_URL": "https://archive.example",
+        "WEB_HOST": "127.0.0.1",
+        "WEB_PORT": str(port),
+    }
+    began = time.monotonic()
+    with Program("web", [sys.executable, "-m", "web"], settings, folder / "web.log", folder) as web:
+        while not _answers(f"http://127.0.0.1:{port}/readyz"):
+            if web.exit_code is not None:
+                raise RuntimeError((folder / "web.log").read_text())
+            time.sleep(0.05)
+        seconds = time.monotonic() - began
+        if find_job and not _answers(f"http://127.0.0.1:{port}/cloud_archive/jobs/{find_job}"):
+            raise RuntimeError("it is ready and does not know the last job")
+        return seconds, _read_resident(web.pid)
+
+
+def _answers(url: str) -> bool:
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(url, timeout=30).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+
+def _read_resident(pid: int) -> int:
+    """Return the bytes of memory that a process holds: proc_pid_status(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
+    """Let jobs run that change every second, with two replicas that follow; print what the broker had to do."""
+    url = Secret(broker.url)
+    replicas = [_Counting(), _Counting()]
+    readers = [Reader(url, replica) for replica in replicas]
+    reporter = Reporter(url)
+    sizes: list[int] = []
+
+    def take(number: int) -> Progress:
+        copied = int(time.time())
+        shot = Progress(
+            job_id=f"{number:038d}",
+            cloud_type="google_drive",
+            archive_type="originals",
+            gallery_name="Свадьба Анны и Ивана",
+            state=State.RUNNING,
+            photos_total=400,
+            photos_copied=copied,
+            bytes_total=400 * 3_500_000,
+            bytes_copied=copied * 3_500_000,
+            bytes_per_second=7_654_321.0,
+            eta_seconds=123.456,
+            folder_url="https://drive.google.com/drive/folders/1234567890abcdef1234567890abcdef",
+            created_at=1_790_000_000.0,
+            started_at=1_790_000_021.456,
+            updated_at=time.time(),
+        )
+        sizes.append(len(shot.encode()))
+        return shot
+
+    with ExitStack() as watched:
+        for reader in readers:
+            reader.start()
+        while not all(reader.is_caught_up for reader in readers):
+            time.sleep(0.1)
+        for number in range(jobs):
+            watched.enter_context(reporter.watch(partial(take, number)))
+        time.sleep(3)  # they begin
+        for replica in replicas:
+            replica.count = 0
+        worked = _work_of(broker)
+        time.sleep(seconds)
+        heard = [replica.count for replica in replicas]
+        worked = _work_of(broker) - worked
+    reporter.close(5)
+    for reader in readers:
+        reader.close()
+    print(
+        f"{jobs} jobs that run       {heard[0] / seconds:.0f} messages a second to each of 2 replicas, "
+        f"{sum(sizes) / len(sizes):.0f} B each; the broker works {worked / seconds:.1%} of a core"
+    )
+
+
+class _Counting(News):
+    """News that count themselves."""
+
+    count = 0
+
+    def learn(self, progress: Progress) -> None:
+        """Take a snapshot."""
+        self.count += 1
+        super().learn(progress)
+
+
+def _weigh(folder: Path, kind: str) -> int:
+    """Return the bytes of a node's files of one kind: a stream's are its segments and their indexes."""
+    return sum(file.stat().st_size for file in folder.rglob(f"*.{kind}"))
+
+
+def _work_of(broker: Broker) -> float:
+    """Return the seconds of CPU that the node has used: proc_pid_stat(5)."""
+    ticks = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            command, environment = ((process / file).read_text() for file in ("cmdline", "environ"))
+            if "beam" in command and str(broker.folder) in environment:
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
