@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from common.archive_job import ArchiveJob
-from common.progress import MOST_FAILURES, FailedPhoto, Progress, State
+from common.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto, Progress, State
 from worker.archive import Tally
 from worker.manifest import Manifest
 
@@ -20,15 +20,24 @@ class Meter:
     Args:
         job: the promise, and how far it had come.
         tally: what becomes of its photos.
+        ceiling: returns the photos a second that the account was seen to bear; None while nobody knows.
         now: Unix time in seconds.
     """
 
-    def __init__(self, job: ArchiveJob, tally: Tally, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        job: ArchiveJob,
+        tally: Tally,
+        ceiling: Callable[[], float | None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._job = job
         self._tally = tally
+        self._ceiling = ceiling
         self._now = now
         self._manifest: Manifest | None = None
         self._sizes: dict[str, int] = {}
+        self._names: dict[str, str] = {}
         self._started_at = job.course.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
@@ -47,6 +56,7 @@ class Meter:
     def open(self, manifest: Manifest) -> None:
         """Learn what the gallery lists."""
         self._sizes = {photo.key: photo.size for photo in manifest.photos}
+        self._names = {photo.key: photo.name for photo in manifest.photos}
         self._manifest = manifest
 
     def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
@@ -75,6 +85,7 @@ class Meter:
             eta_seconds=None if state.is_final else eta,
             folder_url=self._tally.folder_url,
             failures=tuple(failures[:MOST_FAILURES]),
+            latest=self._name_latest() if state is State.RUNNING else (),
             reason=reason,
             detail=detail,
             created_at=read_moment(self._job.created_at),
@@ -82,6 +93,10 @@ class Meter:
             updated_at=now,
             finished_at=now if state.is_final else 0.0,
         )
+
+    def _name_latest(self) -> tuple[str, ...]:
+        arrived = [self._names[key] for key in list(self._tally.arrived) if key in self._names]
+        return tuple(reversed(arrived[-MOST_LATEST:]))
 
     def _name_failures(self) -> list[FailedPhoto]:
         if self._manifest is None:
@@ -98,18 +113,22 @@ class Meter:
     def _measure(
         self, now: float, stored_bytes: int, stored: int, total_bytes: int, total: int
     ) -> tuple[float, float | None]:
-        """Return bytes a second and the seconds that are left: by bytes or by photos, whichever takes longer."""
+        """Return bytes a second and the seconds that are left, by what takes longest: bytes, photos, or the ceiling.
+
+        What arrived lately may have been a burst: the ceiling tells how it goes on.
+        """
         self._readings.append((now, stored_bytes, stored))
         while now - self._readings[0][0] > WINDOW_SECONDS:
             self._readings.popleft()
         since, bytes_then, photos_then = self._readings[0]
-        seconds = now - since
-        if seconds <= 0 or stored <= photos_then:
-            return 0.0, None
+        seconds, arrived, missing = now - since, stored - photos_then, total - stored
+        ceiling = self._ceiling()
+        at_least = missing / ceiling if ceiling else None
+        if seconds <= 0 or arrived <= 0:
+            return 0.0, at_least
         speed = (stored_bytes - bytes_then) / seconds
-        by_photos = (total - stored) / ((stored - photos_then) / seconds)
         by_bytes = (total_bytes - stored_bytes) / speed if speed > 0 else 0.0
-        return speed, max(by_photos, by_bytes, 0.0)
+        return speed, max(missing / (arrived / seconds), by_bytes, at_least or 0.0, 0.0)
 
 
 def read_moment(text: str) -> float:

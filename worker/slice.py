@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.clouds.base import Photo, PhotoStream, Storage, StoredPhoto
-from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason, Transient
+from common.errors import (
+    ArchiveError,
+    InventoryStale,
+    JobStopped,
+    PhotoRejected,
+    Postponed,
+    Reason,
+    StorageFull,
+    Transient,
+)
 from worker.archive import Archive, Tally
 from worker.gallery import Gallery
 from worker.manifest import Manifest
@@ -34,6 +43,7 @@ class Outcome:
         has_count: whether the gallery listed its photos, so that it can be told how many failed.
         meter: reads how far it came.
         detail: one line for people, when the job ended early.
+        full: what told that the guest's cloud has no room, if that ended it.
     """
 
     course: Course
@@ -42,6 +52,7 @@ class Outcome:
     has_count: bool
     meter: Meter
     detail: str = ""
+    full: StorageFull | None = None
 
 
 class Slice:
@@ -77,7 +88,7 @@ class Slice:
         self._seconds = seconds
         self._signals = signals
         self._tally = _read_tally(job.course)
-        self.meter = Meter(job, self._tally)
+        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second)
         self._manifest: Manifest | None = None
         self._archive = Archive(
             job,
@@ -115,7 +126,8 @@ class Slice:
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
             logger.warning("the job stops: %s", stopped)
-            return self._stop_short(stopped.reason, stopped.detail)
+            full = stopped if isinstance(stopped, StorageFull) else None
+            return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:
             return self._leave(error)
         return self._outcome(ended=True)

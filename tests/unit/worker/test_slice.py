@@ -14,6 +14,7 @@ from common.errors import (
     PhotoRejected,
     Postponed,
     Reason,
+    StorageFull,
     Transient,
 )
 from tests.fakes.clock import Clock
@@ -106,3 +107,9 @@ def test_what_may_be_over_later_lets_the_job_wait(error: ArchiveError) -> None:
     outcome = make_slice(Stubborn(error)).work(0)
     assert (outcome.ended, outcome.waits_for) == (False, error)
     assert (outcome.course.rejected, outcome.course.reason) == ({}, "")
+
+
+@pytest.mark.parametrize("error", [StorageFull(needed=20, free=3), StorageFull("storageQuotaExceeded")])
+def test_full_cloud_is_handed_on_with_its_numbers(error: StorageFull) -> None:
+    """For the guest, who has to make room."""
+    assert make_slice(Stubborn(error)).work(0).full is error

@@ -1,0 +1,90 @@
+"""How far a slice has come, and how long the rest will take."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from common.archive_job import ArchiveJob
+from common.clouds.base import Photo, StoredPhoto
+from common.progress import State
+from tests.fakes.clock import Clock
+from worker.archive import Tally
+from worker.manifest import Manifest
+from worker.meter import Meter
+
+SIZE = 1000
+JOB = ArchiveJob(
+    id="job-1",
+    cloud_type="google_drive",
+    archive_type="webs",
+    archive_url="https://arch-d.lite.gallery/g/api/stream/1/2?mod=web",
+    gallery_name="Свадьба",
+    grant="sealed",
+    created_at="2026-11-23T12:00:00Z",
+)
+
+
+@dataclass
+class Bench:
+    """A slice of a hundred photos, and what is told of its account."""
+
+    clock: Clock
+    tally: Tally
+    ceiling: float | None = None
+
+    def __post_init__(self) -> None:
+        """Open the meter."""
+        self.meter = Meter(JOB, self.tally, lambda: self.ceiling, self.clock.now)
+        photos = [Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)]
+        self.meter.open(Manifest(photos, []))
+        self.meter.read()
+
+    def let_arrive(self, photos: int, seconds: float) -> None:
+        """Let more photos arrive, and time pass."""
+        for _ in range(photos):
+            key = str(len(self.tally.arrived))
+            self.tally.arrived[key] = StoredPhoto(key, f"id-{key}", SIZE)
+        self.clock.sleep(seconds)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """One at its start."""
+    return Bench(Clock(), Tally())
+
+
+def test_time_left_is_measured(bench: Bench) -> None:
+    """Ten photos in two seconds: ninety in eighteen."""
+    bench.let_arrive(10, 2)
+    told = bench.meter.read()
+    assert (told.bytes_per_second, told.eta_seconds) == (5 * SIZE, pytest.approx(18))
+
+
+def test_burst_does_not_promise_too_much(bench: Bench) -> None:
+    """An account that bears three files a second takes half a minute for ninety, however fast the first ten went."""
+    bench.let_arrive(10, 1)
+    bench.ceiling = 3.0
+    assert bench.meter.read().eta_seconds == pytest.approx(30)
+
+
+def test_ceiling_promises_nothing_either(bench: Bench) -> None:
+    """What is slower for another reason stays slower."""
+    bench.let_arrive(10, 10)
+    bench.ceiling = 30.0
+    assert bench.meter.read().eta_seconds == pytest.approx(90)
+
+
+def test_pause_still_tells_when_it_will_end(bench: Bench) -> None:
+    """Nothing arrives while an account rests; what it bears afterwards is known."""
+    assert bench.meter.read().eta_seconds is None
+    bench.ceiling = 2.0
+    bench.clock.sleep(60)
+    assert bench.meter.read().eta_seconds == pytest.approx(50)
+
+
+def test_last_photos_that_arrived_are_named(bench: Bench) -> None:
+    """The newest first, only while the job runs."""
+    assert bench.meter.read().latest == ()
+    bench.let_arrive(5, 1)
+    assert bench.meter.read().latest == ("4.jpg", "3.jpg", "2.jpg")
+    assert bench.meter.read(State.DONE).latest == ()
