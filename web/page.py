@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from common.errors import Reason
 from common.progress import FailedPhoto, Progress, State
 from web.pages import render
-from web.texts import Explanation, Texts, read_space
+from web.texts import Explanation, Texts, say_space
 
 # Snapshots come once a second while a job runs, and most jobs begin at once; what waits moves rarely.
 _EVERY_SECONDS = {State.RUNNING: 2, State.QUEUED: 2, State.AWAITING_CONSENT: 5, State.WAITING: 10}
@@ -45,6 +45,7 @@ class View:
     heading: str
     lead: tuple[str, ...]
     bar: Bar | None
+    latest: str
     spoken: str
     reason: Explanation | None
     alarming: bool
@@ -87,10 +88,11 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
         heading=heading,
         lead=tuple(_say_lead(progress, texts)),
         bar=bar,
+        latest=texts.say("just_arrived", names=", ".join(progress.latest)) if progress.latest else "",
         spoken=f"{heading}. {bar.text}" if bar and bar.text else heading,
         reason=_explain(progress, texts),
         alarming=progress.state is State.FAILED,
-        space=tuple(_say_space(progress, texts)),
+        space=tuple(say_space(texts, progress)),
         folder_url=progress.folder_url if ended and progress.folder_url.startswith(("https://", "http://")) else "",
         failures=groups,
         failures_title=texts.count("photos_failed", progress.photos_failed) if groups else "",
@@ -153,14 +155,6 @@ def _explain(progress: Progress, texts: Texts) -> Explanation | None:
     explained = texts.explain(progress.reason)
     # What waits needs no step of anybody's.
     return replace(explained, next_step=texts.say("waiting_more")) if progress.state is State.WAITING else explained
-
-
-def _say_space(progress: Progress, texts: Texts) -> Iterable[str]:
-    space = read_space(progress.detail) if progress.reason == Reason.STORAGE_FULL else None
-    if space:
-        needed, free = space
-        yield texts.say("space", needed=texts.size(needed), free=texts.size(free))
-        yield texts.say("space_missing", missing=texts.size(max(needed - free, 0), up=True))
 
 
 def _group(failures: Iterable[FailedPhoto], texts: Texts) -> tuple[FailureGroup, ...]:

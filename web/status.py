@@ -159,7 +159,7 @@ def put_into_words(progress: Progress) -> Status:
 def _tell_reason(progress: Progress) -> ReasonStatus | None:
     if not progress.reason:
         return None
-    return ReasonStatus(code=progress.reason, message=explain_in_one_line(ENGLISH, progress.reason, progress.detail))
+    return ReasonStatus(code=progress.reason, message=explain_in_one_line(ENGLISH, progress))
 
 
 def _tell_time(moment: float) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
-from common.errors import ArchiveError, Reason, Transient
+from common.errors import ArchiveError, Reason, StorageFull, Transient
 from common.progress import Progress, State
 from worker.gallery import Gallery
 from worker.slice import Outcome
@@ -102,6 +102,8 @@ class Keeper:
         progress = outcome.meter.read(_final_state(reason), reason, failure.detail if failure else outcome.detail)
         if not reason and not progress.photos_total:
             progress = replace(progress, reason=Reason.GALLERY_EMPTY)
+        if outcome.full:
+            progress = _tell_space(progress, outcome.full)
         self._report(progress)
         logger.info(
             "an archive ended",
@@ -149,6 +151,12 @@ class Keeper:
         logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"level": level})
         self._queue.let_wait(replace(job, course=course), level)
         return True
+
+
+def _tell_space(progress: Progress, full: StorageFull) -> Progress:
+    """Return how an archive ended, with what its guest's cloud lacks."""
+    missing = progress.bytes_total - progress.bytes_copied
+    return replace(progress, needed_bytes=missing if full.needed is None else full.needed, free_bytes=full.free)
 
 
 def _final_state(reason: str) -> State:

@@ -202,6 +202,8 @@ def test_full_drive_is_left_alone(world: World, desk: Desk) -> None:
     desk.deliver(desk.make_job(archive))
     assert world.drive.account().folders() == []
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [12]
+    end = desk.news.told[-1]
+    assert (end.needed_bytes, end.free_bytes) == (end.bytes_total, 100_000)
 
 
 def test_drive_that_fills_up_meanwhile_stops_the_job_at_once(world: World, desk: Desk) -> None:
@@ -212,6 +214,8 @@ def test_drive_that_fills_up_meanwhile_stops_the_job_at_once(world: World, desk:
     arrived = len(world.drive.account().tree())
     assert [40 - arrived] == [done.json["failed_photos"] for done in world.gallery.dones]
     assert count_uploads(world) <= 10 + desk.settings.photos
+    end = desk.news.told[-1]
+    assert (end.needed_bytes, end.free_bytes) == (end.bytes_total - end.bytes_copied, None)
 
 
 def test_revoked_grant_ends_the_job_once(world: World, desk: Desk) -> None:

@@ -3,9 +3,7 @@
 A language is a module here with one `Texts`, and one line in `LANGUAGES`.
 """
 
-import re
-
-from common.errors import Reason
+from common.progress import Progress
 from web.texts.en import ENGLISH
 from web.texts.grammar import Explanation, Texts
 from web.texts.ru import RUSSIAN
@@ -18,13 +16,10 @@ __all__ = [
     "Texts",
     "choose_language",
     "explain_in_one_line",
-    "read_space",
+    "say_space",
 ]
 
 LANGUAGES = {texts.language: texts for texts in (ENGLISH, RUSSIAN)}
-
-# The detail of a job that did not fit, as `worker.archive` words it.
-_SPACE = re.compile(r"(\d{1,18}) bytes needed, (\d{1,18}) free")
 
 
 def choose_language(accept_language: str, chosen: str = "") -> str:
@@ -42,24 +37,29 @@ def choose_language(accept_language: str, chosen: str = "") -> str:
     return max(ours, key=lambda wish: wish[0], default=(0.0, ENGLISH.language))[1]
 
 
-def explain_in_one_line(texts: Texts, reason: str, detail: str) -> str:
-    """Return a reason as a line of prose.
+def explain_in_one_line(texts: Texts, progress: Progress) -> str:
+    """Return why an archive waits or ended, as a line of prose.
 
     Args:
         texts: of the language.
-        reason: the stable word.
-        detail: as a worker told it; only sizes are taken from it.
+        progress: has a reason.
     """
-    explained = texts.explain(reason)
-    space = read_space(detail) if reason == Reason.STORAGE_FULL else None
-    told = texts.say("space", needed=texts.size(space[0]), free=texts.size(space[1])) if space else explained.cause
-    return f"{explained.title}. {told}"
+    explained = texts.explain(progress.reason)
+    return f"{explained.title}. {next(iter(say_space(texts, progress)), explained.cause)}"
 
 
-def read_space(detail: str) -> tuple[int, int] | None:
-    """Return the bytes that are needed and the bytes that are free, if a detail tells them."""
-    found = _SPACE.fullmatch(detail)
-    return (int(found[1]), int(found[2])) if found else None
+def say_space(texts: Texts, progress: Progress) -> list[str]:
+    """Return what a full cloud lacks, as far as it is known; nothing when it is not full."""
+    needed, free = progress.needed_bytes, progress.free_bytes
+    if needed is None or needed <= 0:
+        return []
+    if free is None:
+        return [texts.say("space_needed", needed=texts.size(needed, up=True))]
+    missing = texts.size(max(needed - free, 0), up=True)
+    return [
+        texts.say("space", needed=texts.size(needed), free=texts.size(free)),
+        texts.say("space_missing", missing=missing),
+    ]
 
 
 def _read_wish(word: str) -> tuple[str, float]:

@@ -99,6 +99,12 @@ def test_bar_tells_how_far_it_is() -> None:
     assert "You may close this tab" in show(RUNNING).text
 
 
+def test_photos_that_just_arrived_are_named() -> None:
+    """So that a guest sees it is theirs; only while there are any."""
+    assert "Just arrived: b.jpg, a.jpg" in show(replace(RUNNING, latest=("b.jpg", "a.jpg"))).text
+    assert "Just arrived" not in show(RUNNING).text
+
+
 def test_bar_without_a_list_is_indeterminate() -> None:
     """Nothing is known yet, so no value is told."""
     bar = show(Progress(job_id="x", state=State.RUNNING)).one("progress")
@@ -127,13 +133,16 @@ def test_running_job_can_be_cancelled_and_refreshes_without_script() -> None:
 
 def test_full_cloud_says_how_much_is_missing() -> None:
     """Needed, free, and what has to be freed."""
-    full = replace(RUNNING, state=State.FAILED, reason="storage_full", detail="1300000000 bytes needed, 200000000 free")
+    full = replace(
+        RUNNING, state=State.FAILED, reason="storage_full", needed_bytes=1_300_000_000, free_bytes=200_000_000
+    )
     text = show(full).text
     assert "1.3 GB are needed and 200 MB are free." in text
     assert "Please free at least 1.1 GB." in text
     assert "37 photos stay in your cloud." in text
     assert "Нужно 1,3 ГБ, свободно 200 МБ." in show(full, "ru").text
-    assert "needed" not in show(replace(full, detail="storageQuotaExceeded")).text
+    assert "1.3 GB more are needed." in show(replace(full, free_bytes=None)).text
+    assert "needed" not in show(replace(full, needed_bytes=None)).text
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -103,7 +103,7 @@ def test_numbers_never_go_backwards(site: Site) -> None:
 
 def test_reason_is_told(site: Site) -> None:
     """In a word for programs and a line for people."""
-    progress = make_progress(site, state=State.FAILED, reason="storage_full", detail="9 bytes needed, 5 free")
+    progress = make_progress(site, state=State.FAILED, reason="storage_full", needed_bytes=9, free_bytes=5)
     site.news.learn(progress)
     told = site.send("GET", f"/cloud_archive/jobs/{progress.job_id}").json()
     message = "Your cloud has no room. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."

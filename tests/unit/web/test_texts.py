@@ -1,12 +1,13 @@
 """The words for guests, in every language."""
 
 import string
+from dataclasses import replace
 
 import pytest
 
 from common.clouds import CLOUDS
 from common.errors import Reason
-from common.progress import State
+from common.progress import Progress, State
 from web.texts import ENGLISH, LANGUAGES, RUSSIAN, Texts, choose_language, explain_in_one_line
 
 EVERY_LANGUAGE = pytest.mark.parametrize("texts", LANGUAGES.values(), ids=LANGUAGES)
@@ -140,9 +141,11 @@ def test_a_word_from_another_version_is_our_fault() -> None:
     assert ENGLISH.reasons[Reason.INTERNAL] == ENGLISH.explain("brand_new")
 
 
-def test_only_sizes_are_taken_from_a_detail() -> None:
-    """Details are for developers; a guest reads the catalogue's words."""
-    line = explain_in_one_line(ENGLISH, "gallery_unavailable", "HTTP 500 at 10.0.0.1")
+def test_details_are_not_for_guests() -> None:
+    """They are for developers; a guest reads the catalogue's words, and the sizes that are told as numbers."""
+    failed = Progress(job_id="x", state=State.FAILED, reason="gallery_unavailable", detail="HTTP 500 at 10.0.0.1")
+    line = explain_in_one_line(ENGLISH, failed)
     assert line == "The gallery does not answer. The list of its photos could not be read."
-    assert "1.3" in explain_in_one_line(ENGLISH, "storage_full", "1300000000 bytes needed, 5 free")
-    assert "more space" in explain_in_one_line(ENGLISH, "storage_full", "storageQuotaExceeded")
+    full = replace(failed, reason="storage_full", detail="storageQuotaExceeded")
+    assert "more space" in explain_in_one_line(ENGLISH, full)
+    assert "1.3" in explain_in_one_line(ENGLISH, replace(full, needed_bytes=1_300_000_000, free_bytes=5))
