@@ -37,7 +37,7 @@ def main() -> int:
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, lambda: server.should_exit),
             host=settings.host,
             port=settings.port,
             log_config=None,

@@ -58,11 +58,17 @@ class ReadsNews(Protocol):
         ...
 
 
-def create_app(settings: WebSettings) -> FastAPI:
-    """Return the application for these settings, with the real broker."""
+def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAPI:
+    """Return the application for these settings, with the real broker.
+
+    Args:
+        settings: of this process.
+        is_stopping: says whether the server is to end as soon as nothing is under way.
+    """
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
     news = News()
-    return wire(settings, publisher, news, Teller(publisher, news).tell, Reader(settings.rabbitmq_url, news))
+    reader = Reader(settings.rabbitmq_url, news)
+    return wire(settings, publisher, news, Teller(publisher, news).tell, reader, is_stopping=is_stopping)
 
 
 def wire(
@@ -72,6 +78,7 @@ def wire(
     tell: Callable[[Progress], None],
     reader: ReadsNews,
     now: Callable[[], float] = time.time,
+    is_stopping: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """Put the application together.
 
@@ -82,6 +89,7 @@ def wire(
         tell: tells every replica of a change.
         reader: reads what the others tell, as long as the application lives.
         now: Unix time in seconds.
+        is_stopping: as in `create_app`.
     """
     if settings.allow_local_network:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
@@ -120,7 +128,7 @@ def wire(
     app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, count_and_tell, now)))
     app.include_router(cancel.make_router(settings.sealer, broker))
     app.include_router(status.make_router(find))
-    app.include_router(events.make_router(find, events.Streams()))
+    app.include_router(events.make_router(find, events.Streams(), is_stopping))
     app.include_router(operations.make_router(operations.Readiness(check_ready)))
     problems.install(app)
     # The last one added is the first one met.

@@ -1,7 +1,8 @@
 """`GET /cloud_archive/jobs/{job_id}/events`: how an archive gets on, as server-sent events.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html. No thread waits for news here: each stream looks at them
-once a second, which is as often as they come.
+once a second, which is as often as they come, and whether this replica is to stop: browsers come back by themselves, to
+another one.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from common.progress import Progress
-from web.problems import describe
+from web.problems import ProblemWithCode, describe
 from web.status import FindProgress, Status, put_into_words
 
 LOOK_SECONDS = 1.0
@@ -41,10 +42,11 @@ class Streams:
         """Count one for as long as its request lives.
 
         Raises:
-            HTTPException: there are too many.
+            ProblemWithCode: there are too many.
         """
         if self._open >= self._most:
-            raise HTTPException(503, headers={"Retry-After": str(BUSY_SECONDS)})
+            told = "Too many streams are open; ask for the status instead."
+            raise ProblemWithCode(503, "too_many_streams", told, {"Retry-After": str(BUSY_SECONDS)})
         self._open += 1
         try:
             yield
@@ -52,12 +54,15 @@ class Streams:
             self._open -= 1
 
 
-def make_router(find: FindProgress, streams: Streams, look_seconds: float = LOOK_SECONDS) -> APIRouter:
+def make_router(
+    find: FindProgress, streams: Streams, is_stopping: Callable[[], bool], look_seconds: float = LOOK_SECONDS
+) -> APIRouter:
     """Return the route.
 
     Args:
         find: returns what is known of a job, None for one that we do not know.
         streams: bounds how many are open.
+        is_stopping: says whether this process is to end, so that no stream holds it up.
         look_seconds: how often each looks at the news.
     """
     router = APIRouter()
@@ -81,17 +86,20 @@ def make_router(find: FindProgress, streams: Streams, look_seconds: float = LOOK
     )
     async def get_events(job_id: Annotated[str, Depends(take_job)]) -> AsyncIterator[ServerSentEvent]:
         """Tell the status now and after every change; the stream ends with the archive: close it then."""
-        async for status in follow(lambda: find(job_id), look_seconds):
+        async for status in follow(lambda: find(job_id), is_stopping, look_seconds):
             yield ServerSentEvent(data=status, retry=COME_BACK_MS if status.state.is_final else None)
 
     return router
 
 
-async def follow(find: Callable[[], Progress | None], look_seconds: float) -> AsyncIterator[Status]:
+async def follow(
+    find: Callable[[], Progress | None], is_stopping: Callable[[], bool], look_seconds: float
+) -> AsyncIterator[Status]:
     """Give every status that differs from the one before, up to the last.
 
     Args:
         find: looks for the newest.
+        is_stopping: says whether to end early.
         look_seconds: between looks.
     """
     told: Status | None = None
@@ -103,6 +111,6 @@ async def follow(find: Callable[[], Progress | None], look_seconds: float) -> As
         if status != told:
             yield status
         told = status
-        if status.state.is_final:
+        if status.state.is_final or is_stopping():
             return
         await asyncio.sleep(look_seconds)

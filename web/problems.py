@@ -45,6 +45,21 @@ class RequestRefused(Exception):
         self.errors = errors
 
 
+class ProblemWithCode(HTTPException):
+    """A status that alone would not tell programs what to do.
+
+    Args:
+        status: of HTTP.
+        code: one stable word for programs.
+        told: one sentence for people.
+        headers: to go with it.
+    """
+
+    def __init__(self, status: int, code: str, told: str, headers: dict[str, str]) -> None:
+        super().__init__(status, told, headers)
+        self.code = code
+
+
 def problem_response(
     status: int,
     code: str,
@@ -103,6 +118,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _(_request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error, ProblemWithCode):
+            return problem_response(error.status_code, error.code, error.detail, headers=error.headers)
         # FastAPI's word for a body that breaks its JSON reader: not UTF-8, or nested too deeply.
         if error.status_code == HTTPStatus.BAD_REQUEST:
             return _not_json()

@@ -242,6 +242,19 @@ def test_a_guest_on_the_way_back_is_served_before_it_stops(start_web: StartWeb, 
     assert locations == [SUCCESS]
 
 
+def test_guests_who_watch_do_not_hold_it_up(start_web: StartWeb, world: World) -> None:
+    """SIGTERM while a stream is open: the stream comes to its end, which it would not if it were cut, and exit 0."""
+    web = start_web(RABBITMQ_URL=f"amqp://127.0.0.1:{find_port()}")
+    web.agree(world)
+    address = f"{web.url}/cloud_archive/jobs/{web.job_ids[0]}/events"
+    with requests.get(address, stream=True, timeout=60) as stream:
+        lines = stream.iter_lines(chunk_size=1)
+        assert any(b"awaiting_consent" in line for line in lines)
+        web.program.terminate()
+        assert not [line for line in lines if line.startswith(b"data")]
+    assert web.program.stop(60) == 0
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

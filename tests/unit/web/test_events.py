@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from common.job_id import make_job_id
 from common.progress import Progress, State
 from tests.fakes.web_site import Site
+from web import problems
 from web.events import Streams, make_router
 
 NOW = 1_790_000_000.0
@@ -105,10 +106,13 @@ def test_open_streams_hold_no_threads(site: Site, job: Progress) -> None:
 def test_guest_who_leaves_makes_room(site: Site, job: Progress) -> None:
     """A closed connection gives its place to the next one."""
     app = FastAPI()
-    app.include_router(make_router(site.news.find, Streams(most=1), look_seconds=0.02))
+    app.include_router(make_router(site.news.find, Streams(most=1), lambda: False, look_seconds=0.02))
+    problems.install(app)
     small = replace(site, app=app)
     first = listen(small, job)
     assert (first.status_code, listen(small, job).status_code) == (200, 503)
+    refused = listen(small, job)
+    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("too_many_streams", "30")
     first.close()
     deadline = time.monotonic() + 20
     while (stream := listen(small, job)).status_code == 503:
