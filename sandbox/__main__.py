@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from sandbox import pictures
+from sandbox.demo.pages import open_pages
 from sandbox.world import PORTS, World
 
 
@@ -23,12 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     photos = pictures.album(chosen.photos, chosen.size, chosen.albums)
     world = World(
         photos,
-        keep_bytes=chosen.keep_bytes,
+        keep_bytes=chosen.keep_bytes or bool(chosen.web),  # the pages show what arrived
         tls=chosen.tls,
         host=chosen.host,
         public_host=chosen.public_host,
         ports=chosen.ports,
     )
+    if chosen.web:
+        open_pages(world, chosen.web)
     with world:
         for name, value in {**world.environment(), "ARCHIVE_URL": world.archive.url}.items():
             print(f"{name}={value}")
@@ -45,6 +48,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--public-host", default="", help="name others reach it by (the address)")
     parser.add_argument("--ports", type=_read_ports, default=(0,) * len(PORTS), help=f"{','.join(PORTS)} (free ones)")
+    parser.add_argument(
+        "--web", default="", metavar="URL", help="where web is: the gallery then shows pages, with a button"
+    )
     parser.add_argument("--keep-bytes", action="store_true", help="keep uploads, so that they can be downloaded")
     parser.add_argument("--tls", action="store_true", help="serve https with a private authority (CA_BUNDLE)")
     return parser.parse_args(arguments)

@@ -5,21 +5,16 @@ RFC 6749 (OAuth 2.0) and RFC 7636 (PKCE).
 
 import base64
 import binascii
-import html
 import re
 import urllib.parse
 
 from sandbox.message import Reply, Request, text_reply
 
 
-def boxes(scopes: list[str]) -> str:
-    """Return the scopes as list items of a form; a single one can't be left out.
-
-    https://developers.google.com/identity/protocols/oauth2/resources/granular-permissions
-    """
-    kind = 'type="checkbox" checked' if len(scopes) > 1 else 'type="hidden"'
-    names = [html.escape(each) for each in scopes]
-    return "".join(f'<li><input {kind} name="scope" value="{name}">{name}</li>' for name in names)
+def names_nothing_twice(request: Request) -> bool:
+    """Tell whether every parameter of a query stands there once, as RFC 6749 demands in section 3.1."""
+    names = [name for name, _ in urllib.parse.parse_qsl(request.query_string, keep_blank_values=True)]
+    return len(names) == len(set(names))
 
 
 def is_allowed_redirect(uri: str) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pika
 
 from sandbox.broker import Broker, BrokerError
+from sandbox.browser import PageError
 from sandbox.chaos import verdict
 from sandbox.chaos.crew import Workman
 from sandbox.chaos.crowd import LOGINS, Begun, Crowd, account_of, plan_presses
@@ -28,7 +29,6 @@ from sandbox.demo import guest
 from sandbox.demo.services import ServiceError, Services
 from sandbox.demo.show import write_bytes
 from sandbox.gallery import Archive
-from sandbox.google.browser import PageError
 from sandbox.program import last_lines
 from sandbox.proxy import Proxy
 from sandbox.world import World

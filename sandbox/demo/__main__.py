@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.broker import Broker, BrokerError
+from sandbox.browser import PageError
 from sandbox.demo import guest
 from sandbox.demo.pages import open_pages
 from sandbox.demo.services import ServiceError, Services
 from sandbox.demo.show import Bar, write_bytes, write_tree
 from sandbox.faults import Fault
 from sandbox.gallery import Archive
-from sandbox.google.browser import PageError
 from sandbox.world import World
 
 _SLOWLY = 1.0  # seconds that each upload takes at least when people watch

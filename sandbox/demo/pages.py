@@ -37,6 +37,9 @@ def open_pages(world: World, web_url: str) -> str:
     pages = Pages(world, web_url)
     # Before the gallery's own routes, which take every path for a photo's.
     world.gallery.routes = (*pages.routes, *world.gallery.routes)
+    # Links to folders lead to where they can be looked at: Drive's API tells them, Disk's are made from its address.
+    world.drive.web_url = world.gallery.url
+    world.yandex.routes = (pages.disk_route, *world.yandex.routes)
     return f"{world.gallery.url}/"
 
 
@@ -57,9 +60,11 @@ class Pages:
             r"/cloud/(?P<cloud>google_drive|yadisk)/(?P<login>[^/]+)": self._show_cloud,
             r"/cloud/(?P<cloud>google_drive|yadisk)/(?P<login>[^/]+)/(?P<item>[^/]+)": self._show_photo,
             # Where Drive's own links lead to, but for the host.
-            r"/drive/folders/(?P<item>[^/]+)": self._show_folder,
+            r"/drive/folders/(?P<item>[^/]+)": self._show_drive,
         }
         self.routes = tuple(Route("GET", re.compile(path), "", answer) for path, answer in paths.items())
+        # Where Disk's own links lead to, but for the host.
+        self.disk_route = Route("GET", re.compile(r"/client/disk(?P<path>(/.*)?)"), "", self._find_in_disk)
 
     def _show_gallery(self, request: Request) -> Reply:
         archives = self._world.gallery.archives()
@@ -82,20 +87,41 @@ class Pages:
     def _show_not_saved(self, _request: Request) -> Reply:
         return _page("not_saved.html")
 
-    def _show_cloud(self, _request: Request, cloud: str, login: str) -> Reply:
-        return self._list(cloud, urllib.parse.unquote(login), None)
+    def _show_cloud(self, request: Request, cloud: str, login: str) -> Reply:
+        login = urllib.parse.unquote(login)
+        return self._list(cloud, self._accounts[cloud](login), request.query.get("folder", ""))
 
-    def _show_folder(self, request: Request, item: str) -> Reply:
-        return self._list("google_drive", request.query.get("login", "guest"), item)
+    def _show_drive(self, _request: Request, item: str) -> Reply:
+        account = self._world.drive.owner(item)
+        return self._list("google_drive", account, item) if account else text_reply("there is no such folder", 404)
 
-    def _list(self, cloud: str, login: str, folder: str | None) -> Reply:
-        account = self._accounts[cloud](login)
-        inside = [each for each in account.files() if folder is None or _is_below(account, each, folder)]
+    def _find_in_disk(self, request: Request, path: str) -> Reply:
+        # A path tells of no guest, so it is the one who is signed in.
+        login = self._world.yandex_accounts.signed_in(request) or "guest"
+        folder = self._world.yandex.account(login).find(tuple(urllib.parse.unquote(path).strip("/").split("/")))
+        query = urllib.parse.urlencode({"folder": folder.id} if folder else {})
+        reply = text_reply("", 302)
+        reply.headers["Location"] = (
+            f"{self._world.gallery.url}/cloud/yadisk/{urllib.parse.quote(login, safe='')}?{query}"
+        )
+        return reply
+
+    def _list(self, cloud: str, account: Account[Any], folder: str) -> Reply:
+        top = account.items.get(folder)
+        inside = [each for each in account.files() if top is None or _is_below(account, each, folder)]
+        above = len(account.path(top)) + 1 if top else 0
         albums: dict[str, list[Item]] = {}
         for item in sorted(inside, key=account.path):
-            albums.setdefault(account.path(item).rpartition("/")[0], []).append(item)
-        address = f"/cloud/{cloud}/{urllib.parse.quote(login, safe='')}"
-        return _page("cloud.html", cloud=CLOUDS[cloud], login=login, albums=albums, address=address, count=len(inside))
+            albums.setdefault(account.path(item)[above:].rpartition("/")[0], []).append(item)
+        return _page(
+            "cloud.html",
+            cloud=CLOUDS[cloud],
+            login=account.login,
+            folder=account.path(top) if top else "",
+            albums=albums,
+            address=f"/cloud/{cloud}/{urllib.parse.quote(account.login, safe='')}",
+            count=len(inside),
+        )
 
     def _show_photo(self, _request: Request, cloud: str, login: str, item: str) -> Reply:
         found = self._accounts[cloud](urllib.parse.unquote(login)).items.get(urllib.parse.unquote(item))

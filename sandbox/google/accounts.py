@@ -3,52 +3,51 @@
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
 
-import html
 import re
-import urllib.parse
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from sandbox import accounts
 from sandbox.faults import Faults
-from sandbox.google import browser
 from sandbox.google.tokens import Tokens
-from sandbox.message import Reply, Request, html_reply, json_reply
-from sandbox.oauth import boxes, credentials, has_good_challenge, is_allowed_redirect, send_to
-from sandbox.service import Route, Service
+from sandbox.message import Reply, Request, json_reply
+from sandbox.oauth import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
+from sandbox.pages import Look
+from sandbox.service import Route
 from sandbox.tokens import Grant, InvalidGrant
 
 ISSUER = "https://accounts.google.com"
-_PAGE = """
-<p><b>{client}</b> wants to</p>
-<form method="post" action="/o/oauth2/v2/consent">
-<p>Account <input name="login" value="{login}"></p>
-<ul>{scopes}</ul>
-<input type="hidden" name="asked" value="{asked}">
-<button name="answer" value="allow">Allow</button> <button name="answer" value="deny">Deny</button>
-</form>
-"""
+LOOK = Look(
+    vendor="Google",
+    title="Sign in with Google",
+    refusal="Access blocked: authorization error",
+    action="/o/oauth2/v2/consent",
+    colour="#0b57d0",
+    words={
+        "https://www.googleapis.com/auth/drive.file": "See, edit, create, and delete only the specific Google Drive "
+        "files you use with this app",
+        "https://www.googleapis.com/auth/drive": "See, edit, create, and delete all of your Google Drive files",
+    },
+)
 
 
-class Accounts(Service):
+class Accounts(accounts.Accounts[Tokens]):
     """Google's accounts. Thread-safe.
 
     Attributes:
-        tokens: Every code and token.
         clients: The registered OAuth clients and their secrets.
         iss: What callbacks name as the issuer; None leaves it out.
         refresh_token_expires_in: Seconds, told with every refresh token; None for an app that is published.
-        need_pkce: Refuse consent without an S256 challenge.
     """
 
     name = "accounts"
+    look = LOOK
+    denied: ClassVar = {"error": "access_denied"}
 
     def __init__(self, faults: Faults, violations: list[str]):
-        super().__init__(faults, violations)
-        self.tokens = Tokens()
+        super().__init__(Tokens(), faults, violations)
         self.clients = {"sandbox.apps.googleusercontent.com": "GOCSPX-sandbox-secret"}
         self.iss: str | None = ISSUER
         self.refresh_token_expires_in: int | None = None
-        self.need_pkce = True
         self.routes = (
             Route("GET", re.compile(r"/o/oauth2/v2/auth"), "consent", self._ask),
             Route("POST", re.compile(r"/o/oauth2/v2/consent"), "consent", self._decide),
@@ -56,74 +55,15 @@ class Accounts(Service):
             Route("POST", re.compile(r"/revoke"), "revoke", self._revoke),
         )
 
-    @property
-    def refreshes(self) -> int:
-        """How often a refresh token was brought, refused ones included."""
-        return self.tokens.refreshes
-
-    @property
-    def exchanges(self) -> int:
-        """How often a code was brought, refused ones included."""
-        return self.tokens.exchanges
-
-    @property
-    def ttl(self) -> float:
-        """Seconds an access token lives."""
-        return self.tokens.ttl
-
-    @ttl.setter
-    def ttl(self, seconds: float) -> None:
-        self.tokens.ttl = seconds
-
-    def consent(
-        self, consent_url: str, allow: bool = True, login: str = "guest", scopes: Sequence[str] | None = None
-    ) -> str:
-        """Do what a guest's browser does with the consent page, over HTTP.
-
-        Args:
-            consent_url: Where the guest was sent.
-            allow: Press Allow, else Deny.
-            login: Whose account.
-            scopes: The boxes left ticked; None leaves all.
-
-        Returns:
-            Where the page sends the browser next; it is not followed.
-
-        Raises:
-            browser.PageError: There was an error page instead.
-        """
-        return browser.consent(consent_url, allow=allow, login=login, scopes=scopes)
-
-    def expire_tokens(self, login: str | None = None) -> None:
-        """End every access token at once, as if its hour was over."""
-        self.tokens.expire(login)
-
-    def revoke(self, login: str) -> None:
-        """Do what a guest does who removes the app from his account: every token of his ends."""
-        self.tokens.revoke(login)
-
     def refuse(self, status: int, reason: str = "", message: str = "") -> Reply:
         """Return an OAuth error."""
         return json_reply({"error": reason, "error_description": message or "Bad Request"}, status)
 
-    def _ask(self, request: Request) -> Reply:
+    def find_problem(self, request: Request) -> str:
+        """Return what is wrong with a request for consent, as Google says it."""
         asked = request.query
-        problem = self._find_problem(request)
-        if problem:
-            return html_reply("Access blocked: authorization error", f"<p>Error {html.escape(problem)}</p>", 400)
-        page = _PAGE.format(
-            client=html.escape(asked["client_id"]),
-            login=html.escape(asked.get("login_hint") or "guest"),
-            scopes=boxes(asked["scope"].split()),
-            asked=html.escape(request.query_string),
-        )
-        return html_reply("Sign in with Google", page)
-
-    def _find_problem(self, request: Request) -> str:
-        asked = request.query
-        names = [name for name, _ in urllib.parse.parse_qsl(request.query_string, keep_blank_values=True)]
         checks = {
-            "400: invalid_request (a parameter twice)": len(names) == len(set(names)),
+            "400: invalid_request (a parameter twice)": names_nothing_twice(request),
             "401: invalid_client": asked.get("client_id") in self.clients,
             "400: invalid_request (response_type)": asked.get("response_type") == "code",
             "400: redirect_uri_mismatch": is_allowed_redirect(asked.get("redirect_uri", "")),
@@ -133,26 +73,24 @@ class Accounts(Service):
         }
         return next((text for text, good in checks.items() if not good), "")
 
-    def _decide(self, request: Request) -> Reply:
-        pressed = urllib.parse.parse_qs(request.content().decode(), keep_blank_values=True)
-        asked = dict(urllib.parse.parse_qsl(pressed["asked"][0], keep_blank_values=True))
-        answer: dict[str, str] = {"state": asked["state"]} if "state" in asked else {}
-        if pressed.get("answer") != ["allow"]:
-            return send_to(asked["redirect_uri"], {"error": "access_denied", **answer})
-        scopes = tuple(each for each in asked["scope"].split() if each in pressed.get("scope", []))
+    def wanted(self, asked: dict[str, str]) -> list[str]:
+        """Return the scopes that are asked for."""
+        return asked["scope"].split()
+
+    def give_code(self, asked: dict[str, str], login: str, scopes: tuple[str, ...]) -> dict[str, str]:
+        """Return what Google adds to the callback."""
         prompt = asked.get("prompt", "").split()
         grant = Grant(
             client=asked["client_id"],
-            login=pressed["login"][0],
+            login=login,
             scopes=scopes,
             offline=asked.get("access_type") == "offline",
             redirect_uri=asked["redirect_uri"],
             challenge=asked.get("code_challenge", ""),
         )
-        if self.iss is not None:
-            answer["iss"] = self.iss
-        answer |= {"code": self.tokens.issue_code(grant, prompted="consent" in prompt), "scope": " ".join(scopes)}
-        return send_to(asked["redirect_uri"], {**answer, "authuser": "0", "prompt": "consent"})
+        issuer = {} if self.iss is None else {"iss": self.iss}
+        code = self.tokens.issue_code(grant, prompted="consent" in prompt)
+        return {**issuer, "code": code, "scope": " ".join(scopes), "authuser": "0", "prompt": "consent"}
 
     def _give_token(self, request: Request) -> Reply:
         form = request.form()

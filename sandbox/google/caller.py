@@ -14,11 +14,12 @@ FILE_SCOPE = "https://www.googleapis.com/auth/drive.file"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a guest's account, through a client, with scopes."""
+    """Who asks: a guest's account, through a client, with scopes; and where that guest sees his Drive."""
 
     account: Account
     client: str
     scopes: tuple[str, ...]
+    web_url: str
 
     @property
     def sees_everything(self) -> bool:

@@ -36,6 +36,7 @@ class Drive(Service):
         conflict_at: Where an id that is taken is found out: "initiate" or "final", the last PUT.
         quota_at: Where a full account is found out: "initiate" or "final".
         bury_ids: Ids of files deleted for good stay taken.
+        web_url: Where guests see their Drive: what links in answers begin with.
         checks_bearer_on_upload: A stale token on a session's request is refused, though the session needs none.
     """
 
@@ -51,6 +52,7 @@ class Drive(Service):
         self.quota_at = "initiate"
         self.bury_ids = True
         self.checks_bearer_on_upload = True
+        self.web_url = "https://drive.google.com"
         self.uploads = Uploads(self)
         self.listing = Listing()
         self.actions = dict(DRIVE_ACTIONS)
@@ -63,6 +65,11 @@ class Drive(Service):
         """Return a guest's Drive; there is one for everybody."""
         with self._guard:
             return self._accounts.setdefault(login, Account(login))
+
+    def owner(self, id: str) -> Account | None:  # noqa: A002 - Drive's own word
+        """Return the guest's Drive that an item stands in, if there is one."""
+        with self._guard:
+            return next((each for each in self._accounts.values() if id in each.items), None)
 
     def refuse(self, status: int, reason: str = "", message: str = "") -> Reply:
         """Return an error of the API."""
@@ -97,7 +104,7 @@ class Drive(Service):
             raise Refused("authError", location="Authorization", breach=breach)
         if not _DRIVE_SCOPES & set(token.scopes):
             raise Refused("insufficientPermissions")
-        return Caller(self.account(token.login), token.client, token.scopes)
+        return Caller(self.account(token.login), token.client, token.scopes, self.web_url)
 
     def check_pace(self, caller: Caller) -> None:
         """Count a write.

@@ -42,7 +42,7 @@ def show(item: Item, caller: Caller) -> dict[str, Any]:
         "shared": False,
         "isAppAuthorized": item.app == caller.client,
         "quotaBytesUsed": str(item.size),
-        "webViewLink": f"https://drive.google.com/{'drive/folders' if item.is_folder else 'file/d'}/{item.id}",
+        "webViewLink": f"{caller.web_url}/{'drive/folders' if item.is_folder else 'file/d'}/{item.id}",
         "capabilities": {"canEdit": True, "canDownload": True, "canDelete": True, "canAddChildren": item.is_folder},
     }
     optional = {
@@ -51,7 +51,7 @@ def show(item: Item, caller: Caller) -> dict[str, Any]:
         "appProperties": item.app_properties.get(caller.client),
     }
     shown |= {name: value for name, value in optional.items() if value}
-    return shown | _show_content(item) if item.content else shown
+    return shown | _show_content(item, caller.web_url) if item.content else shown
 
 
 def show_user(account: Account) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _mime(meta: dict[str, Any], media_type: str, name: str) -> str:
     return str(guessed or _OCTETS) if given in ("", _OCTETS) else str(given)
 
 
-def _show_content(item: Item) -> dict[str, Any]:
+def _show_content(item: Item, web_url: str) -> dict[str, Any]:
     content = item.content
     assert content
     extension = item.name.rpartition(".")[2] if "." in item.name else ""
@@ -169,7 +169,7 @@ def _show_content(item: Item) -> dict[str, Any]:
         "originalFilename": item.name,
         "fileExtension": extension,
         "fullFileExtension": extension,
-        "webContentLink": f"https://drive.google.com/uc?id={item.id}&export=download",
+        "webContentLink": f"{web_url}/uc?id={item.id}&export=download",
     }
 
 

@@ -3,51 +3,51 @@
 https://yandex.ru/dev/id/doc/en/codes/code-url
 """
 
-import html
 import re
-import urllib.parse
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
+from sandbox import accounts
 from sandbox.faults import Faults
-from sandbox.google import browser
-from sandbox.message import Reply, Request, html_reply, json_reply
-from sandbox.oauth import boxes, credentials, has_good_challenge, is_allowed_redirect, send_to
-from sandbox.service import Route, Service
+from sandbox.message import Reply, Request, json_reply
+from sandbox.oauth import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
+from sandbox.pages import Look
+from sandbox.service import Route
 from sandbox.tokens import InvalidGrant
 from sandbox.yandex.tokens import Grant, Spent, Tokens
 
 RIGHTS = ("cloud_api:disk.read", "cloud_api:disk.write", "cloud_api:disk.info")
-_PAGE = """
-<p><b>{client}</b> requests access to your data on Yandex</p>
-<form method="post" action="/consent">
-<p>Account <input name="login" value="{login}"></p>
-<ul>{scopes}</ul>
-<input type="hidden" name="asked" value="{asked}">
-<button name="answer" value="allow">Allow</button> <button name="answer" value="deny">Deny</button>
-</form>
-"""
+LOOK = Look(
+    vendor="Yandex",
+    title="Yandex ID",
+    refusal="Authorization error",
+    action="/consent",
+    colour="#c8102e",
+    words={
+        "cloud_api:disk.read": "Read all of Yandex Disk",
+        "cloud_api:disk.write": "Write to any place on Yandex Disk",
+        "cloud_api:disk.info": "Access information about Yandex Disk",
+    },
+)
 
 
-class Accounts(Service):
+class Accounts(accounts.Accounts[Tokens]):
     """Yandex's accounts. Thread-safe.
 
     Attributes:
-        tokens: Every code and token.
         clients: The registered clients and their secrets.
         rights: What the clients were registered for: all that can be asked for, and what is asked for by default.
-        need_pkce: Refuse consent without an S256 challenge.
     """
 
     name = "yandex_accounts"
+    look = LOOK
+    denied: ClassVar = {"error": "access_denied", "error_description": "User denied access"}
+    pages = "/client/disk"
     throttles_with = (429, "too_many_requests")
 
     def __init__(self, faults: Faults, violations: list[str]):
-        super().__init__(faults, violations)
-        self.tokens = Tokens()
+        super().__init__(Tokens(), faults, violations)
         self.clients = {"5a2d9b0c4e6f47a8b1c3d5e7f9a0b2c4": "0f1e2d3c4b5a69788796a5b4c3d2e1f0"}
         self.rights = RIGHTS
-        self.need_pkce = True
         self.routes = (
             Route("GET", re.compile(r"/authorize"), "yandex_consent", self._ask),
             Route("POST", re.compile(r"/consent"), "yandex_consent", self._decide),
@@ -55,82 +55,24 @@ class Accounts(Service):
             Route("POST", re.compile(r"/revoke_token"), "yandex_revoke", self._revoke),
         )
 
-    @property
-    def refreshes(self) -> int:
-        """How often a refresh token was brought, refused ones included."""
-        return self.tokens.refreshes
-
-    @property
-    def exchanges(self) -> int:
-        """How often a code was brought, refused ones included."""
-        return self.tokens.exchanges
-
-    @property
-    def ttl(self) -> float:
-        """Seconds an access token lives."""
-        return self.tokens.ttl
-
-    @ttl.setter
-    def ttl(self, seconds: float) -> None:
-        self.tokens.ttl = seconds
-
-    def consent(
-        self, consent_url: str, allow: bool = True, login: str = "guest", scopes: Sequence[str] | None = None
-    ) -> str:
-        """Do what a guest's browser does with the consent page, over HTTP.
-
-        Args:
-            consent_url: Where the guest was sent.
-            allow: Press Allow, else Deny.
-            login: Whose account.
-            scopes: The rights left ticked; None leaves all.
-
-        Returns:
-            Where the page sends the browser next; it is not followed.
-
-        Raises:
-            browser.PageError: There was an error page instead.
-        """
-        return browser.consent(consent_url, allow=allow, login=login, scopes=scopes)
-
-    def expire_tokens(self, login: str | None = None) -> None:
-        """End every access token at once, as if its year was over."""
-        self.tokens.expire(login)
-
-    def revoke(self, login: str) -> None:
-        """Do what a guest does who takes the access back, or changes the password: every token ends."""
-        self.tokens.revoke(login)
-
     def refuse(self, status: int, reason: str = "", message: str = "") -> Reply:
         """Return an OAuth error."""
         return json_reply({"error": reason, "error_description": message or reason}, status)
 
-    def _ask(self, request: Request) -> Reply:
-        asked = request.query
-        problem = self._find_problem(request)
-        if problem:
-            return html_reply("Authorization error", f"<p>{html.escape(problem)}</p>", 400)
-        page = _PAGE.format(
-            client=html.escape(asked["client_id"]),
-            login=html.escape(asked.get("login_hint") or "guest"),
-            scopes=boxes(self._wanted(asked)),
-            asked=html.escape(request.query_string),
-        )
-        return html_reply("Yandex ID", page)
-
-    def _wanted(self, asked: dict[str, str]) -> list[str]:
+    def wanted(self, asked: dict[str, str]) -> list[str]:
+        """Return the rights that are asked for; without any, those of the registration."""
         return (asked.get("scope", "").split() or list(self.rights)) + asked.get("optional_scope", "").split()
 
-    def _find_problem(self, request: Request) -> str:
+    def find_problem(self, request: Request) -> str:
+        """Return what is wrong with a request for consent, as Yandex says it."""
         asked = request.query
-        names = [name for name, _ in urllib.parse.parse_qsl(request.query_string, keep_blank_values=True)]
         device = asked.get("device_id")
         checks = {
-            "invalid_request: a parameter twice": len(names) == len(set(names)),
+            "invalid_request: a parameter twice": names_nothing_twice(request),
             "unauthorized_client: unknown client_id": asked.get("client_id") in self.clients,
             "invalid_request: response_type": asked.get("response_type") == "code",
             "invalid_request: redirect_uri": is_allowed_redirect(asked.get("redirect_uri", "")),
-            "invalid_scope": set(self._wanted(asked)) <= set(self.rights),
+            "invalid_scope": set(self.wanted(asked)) <= set(self.rights),
             "invalid_request: device_id of 6 to 50 characters": device is None
             or bool(re.fullmatch(r"[ -~]{6,50}", device)),
             "invalid_request: device_name of 100 characters at most": len(asked.get("device_name", "")) <= 100,
@@ -138,25 +80,19 @@ class Accounts(Service):
         }
         return next((text for text, good in checks.items() if not good), "")
 
-    def _decide(self, request: Request) -> Reply:
-        pressed = urllib.parse.parse_qs(request.content().decode(), keep_blank_values=True)
-        asked = dict(urllib.parse.parse_qsl(pressed["asked"][0], keep_blank_values=True))
-        answer: dict[str, str] = {"state": asked["state"]} if "state" in asked else {}
-        if pressed.get("answer") != ["allow"]:
-            denied = {"error": "access_denied", "error_description": "User denied access"}
-            return send_to(asked["redirect_uri"], denied | answer)
-        wanted = self._wanted(asked)
+    def give_code(self, asked: dict[str, str], login: str, scopes: tuple[str, ...]) -> dict[str, str]:
+        """Return what Yandex adds to the callback."""
         grant = Grant(
             client=asked["client_id"],
-            login=pressed["login"][0],
-            scopes=tuple(each for each in wanted if each in pressed.get("scope", [])),
+            login=login,
+            scopes=scopes,
             offline=True,
             redirect_uri=asked["redirect_uri"],
             challenge=asked.get("code_challenge", ""),
-            asked=tuple(wanted),
+            asked=tuple(self.wanted(asked)),
             device=asked.get("device_id", ""),
         )
-        return send_to(asked["redirect_uri"], {**answer, "code": self.tokens.issue_code(grant)})
+        return {"code": self.tokens.issue_code(grant)}
 
     def _give_token(self, request: Request) -> Reply:
         form = request.form()

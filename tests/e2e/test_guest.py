@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from sandbox.demo.guest import GALLERY_NAME
 from sandbox.faults import Fault
 from tests.e2e.guest import Guest, Stand
 from web.texts import ENGLISH, RUSSIAN, Texts
@@ -20,9 +21,11 @@ def slow_down(stand: Stand, seconds: float) -> None:
 
 def test_guest_saves_a_gallery_and_opens_the_folder(enter: Enter, stand: Stand) -> None:
     """Press, allow, watch the bar reach its end, open the folder: all pictures are there."""
-    slow_down(stand, 0.8)
+    slow_down(stand, 1.2)
     guest = enter()
     guest.ask_for_archive()
+    assert guest.find_barriers() == []
+    guest.take_picture("consent")
     guest.page.go_back()
     assert guest.find_barriers() == []
     guest.take_picture("gallery")
@@ -42,10 +45,23 @@ def test_guest_saves_a_gallery_and_opens_the_folder(enter: Enter, stand: Stand) 
     assert guest.find_barriers() == []
     guest.take_picture("done")
     guest.page.get_by_role("link", name="Open the folder").click()
+    expect(guest.page.get_by_role("heading", level=1, name=GALLERY_NAME)).to_be_visible()
     expect(guest.page.get_by_text("24 photos, as they stand")).to_be_visible()
     guest.page.wait_for_function("[...document.images].slice(0, 4).every((each) => each.naturalWidth > 0)")
     guest.take_picture("folder")
     assert stand.archive.expected() == stand.world.drive.account(guest.login).tree()
+    assert guest.complaints == []
+
+
+def test_guest_opens_the_folder_at_the_other_cloud(enter: Enter, stand: Stand) -> None:
+    """Its link names a path and no guest: it is that of who is signed in."""
+    stand.world.yandex.account("somebody else").add_folder(GALLERY_NAME)
+    guest = enter()
+    guest.save("Yandex Disk")
+    guest.wait_for_state("done")
+    guest.page.get_by_role("link", name="Open the folder").click()
+    expect(guest.page.get_by_role("heading", level=1, name=GALLERY_NAME)).to_be_visible()
+    expect(guest.page.get_by_text("24 photos, as they stand")).to_be_visible()
     assert guest.complaints == []
 
 
@@ -107,7 +123,7 @@ def stop_and_wait(guest: Guest, stand: Stand) -> None:
 
 def test_guest_stops_an_archive_in_the_dark(enter: Enter, stand: Stand) -> None:
     """Contrast and width hold for the bar as well, nothing moves for who asked for that, and the button works."""
-    slow_down(stand, 1.5)
+    slow_down(stand, 3)
     window = {"width": 320, "height": 640}
     guest = enter(locale="ru-RU", color_scheme="dark", viewport=window, reduced_motion="reduce")
     guest.save()
@@ -121,7 +137,7 @@ def test_guest_stops_an_archive_in_the_dark(enter: Enter, stand: Stand) -> None:
 
 def test_guest_stops_an_archive_without_script(enter: Enter, stand: Stand) -> None:
     """The button is a form, and the page comes again by itself."""
-    slow_down(stand, 1.5)
+    slow_down(stand, 3)
     scripted = enter(locale="ru-RU")
     scripted.save()
     guest = enter(locale="ru-RU", java_script_enabled=False)

@@ -20,9 +20,10 @@ from common.environment import CloudSettings
 from common.errors import PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient
 
-WEB = "https://disk.yandex.ru/client/disk"
 # What stands under one name with numbers; where even more is taken, something answers for the disk.
 MOST_NAMES = 1000
+# Where guests see their Disk, by the address of its API; another one that stands in for it has pages of its own.
+WEB = {"https://cloud-api.yandex.net": "https://disk.yandex.ru"}
 
 
 class YandexStorage:
@@ -37,7 +38,9 @@ class YandexStorage:
 
     def __init__(self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, _chunk_bytes: int) -> None:
         self._http = http
-        self._disk = Disk(YandexApi(settings["YANDEX_API_URL"].reveal(), http, grant))
+        api = settings["YANDEX_API_URL"].reveal()
+        self._disk = Disk(YandexApi(api, http, grant))
+        self._web = WEB.get(api, api)
         self._names = _Names()
         self._largest: int | None = None
 
@@ -62,12 +65,12 @@ class YandexStorage:
         if not tops:
             return inventory
         top = min(tops, key=_age)
-        inventory.albums[album_key(())] = _folder(top.path)
+        inventory.albums[album_key(())] = self._folder(top.path)
         for item in sorted(self._walk(top.path), key=_age):
             if photo := read_photo(item, archive_key):
                 inventory.photos.append(photo)
             elif item.is_folder and item.bears({**marks, ALBUM: item.marks.get(ALBUM, "")}):
-                inventory.albums.setdefault(item.marks[ALBUM], _folder(item.path))
+                inventory.albums.setdefault(item.marks[ALBUM], self._folder(item.path))
         return inventory
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
@@ -135,8 +138,12 @@ class YandexStorage:
             if self._disk.make_folder(path) or self._may_take(path, marks):
                 if self._disk.mark(path, marks) is None:
                     raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder that was made is not there yet")
-                return _folder(path)
+                return self._folder(path)
         raise Transient(Reason.CLOUD_UNAVAILABLE, "every name for a folder is taken")
+
+    def _folder(self, path: str) -> Folder:
+        link = f"{self._web}/client/disk{quote(path.removeprefix(ROOT))}"
+        return Folder(path, link, path.rpartition("/")[0])
 
     def _may_take(self, path: str, marks: Mapping[str, str]) -> bool:
         resource = self._disk.find(path)
@@ -176,7 +183,3 @@ class _Names:
 def _age(resource: Resource) -> tuple[str, str]:
     """The oldest first, so that all runs agree on which of several is meant."""
     return resource.created, resource.path
-
-
-def _folder(path: str) -> Folder:
-    return Folder(path, WEB + quote(path.removeprefix(ROOT)), path.rpartition("/")[0])

@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -12,10 +14,10 @@ from sandbox.__main__ import main
 from sandbox.pictures import album
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_process_prints_its_environment_and_serves_until_told_to_stop(number: signal.Signals) -> None:
-    """NAME=value lines, a working gallery, and a clean end."""
-    command = [sys.executable, "-m", "sandbox", "--photos", "3", "--size", "2000", "--albums", "1"]
+@contextmanager
+def run_sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Run the program; give the process and what it printed."""
+    command = [sys.executable, "-m", "sandbox", "--photos", "3", "--size", "2000", "--albums", "1", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         told: dict[str, str] = {}
@@ -23,6 +25,14 @@ def test_process_prints_its_environment_and_serves_until_told_to_stop(number: si
             name, _, value = process.stdout.readline().rstrip("\n").partition("=")
             assert name, "the process ended early"
             told[name] = value
+        yield process, told
+        process.terminate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_process_prints_its_environment_and_serves_until_told_to_stop(number: signal.Signals) -> None:
+    """NAME=value lines, a working gallery, and a clean end."""
+    with run_sandbox() as (process, told):
         archives = requests.get(f"{told['GALLERY_BASE_URL']}/sandbox/archives", timeout=10).json()
         process.send_signal(number)
         assert process.wait(10) == 0
@@ -30,6 +40,16 @@ def test_process_prints_its_environment_and_serves_until_told_to_stop(number: si
     assert archives[0]["url"] == told["ARCHIVE_URL"]
     with World() as other:
         assert set(other.environment()) < set(told)
+
+
+def test_gallery_has_pages_when_it_is_told_where_web_is() -> None:
+    """Whoever opens its address sees the photos and the button; without, the address is nothing."""
+    with run_sandbox("--web", "http://web.example:8000") as (_, told):
+        page = requests.get(f"{told['GALLERY_BASE_URL']}/", timeout=10)
+    assert 'data-web="http://web.example:8000"' in page.text
+    assert page.text.count("<img ") == 3
+    with World(album(3, 1000)) as plain:
+        assert requests.get(f"{plain.gallery.url}/", timeout=10).status_code == 404
 
 
 def test_wrong_ports_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,33 +29,45 @@ def consent(url: str, *, allow: bool, login: str, scopes: Sequence[str] | None) 
         PageError: The page has no form, or the answer sends nowhere.
     """
     status, _, page = _fetch(url)
-    form = _Form()
-    form.feed(page)
+    form = _Form(page)
     if status != 200 or not form.action:
-        raise PageError(f"{status}: {page}")
+        raise PageError(f"{status}: {form.text}")
     ticked = [value for name, value in form.fields if name == "scope" and (scopes is None or value in scopes)]
     kept = [(name, value) for name, value in form.fields if name not in ("scope", "login")]
     pressed = [*kept, ("login", login), *(("scope", each) for each in ticked), ("answer", "allow" if allow else "deny")]
     status, location, page = _fetch(urllib.parse.urljoin(url, form.action), urllib.parse.urlencode(pressed).encode())
     if not location:
-        raise PageError(f"{status}: {page}")
+        raise PageError(f"{status}: {_Form(page).text}")
     return location
 
 
 class _Form(HTMLParser):
-    """Collects a page's only form."""
+    """Collects a page's only form, and what the page says."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: str) -> None:
         super().__init__()
         self.action = ""
         self.fields: list[tuple[str, str]] = []
+        self._words: list[str] = []
+        self._is_style = False
+        self.feed(page)
+
+    @property
+    def text(self) -> str:
+        """The page's words, on one line."""
+        return " ".join(" ".join(self._words).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = dict(attrs)
+        self._is_style = tag == "style"
         if tag == "form":
             self.action = named.get("action") or ""
         elif tag == "input":
             self.fields.append((named.get("name") or "", named.get("value") or ""))
+
+    def handle_data(self, data: str) -> None:
+        if not self._is_style:
+            self._words.append(data)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

@@ -1,1 +1,0 @@
-"""Measurements: each is a program of its own, `python -m bench.<name>`."""
