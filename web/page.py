@@ -41,6 +41,7 @@ class View:
 
     state: State
     title: str
+    percent: str
     gallery_name: str
     heading: str
     lead: tuple[str, ...]
@@ -76,14 +77,15 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
     """Return what the page of an archive shows; arguments as in `render_job`."""
     heading = _say_heading(progress, texts)
     bar = _draw_bar(progress, texts)
-    percent = f"{bar.percent}% · " if bar and bar.percent is not None and not progress.state.is_final else ""
+    percent = f"{bar.percent}%" if bar and bar.percent is not None and not progress.state.is_final else ""
     groups = _group(progress.failures, texts)
     unnamed = progress.photos_failed - len(progress.failures)
     ended = progress.state.is_final
     notice = {"asked": "stopping", "failed": "not_stopped"}.get(cancelling, "")
     return View(
         state=progress.state,
-        title=f"{percent}{heading} · {progress.gallery_name or texts.say('gallery')}",
+        title=" · ".join(each for each in (percent, heading, progress.gallery_name or texts.say("gallery")) if each),
+        percent=percent,
         gallery_name=progress.gallery_name,
         heading=heading,
         lead=tuple(_say_lead(progress, texts)),

@@ -118,7 +118,7 @@ class Pages:
             cloud=CLOUDS[cloud],
             login=account.login,
             folder=account.path(top) if top else "",
-            albums=albums,
+            albums=dict(sorted(albums.items())),  # first what stands in the folder itself
             address=f"/cloud/{cloud}/{urllib.parse.quote(account.login, safe='')}",
             count=len(inside),
         )
