@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from common.archive_job import ArchiveJob
+from common.clouds.base import Photo
 from common.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto, Progress, State
 from worker.archive import Tally
 from worker.manifest import Manifest
@@ -36,8 +37,7 @@ class Meter:
         self._ceiling = ceiling
         self._now = now
         self._manifest: Manifest | None = None
-        self._sizes: dict[str, int] = {}
-        self._names: dict[str, str] = {}
+        self._photos: dict[str, Photo] = {}
         self._started_at = job.course.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
@@ -55,20 +55,19 @@ class Meter:
 
     def open(self, manifest: Manifest) -> None:
         """Learn what the gallery lists."""
-        self._sizes = {photo.key: photo.size for photo in manifest.photos}
-        self._names = {photo.key: photo.name for photo in manifest.photos}
+        self._photos = {photo.key: photo for photo in manifest.photos}
         self._manifest = manifest
 
     def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
         """Return a snapshot of this moment."""
         now = self._now()
-        stored = (set(self._tally.skipped) | set(self._tally.arrived)) & self._sizes.keys()
-        stored_bytes = sum(self._sizes[key] for key in stored)
+        stored = (set(self._tally.skipped) | set(self._tally.arrived)) & self._photos.keys()
+        stored_bytes = sum(self._photos[key].size for key in stored)
         skipped = max(self.skipped, 0)
         failures = self._name_failures()
         unusable = len(self._manifest.unusable) if self._manifest else 0
-        total, total_bytes = len(self._sizes) + unusable, sum(self._sizes.values())
-        speed, eta = self._measure(now, stored_bytes, len(stored), total_bytes, len(self._sizes) - len(failures))
+        total, total_bytes = len(self._photos) + unusable, sum(photo.size for photo in self._photos.values())
+        speed, eta = self._measure(now, stored_bytes, len(stored), total_bytes, len(self._photos) - len(failures))
         return Progress(
             job_id=self._job.id,
             cloud_type=self._job.cloud_type,
@@ -95,7 +94,7 @@ class Meter:
         )
 
     def _name_latest(self) -> tuple[str, ...]:
-        arrived = [self._names[key] for key in list(self._tally.arrived) if key in self._names]
+        arrived = [self._photos[key].name for key in list(self._tally.arrived) if key in self._photos]
         return tuple(reversed(arrived[-MOST_LATEST:]))
 
     def _name_failures(self) -> list[FailedPhoto]:
