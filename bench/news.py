@@ -1,8 +1,8 @@
 """`python -m bench.news`: what it costs that a replica of web knows every job of a week without a database.
 
 A real RabbitMQ is filled with what workers and replicas tell of a week of jobs, then a real `python -m web` starts: how
-long until it is ready, and how much memory it holds, next to one that starts beside an empty broker. Afterwards some
-jobs run at once, and two replicas follow them.
+long until it is ready, what that takes of a core, and how much memory it holds, next to one that starts beside an empty
+broker. Afterwards some jobs run at once, and two replicas follow them.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -44,15 +44,15 @@ def main() -> int:
     with ExitStack() as started:
         folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-bench-")))
         broker = started.enter_context(Broker())
-        seconds, idle = _start_web(broker.url, key, folder, find_job="")
-        print(f"beside an empty broker   ready after {seconds:5.1f} s, {idle / 1e6:6.1f} MB resident")
+        empty = _start_web(broker.url, key, folder, find_job="")
+        print(f"beside an empty broker   {empty}")
         count, size, last = _fill(Secret(broker.url), sealer, chosen.jobs, chosen.days)
         jobs = chosen.jobs * chosen.days
         each = size / count
         print(f"in the stream            {count} messages of {jobs} jobs, {size / 1e6:.1f} MB, {each:.0f} B each")
-        seconds, full = _start_web(broker.url, key, folder, find_job=last)
-        print(f"beside the full broker   ready after {seconds:5.1f} s, {full / 1e6:6.1f} MB resident")
-        print(f"of a job                 {(full - idle) / jobs / 1e3:.2f} kB")
+        full = _start_web(broker.url, key, folder, find_job=last)
+        print(f"beside the full broker   {full}")
+        print(f"of a job                 {(full.resident - empty.resident) / jobs / 1e3:.2f} kB")
         print(f"on the broker's disk     {_weigh(broker.folder, 'segment') / 1e6:.1f} MB")
         _run_jobs(broker, chosen.running, chosen.seconds)
     return 0
@@ -129,8 +129,23 @@ def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Pro
     )
 
 
-def _start_web(broker_url: str, key: str, folder: Path, *, find_job: str) -> tuple[float, int]:
-    """Start a replica, stop it when it is ready; return after how many seconds that was, and its resident bytes."""
+@dataclass(frozen=True)
+class Start:
+    """How a replica started: the seconds until it was ready, those of a core, and its resident bytes."""
+
+    seconds: float
+    work: float
+    resident: int
+
+    def __str__(self) -> str:
+        return (
+            f"ready after {self.seconds:5.1f} s, {self.work:5.1f} s of them at work, "
+            f"{self.resident / 1e6:5.1f} MB resident"
+        )
+
+
+def _start_web(broker_url: str, key: str, folder: Path, *, find_job: str) -> Start:
+    """Start a replica, and stop it when it is ready."""
     port = find_port()
     settings = {
         "PATH": os.environ["PATH"],
@@ -150,7 +165,7 @@ def _start_web(broker_url: str, key: str, folder: Path, *, find_job: str) -> tup
         seconds = time.monotonic() - began
         if find_job and not _answers(f"http://127.0.0.1:{port}/cloud_archive/jobs/{find_job}"):
             raise RuntimeError("it is ready and does not know the last job")
-        return seconds, _read_resident(web.pid)
+        return Start(seconds, _read_work(Path(f"/proc/{web.pid}")), _read_resident(web.pid))
 
 
 def _answers(url: str) -> bool:
@@ -238,15 +253,20 @@ def _weigh(folder: Path, kind: str) -> int:
 
 
 def _work_of(broker: Broker) -> float:
-    """Return the seconds of CPU that the node has used: proc_pid_stat(5)."""
-    ticks = 0
+    """Return the seconds of a core that the node has used."""
+    work = 0.0
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             command, environment = ((process / file).read_text() for file in ("cmdline", "environ"))
             if "beam" in command and str(broker.folder) in environment:
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+                work += _read_work(process)
+    return work
+
+
+def _read_work(process: Path) -> float:
+    """Return the seconds of a core that a process has used: proc_pid_stat(5)."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

@@ -85,9 +85,7 @@ class Callback:
         promise = self._open(cloud_type, answer.pop("state", ""))
         trace = tracing.read_trace(promise.traceparent) or tracing.current()
         logs.note(job_id=promise.job_id, trace_id=trace.trace_id)
-        known = self._news.find(promise.job_id)
-        if known and not known.may_begin_anew:
-            # The same answer came before, to whatever replica: the code is used up, the job is on its way.
+        if self._is_promised(promise):
             return promise.success_link
         brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
         kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, trace, cloud_type, answer))
@@ -105,11 +103,19 @@ class Callback:
                 raise PromiseVoid("its links are not allowed any more") from None
         return promise
 
+    def _is_promised(self, promise: Promise) -> bool:
+        """Say whether the same answer came before, to whatever replica: its code is used up, the job is on its way."""
+        known = self._news.find(promise.job_id)
+        return known is not None and not known.may_begin_anew
+
     def _try(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> bool:
         about = {"job_id": promise.job_id, "cloud_type": cloud_type}
         try:
             self._keep(promise, trace, cloud_type, answer)
         except ArchiveError as error:
+            # A double click reaches two replicas at once: the slower one finds the code used up by the other.
+            if self._is_promised(promise):
+                return True
             logger.warning("archive not begun", extra={**about, "reason": error.reason, "detail": error.detail})
             self._report(promise, cloud_type, State.FAILED, error.reason)
             return False

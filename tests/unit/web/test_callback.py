@@ -1,6 +1,7 @@
 """The guest is back: a job in the queue and the success link, or the fail link, or a page of our own."""
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,7 @@ from common.errors import Reason, Transient
 from sandbox.faults import Fault
 from sandbox.world import World
 from tests.fakes.guest import FAIL, SUCCESS, agree, ask, change
-from tests.fakes.web_site import SEED_REQUEST, Site
+from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
 
 OTHER_SCOPE = "https://www.googleapis.com/auth/userinfo.email"
 
@@ -181,6 +182,26 @@ def test_the_same_callback_at_the_same_time_is_one_job(site_in_world: Site, worl
     assert [answer.headers["Location"] for answer in answers] == [SUCCESS] * 6
     assert len(site_in_world.broker.published) == 1
     assert world.accounts.exchanges == 1
+
+
+def test_the_same_callback_at_two_replicas_ends_the_same_way(
+    open_site: OpenSite, worldly: dict[str, str], world: World
+) -> None:
+    """The slower one finds the code used up, and hears meanwhile that the job is on its way."""
+    first, second = open_site(worldly), open_site(worldly)
+    address = agree(first, world)
+    with ThreadPoolExecutor(1) as threads:
+        assert first.come_back(address).headers["Location"] == SUCCESS
+        world.faults.add(Fault(on="token", does="stall", seconds=0.5))
+        late = threads.submit(second.come_back, address)
+        while not world.faults.fired:
+            time.sleep(0.01)
+        [known] = [first.news.find(each.message_id) for each in first.broker.published]
+        assert known
+        second.news.learn(known)
+        assert late.result().headers["Location"] == SUCCESS
+    assert second.broker.published == []
+    assert second.news.find(known.job_id) == known
 
 
 def test_a_failed_callback_again_fails_again(site_in_world: Site, world: World) -> None:
