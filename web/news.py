@@ -18,7 +18,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.exceptions import AMQPError
 
 from common.errors import Transient
-from common.progress import NotProgress, Progress
+from common.progress import NotProgress, Progress, State
 from common.publisher import Publisher, connection_parameters
 from common.sealing import Secret
 from common.topology import EVENT_KEY, EVENTS, EXCHANGE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
@@ -30,6 +30,9 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 # 10,000 jobs a day for a week, and some more. Packed, a job takes some 300 bytes, and 3 kB if it names a hundred photos
 # that failed; then the oldest are forgotten before the memory of a replica is used up.
 MOST_KEPT, MOST_PACKED_BYTES = 100_000, 100_000_000
+# How soon it is worth looking again, in seconds: snapshots come once a second while a job runs, and most jobs begin at
+# once; what waits moves rarely.
+LOOK_AGAIN_SECONDS = {State.RUNNING: 2, State.QUEUED: 2, State.AWAITING_CONSENT: 5, State.WAITING: 10}
 # Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
 PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
 # What a replica that has fallen behind may keep; older snapshots are worth nothing.

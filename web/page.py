@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 from common.errors import Reason
 from common.progress import FailedPhoto, Progress, State
+from web.news import LOOK_AGAIN_SECONDS
 from web.pages import render
 from web.texts import Explanation, Texts, say_space
 
-# Snapshots come once a second while a job runs, and most jobs begin at once; what waits moves rarely.
-_EVERY_SECONDS = {State.RUNNING: 2, State.QUEUED: 2, State.AWAITING_CONSENT: 5, State.WAITING: 10}
 _MAY_CANCEL = (State.QUEUED, State.RUNNING, State.WAITING)
 
 
@@ -102,7 +101,7 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
         may_cancel=progress.state in _MAY_CANCEL and cancelling != "asked",
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
         notice=texts.say(notice) if notice and not ended else "",
-        every_seconds=_EVERY_SECONDS.get(progress.state, 0),
+        every_seconds=LOOK_AGAIN_SECONDS.get(progress.state, 0),
     )
 
 

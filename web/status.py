@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from common.job_id import is_job_id, read_job_time
 from common.progress import Progress, State
 from common.sealing import Sealer
-from web.news import KEPT_SECONDS, News
+from web.news import KEPT_SECONDS, LOOK_AGAIN_SECONDS, News
 from web.problems import describe, problem_response
 from web.texts import ENGLISH, explain_in_one_line
 
@@ -98,6 +98,8 @@ def make_router(find: FindProgress) -> APIRouter:
         status = put_into_words(progress).model_dump(mode="json")
         etag = f'"{hashlib.sha256(json.dumps(status).encode()).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}
+        if soon := LOOK_AGAIN_SECONDS.get(progress.state):
+            headers["Retry-After"] = str(soon)
         known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
         if etag in known or "*" in known:
             return Response(status_code=304, headers=headers)

@@ -32,12 +32,15 @@ def test_guest_saves_a_gallery_and_opens_the_folder(enter: Enter, stand: Stand) 
     guest.save()
     bar = guest.page.get_by_role("progressbar", name="Saving photos to Google Drive")
     expect(bar).to_have_attribute("aria-valuetext", re.compile(r"^[1-9]\d* of 24 photos, .+ of 1\.4.MB$"))
-    seen = [int(bar.get_attribute("value") or 0)]
+    seen, spoken = [int(bar.get_attribute("value") or 0)], guest.page.get_by_role("status")
+    said = spoken.text_content()
     assert 0 < seen[0] < 100
     assert guest.find_barriers() == []
     guest.take_picture("running")
     while guest.page.locator("main").get_attribute("data-state") != "done":
         seen.append(int(bar.get_attribute("value") or 0))
+        # Within 15 seconds a screen reader hears nothing but the end.
+        assert (spoken.text_content() or "").startswith((str(said), ENGLISH.say("done")))
         guest.page.wait_for_timeout(100)
     assert seen == sorted(seen)
     expect(bar).to_have_attribute("value", "100")

@@ -111,6 +111,12 @@ def test_bar_without_a_list_is_indeterminate() -> None:
     assert not {"value", "aria-valuenow", "aria-valuemax"} & bar.keys()
 
 
+def test_tab_tells_how_far_it_is() -> None:
+    """Who looks at another tab sees the percent; after the end, that it is over."""
+    assert "<title>31% · Saving to Google Drive · Свадьба</title>" in render_job(RUNNING, ENGLISH)[0]
+    assert "<title>Everything is saved · Свадьба</title>" in render_job(DONE, ENGLISH)[0]
+
+
 def test_end_shows_the_folder() -> None:
     """A link to it; nothing to cancel and nothing to wait for."""
     page = show(DONE)

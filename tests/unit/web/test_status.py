@@ -47,7 +47,7 @@ def test_status_has_all_fields_of_the_contract(site: Site) -> None:
     assert told["bytes"] == {"total": 1_300_000_000, "copied": 412_000_000}
     assert (told["state"], told["eta_seconds"], told["reason"]) == ("running", 240, None)
     assert (told["created_at"], told["finished_at"]) == ("2026-09-21T14:13:20.000Z", None)
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert (answer.headers["Cache-Control"], answer.headers["X-Robots-Tag"]) == ("no-store", "noindex")
 
 
 def test_job_nobody_told_of_awaits_consent(site: Site) -> None:
@@ -82,6 +82,17 @@ def test_unchanged_status_is_not_sent_again(site: Site) -> None:
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
     site.news.learn(replace(progress, photos_copied=31, updated_at=NOW + 61))
     assert site.send("GET", path, headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_who_asks_hears_when_to_ask_again(site: Site) -> None:
+    """Soon while something moves, also when nothing changed; never again after the end."""
+    progress = make_progress(site)
+    path = f"/cloud_archive/jobs/{progress.job_id}"
+    for state, seconds in [(State.RUNNING, "2"), (State.WAITING, "10"), (State.DONE, None)]:
+        site.news.learn(replace(progress, state=state))
+        answer = site.send("GET", path)
+        again = site.send("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert [each.headers.get("Retry-After") for each in (answer, again)] == [seconds, seconds]
 
 
 def test_numbers_never_go_backwards(site: Site) -> None:

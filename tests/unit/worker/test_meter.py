@@ -82,6 +82,15 @@ def test_pause_still_tells_when_it_will_end(bench: Bench) -> None:
     assert bench.meter.read().eta_seconds == pytest.approx(50)
 
 
+def test_numbers_add_up_at_the_end(bench: Bench) -> None:
+    """Brought, found and missing are all that was listed, whatever became of the missing ones."""
+    bench.tally.skipped = {"90", "91"}
+    bench.let_arrive(60, 1)
+    told = bench.meter.read(State.FAILED, "storage_full")
+    assert (told.photos_copied, told.photos_skipped, told.photos_failed) == (60, 2, 38)
+    assert (told.photos_total, told.eta_seconds, told.bytes_per_second) == (100, None, 0.0)
+
+
 def test_last_photos_that_arrived_are_named(bench: Bench) -> None:
     """The newest first, only while the job runs."""
     assert bench.meter.read().latest == ()
