@@ -1,0 +1,175 @@
+"""`python -m bench.drive`: a Drive that is no bottleneck: what our worker, rclone and Google's client ask of it."""
+
+import itertools
+import json
+import re
+import threading
+from typing import Any
+
+from bench.drive_files import Files
+from bench.mishaps import Ceiling, Mishaps
+from bench.multipart import Multipart
+from bench.stand_in import Conditions, run
+from bench.wire import Gone, Reply, Request
+
+# Drive keeps what it got in units of this: https://developers.google.com/workspace/drive/api/guides/manage-uploads
+UNIT = 256 * 1024
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+
+
+class Session:
+    """A resumable upload.
+
+    Args:
+        metadata: of the file to be.
+        size: of it, as announced; None when it was not.
+    """
+
+    def __init__(self, metadata: dict[str, Any], size: int | None) -> None:
+        self.metadata = metadata
+        self.size = size
+        self.offset = 0
+        self.is_right = True
+        self.file: dict[str, Any] | None = None
+
+
+class Drive:
+    """Answers as Drive does, and counts what it gets.
+
+    Args:
+        conditions: the photos that come, and how it is to behave.
+    """
+
+    def __init__(self, conditions: Conditions) -> None:
+        self._photos = conditions.photos
+        self._check = conditions.check
+        self._files = Files(conditions.photos)
+        self._sessions: dict[str, Session] = {}
+        self._ceiling = Ceiling(conditions.creates)
+        self._mishaps = Mishaps(conditions.mishaps, "refuse", "break off", "lose the reply")
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._received = 0
+        self._wrong = 0
+
+    def answer(self, request: Request) -> Reply:
+        """Return what Drive would."""
+        mishap = self._mishaps.draw()
+        if mishap == "refuse":
+            self._drain(request)
+            return _tell({"error": {"code": 503, "message": "Backend Error"}}, 503)
+        reply = self._route(request, mishap)
+        if mishap == "lose the reply":
+            raise Gone
+        return reply
+
+    def read_counters(self) -> dict[str, int]:
+        """Return what happened; bytes of photos only, `wrong` are files that are not what the gallery has."""
+        return {
+            "received": self._received,
+            "wrong": self._wrong,
+            "stored": self._files.photos_stored,
+            "objections": self._ceiling.objections,
+            "mishaps": self._mishaps.happened,
+        }
+
+    def _route(self, request: Request, mishap: str) -> Reply:
+        match request.method, request.path:
+            case "PUT", path:
+                return self._receive(self._sessions[path.rpartition("/")[2]], request, mishap)
+            case "POST", "/upload/drive/v3/files":
+                return self._ceiling.object() or self._upload(request)
+            case "POST", "/drive/v3/files":
+                return self._ceiling.object() or _tell(self._files.add(json.loads(request.read())))
+            case "GET", "/drive/v3/files":
+                return _tell(self._files.page(request.query))
+            case "GET", "/drive/v3/files/generateIds":
+                ids = [f"id{next(self._numbers):08d}" for _ in range(int(request.query["count"]))]
+                return _tell({"ids": ids})
+            case "GET", "/drive/v3/about":
+                return _tell({"storageQuota": {"limit": str(2**50), "usage": "0"}})
+            case method, path:
+                return self._file(method, path.rpartition("/")[2], request)
+
+    def _file(self, method: str, file_id: str, request: Request) -> Reply:
+        self._drain(request)
+        if method == "DELETE":
+            self._files.remove(file_id)
+            return Reply(204)
+        file = self._files.get(file_id)
+        return _tell(file) if file else _tell({"error": {"code": 404, "errors": [{"reason": "notFound"}]}}, 404)
+
+    def _upload(self, request: Request) -> Reply:
+        if request.query["uploadType"] == "multipart":
+            return self._receive_multipart(request)
+        metadata = json.loads(request.read())
+        if self._files.get(metadata.get("id", "")):
+            return _tell({"error": {"code": 409, "errors": [{"reason": "fileIdInUse"}]}}, 409)
+        size = request.headers.get("x-upload-content-length")
+        name = f"session{next(self._numbers)}"
+        self._sessions[name] = Session(metadata, int(size) if size else None)
+        return Reply(200, headers={"Location": f"https://{request.headers['host']}/upload/sessions/{name}"})
+
+    def _receive(self, session: Session, request: Request, mishap: str) -> Reply:
+        match = _CONTENT_RANGE.fullmatch(request.headers.get("content-range", ""))
+        if match and int(match[1]) != session.offset:
+            self._drain(request)
+            return self._stand(session)
+        length = int(request.headers.get("content-length", 0))
+        left = self._mishaps.cut(length) if mishap == "break off" else length + 1
+        for piece in request.pieces():
+            left -= len(piece)
+            self._take(session, piece)
+            if left <= 0:
+                # What is left of a unit is not kept, and nobody is told.
+                session.offset -= session.offset % UNIT
+                raise Gone
+        if not match and request.headers.get("content-range", "").startswith("bytes */"):
+            return _tell(session.file) if session.file else self._stand(session)
+        total = int(match[3]) if match else session.offset
+        return _tell(self._finish(session)) if session.offset == total else self._stand(session)
+
+    def _receive_multipart(self, request: Request) -> Reply:
+        body = Multipart(request.headers["content-type"], request.pieces())
+        session = Session(body.metadata, None)
+        for piece in body.media():
+            self._take(session, piece)
+        return _tell(self._finish(session))
+
+    def _take(self, session: Session, piece: memoryview) -> None:
+        if self._check:
+            index = self._photos.index(session.metadata["name"])
+            session.is_right &= index is not None and self._photos.holds(index, session.offset, piece)
+        session.offset += len(piece)
+        with self._lock:
+            self._received += len(piece)
+
+    def _finish(self, session: Session) -> dict[str, Any]:
+        if session.file is None:
+            session.file = self._files.add({**session.metadata, "size": str(session.offset)})
+            if session.offset != self._photos.size or not session.is_right:
+                self._wrong += 1
+        return session.file
+
+    def _stand(self, session: Session) -> Reply:
+        kept = {"Range": f"bytes=0-{session.offset - 1}"} if session.offset else {}
+        return Reply(308, headers=kept)
+
+    def _drain(self, request: Request) -> None:
+        for piece in request.pieces():
+            if request.method == "PUT":
+                with self._lock:
+                    self._received += len(piece)
+
+
+def _tell(content: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(content).encode(), headers={"Content-Type": "application/json; charset=UTF-8"})
+
+
+def _make(conditions: Conditions) -> tuple[object, object]:
+    drive = Drive(conditions)
+    return drive.answer, drive.read_counters
+
+
+if __name__ == "__main__":
+    run(_make)  # type: ignore[arg-type]

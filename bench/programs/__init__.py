@@ -1,0 +1,39 @@
+"""The programs that are compared: one file each, and the list of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import python
+from bench.programs import rclone
+from bench.scene import Scene, write_scene
+
+MakeCommand = Callable[[Scene, Path], list[str]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something that copies a gallery.
+
+    Args:
+        name: in the table and on the command line.
+        make_command: returns its command line; what it needs on disk may be put into the folder.
+        by_name: whether it finds Drive only by its name, so that it needs a namespace.
+    """
+
+    name: str
+    make_command: MakeCommand
+    by_name: bool = False
+
+
+def _own(module: str) -> MakeCommand:
+    return lambda scene, _folder: [*python(f"bench.programs.{module}"), write_scene(scene)]
+
+
+OURS = Program("ours", _own("ours"))
+PEERS = (
+    Program("rclone-copyurl", rclone.copyurl, by_name=True),
+    Program("rclone-copy", rclone.copy_http, by_name=True),
+    Program("google-client", _own("google_client")),
+    Program("plain", _own("plain")),
+)

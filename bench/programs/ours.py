@@ -1,0 +1,98 @@
+"""Our worker: one job from its start to its end, wired as `worker.app` does; only the queue is missing."""
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from bench.measure import telling
+from bench.scene import Scene, read_scene
+from common.archive_job import ArchiveJob, grant_context
+from common.clouds import CLOUDS
+from common.clouds.grant import Grant
+from common.errors import Reason
+from common.httpclient import HttpClient
+from common.progress import Progress
+from common.sealing import Secret, make_key
+from common.settings import WorkerSettings
+from worker.gallery import Gallery
+from worker.reporter import TakeSnapshot
+from worker.stopping import Signals
+from worker.workshop import Workshop
+
+_DAY = 24 * 3600.0
+
+
+class NoReports:
+    """Tells nobody."""
+
+    def tell(self, progress: Progress) -> None:
+        """Do nothing."""
+
+    def watch(self, _take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
+        """Do nothing meanwhile."""
+        return nullcontext()
+
+
+def make_settings(scene: Scene) -> WorkerSettings:
+    """Return the worker's settings: the defaults, but for addresses and the photos at a time."""
+    environment = {
+        "RABBITMQ_URL": "amqp://127.0.0.1/",
+        "SECRET_KEYS": make_key(),
+        "GALLERY_BASE_URL": scene.gallery_url,
+        "GOOGLE_API_URL": scene.drive_url,
+        "GOOGLE_CLIENT_ID": "client",
+        "GOOGLE_CLIENT_SECRET": "secret",
+        "PHOTO_HOSTS": "*",
+        "ALLOW_LOCAL_NETWORK": "true",
+        "CA_BUNDLE": scene.bundle,
+        "WORKER_JOBS": "1",
+        "WORKER_PHOTOS": str(scene.threads),
+    }
+    return WorkerSettings.read(environment, {cloud.name: cloud.variables for cloud in CLOUDS})
+
+
+def make_job(settings: WorkerSettings, scene: Scene) -> ArchiveJob:
+    """Return the promise."""
+    grant = Grant(Secret("refresh"), Secret("token"), time.time() + _DAY)
+    return ArchiveJob(
+        id="bench",
+        cloud_type="google_drive",
+        archive_type="originals",
+        archive_url=f"{scene.gallery_url}/g/api/stream/1/2",
+        gallery_name="Bench",
+        grant=settings.sealer.seal(grant.to_text(), grant_context("bench")),
+        created_at="2026-01-01T00:00:00Z",
+    )
+
+
+def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
+    """Return the HTTP client of one side, as the worker's wiring makes it."""
+    return HttpClient(connections=settings.photos, ca_bundle=settings.ca_bundle, reason=reason, local=True)
+
+
+def main() -> None:
+    """Work the job until it has ended, and tell the gallery."""
+    scene = read_scene()
+    settings = make_settings(scene)
+    job = make_job(settings, scene)
+    gallery = Gallery(
+        make_client(settings, Reason.GALLERY_UNAVAILABLE),
+        base_url=settings.gallery_base_url,
+        photo_hosts=settings.photo_hosts,
+        done_url=settings.done_url,
+        signing_secrets=(),
+        local=True,
+    )
+    workshop = Workshop(settings, gallery, make_client(settings, Reason.CLOUD_UNAVAILABLE), NoReports())
+    with telling():
+        ended = False
+        while not ended:
+            job, outcome = workshop.work(job, 0, Signals())
+            ended = outcome.ended
+        gallery.tell_done(job, outcome.course.failed_photos)
+    if outcome.course.failed_photos:
+        raise SystemExit(f"{json.dumps(outcome.course.rejected)[:1000]} {outcome.course.reason} {outcome.detail}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Run programs over a case, in turns, and keep what each took."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import measure
+from bench.cases import Case
+from bench.measure import Usage
+from bench.programs import Program
+from bench.stand_in import Conditions
+from bench.world import Authority, World, make_folder
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of one program showed.
+
+    Args:
+        usage: what the program took.
+        gallery: the gallery's counters.
+        drive: Drive's counters.
+    """
+
+    usage: Usage
+    gallery: dict[str, Any]
+    drive: dict[str, Any]
+
+
+class WrongCopy(Exception):
+    """A program came to its end, and Drive has not got what the gallery has."""
+
+
+def run_once(program: Program, case: Case, authority: Authority, *, threads: int, named: bool, check: bool) -> Run:
+    """Let a program copy the photos of a case once, between fresh stand-ins.
+
+    Args:
+        program: which.
+        case: what.
+        authority: certifies the stand-ins.
+        threads: photos at a time.
+        named: whether we are in a namespace.
+        check: whether Drive compares what it gets with the photos.
+
+    Raises:
+        WrongCopy: not everything arrived, or not as it was.
+        RuntimeError: the program failed.
+    """
+    conditions = Conditions(
+        *("", 0, ""),
+        count=case.photos.count,
+        size=case.photos.size,
+        latency=case.latency,
+        rate=case.rate,
+        creates=case.creates,
+        mishaps=case.mishaps,
+        check=check,
+    )
+    with World(authority, conditions, named=named) as world, make_folder() as folder:
+        scene = world.scene(min(threads, case.threads))
+        usage = measure.run(program.make_command(scene, Path(folder)), {})
+        gallery, drive = world.close()
+    if drive["stored"] != case.photos.count or drive["wrong"]:
+        raise WrongCopy(f"{program.name}: {drive}")
+    return Run(usage, gallery, drive)
+
+
+def middle(runs: list[Run]) -> Usage:
+    """Return the medians of what runs took; of memory the most."""
+    usages = [run.usage for run in runs]
+    return Usage(
+        median(usage.seconds for usage in usages),
+        median(usage.cpu_seconds for usage in usages),
+        max(usage.peak_bytes for usage in usages),
+    )

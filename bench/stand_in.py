@@ -1,0 +1,64 @@
+"""What runs a stand-in in a process of its own, and how it is told what to be."""
+
+import json
+import os
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.photos import Photos
+from bench.wire import Reply, Request, Server
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a stand-in is to be.
+
+    Args:
+        host: address it listens on.
+        port: of it; 0: any.
+        certificate: path of its certificate and key.
+        count: photos.
+        size: bytes of each.
+        latency: seconds for each request.
+        rate: of the gallery's line, bytes a second; 0: no limit.
+        creates: a second that Drive bears; 0: no limit.
+        mishaps: share of the requests that fail.
+        check: whether Drive compares what arrives with the photos.
+    """
+
+    host: str
+    port: int
+    certificate: str
+    count: int
+    size: int
+    latency: float = 0.0
+    rate: float = 0.0
+    creates: float = 0.0
+    mishaps: float = 0.0
+    check: bool = False
+
+    @property
+    def photos(self) -> Photos:
+        """What is copied."""
+        return Photos(self.count, self.size)
+
+
+def run(make: Callable[[Conditions], tuple[Callable[[Request], Reply], Callable[[], dict[str, int]]]]) -> None:
+    """Be a stand-in until standard input ends, then print its counters.
+
+    Args:
+        make: returns what answers requests, and what reads its counters.
+    """
+    conditions = Conditions(**json.loads(sys.stdin.readline()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(conditions.certificate)
+    answer, read_counters = make(conditions)
+    server = Server((conditions.host, conditions.port), context, answer, conditions.latency)
+    threading.Thread(target=server.serve, daemon=True).start()
+    print(server.port, flush=True)
+    sys.stdin.readline()
+    used = os.times()
+    print(json.dumps({"requests": server.requests, "cpu": used.user + used.system, **read_counters()}), flush=True)
