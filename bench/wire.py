@@ -100,6 +100,7 @@ class Server:
         self._latency = latency
         self._lock = threading.Lock()
         self.requests = 0
+        self.connections = 0
 
     @property
     def port(self) -> int:
@@ -110,13 +111,14 @@ class Server:
         """Answer until the process ends."""
         while True:
             accepted, _ = self._listener.accept()
+            self.connections += 1
             threading.Thread(target=self._talk, args=(accepted,), daemon=True).start()
 
     def _talk(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError, Gone), accepted:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._context.wrap_socket(accepted, server_side=True) as line:
-                reader = line.makefile("rb", 64 * 1024)
+                reader = line.makefile("rb", 16 * 1024)
                 while request := _read_request(reader):
                     self._serve_one(line, request)
 

@@ -105,7 +105,7 @@ class _StandIn:
 
     def finish(self) -> dict[str, Any]:
         """Let it print its counters and end."""
-        output, _ = self._process.communicate("\n", timeout=10)
+        output, _ = self._process.communicate("\n", timeout=60)
         counters: dict[str, Any] = json.loads(output)
         return counters
 
