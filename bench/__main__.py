@@ -17,7 +17,7 @@ def main() -> int:
     options = _read_options()
     named = not options.quick and namespace.enter()
     cases = [case for case in CASES if case.letter in options.case]
-    peers = [peer for peer in PEERS if peer.name in options.peers and (named or not peer.by_name)]
+    peers = [peer for peer in PEERS if peer.name in options.peers.split(",") and (named or not peer.by_name)]
     with make_folder() as folder:
         if named:
             namespace.furnish(Path(folder))

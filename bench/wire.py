@@ -7,6 +7,7 @@ A thread that waits costs nothing, and OpenSSL works without Python's lock, so t
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 
 # What one receiving takes and one sending gives: large enough that Python costs little beside TLS.
 PIECE_BYTES = 256 * 1024
+# So long a client may be silent. rclone's `copyurl` opens a connection for each address and leaves it: thousands of
+# threads that all wake at its end would count as its time.
+SILENCE = struct.pack("ll", 10, 0)
 
 
 class Gone(Exception):
@@ -116,6 +120,7 @@ class Server:
 
     def _talk(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError, Gone), accepted:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SILENCE)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._context.wrap_socket(accepted, server_side=True) as line:
                 reader = line.makefile("rb", 16 * 1024)
