@@ -78,9 +78,9 @@ class Drive:
             case "PUT", path:
                 return self._receive(self._sessions[path.rpartition("/")[2]], request, mishap)
             case "POST", "/upload/drive/v3/files":
-                return self._ceiling.object() or self._upload(request)
+                return self._object(request) or self._upload(request)
             case "POST", "/drive/v3/files":
-                return self._ceiling.object() or _tell(self._files.add(json.loads(request.read())))
+                return self._object(request) or _tell(self._files.add(json.loads(request.read())))
             case "GET", "/drive/v3/files":
                 return _tell(self._files.page(request.query))
             case "GET", "/drive/v3/files/generateIds":
@@ -90,6 +90,12 @@ class Drive:
                 return _tell({"storageQuota": {"limit": str(2**50), "usage": "0"}})
             case method, path:
                 return self._file(method, path.rpartition("/")[2], request)
+
+    def _object(self, request: Request) -> Reply | None:
+        objection = self._ceiling.object()
+        if objection:
+            self._drain(request)
+        return objection
 
     def _file(self, method: str, file_id: str, request: Request) -> Reply:
         self._drain(request)

@@ -48,7 +48,7 @@ class Files:
         }
         index = self._photos.index(file["name"])
         if index is not None:
-            file["md5Checksum"] = self._photos.sums(index)[0]
+            file["md5Checksum"] = self._photos.md5(index)
         with self._lock:
             self._files[file["id"]] = file
             self._folders.setdefault(parent, {})[file["name"]] = file

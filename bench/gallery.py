@@ -52,7 +52,7 @@ class Gallery:
         photos = self._photos
         return [
             {
-                "crc": photos.sums(index)[1],
+                "crc": photos.crc32(index),
                 "filesize": photos.size,
                 "created_at": "2024-08-17 12:54:32 +0300",
                 "name": f"{ALBUM}/{photos.name(index)}",

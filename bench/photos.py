@@ -4,7 +4,8 @@ import hashlib
 import random
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 ALBUM = "Photos"
@@ -21,10 +22,12 @@ class Photos:
     Args:
         count: how many.
         size: of each, in bytes.
+        sums: MD5 and CRC-32, in hex, of the photos that differ; see `summed`.
     """
 
     count: int
     size: int
+    sums: tuple[tuple[str, str], ...] = ()
 
     @property
     def total_bytes(self) -> int:
@@ -58,18 +61,23 @@ class Photos:
         rest = piece[len(first) :]
         return first == block[at : at + len(first)] and (not rest or self.holds(index, start + len(first), rest))
 
-    def sums(self, index: int) -> tuple[str, str]:
-        """Return a photo's MD5 and CRC-32, in hex."""
-        return self._sums[index % NEGATIVES]
+    def md5(self, index: int) -> str:
+        """Return a photo's MD5 in hex; the photos must be `summed`."""
+        return self.sums[index % NEGATIVES][0]
+
+    def crc32(self, index: int) -> str:
+        """Return a photo's CRC-32 in hex; the photos must be `summed`."""
+        return self.sums[index % NEGATIVES][1]
+
+    def summed(self) -> "Photos":
+        """Return the same photos with their sums: no server shall hash while somebody waits."""
+        with ThreadPoolExecutor() as pool:
+            return replace(self, sums=tuple(pool.map(self._sum, range(min(NEGATIVES, self.count)))))
 
     @cached_property
     def _blocks(self) -> list[memoryview]:
         # Each begins anew: a gallery and a Drive in two processes must mean the same.
         return [memoryview(random.Random(negative).randbytes(BLOCK_BYTES)) for negative in range(NEGATIVES)]
-
-    @cached_property
-    def _sums(self) -> list[tuple[str, str]]:
-        return [self._sum(negative) for negative in range(min(NEGATIVES, self.count))]
 
     def _sum(self, negative: int) -> tuple[str, str]:
         md5, crc32 = hashlib.md5(usedforsecurity=False), 0

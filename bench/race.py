@@ -49,8 +49,7 @@ def run_once(program: Program, case: Case, authority: Authority, *, threads: int
     """
     conditions = Conditions(
         *("", 0, ""),
-        count=case.photos.count,
-        size=case.photos.size,
+        photos=case.photos,
         latency=case.latency,
         rate=case.rate,
         creates=case.creates,

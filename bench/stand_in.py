@@ -20,8 +20,7 @@ class Conditions:
         host: address it listens on.
         port: of it; 0: any.
         certificate: path of its certificate and key.
-        count: photos.
-        size: bytes of each.
+        photos: what is copied; summed.
         latency: seconds for each request.
         rate: of the gallery's line, bytes a second; 0: no limit.
         creates: a second that Drive bears; 0: no limit.
@@ -32,18 +31,12 @@ class Conditions:
     host: str
     port: int
     certificate: str
-    count: int
-    size: int
+    photos: Photos
     latency: float = 0.0
     rate: float = 0.0
     creates: float = 0.0
     mishaps: float = 0.0
     check: bool = False
-
-    @property
-    def photos(self) -> Photos:
-        """What is copied."""
-        return Photos(self.count, self.size)
 
 
 def run(make: Callable[[Conditions], tuple[Callable[[Request], Reply], Callable[[], dict[str, int]]]]) -> None:
@@ -52,7 +45,8 @@ def run(make: Callable[[Conditions], tuple[Callable[[Request], Reply], Callable[
     Args:
         make: returns what answers requests, and what reads its counters.
     """
-    conditions = Conditions(**json.loads(sys.stdin.readline()))
+    told = json.loads(sys.stdin.readline())
+    conditions = Conditions(**{**told, "photos": Photos(**told["photos"])})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(conditions.certificate)
     answer, read_counters = make(conditions)
