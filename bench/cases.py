@@ -36,10 +36,6 @@ class Case:
         """Whether the peers take part: how they bear throttling and failures is another question."""
         return not self.creates and not self.mishaps
 
-    def summed(self) -> "Case":
-        """Return the same work with the photos' checksums known."""
-        return replace(self, photos=self.photos.summed())
-
     def shrunk(self) -> "Case":
         """Return the same kind of work in a fraction of a second."""
         small = Photos(min(self.photos.count, 12), min(self.photos.size, 600 * KB))
@@ -54,3 +50,10 @@ CASES = (
     Case("e", "600 photos of 300 kB, 3 creates a second", Photos(600, 300 * KB), creates=3),
     Case("f", "400 photos of 3 MB, 2 % of requests fail", Photos(400, 3 * MB), latency=0.005, mishaps=0.02),
 )
+# Nothing in the way: how fast the stand-ins are.
+ALONE = (
+    Case("s", "stand-ins alone, 1 kB", Photos(5000, 1 * KB)),
+    Case("s", "stand-ins alone, 12 MB", Photos(200, 12 * MB)),
+)
+# Ever more photos: what we need for each.
+CROWDS = tuple(Case("m", f"{count} photos", Photos(count, 10 * KB)) for count in (10, 100, 1000, 10_000))

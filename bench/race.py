@@ -57,7 +57,7 @@ def run_once(program: Program, case: Case, authority: Authority, *, threads: int
         check=check,
     )
     with World(authority, conditions, named=named) as world, make_folder() as folder:
-        scene = world.scene(min(threads, case.threads))
+        scene = world.scene(threads)
         usage = measure.run(program.make_command(scene, Path(folder)), {})
         gallery, drive = world.close()
     if drive["stored"] != case.photos.count or drive["wrong"]:

@@ -30,6 +30,8 @@ def _own(module: str) -> MakeCommand:
     return lambda scene, _folder: [*python(f"bench.programs.{module}"), write_scene(scene)]
 
 
+# Shows what the stand-ins bear.
+BARE = Program("bare", _own("bare"))
 OURS = Program("ours", _own("ours"))
 PEERS = (
     Program("rclone-copyurl", rclone.copyurl, by_name=True),

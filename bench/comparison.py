@@ -1,0 +1,83 @@
+"""Run the programs over the cases, in turns, and print what they took."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bench import hashing
+from bench.cases import ALONE, CROWDS, Case
+from bench.programs import BARE, OURS, Program
+from bench.race import Run, run_once
+from bench.table import format_case, format_trouble
+from bench.world import Authority
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is done.
+
+    Args:
+        runs: of each program in each case.
+        threads: photos at a time.
+        quick: whether it is only tried out.
+        check: whether Drive compares what it gets with the photos.
+    """
+
+    runs: int
+    threads: int
+    quick: bool
+    check: bool
+
+
+class Comparison:
+    """A comparison; prints as it goes.
+
+    Args:
+        authority: certifies the stand-ins.
+        extent: how much is done.
+        peers: who takes part besides us.
+        named: whether we are in a namespace.
+    """
+
+    def __init__(self, authority: Authority, extent: Extent, peers: Sequence[Program], *, named: bool) -> None:
+        self._authority = authority
+        self._extent = extent
+        self._peers = peers
+        self._named = named
+        md5, crc32 = hashing.md5_and_crc32()
+        self._hashing = md5 + crc32
+        print(f"MD5 alone costs {md5:.2f} CPU s/GB here, CRC-32 {crc32:.2f}\n")
+
+    def show_case(self, case: Case) -> None:
+        """Print the table of a case."""
+        case = self._prepare(case)
+        programs = [OURS, *(self._peers if case.is_race else [])]
+        runs: dict[str, list[Run]] = {program.name: [] for program in programs}
+        for _ in range(self._extent.runs):
+            for program in programs:
+                runs[program.name].append(self._run(program, case))
+        print(format_case(case, runs, self._hashing))
+        print(format_trouble(case, runs[OURS.name][-1]), flush=True)
+
+    def show_memory(self) -> None:
+        """Print how our memory grows with the photos."""
+        for case in map(self._prepare, CROWDS):
+            peak = self._run(OURS, case).usage.peak_bytes
+            print(f"{case.photos.count} photos: {peak / 2**20:.1f} MiB at the peak", flush=True)
+
+    def show_stand_ins(self) -> None:
+        """Print what the stand-ins bear when nothing but the wire is in the way."""
+        for case in map(self._prepare, ALONE):
+            took, photos = self._run(BARE, case).usage, case.photos
+            speeds = photos.count / took.seconds, photos.total_bytes / took.seconds / 1e6
+            print(f"{case.title}: {speeds[0]:.0f} photos/s, {speeds[1]:.0f} MB/s", flush=True)
+
+    def _prepare(self, case: Case) -> Case:
+        case = case.shrunk() if self._extent.quick else case
+        return replace(case, photos=case.photos.summed())
+
+    def _run(self, program: Program, case: Case) -> Run:
+        threads = min(self._extent.threads, case.threads)
+        run = run_once(program, case, self._authority, threads=threads, named=self._named, check=self._extent.check)
+        print(f"    ({case.letter}) {program.name}: {run}", file=sys.stderr, flush=True)
+        return run
