@@ -14,6 +14,7 @@ from bench.wire import Gone, Reply, Request
 
 # Drive keeps what it got in units of this: https://developers.google.com/workspace/drive/api/guides/manage-uploads
 UNIT = 256 * 1024
+_SESSIONS = "/upload/sessions/"
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -75,7 +76,8 @@ class Drive:
 
     def _route(self, request: Request, mishap: str) -> Reply:
         match request.method, request.path:
-            case "PUT", path:
+            # rclone says POST where the documentation says PUT.
+            case "PUT" | "POST", path if path.startswith(_SESSIONS):
                 return self._receive(self._sessions[path.rpartition("/")[2]], request, mishap)
             case "POST", "/upload/drive/v3/files":
                 return self._object(request) or self._upload(request)
@@ -114,7 +116,7 @@ class Drive:
         size = request.headers.get("x-upload-content-length")
         name = f"session{next(self._numbers)}"
         self._sessions[name] = Session(metadata, int(size) if size else None)
-        return Reply(200, headers={"Location": f"https://{request.headers['host']}/upload/sessions/{name}"})
+        return Reply(200, headers={"Location": f"https://{request.headers['host']}{_SESSIONS}{name}"})
 
     def _receive(self, session: Session, request: Request, mishap: str) -> Reply:
         match = _CONTENT_RANGE.fullmatch(request.headers.get("content-range", ""))

@@ -38,6 +38,7 @@ def _command(verb: str, scene: Scene, folder: Path) -> list[str]:
         *("--transfers", str(scene.threads), "--checkers", str(scene.threads), "--multi-thread-streams", "0"),
         # By default ten calls a second; this is as fast as it goes.
         *("--drive-pacer-min-sleep", "10us", "--drive-pacer-burst", "100000"),
-        # One request carries a photo whole, and nothing is put by for a repetition.
-        *("--drive-upload-cutoff", "5Gi", "--retries", "1", "--low-level-retries", "3", "--stats", "0"),
+        # Chunks and buffers as they are by default: measured, sessions of 8 MiB chunks are the fastest and the cheapest
+        # way (3.5 CPU s/GB in (b); 5.3 when one request carries a photo whole, since that goes out in 32 KiB pieces).
+        *("--retries", "1", "--low-level-retries", "3", "--stats", "0"),
     ]
