@@ -174,10 +174,5 @@ def _tell(content: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(content).encode(), headers={"Content-Type": "application/json; charset=UTF-8"})
 
 
-def _make(conditions: Conditions) -> tuple[object, object]:
-    drive = Drive(conditions)
-    return drive.answer, drive.read_counters
-
-
 if __name__ == "__main__":
-    run(_make)  # type: ignore[arg-type]
+    run(Drive)

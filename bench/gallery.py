@@ -95,10 +95,5 @@ def _break_off(pieces: Iterator[memoryview], left: int) -> Iterator[memoryview]:
             raise Gone
 
 
-def _make(conditions: Conditions) -> tuple[object, object]:
-    gallery = Gallery(conditions)
-    return gallery.answer, gallery.read_counters
-
-
 if __name__ == "__main__":
-    run(_make)  # type: ignore[arg-type]
+    run(Gallery)

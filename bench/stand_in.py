@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from bench.photos import Photos
 from bench.wire import Reply, Request, Server
@@ -39,23 +40,31 @@ class Conditions:
     check: bool = False
 
 
-def run(make: Callable[[Conditions], tuple[Callable[[Request], Reply], Callable[[], dict[str, int]]]]) -> None:
-    """Be a stand-in until standard input ends, then print its counters.
+class StandIn(Protocol):
+    """The gallery, or Drive."""
 
-    Args:
-        make: returns what answers requests, and what reads its counters.
-    """
+    def answer(self, request: Request) -> Reply:
+        """Return the answer to a request whose body it has read; may raise Gone."""
+        ...
+
+    def read_counters(self) -> dict[str, int]:
+        """Return what happened."""
+        ...
+
+
+def run(make: Callable[[Conditions], StandIn]) -> None:
+    """Be a stand-in until standard input has another line, then print its counters."""
     told = json.loads(sys.stdin.readline())
     conditions = Conditions(**{**told, "photos": Photos(**told["photos"])})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(conditions.certificate)
-    answer, read_counters = make(conditions)
-    server = Server((conditions.host, conditions.port), context, answer, conditions.latency)
+    stand_in = make(conditions)
+    server = Server((conditions.host, conditions.port), context, stand_in.answer, conditions.latency)
     threading.Thread(target=server.serve, daemon=True).start()
     print(server.port, flush=True)
     sys.stdin.readline()
     used = os.times()
     counted = {"requests": server.requests, "connections": server.connections, "cpu": used.user + used.system}
-    print(json.dumps({**counted, **read_counters()}), flush=True)
+    print(json.dumps({**counted, **stand_in.read_counters()}), flush=True)
     # Its threads may still listen to whoever keeps a connection.
     os._exit(0)

@@ -1,9 +1,14 @@
 """The results as one table for each case."""
 
 from bench.cases import Case
+from bench.programs import OURS
 from bench.race import Run, middle
 
-_HEADINGS = ("program", "s", "photos/s", "MB/s", "CPU s/GB", "beyond hashing", "peak MiB", "requests/photo", "times us")
+_HEADINGS = (
+    *("program", "s", "photos/s", "MB/s", "CPU ms/photo", "CPU s/GB", "beyond hashing", "peak MiB", "requests/photo"),
+    # Ours as multiples of the program's; CPU beyond hashing.
+    *("our speed", "our CPU", "our memory"),
+)
 
 
 def format_case(case: Case, runs: dict[str, list[Run]], hashing: float) -> str:
@@ -11,13 +16,13 @@ def format_case(case: Case, runs: dict[str, list[Run]], hashing: float) -> str:
 
     Args:
         case: which.
-        runs: of each program, by its name; ours is the first.
-        hashing: CPU seconds per GB of what we hash.
+        runs: of each program, by its name.
+        hashing: CPU seconds per GB that MD5 and CRC-32 cost alone; only we pay them.
     """
-    rows = [_HEADINGS, *(_row(name, case, each, runs["ours"], hashing) for name, each in runs.items())]
+    rows = [_HEADINGS, *(_row(name, case, each, runs[OURS.name], hashing) for name, each in runs.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = [" | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    lines.insert(1, "-|-".join("-" * width for width in widths))
+    lines.insert(1, " | ".join("-" * width for width in widths))
     return f"({case.letter}) {case.title}\n" + "\n".join(f"| {line} |" for line in lines)
 
 
@@ -35,19 +40,21 @@ def format_trouble(case: Case, run: Run) -> str:
 
 
 def _row(name: str, case: Case, runs: list[Run], ours: list[Run], hashing: float) -> tuple[str, ...]:
-    took, photos = middle(runs), case.photos
+    took, we_took, photos = middle(runs), middle(ours), case.photos
     gigabytes = photos.total_bytes / 1e9
-    cpu = took.cpu_seconds / gigabytes
-    beyond = cpu - hashing if name == "ours" else cpu
+    cpu, our_cpu = took.cpu_seconds / gigabytes, we_took.cpu_seconds / gigabytes - hashing
     requests = runs[0].gallery["requests"] + runs[0].drive["requests"]
-    return (
-        name,
+    numbers = (
         f"{took.seconds:.2f}",
         f"{photos.count / took.seconds:.1f}",
         f"{photos.total_bytes / took.seconds / 1e6:.1f}",
+        f"{took.cpu_seconds / photos.count * 1000:.2f}",
         f"{cpu:.2f}",
-        f"{beyond:.2f}",
+        f"{our_cpu if name == OURS.name else cpu:.2f}",
         f"{took.peak_bytes / 2**20:.0f}",
         f"{requests / photos.count:.2f}",
-        f"{took.seconds / middle(ours).seconds:.2f}",
     )
+    if name == OURS.name:
+        return name, *numbers, "", "", ""
+    ratios = (took.seconds / we_took.seconds, our_cpu / cpu, we_took.peak_bytes / took.peak_bytes)
+    return name, *numbers, *(f"{ratio:.2f}x" for ratio in ratios)
