@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench import hashing
-from bench.cases import ALONE, CROWDS, Case
+from bench.cases import ALONE, CROWDS, GB, Case
 from bench.programs import BARE, OURS, Program
 from bench.race import Run, run_once
 from bench.table import format_case, format_trouble
 from bench.world import Authority
+
+
+# Who holds more than this at a time would be measured by the machine's memory, or end it.
+MOST_HELD = 2 * GB
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Comparison:
     def show_case(self, case: Case) -> None:
         """Print the table of a case."""
         case = self._prepare(case)
-        programs = [OURS, *(self._peers if case.is_race else [])]
+        programs = [OURS, *(peer for peer in self._peers if self._takes_part(peer, case))]
         runs: dict[str, list[Run]] = {program.name: [] for program in programs}
         for _ in range(self._extent.runs):
             for program in programs:
@@ -71,6 +75,10 @@ class Comparison:
             took, photos = self._run(BARE, case).usage, case.photos
             speeds = photos.count / took.seconds, photos.total_bytes / took.seconds / 1e6
             print(f"{case.title}: {speeds[0]:.0f} photos/s, {speeds[1]:.0f} MB/s", flush=True)
+
+    def _takes_part(self, peer: Program, case: Case) -> bool:
+        held = case.photos.size * min(self._extent.threads, case.threads)
+        return case.is_race and not (peer.holds_whole and held > MOST_HELD)
 
     def _prepare(self, case: Case) -> Case:
         case = case.shrunk() if self._extent.quick else case

@@ -19,16 +19,14 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class Session:
-    """A resumable upload.
+    """An upload on its way.
 
     Args:
         metadata: of the file to be.
-        size: of it, as announced; None when it was not.
     """
 
-    def __init__(self, metadata: dict[str, Any], size: int | None) -> None:
+    def __init__(self, metadata: dict[str, Any]) -> None:
         self.metadata = metadata
-        self.size = size
         self.offset = 0
         self.is_right = True
         self.file: dict[str, Any] | None = None
@@ -59,6 +57,8 @@ class Drive:
         if mishap == "refuse":
             self._drain(request)
             return _tell({"error": {"code": 503, "message": "Backend Error"}}, 503)
+        if mishap == "break off" and not request.path.startswith(_SESSIONS):
+            raise Gone
         reply = self._route(request, mishap)
         if mishap == "lose the reply":
             raise Gone
@@ -113,16 +113,22 @@ class Drive:
         metadata = json.loads(request.read())
         if self._files.get(metadata.get("id", "")):
             return _tell({"error": {"code": 409, "errors": [{"reason": "fileIdInUse"}]}}, 409)
-        size = request.headers.get("x-upload-content-length")
         name = f"session{next(self._numbers)}"
-        self._sessions[name] = Session(metadata, int(size) if size else None)
+        self._sessions[name] = Session(metadata)
         return Reply(200, headers={"Location": f"https://{request.headers['host']}{_SESSIONS}{name}"})
 
     def _receive(self, session: Session, request: Request, mishap: str) -> Reply:
-        match = _CONTENT_RANGE.fullmatch(request.headers.get("content-range", ""))
-        if match and int(match[1]) != session.offset:
+        told = request.headers.get("content-range", "")
+        match = _CONTENT_RANGE.fullmatch(told)
+        if session.file or (match and int(match[1]) != session.offset):
             self._drain(request)
-            return self._stand(session)
+        elif not told.startswith("bytes */"):
+            self._receive_bytes(session, request, mishap)
+            if session.offset == (int(match[3]) if match else session.offset):
+                self._finish(session)
+        return _tell(session.file) if session.file else self._stand(session)
+
+    def _receive_bytes(self, session: Session, request: Request, mishap: str) -> None:
         length = int(request.headers.get("content-length", 0))
         left = self._mishaps.cut(length) if mishap == "break off" else length + 1
         for piece in request.pieces():
@@ -132,17 +138,14 @@ class Drive:
                 # What is left of a unit is not kept, and nobody is told.
                 session.offset -= session.offset % UNIT
                 raise Gone
-        if not match and request.headers.get("content-range", "").startswith("bytes */"):
-            return _tell(session.file) if session.file else self._stand(session)
-        total = int(match[3]) if match else session.offset
-        return _tell(self._finish(session)) if session.offset == total else self._stand(session)
 
     def _receive_multipart(self, request: Request) -> Reply:
         body = Multipart(request.headers["content-type"], request.pieces())
-        session = Session(body.metadata, None)
+        session = Session(body.metadata)
         for piece in body.media():
             self._take(session, piece)
-        return _tell(self._finish(session))
+        self._finish(session)
+        return _tell(session.file)
 
     def _take(self, session: Session, piece: memoryview) -> None:
         if self._check:
@@ -152,12 +155,10 @@ class Drive:
         with self._lock:
             self._received += len(piece)
 
-    def _finish(self, session: Session) -> dict[str, Any]:
-        if session.file is None:
-            session.file = self._files.add({**session.metadata, "size": str(session.offset)})
-            if session.offset != self._photos.size or not session.is_right:
-                self._wrong += 1
-        return session.file
+    def _finish(self, session: Session) -> None:
+        session.file = self._files.add({**session.metadata, "size": str(session.offset)})
+        if session.offset != self._photos.size or not session.is_right:
+            self._wrong += 1
 
     def _stand(self, session: Session) -> Reply:
         kept = {"Range": f"bytes=0-{session.offset - 1}"} if session.offset else {}

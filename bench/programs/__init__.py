@@ -19,11 +19,13 @@ class Program:
         name: in the table and on the command line.
         make_command: returns its command line; what it needs on disk may be put into the folder.
         by_name: whether it finds Drive only by its name, so that it needs a namespace.
+        holds_whole: whether it holds photos whole in memory.
     """
 
     name: str
     make_command: MakeCommand
     by_name: bool = False
+    holds_whole: bool = False
 
 
 def _own(module: str) -> MakeCommand:
@@ -36,6 +38,6 @@ OURS = Program("ours", _own("ours"))
 PEERS = (
     Program("rclone-copyurl", rclone.copyurl, by_name=True),
     Program("rclone-copy", rclone.copy_http, by_name=True),
-    Program("google-client", _own("google_client")),
-    Program("plain", _own("plain")),
+    Program("google-client", _own("google_client"), holds_whole=True),
+    Program("plain", _own("plain"), holds_whole=True),
 )
