@@ -11,7 +11,6 @@ from bench.race import Run, run_once
 from bench.table import format_case, format_trouble
 from bench.world import Authority
 
-
 # Who holds more than this at a time would be measured by the machine's memory, or end it.
 MOST_HELD = 2 * GB
 
