@@ -47,7 +47,7 @@ class Comparison:
         self._extent = extent
         self._peers = peers
         self._named = named
-        md5, crc32 = hashing.md5_and_crc32()
+        md5, crc32 = hashing.price_hashing()
         self._hashing = md5 + crc32
         print(f"MD5 alone costs {md5:.2f} CPU s/GB here, CRC-32 {crc32:.2f}\n")
 

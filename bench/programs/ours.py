@@ -14,7 +14,8 @@ from common.httpclient import HttpClient
 from common.progress import Progress
 from common.sealing import Secret, make_key
 from common.settings import WorkerSettings
-from worker.gallery import Gallery
+from worker.counting import CountedGallery
+from worker.lanes import STAGES
 from worker.reporter import TakeSnapshot
 from worker.stopping import Signals
 from worker.workshop import Workshop
@@ -67,7 +68,8 @@ def make_job(settings: WorkerSettings, scene: Scene) -> ArchiveJob:
 
 def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     """Return the HTTP client of one side, as the worker's wiring makes it."""
-    return HttpClient(connections=settings.photos, ca_bundle=settings.ca_bundle, reason=reason, local=True)
+    connections = settings.jobs * settings.photos * STAGES
+    return HttpClient(connections=connections, ca_bundle=settings.ca_bundle, reason=reason, local=True)
 
 
 def main() -> None:
@@ -75,7 +77,7 @@ def main() -> None:
     scene = read_scene()
     settings = make_settings(scene)
     job = make_job(settings, scene)
-    gallery = Gallery(
+    gallery = CountedGallery(
         make_client(settings, Reason.GALLERY_UNAVAILABLE),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
