@@ -54,6 +54,9 @@ class StandIn(Protocol):
 
 def run(make: Callable[[Conditions], StandIn]) -> None:
     """Be a stand-in until standard input has another line, then print its counters."""
+    # Whoever holds Python's lock gives it up at its next read or write anyway. Thousands of threads (rclone's `copyurl`
+    # opens a connection for each address and keeps it) that ask for it every 5 ms would use up the machine.
+    sys.setswitchinterval(1.0)
     told = json.loads(sys.stdin.readline())
     conditions = Conditions(**{**told, "photos": Photos(**told["photos"])})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
