@@ -111,7 +111,7 @@ def make_router(
             429: describe("Too many requests from one address or for one archive; Retry-After says for how long."),
         },
     )
-    def post_cloud_archive(
+    async def post_cloud_archive(
         asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])],
         response: Response,
         idempotency_key: Annotated[
@@ -119,6 +119,7 @@ def make_router(
         ] = None,
     ) -> ArchiveAnswer | Response:
         """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
+        # On the event loop: it waits for nothing, and a thread would take longer to wake than this takes.
         if problems := list(_find_problems(asked, settings, clouds)):
             raise RequestRefused(problems)
         archive = _decode_fully(urlsplit(asked.archive_url).path)

@@ -4,7 +4,7 @@ It travels sealed in OAuth's `state`, so that any replica can take the callback 
 """
 
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from common.sealing import NotSealedByUs, Sealer
@@ -48,7 +48,7 @@ class Promise:
 
     def seal(self, sealer: Sealer, cloud_type: str) -> str:
         """Return the state that carries this through one cloud's consent page."""
-        text = json.dumps([_VERSION, *astuple(self)], ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps([_VERSION, *vars(self).values()], ensure_ascii=False, separators=(",", ":"))
         return sealer.seal(text, _context(cloud_type))
 
 

@@ -1,5 +1,7 @@
 """What the code grant has in common for every cloud that speaks OAuth 2.0 (RFC 6749). Knows no vendor."""
 
+import base64
+import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +22,11 @@ _DENIALS = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 def make_verifier() -> str:
     """Return a fresh PKCE verifier: 256 random bits in 43 characters, as RFC 7636, section 4.1 recommends."""
     return secrets.token_urlsafe(32)
+
+
+def make_challenge(verifier: str) -> str:
+    """Return PKCE's S256 challenge: https://www.rfc-editor.org/rfc/rfc7636#section-4.2."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def read_code(answer: Mapping[str, str], issuer: str | None) -> str:

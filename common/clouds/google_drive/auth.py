@@ -17,7 +17,7 @@ from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, make_challenge, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
 from common.errors import GrantRevoked, JobStopped, Reason, Transient
 from common.httpclient import Answer, HttpClient
@@ -54,11 +54,19 @@ class GoogleAuth:
 
     def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
         """Return the address of Google's consent page; arguments as in `CloudAuth`."""
-        flow = self._flow(redirect_uri, verifier, [SCOPE])
-        with flow.oauth2session:
-            # `consent` even for a guest who agreed before: only then does a refresh token come each time.
-            url, _ = flow.authorization_url(state=state, access_type="offline", prompt="consent")
-        return str(url)
+        query = {
+            "response_type": "code",
+            "client_id": self._reveal("GOOGLE_CLIENT_ID"),
+            "redirect_uri": redirect_uri,
+            "scope": SCOPE,
+            "state": state,
+            "code_challenge": make_challenge(verifier),
+            "code_challenge_method": "S256",
+            "access_type": "offline",
+            # Even of a guest who agreed before: only then does a refresh token come each time.
+            "prompt": "consent",
+        }
+        return f"{self._reveal('GOOGLE_AUTH_URI')}?{urlencode(query)}"
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`."""
@@ -102,20 +110,20 @@ class GoogleAuth:
         if answer.status not in (200, 400):
             raise Transient(Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.wait())
 
-    def _flow(self, redirect_uri: str, verifier: str, scopes: list[str] | None) -> Any:
+    def _flow(self, redirect_uri: str, verifier: str) -> Any:
         registration = {
             "client_id": self._reveal("GOOGLE_CLIENT_ID"),
             "client_secret": self._reveal("GOOGLE_CLIENT_SECRET"),
             "auth_uri": self._reveal("GOOGLE_AUTH_URI"),
             "token_uri": self._reveal("GOOGLE_TOKEN_URI"),
         }
+        # No scopes are named: oauthlib raises a Warning when others come than it knows of. We look ourselves.
         return Flow.from_client_config(  # type: ignore[no-untyped-call]
-            {"web": registration}, scopes, redirect_uri=redirect_uri, code_verifier=verifier
+            {"web": registration}, None, redirect_uri=redirect_uri, code_verifier=verifier
         )
 
     def _fetch(self, redirect_uri: str, verifier: str, code: str) -> dict[str, Any]:
-        # No scopes are named here: oauthlib raises a Warning when others come than it knows of. We look ourselves.
-        flow = self._flow(redirect_uri, verifier, None)
+        flow = self._flow(redirect_uri, verifier)
         with flow.oauth2session as session:
             equip(session, self._http)
             session.register_compliance_hook("access_token_response", _check)

@@ -6,14 +6,13 @@ Four plain forms over our own client, and no OAuth library: the answers are read
 https://yandex.ru/dev/id/doc/en/codes/code-url
 """
 
-import base64
 import hashlib
 import time
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import check_exchange, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import check_exchange, make_challenge, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Transient
 from common.httpclient import Answer, HttpClient
@@ -56,7 +55,7 @@ class YandexAuth:
             "redirect_uri": redirect_uri,
             "scope": " ".join(SCOPES),
             "state": state,
-            "code_challenge": _challenge(verifier),
+            "code_challenge": make_challenge(verifier),
             "code_challenge_method": "S256",
             "device_id": _device(verifier),
             "device_name": DEVICE_NAME,
@@ -123,11 +122,6 @@ class YandexAuth:
 
     def _reveal(self, name: str) -> str:
         return self._settings[name].reveal()
-
-
-def _challenge(verifier: str) -> str:
-    """Return PKCE's S256 challenge: https://www.rfc-editor.org/rfc/rfc7636#section-4.2."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 def _device(verifier: str) -> str:
