@@ -12,6 +12,7 @@ from common.signing import sign
 from common.topology import EVENTS, declare
 from web.news import KEPT_SECONDS
 from web.promise import LIFETIME_SECONDS
+from web.repeats import KEEP_SECONDS
 from worker.photo_stream import BLOCK_BYTES
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -50,6 +51,8 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
     rows = {line.split("|")[1].strip(): line for line in section.splitlines() if line.startswith("| ")}
     (state,) = (row for what, row in rows.items() if what.startswith("OAuth state"))
     assert (state.split("|")[-2].strip(), LIFETIME_SECONDS) == ("one hour", 3600)
+    (answers,) = (row for row in rows.values() if "Idempotency-Key" in row)
+    assert answers.split("|")[-2].strip() == f"{KEEP_SECONDS / 60:.0f} minutes"
     told: dict[str, dict[str, object]] = {}
 
     class Channel:

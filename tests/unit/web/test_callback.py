@@ -34,6 +34,9 @@ def test_a_guest_who_agrees_gets_a_job_and_the_success_link(site_in_world: Site,
     assert world.accounts.tokens.owner(grant.refresh_token.reveal())
     assert grant.refresh_token.reveal().encode() not in message.body
     assert grant.access_token.reveal().encode() not in message.body
+    client_secret = site_in_world.settings.clouds["google_drive"]["GOOGLE_CLIENT_SECRET"].reveal()
+    assert client_secret.encode() not in message.body
+    assert client_secret not in grant.to_text()
 
 
 def test_nobody_else_reads_or_keeps_the_callback(site_in_world: Site, world: World) -> None:
