@@ -6,9 +6,10 @@ id. Knows no HTTP.
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from web.memory import Memory
 
 # As long as a state lives; after that the callback is refused anyway.
 KEEP_SECONDS = 3600.0
@@ -19,7 +20,6 @@ MOST_ANSWERS = 10
 
 @dataclass
 class _Job:
-    began_at: float
     lock: threading.Lock = field(default_factory=threading.Lock)
     kept: bool = False
     failed: set[str] = field(default_factory=set)
@@ -33,9 +33,8 @@ class Outcomes:
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
         self._guard = threading.Lock()
-        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+        self._jobs = Memory[_Job](KEEP_SECONDS, MOST_KEPT, now)
 
     def once(self, job_id: str, answer: str, attempt: Callable[[], bool]) -> bool:
         """Return whether the job is in the queue, trying once for each answer until it is.
@@ -48,22 +47,11 @@ class Outcomes:
             answer: what the guest brought back.
             attempt: puts the job into the queue and says whether it did.
         """
-        job = self._find(job_id)
+        with self._guard:
+            job = self._jobs.recall(job_id, _Job)
         with job.lock:
             if not job.kept and answer not in job.failed and len(job.failed) < MOST_ANSWERS:
                 job.kept = attempt()
                 if not job.kept:
                     job.failed.add(answer)
             return job.kept
-
-    def _find(self, job_id: str) -> _Job:
-        with self._guard:
-            self._forget_old()
-            return self._jobs.setdefault(job_id, _Job(self._now()))
-
-    def _forget_old(self) -> None:
-        while self._jobs:
-            oldest = next(iter(self._jobs.values()))
-            if len(self._jobs) < MOST_KEPT and self._now() - oldest.began_at <= KEEP_SECONDS:
-                return
-            self._jobs.popitem(last=False)

@@ -8,10 +8,10 @@ and what is never consented to never begins. Knows no HTTP.
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from web.memory import Memory
 
 KEEP_SECONDS = 900.0
 # About 3 kB each; who is forgotten early gets a fresh answer.
@@ -30,13 +30,6 @@ class KeyReused(ValueError):
     """The key belongs to another request."""
 
 
-@dataclass(frozen=True)
-class _Kept(Generic[Given]):
-    at: float
-    asked: bytes
-    given: Given
-
-
 class Repeats(Generic[Given]):
     """Remembers what was answered under which key. Thread-safe.
 
@@ -45,9 +38,8 @@ class Repeats(Generic[Given]):
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
         self._guard = threading.Lock()
-        self._kept: OrderedDict[str, _Kept[Given]] = OrderedDict()
+        self._kept = Memory[tuple[bytes, Given]](KEEP_SECONDS, MOST_KEPT, now)
 
     def once(self, key: str, asked: bytes, give: Callable[[], Given]) -> Given:
         """Return the answer to a request, the one that was given before if it came before.
@@ -64,19 +56,8 @@ class Repeats(Generic[Given]):
         read = _UUID.fullmatch(key)
         if not read:
             raise KeyMalformed
-        name = read[2].lower()
         with self._guard:
-            self._forget_old()
-            kept = self._kept.get(name)
-            if kept is None:
-                kept = self._kept[name] = _Kept(self._now(), asked, give())
-        if kept.asked != asked:
+            known, given = self._kept.recall(read[2].lower(), lambda: (asked, give()))
+        if known != asked:
             raise KeyReused
-        return kept.given
-
-    def _forget_old(self) -> None:
-        while self._kept:
-            oldest = next(iter(self._kept.values()))
-            if len(self._kept) < MOST_KEPT and self._now() - oldest.at <= KEEP_SECONDS:
-                return
-            self._kept.popitem(last=False)
+        return given
