@@ -114,11 +114,13 @@ def test_alerts_say_what_to_do() -> None:
 
 
 def test_alerts_ring_and_fall_silent(tmp_path: Path) -> None:
-    """Prometheus' own tool finds the rules sound, and each does in time what alerts.yaml expects of it."""
+    """Prometheus' own tool finds settings and rules sound, and each does in time what alerts.yaml expects of it."""
     (tmp_path / "rules.yaml").write_text(read_rules())
     scenarios = (ROOT / "tests/unit/deploy/alerts.yaml").read_text()
     (tmp_path / "alerts.yaml").write_text(scenarios)
-    for command in (("check", "rules", "rules.yaml"), ("test", "rules", "alerts.yaml")):
+    settings = (ROOT / "compose/monitoring/prometheus.yml").read_text()
+    (tmp_path / "prometheus.yml").write_text(settings.replace("/tmp/rules.yaml", "rules.yaml"))
+    for command in (("check", "config", "prometheus.yml"), ("test", "rules", "alerts.yaml")):
         told = subprocess.run(
             [ROOT / "scripts/promtool", *command],
             cwd=tmp_path,
@@ -189,6 +191,11 @@ def test_compose_reads_the_same() -> None:
     cluster = list(yaml.safe_load_all((MONITORING / "monitoring.yaml").read_text()))
     (endpoint,) = next(each["spec"]["podMetricsEndpoints"] for each in cluster if "broker" in each["metadata"]["name"])
     assert (jobs["rabbitmq"]["metrics_path"], jobs["rabbitmq"]["params"]) == (endpoint["path"], endpoint["params"])
+    # What its shell makes of the cluster's resource is what the tests above look at.
+    (shell,) = prometheus["command"]
+    cut = shell.split(" > ")[0].replace("/etc/prometheus/rules.k8s.yaml", str(MONITORING / "rules.yaml"))
+    told = subprocess.run(["sh", "-c", cut], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert yaml.safe_load(told) == yaml.safe_load(read_rules())
     (source,) = yaml.safe_load((ROOT / "compose/monitoring/grafana.yml").read_text())["datasources"]
     assert source["url"] == "http://prometheus:9090"
     (provider,) = yaml.safe_load((ROOT / "compose/monitoring/dashboards.yml").read_text())["providers"]
