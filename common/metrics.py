@@ -27,7 +27,7 @@ VERSION = "0.1.0"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # When a counter was made is nobody's question, and would be a series more for each.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 OTHER = "other"
 _CLOUD_NAMES = tuple(cloud.name for cloud in CLOUDS)

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -40,6 +41,14 @@ def said() -> Iterator[list[dict[str, str]]]:
     yield lines.lines
     root.setLevel(level)
     root.removeHandler(lines)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, up to a time that counts as never."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("name", ["a", "b1946ac9-2492", "A.b_c-9", "x" * 64])
@@ -83,6 +92,8 @@ def test_a_trace_goes_from_the_button_to_the_message(
     # A browser that comes back from a consent page has no trace, or another.
     other = {"Traceparent": header.replace(TRACE, "1" * 32)}
     site_in_world.come_back(world.accounts.consent(told["redirect_to"]), headers=other)
+    # The access line is written when the answer is already on its way.
+    wait_for(lambda: [line["event"] for line in said].count("request") == 2)
     lines = [line for line in said if line["event"] in ("archive begun", "request")]
     assert len(lines) == 3
     assert {(line["trace_id"], line["job_id"]) for line in lines} == {(TRACE, told["job_id"])}
@@ -99,6 +110,7 @@ def test_a_request_without_a_trace_begins_one(site: Site, headers: dict[str, str
     """A fresh one each time."""
     for _ in range(2):
         site.send("GET", "/nowhere", headers=headers)
+    wait_for(lambda: [line["event"] for line in said].count("request") == 2)
     traces = [line["trace_id"] for line in said if line["event"] == "request"]
     assert len(set(traces)) == 2
     assert all(len(trace) == 32 for trace in traces)
