@@ -75,6 +75,8 @@ def test_gallery_page_shows_the_progress_itself(enter: Enter, stand: Stand) -> N
     guest.allow()
     expect(guest.page.get_by_role("heading", name="Everything is saved")).to_be_visible()
     assert guest.find_barriers() == []
+    guest.page.get_by_role("link", name="Open the folder").click()
+    expect(guest.page.get_by_text("24 photos, as they stand")).to_be_visible()
     assert len(stand.world.yandex.account(guest.login).files()) == 24
     assert guest.complaints == []
 
