@@ -7,33 +7,25 @@ broker. Afterwards some jobs run at once, and two replicas follow them.
 
 import argparse
 import os
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pika
 import requests
 
-from common.job_id import make_job_id
-from common.progress import FailedPhoto, Progress, State
-from common.publisher import connection_parameters
+from bench.week import fill_stream
+from common.progress import Progress, State
 from common.sealing import Sealer, Secret, make_key
-from common.topology import EVENT_KEY, EXCHANGE, declare
 from sandbox.broker import Broker
 from sandbox.program import Program, find_port
 from web.news import News, Reader
 from worker.reporter import Reporter
 
 ROOT = Path(__file__).parents[1]
-DAY = 24 * 3600.0
-# One job in so many ends with photos that failed; those name up to a hundred.
-FAILING = 20
 
 
 def main() -> int:
@@ -46,7 +38,7 @@ def main() -> int:
         broker = started.enter_context(Broker())
         empty = _start_web(broker.url, key, folder, find_job="")
         print(f"beside an empty broker   {empty}")
-        count, size, last = _fill(Secret(broker.url), sealer, chosen.jobs, chosen.days)
+        count, size, last = fill_stream(Secret(broker.url), sealer, chosen.jobs, chosen.days)
         jobs = chosen.jobs * chosen.days
         each = size / count
         print(f"in the stream            {count} messages of {jobs} jobs, {size / 1e6:.1f} MB, {each:.0f} B each")
@@ -65,68 +57,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--running", type=int, default=40, help="jobs that run at once afterwards (40)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long those are followed (20)")
     return parser.parse_args()
-
-
-def _fill(url: Secret, sealer: Sealer, jobs: int, days: int) -> tuple[int, int, str]:
-    """Publish everything that is told of the jobs; return how many messages and bytes, and the last job's id."""
-    chance = random.Random(0)
-    properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
-        content_type="application/json", delivery_mode=2
-    )
-    count = size = 0
-    # The last one has just ended.
-    began, step = time.time() - days * DAY - 301, DAY / jobs
-    told = Progress(job_id="")
-    with pika.BlockingConnection(connection_parameters(url, "bench", heartbeat=60)) as connection:
-        channel = connection.channel()
-        declare(channel)
-        for number in range(jobs * days):
-            for told in _tell_job(sealer, chance, began + number * step):
-                body = told.encode()
-                channel.basic_publish(EXCHANGE, EVENT_KEY, body, properties)
-                count, size = count + 1, size + len(body)
-        # An answer on the same channel comes after all that was published on it.
-        declare(channel)
-    return count, size, told.job_id
-
-
-def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Progress]:
-    """Give what is told of one job: it is queued, runs, and ends; one in a few waits in between."""
-    photos, each = chance.randrange(20, 800), 3_500_000
-    job = Progress(
-        job_id=make_job_id(sealer, now),
-        cloud_type=chance.choice(("google_drive", "yadisk")),
-        archive_type=chance.choice(("webs", "originals")),
-        gallery_name=f"Свадьба Анны и Ивана, {chance.randrange(10**6)}",
-        created_at=float(int(now)),
-        updated_at=now + 20.123,
-    )
-    yield job
-    running = replace(job, state=State.RUNNING, started_at=now + 21.456, updated_at=now + 21.456)
-    yield running
-    known = replace(
-        running,
-        photos_total=photos,
-        bytes_total=photos * each,
-        folder_url=f"https://drive.google.com/drive/folders/{chance.randbytes(16).hex()}",
-    )
-    if chance.randrange(10) == 0:
-        yield replace(known, state=State.WAITING, reason="cloud_unavailable", updated_at=now + 60)
-        yield replace(known, updated_at=now + 70)
-    failed = chance.randrange(1, 100) if chance.randrange(FAILING) == 0 else 0
-    yield replace(
-        known,
-        state=State.DONE,
-        photos_copied=photos - failed,
-        photos_failed=failed,
-        bytes_copied=(photos - failed) * each,
-        failures=tuple(
-            FailedPhoto(f"Церемония/IMG_{number:04d}.jpg", "photo_unavailable", "the gallery answered 404")
-            for number in range(failed)
-        ),
-        updated_at=now + 300.789,
-        finished_at=now + 300.789,
-    )
 
 
 @dataclass(frozen=True)
@@ -230,6 +160,7 @@ def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
     reporter.close(5)
     for reader in readers:
         reader.close()
+    time.sleep(1)  # they let go of the broker
     print(
         f"{jobs} jobs that run       {heard[0] / seconds:.0f} messages a second to each of 2 replicas, "
         f"{sum(sizes) / len(sizes):.0f} B each; the broker works {worked / seconds:.1%} of a core"

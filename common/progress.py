@@ -106,8 +106,9 @@ class Progress:
 
     def encode(self) -> bytes:
         """Return the wire form: what is as it is by default is left out, for a week of them is kept."""
-        told = {name: value for name, value in asdict(self).items() if value != _DEFAULTS[name]}
-        return json.dumps({"version": VERSION, **told}, ensure_ascii=False, separators=(",", ":")).encode()
+        every = ((name, getattr(self, name), usual) for name, usual in _DEFAULTS.items())
+        told = {"version": VERSION, **{name: value for name, value, usual in every if value != usual}}
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=asdict).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> Self:

@@ -1,0 +1,80 @@
+"""A week of jobs, as workers and replicas tell of them: what fills the stream that a fresh replica reads."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pika
+
+from common.job_id import make_job_id
+from common.progress import FailedPhoto, Progress, State
+from common.publisher import connection_parameters
+from common.sealing import Sealer, Secret
+from common.topology import EVENT_KEY, EXCHANGE, declare
+
+DAY = 24 * 3600.0
+# One job in so many ends with photos that failed; those name up to a hundred.
+FAILING = 20
+
+
+def fill_stream(url: Secret, sealer: Sealer, jobs: int, days: int) -> tuple[int, int, str]:
+    """Publish everything that is told of the jobs; return how many messages and bytes, and the last job's id."""
+    chance = random.Random(0)
+    properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
+        content_type="application/json", delivery_mode=2
+    )
+    count = size = 0
+    # The last one has just ended.
+    began, step = time.time() - days * DAY - 301, DAY / jobs
+    told = Progress(job_id="")
+    with pika.BlockingConnection(connection_parameters(url, "bench", heartbeat=60)) as connection:
+        channel = connection.channel()
+        declare(channel)
+        for number in range(jobs * days):
+            for told in _tell_job(sealer, chance, began + number * step):
+                body = told.encode()
+                channel.basic_publish(EXCHANGE, EVENT_KEY, body, properties)
+                count, size = count + 1, size + len(body)
+        # An answer on the same channel comes after all that was published on it.
+        declare(channel)
+    return count, size, told.job_id
+
+
+def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Progress]:
+    """Give what is told of one job: it is queued, runs, and ends; one in a few waits in between."""
+    photos, each = chance.randrange(20, 800), 3_500_000
+    job = Progress(
+        job_id=make_job_id(sealer, now),
+        cloud_type=chance.choice(("google_drive", "yadisk")),
+        archive_type=chance.choice(("webs", "originals")),
+        gallery_name=f"Свадьба Анны и Ивана, {chance.randrange(10**6)}",
+        created_at=float(int(now)),
+        updated_at=now + 20.123,
+    )
+    yield job
+    running = replace(job, state=State.RUNNING, started_at=now + 21.456, updated_at=now + 21.456)
+    yield running
+    known = replace(
+        running,
+        photos_total=photos,
+        bytes_total=photos * each,
+        folder_url=f"https://drive.google.com/drive/folders/{chance.randbytes(16).hex()}",
+    )
+    if chance.randrange(10) == 0:
+        yield replace(known, state=State.WAITING, reason="cloud_unavailable", updated_at=now + 60)
+        yield replace(known, updated_at=now + 70)
+    failed = chance.randrange(1, 100) if chance.randrange(FAILING) == 0 else 0
+    yield replace(
+        known,
+        state=State.DONE,
+        photos_copied=photos - failed,
+        photos_failed=failed,
+        bytes_copied=(photos - failed) * each,
+        failures=tuple(
+            FailedPhoto(f"Церемония/IMG_{number:04d}.jpg", "photo_unavailable", "the gallery answered 404")
+            for number in range(failed)
+        ),
+        updated_at=now + 300.789,
+        finished_at=now + 300.789,
+    )
