@@ -19,7 +19,7 @@ def main() -> int:
     named = namespace.enter()
     wanted = options.peers.split(",")
     peers = [peer for peer in PEERS if peer.name in wanted and (named or not peer.by_name)]
-    extent = Extent(options.runs, options.threads, quick=options.quick, check=options.quick or options.check)
+    extent = Extent(options.runs, options.threads, quick=options.quick)
     with make_folder() as folder:
         if named:
             namespace.furnish(Path(folder))
@@ -48,7 +48,6 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="of each program in each case")
     parser.add_argument("--threads", type=int, default=8, help="photos at a time")
     parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="comma-separated, or none")
-    parser.add_argument("--check", action="store_true", help="Drive compares what it gets with the photos")
     parser.add_argument("--quick", action="store_true", help="a little of everything, to see that it works")
     return parser.parse_args()
 

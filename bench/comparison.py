@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench import hashing
 from bench.cases import ALONE, CROWDS, GB, Case
@@ -23,13 +23,11 @@ class Extent:
         runs: of each program in each case.
         threads: photos at a time.
         quick: whether it is only tried out.
-        check: whether Drive compares what it gets with the photos.
     """
 
     runs: int
     threads: int
     quick: bool
-    check: bool
 
 
 class Comparison:
@@ -80,11 +78,10 @@ class Comparison:
         return case.is_race and not (peer.holds_whole and held > MOST_HELD)
 
     def _prepare(self, case: Case) -> Case:
-        case = case.shrunk() if self._extent.quick else case
-        return replace(case, photos=case.photos.summed())
+        return (case.shrunk() if self._extent.quick else case).summed()
 
     def _run(self, program: Program, case: Case) -> Run:
         threads = min(self._extent.threads, case.threads)
-        run = run_once(program, case, self._authority, threads=threads, named=self._named, check=self._extent.check)
+        run = run_once(program, case, self._authority, threads=threads, named=self._named)
         print(f"    ({case.letter}) {program.name}: {run}", file=sys.stderr, flush=True)
         return run

@@ -6,10 +6,11 @@ import re
 import threading
 from typing import Any
 
+from bench.conditions import Conditions
 from bench.drive_files import Files
 from bench.mishaps import Ceiling, Mishaps
 from bench.multipart import Multipart
-from bench.stand_in import Conditions, run
+from bench.stand_in import run
 from bench.wire import Gone, Reply, Request
 
 # Drive keeps what it got in units of this: https://developers.google.com/workspace/drive/api/guides/manage-uploads

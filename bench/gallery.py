@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Iterator
 
+from bench.conditions import Conditions
 from bench.mishaps import Mishaps
 from bench.photos import ALBUM
-from bench.stand_in import Conditions, run
+from bench.stand_in import run
 from bench.wire import PIECE_BYTES, Gone, Line, Reply, Request
 
 # What a line carries at a time when it is shared: the finer, the evener.

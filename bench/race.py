@@ -9,7 +9,6 @@ from bench import measure
 from bench.cases import Case
 from bench.measure import Usage
 from bench.programs import Program
-from bench.stand_in import Conditions
 from bench.world import Authority, World, make_folder
 
 
@@ -32,7 +31,7 @@ class WrongCopy(Exception):
     """A program came to its end, and Drive has not got what the gallery has."""
 
 
-def run_once(program: Program, case: Case, authority: Authority, *, threads: int, named: bool, check: bool) -> Run:
+def run_once(program: Program, case: Case, authority: Authority, *, threads: int, named: bool) -> Run:
     """Let a program copy the photos of a case once, between fresh stand-ins.
 
     Args:
@@ -41,22 +40,12 @@ def run_once(program: Program, case: Case, authority: Authority, *, threads: int
         authority: certifies the stand-ins.
         threads: photos at a time.
         named: whether we are in a namespace.
-        check: whether Drive compares what it gets with the photos.
 
     Raises:
         WrongCopy: not everything arrived, or not as it was.
         RuntimeError: the program failed.
     """
-    conditions = Conditions(
-        *("", 0, ""),
-        photos=case.photos,
-        latency=case.latency,
-        rate=case.rate,
-        creates=case.creates,
-        mishaps=case.mishaps,
-        check=check,
-    )
-    with World(authority, conditions, named=named) as world, make_folder() as folder:
+    with World(authority, case.conditions, named=named) as world, make_folder() as folder:
         scene = world.scene(threads)
         usage = measure.run(program.make_command(scene, Path(folder)), {})
         gallery, drive = world.close()

@@ -9,35 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.conditions import Conditions
 from bench.photos import Photos
 from bench.wire import Reply, Request, Server
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What a stand-in is to be.
+class Place:
+    """Where a stand-in listens.
 
     Args:
-        host: address it listens on.
+        host: address.
         port: of it; 0: any.
-        certificate: path of its certificate and key.
-        photos: what is copied; summed.
-        latency: seconds for each request.
-        rate: of the gallery's line, bytes a second; 0: no limit.
-        creates: a second that Drive bears; 0: no limit.
-        mishaps: share of the requests that fail.
-        check: whether Drive compares what arrives with the photos.
+        certificate: path of certificate and key.
     """
 
     host: str
     port: int
     certificate: str
-    photos: Photos
-    latency: float = 0.0
-    rate: float = 0.0
-    creates: float = 0.0
-    mishaps: float = 0.0
-    check: bool = False
 
 
 class StandIn(Protocol):
@@ -58,11 +47,12 @@ def run(make: Callable[[Conditions], StandIn]) -> None:
     # opens a connection for each address and keeps it) that ask for it every 5 ms would use up the machine.
     sys.setswitchinterval(1.0)
     told = json.loads(sys.stdin.readline())
-    conditions = Conditions(**{**told, "photos": Photos(**told["photos"])})
+    place = Place(**told["place"])
+    conditions = Conditions(**{**told["conditions"], "photos": Photos(**told["conditions"]["photos"])})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(conditions.certificate)
+    context.load_cert_chain(place.certificate)
     stand_in = make(conditions)
-    server = Server((conditions.host, conditions.port), context, stand_in.answer, conditions.latency)
+    server = Server((place.host, place.port), context, stand_in.answer, conditions.latency)
     threading.Thread(target=server.serve, daemon=True).start()
     print(server.port, flush=True)
     sys.stdin.readline()

@@ -29,10 +29,10 @@ def format_case(case: Case, runs: dict[str, list[Run]], hashing: float) -> str:
 def format_trouble(case: Case, run: Run) -> str:
     """Return what a run says of a case in which something goes wrong; empty for the others."""
     requests = run.gallery["requests"] + run.drive["requests"]
-    if case.creates:
-        reached = case.photos.count / run.usage.seconds / case.creates
+    if case.conditions.creates:
+        reached = case.photos.count / run.usage.seconds / case.conditions.creates
         return f"{reached:.1%} of the ceiling reached, {run.drive['objections'] / requests:.1%} of requests throttled"
-    if case.mishaps:
+    if case.conditions.mishaps:
         again = run.drive["received"] / case.photos.total_bytes - 1
         failed = (run.gallery["mishaps"] + run.drive["mishaps"]) / requests
         return f"{failed:.1%} of requests failed, {again:.1%} of the bytes were sent again"

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import trustme
 
+from bench.conditions import Conditions
 from bench.scene import Scene
-from bench.stand_in import Conditions
+from bench.stand_in import Place
 
 # Loopback addresses that a namespace's own hosts file gives the names to.
 GALLERY, DRIVE = ("app.litegallery.io", "127.0.0.2"), ("www.googleapis.com", "127.0.0.3")
@@ -53,7 +54,7 @@ class World:
 
     Args:
         authority: their certificate.
-        conditions: of both; host, port and certificate are filled in here.
+        conditions: of both.
         named: whether names lead to the stand-ins (in a namespace), or only localhost does.
     """
 
@@ -94,8 +95,8 @@ class _StandIn:
             text=True,
             env={**os.environ, "OPENSSL_CONF": authority.openssl_conf},
         )
-        place = {"host": name[1], "port": 443} if named else {"host": "127.0.0.1", "port": 0}
-        told = {**asdict(conditions), **place, "certificate": authority.certificate}
+        host, port = (name[1], 443) if named else ("127.0.0.1", 0)
+        told = {"place": asdict(Place(host, port, authority.certificate)), "conditions": asdict(conditions)}
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(told) + "\n")
