@@ -5,7 +5,6 @@ decides. What breaks on the wire becomes `Transient`; every status is an answer.
 """
 
 import http.client
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pydantic_core import Url, ValidationError
 
 from common.connections import NotPublic
 from common.errors import AddressRefused, Reason, Transient
+from common.foreign import read_json
 from common.lines import Body, Lines, Origin, TooSlow
 from common.witness import Nobody, Witness
 
@@ -37,23 +37,12 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Return the body as JSON; raises ValueError when it is not."""
-        try:
-            return json.loads(self.body)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+        """Return the body as JSON; raises ValueError when it is not, or holds what nobody can use."""
+        return read_json(self.body)
 
     def wait(self) -> float | None:
-        """Return the seconds that Retry-After asks for, in either of its forms (RFC 9110, section 10.2.3)."""
-        text = self.headers.get("retry-after", "").strip()
-        if text.isascii() and text.isdigit():
-            return float(text)
-        try:
-            until = parsedate_to_datetime(text)
-            seconds = until.timestamp() - time.time()
-        except (ValueError, OverflowError):
-            return None
-        return max(0.0, seconds)
+        """Return the seconds that the answer asks to wait, if it does."""
+        return read_wait(self.headers)
 
 
 class HttpClient:
@@ -208,6 +197,19 @@ class Incoming:
     def _demand_end(self) -> None:
         if self._response.length:
             raise http.client.IncompleteRead(b"", self._response.length)
+
+
+def read_wait(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that Retry-After asks for, in either of its forms (RFC 9110, section 10.2.3)."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+        seconds = until.timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, seconds)
 
 
 def _read_url(url: str) -> tuple[Origin, str]:

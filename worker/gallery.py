@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from common.archive_job import ArchiveJob
 from common.clouds.base import Photo
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
-from common.httpclient import HttpClient, Incoming
+from common.httpclient import HttpClient, Incoming, read_wait
 from common.links import LinkRefused, check_link
 from common.sealing import Secret
 from common.signing import sign
@@ -118,10 +118,15 @@ class Gallery:
             if incoming.status in (200, 206):
                 return incoming
             incoming.close()
+            if incoming.status == 416 and "Range" in headers:
+                # It has no such part, or thinks so: then all of it.
+                headers = {name: value for name, value in headers.items() if name not in ("Range", "If-Range")}
+                continue
             target = incoming.headers.get("location")
             if incoming.status not in (301, 302, 303, 307, 308) or not target:
                 reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else Reason.PHOTO_UNAVAILABLE
-                raise Transient(reason, f"the gallery answered {incoming.status}")
+                wait = read_wait(incoming.headers)
+                raise Transient(reason, f"the gallery answered {incoming.status}", wait=wait)
             url = _join(url, target)
         raise Transient(Reason.PHOTO_UNAVAILABLE, "the gallery leads in a circle")
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.errors import JobStopped, Reason, Transient
-from common.foreign import read_json
 from common.httpclient import Answer
 
 # Tokens whose lifetime is not told, or told as nonsense, are taken to live an hour, as everybody's do; one that ends
@@ -59,7 +58,7 @@ def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
         Transient: this is no answer by RFC 6749, section 5.
     """
     try:
-        told = read_json(answer.body)
+        told = answer.json()
     except ValueError:
         told = None
     well = answer.status < 500 and answer.status not in (408, 429)

@@ -115,7 +115,8 @@ def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
 
 def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     """A cloud that goes down after a refresh, then a gallery that does not take the news."""
-    desk = stand.desk(RETRY_ATTEMPTS="1")
+    # Few at a time, so that enough photos are left when it goes down to tell that from photos that are broken.
+    desk = stand.desk(RETRY_ATTEMPTS="1", WORKER_PHOTOS="1")
     archive = add_gallery(stand)
     stand.accounts.expire_tokens()
     stand.fault(stand.begins, "expire_token", after=2)

@@ -3,13 +3,13 @@
 Facts: https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from common.errors import Reason, SessionLost
+from common.foreign import read_json
 
 # Refusals that end no session: to be answered with a token, a look, or patience.
 _SURVIVED = frozenset({401, 403, 408, 409, 413, 429})
@@ -110,7 +110,7 @@ def _read_range(value: str, sent: int) -> Stands | Unclear:
 
 def _read_file(body: bytes) -> Complete | Unclear:
     try:
-        file = json.loads(body)
-    except (ValueError, RecursionError):
+        file = read_json(body)
+    except ValueError:
         return Unclear()
     return Complete(file) if isinstance(file, dict) and isinstance(file.get("id"), str) else Unclear()

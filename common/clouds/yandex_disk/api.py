@@ -8,7 +8,6 @@ from urllib.parse import urlencode, urlsplit
 from common.clouds.grant import GrantInUse
 from common.clouds.yandex_disk.failures import read_failure
 from common.errors import GrantRevoked, Reason, Transient
-from common.foreign import read_json
 from common.httpclient import Answer, HttpClient
 from common.links import LinkRefused, check_link, host_matches
 
@@ -89,7 +88,7 @@ class YandexApi:
 def read_object(answer: Answer) -> dict[str, Any]:
     """Return a body that must be a JSON object; raises Transient when it is not: something else answered for Yandex."""
     try:
-        content = read_json(answer.body)
+        content = answer.json()
     except ValueError:
         content = None
     if not isinstance(content, dict):

@@ -24,8 +24,6 @@ from web.promise import PromiseVoid, open_promise
 
 API = "https://www.googleapis.com"
 SEALER = Sealer([Secret(make_key())])
-# Half a character is for whoever reads the answer to refuse.
-WHOLE_JSON = ANY_JSON.filter(lambda value: "\\ud" not in json.dumps(value))
 
 JOB = {
     "version": 1,
@@ -134,9 +132,9 @@ def test_any_quota_is_read_or_not_drives(answer: Any) -> None:
 @settings(deadline=None)
 @given(
     st.binary(max_size=30)
-    | WHOLE_JSON
-    | WHOLE_JSON.map(lambda value: {"ids": value})
-    | WHOLE_JSON.map(lambda value: {"ids": ["a", value]})
+    | ANY_JSON
+    | ANY_JSON.map(lambda value: {"ids": value})
+    | ANY_JSON.map(lambda value: {"ids": ["a", value]})
 )
 def test_any_ids_are_ids_or_not_drives(answer: Any) -> None:
     """What is no text is no id; then a session has no address, which is Transient as well."""

@@ -152,7 +152,7 @@ def test_a_witness_sees_every_request(desk: Desk, http: HttpClient) -> None:
     with pytest.raises(Transient):
         watched.request("GET", nobody)
     with requests.Session() as session:
-        watched.equip(session)
+        equip(session, watched)
         session.get(f"{desk.url}/d")
     assert count.requests == [
         ("POST", f"{desk.url}/a", 200, 5),

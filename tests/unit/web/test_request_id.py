@@ -73,6 +73,8 @@ def test_every_line_of_a_request_names_it(site_in_world: Site, world: World, sai
     address = agree(site_in_world, world)
     site_in_world.come_back(address, headers={"X-Request-ID": "mine"})
     site_in_world.send("GET", "/cloud_archive/callback/google_drive", headers={"X-Request-ID": "other"})
+    # The access line is written when the answer is already on its way.
+    wait_for(lambda: [line["event"] for line in said].count("request") == 3)
     mine = {line["event"] for line in said if line.get("request_id") == "mine"}
     other = {line["event"] for line in said if line.get("request_id") == "other"}
     assert {"archive begun", "request"} <= mine

@@ -162,6 +162,30 @@ def test_what_its_host_does_not_give_the_gallery_may(answer: Answer) -> None:
     assert http.sent[0][2] == http.sent[1][2]
 
 
+def test_a_part_that_is_refused_is_asked_for_whole() -> None:
+    """By a server that cannot start in the middle and says so with 416: the reader reads again up to there."""
+    asked: list[Request] = []
+
+    def refuse(request: Request) -> Reply:
+        asked.append(request)
+        return Reply(416, b"") if "Range" in request.headers else serve(request)
+
+    incoming = gallery_of(wire({PHOTOS: refuse})).open_photo(PHOTO, 3, '"tag"')
+    assert (incoming.status, read(incoming)) == (200, DATA)
+    assert [(request.headers["Range"], request.headers["If-Range"]) for request in asked] == [
+        ("bytes=3-", '"tag"'),
+        (None, None),
+    ]
+
+
+def test_a_host_that_is_busy_says_for_how_long() -> None:
+    """The gallery's own word counts, if neither has the photo."""
+    busy = status(503, **{"Retry-After": "17"})
+    with pytest.raises(Transient) as raised:
+        gallery_of(wire({PHOTOS: busy, BASE: busy})).open_photo(PHOTO, 0, None)
+    assert raised.value.wait == 17.0
+
+
 def test_what_nobody_listens_at_the_gallery_may_have() -> None:
     """A refused connection as well."""
     assert read(gallery_of(wire({BASE: serve})).open_photo(PHOTO, 0, None)) == DATA
