@@ -4,9 +4,6 @@ import re
 import subprocess
 import tomllib
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,16 +12,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from common import metrics
-from common.archive_job import ArchiveJob, Course
 from common.progress import FailedPhoto, Progress, State
-from common.publisher import Publisher
-from common.sealing import Secret
-from common.topology import WAITING_SECONDS
 from web import operations
 from worker.app import create_consumer  # noqa: F401 - all that a worker counts
-from worker.counting import CountedOutbox, CountedReports
 from worker.health import serve_health
-from worker.reporter import TakeSnapshot
 
 ROOT = Path(__file__).resolve().parents[3]
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -111,55 +102,6 @@ def test_callbacks_are_counted() -> None:
     }
 
 
-class HeardReports:
-    """Remembers what it is told, and takes two snapshots of each job."""
-
-    def __init__(self) -> None:
-        self.told: list[Progress] = []
-
-    def tell(self, progress: Progress) -> None:
-        """Remember."""
-        self.told.append(progress)
-
-    @contextmanager
-    def watch(self, take_snapshot: TakeSnapshot) -> Iterator[None]:
-        """Take two snapshots."""
-        self.told += [take_snapshot(), take_snapshot()]
-        yield
-
-
-def test_ends_are_counted_and_passed_on() -> None:
-    """An archive that ended, its photos and its time; what goes on is not counted."""
-    heard, before = HeardReports(), read(metrics.WORKER)
-    end = Progress(
-        job_id="a",
-        cloud_type="yadisk",
-        archive_type="webs",
-        state=State.DONE,
-        photos_copied=7,
-        photos_skipped=2,
-        photos_failed=3,
-        failures=(FailedPhoto("a.jpg", "wrong_bytes", ""), FailedPhoto("b.jpg", "of another version", "")),
-        reason="storage_full",
-        started_at=100.0,
-        finished_at=142.0,
-    )
-    reports = CountedReports(heard)
-    reports.tell(Progress(job_id="a", state=State.WAITING))
-    reports.tell(end)
-    assert growth(before, read(metrics.WORKER)) == {
-        "cloud_archive_jobs_total webs yadisk done": 1,
-        "cloud_archive_files_total copied ": 7,
-        "cloud_archive_files_total skipped ": 2,
-        "cloud_archive_files_total failed wrong_bytes": 1,
-        "cloud_archive_files_total failed other": 1,
-        "cloud_archive_files_total failed storage_full": 1,
-        "cloud_archive_job_duration_seconds_count": 1,
-        "cloud_archive_job_duration_seconds_sum": 42,
-    }
-    assert heard.told[1] == end
-
-
 @pytest.mark.parametrize(
     ("reason", "outcome"),
     [
@@ -184,51 +126,33 @@ def test_words_from_messages_make_no_new_series() -> None:
     assert before == set(read(metrics.WORKER))
 
 
-class Silent(Publisher):
-    """Publishes nothing, at once."""
+def test_a_thousand_archives_make_no_more_series_than_one() -> None:
+    """Whatever they are called, wherever they come from, however they end."""
 
-    def publish(self, *_args: object, **_options: object) -> None:
-        """Nothing."""
+    def end(number: int) -> None:
+        failures = tuple(FailedPhoto(f"{number}/{photo}.jpg", f"r{photo}", "") for photo in range(number % 3))
+        metrics.count_end(
+            Progress(
+                job_id=f"job-{number}",
+                cloud_type=("google_drive", "yadisk", f"c{number}")[number % 3],
+                archive_type=("webs", "originals", f"t{number}")[number % 3],
+                gallery_name=f"gallery {number}",
+                state=(State.DONE, State.FAILED, State.CANCELLED)[number % 3],
+                reason=f"reason {number}",
+                photos_failed=number,
+                failures=failures,
+                folder_url=f"https://drive.example/{number}",
+                started_at=1.0,
+                finished_at=1.0 + number,
+            )
+        )
 
-
-def test_done_calls_that_wait_are_counted_as_long_as_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A done call that was let wait, until it comes back; what waits for a cloud is none."""
-    name = ("cloud_archive_done_pending", ())
-    now = 1000.0
-    monkeypatch.setattr("worker.counting.time.time", lambda: now)
-    outbox = CountedOutbox(Silent(Secret("amqp://127.0.0.1"), "test"), lambda _progress: None)
-    job = ArchiveJob(
-        id="a", cloud_type="yadisk", archive_type="webs", archive_url="x", gallery_name="x", grant="x", created_at="x"
-    )
-    outbox.let_wait(job, 0)
-    assert read(metrics.WORKER)[name] == 0
-    telling = replace(job, course=Course(telling=True))
-    outbox.let_wait(telling, 0)
-    outbox.let_wait(telling, 1)
-    assert read(metrics.WORKER)[name] == 2
-    now += WAITING_SECONDS[0]
-    assert read(metrics.WORKER)[name] == 1
-    now += WAITING_SECONDS[1]
-    assert read(metrics.WORKER)[name] == 0
-
-
-def test_running_jobs_and_arrivals_are_seen() -> None:
-    """The gauge follows the job, also when it breaks; the last arrival is noted only when something arrived."""
-    name = ("cloud_archive_jobs_in_progress", ())
-    arrival = ("cloud_archive_job_last_progress_timestamp_seconds", ())
-    still, before = Progress(job_id="a"), read(metrics.WORKER)
-    snapshots = iter([still, still, still, still, still, Progress(job_id="a", photos_copied=1)])
-    reports = CountedReports(HeardReports())
-    with reports.watch(lambda: next(snapshots)):
-        assert read(metrics.WORKER)[name] == before[name] + 1
-    assert read(metrics.WORKER)[arrival] == before[arrival]
-    with (
-        pytest.raises(ZeroDivisionError),
-        reports.watch(lambda: next(snapshots, Progress(job_id="a", photos_copied=1))),
-    ):
-        raise ZeroDivisionError
-    assert read(metrics.WORKER)[name] == before[name]
-    assert read(metrics.WORKER)[arrival] > before[arrival]
+    for number in range(3):
+        end(number)
+    before = set(read(metrics.WORKER))
+    for number in range(3, 1003):
+        end(number)
+    assert set(read(metrics.WORKER)) == before
 
 
 def test_both_services_answer() -> None:
