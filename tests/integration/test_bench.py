@@ -14,9 +14,13 @@ def test_programs_copy_and_are_compared() -> None:
     assert {"ours", "plain", "google-client"} <= programs
 
 
-def test_failures_are_gone_through() -> None:
-    """A gallery and a Drive that fail now and then get their photos copied too."""
-    assert "(f)" in _bench("--case", "f")
+def test_everything_else_runs() -> None:
+    """Throttling and failures are gone through; memory, posts and the stand-ins alone are measured."""
+    told = _bench("--case", "efmps")
+    assert "requests throttled" in told
+    assert "sent again" in told
+    assert "requests/s on one process" in told
+    assert "stand-ins alone" in told
 
 
 def _bench(*options: str) -> str:
