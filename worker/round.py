@@ -143,6 +143,8 @@ class _Gathered:
         if isinstance(end, StoredPhoto):
             # Some arrive although they were let go: they are there all the same.
             self._arrived[photo.key] = end
+            self.round.any_arrived = True
+            logger.debug("a photo was copied", extra={"photo": photo.key})
         if self.round.is_complete:
             self._judge(photo, end)
 
@@ -150,8 +152,6 @@ class _Gathered:
         self._untried.discard(photo.key)
         match end:
             case StoredPhoto():
-                logger.debug("a photo was copied", extra={"photo": photo.key})
-                self.round.any_arrived = True
                 self._streak.clear()
             case PhotoRejected():
                 # What fails in thousands is told by the count of it; the first few show why.
