@@ -3,17 +3,18 @@
 import hashlib
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
 from common.clouds.base import Folder, Inventory, Photo, PhotoStream, Storage, StoredPhoto, UploadSession, album_key
-from common.errors import ArchiveError, InventoryStale, PhotoRejected, Postponed, Reason, StorageFull
+from common.errors import ArchiveError, InventoryStale, Postponed, Reason, StorageFull
 from worker.lanes import Lanes
 from worker.manifest import Manifest
 from worker.retry import Patience, RetryPolicy
 from worker.round import Round, copy_round
 from worker.stopping import Interrupted, Signals
+from worker.tally import Rejected, Tally
 from worker.transfer import copy_photo
 
 logger = logging.getLogger(__name__)
@@ -24,27 +25,6 @@ MOST_STALE_LOOKS = 4
 _SOURCE_REASONS = (Reason.PHOTO_UNAVAILABLE, Reason.GALLERY_UNAVAILABLE)
 
 OpenStream = Callable[[Photo, Callable[[], None]], PhotoStream]
-Rejected = dict[str, PhotoRejected]
-
-
-@dataclass
-class Tally:
-    """What became of the photos so far, by their keys.
-
-    Args:
-        skipped: were in the cloud before this delivery.
-        arrived: were copied by this delivery or the one before.
-        rejected: cannot be copied, and why.
-        crowded: whether there may be doubles that no look has shown yet: somebody else may copy the same archive at the
-            same time, or the listing lags behind.
-        folder_url: where the guest opens the gallery's folder, once there is one.
-    """
-
-    skipped: set[str] = field(default_factory=set)
-    arrived: dict[str, StoredPhoto] = field(default_factory=dict)
-    rejected: Rejected = field(default_factory=dict)
-    crowded: bool = False
-    folder_url: str = ""
 
 
 def archive_key(job: ArchiveJob) -> str:

@@ -8,8 +8,8 @@ from datetime import datetime
 from common.archive_job import ArchiveJob
 from common.clouds.base import Photo
 from common.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto, Progress, State
-from worker.archive import Tally
 from worker.manifest import Manifest
+from worker.tally import Tally
 
 # The speed is that of the last so many seconds: long enough to be calm, short enough to be true.
 WINDOW_SECONDS = 15.0

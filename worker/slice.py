@@ -18,13 +18,14 @@ from common.errors import (
     StorageFull,
     Transient,
 )
-from worker.archive import Archive, Tally
+from worker.archive import Archive
 from worker.gallery import Gallery
 from worker.manifest import Manifest
 from worker.meter import Meter
 from worker.photo_stream import GalleryStream
 from worker.retry import RetryPolicy
 from worker.stopping import Cause, Interrupted, Signals
+from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
 

@@ -5,22 +5,19 @@ whatever a guest renamed or moved. Every file is created under an id fetched bef
 refused with 409 instead of making a second file.
 """
 
-import mimetypes
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
 from common.clouds.google_drive.failures import read_failure, read_reason
+from common.clouds.google_drive.metadata import describe_album, describe_photo, media_type
 from common.clouds.google_drive.replies import (
     ALBUM,
     ARCHIVE,
-    CRC32,
-    FOLDER_TYPE,
     PHOTO,
     Listed,
     read_files,
@@ -89,13 +86,8 @@ class DriveStorage:
         for album in sorted(paths, key=len):
             if album_key(album) in known.albums:
                 continue
-            metadata: dict[str, Any] = {
-                "name": album[-1] if album else gallery_name,
-                "mimeType": FOLDER_TYPE,
-                "appProperties": {ARCHIVE: archive_key, ALBUM: album_key(album)},
-            }
-            if album:
-                metadata["parents"] = [known.albums[album_key(album[:-1])].id]
+            parent = known.albums[album_key(album[:-1])] if album else None
+            metadata = describe_album(archive_key, album, album[-1] if album else gallery_name, parent)
             known.albums[album_key(album)] = self._make_folder(album_key(album), metadata)
 
     def join_albums(self, known: Inventory) -> None:
@@ -131,9 +123,9 @@ class DriveStorage:
             "POST",
             "/upload/drive/v3/files",
             {"uploadType": "resumable", "fields": FILE_FIELDS},
-            content=_describe(archive_key, photo, folder, file_id),
+            content=describe_photo(archive_key, photo, folder, file_id),
             headers={
-                "X-Upload-Content-Type": _media_type(photo.name),
+                "X-Upload-Content-Type": media_type(photo.name),
                 "X-Upload-Content-Length": str(photo.size),
             },
         )
@@ -263,28 +255,3 @@ class _PageTokenRefused(Exception):
 
 def _is_unusable_id(answer: Answer) -> bool:
     return answer.status == 400 and b"ID is not usable" in answer.body
-
-
-def _describe(archive_key: str, photo: Photo, folder: Folder, file_id: str) -> dict[str, Any]:
-    properties = {ARCHIVE: archive_key, PHOTO: photo.key}
-    if photo.crc32 is not None:
-        properties[CRC32] = f"{photo.crc32:08x}"
-    metadata: dict[str, Any] = {
-        "id": file_id,
-        "name": photo.name,
-        "parents": [folder.id],
-        "appProperties": properties,
-    }
-    if photo.taken_at is not None:
-        metadata["createdTime"] = metadata["modifiedTime"] = _rfc3339(photo.taken_at)
-    return metadata
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _media_type(name: str) -> str:
-    guessed, encoding = mimetypes.guess_type(name)
-    # Drive would try to turn a document of its own types into one; nothing of a gallery is.
-    return guessed if guessed and not encoding else "application/octet-stream"

@@ -8,9 +8,9 @@ from common.archive_job import ArchiveJob
 from common.clouds.base import Photo, StoredPhoto
 from common.progress import State
 from tests.fakes.clock import Clock
-from worker.archive import Tally
 from worker.manifest import Manifest
 from worker.meter import Meter
+from worker.tally import Tally
 
 SIZE = 1000
 JOB = ArchiveJob(

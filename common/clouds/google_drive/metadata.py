@@ -1,0 +1,47 @@
+"""What is told to Drive about a file when it is made. Knows no I/O."""
+
+import mimetypes
+from datetime import UTC, datetime
+from typing import Any
+
+from common.clouds.base import Album, Folder, Photo, album_key
+from common.clouds.google_drive.replies import ALBUM, ARCHIVE, CRC32, FOLDER_TYPE, PHOTO
+
+
+def describe_album(archive_key: str, album: Album, name: str, parent: Folder | None) -> dict[str, Any]:
+    """Return a folder's metadata; one without a parent stands at the top of the disk."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "mimeType": FOLDER_TYPE,
+        "appProperties": {ARCHIVE: archive_key, ALBUM: album_key(album)},
+    }
+    if parent:
+        metadata["parents"] = [parent.id]
+    return metadata
+
+
+def describe_photo(archive_key: str, photo: Photo, folder: Folder, file_id: str) -> dict[str, Any]:
+    """Return a photo's metadata."""
+    properties = {ARCHIVE: archive_key, PHOTO: photo.key}
+    if photo.crc32 is not None:
+        properties[CRC32] = f"{photo.crc32:08x}"
+    metadata: dict[str, Any] = {
+        "id": file_id,
+        "name": photo.name,
+        "parents": [folder.id],
+        "appProperties": properties,
+    }
+    if photo.taken_at is not None:
+        metadata["createdTime"] = metadata["modifiedTime"] = _rfc3339(photo.taken_at)
+    return metadata
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def media_type(name: str) -> str:
+    """Return what Drive shall take a file for."""
+    guessed, encoding = mimetypes.guess_type(name)
+    # Drive would try to turn a document of its own types into one; nothing of a gallery is.
+    return guessed if guessed and not encoding else "application/octet-stream"
