@@ -25,21 +25,13 @@ from common.topology import (
     declare,
     waiting_key,
 )
+from tests.fakes.job import JOB
 from worker import consumer as consumer_room
 from worker.consumer import Consumer
 from worker.outbox import Outbox
 from worker.replay import replay_dead
 from worker.stopping import Cause, Interrupted, Signals
 
-JOB = ArchiveJob(
-    id="job-1",
-    cloud_type="google_drive",
-    archive_type="webs",
-    archive_url="https://arch-d.lite.gallery/g/api/stream/1/2?mod=web",
-    gallery_name="Свадьба",
-    grant="sealed",
-    created_at="2026-11-23T12:00:00Z",
-)
 PATIENCE = 20.0  # seconds until a wait here counts as never
 
 

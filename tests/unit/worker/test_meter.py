@@ -4,24 +4,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from common.archive_job import ArchiveJob
 from common.clouds.base import Photo, StoredPhoto
 from common.progress import State
 from tests.fakes.clock import Clock
+from tests.fakes.job import JOB
 from worker.manifest import Manifest
 from worker.meter import Meter
 from worker.tally import Tally
 
 SIZE = 1000
-JOB = ArchiveJob(
-    id="job-1",
-    cloud_type="google_drive",
-    archive_type="webs",
-    archive_url="https://arch-d.lite.gallery/g/api/stream/1/2?mod=web",
-    gallery_name="Свадьба",
-    grant="sealed",
-    created_at="2026-11-23T12:00:00Z",
-)
 
 
 @dataclass

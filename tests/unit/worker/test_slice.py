@@ -4,7 +4,6 @@ from typing import Any, cast
 
 import pytest
 
-from common.archive_job import ArchiveJob
 from common.clouds.base import Inventory, Photo, Storage, StoredPhoto
 from common.errors import (
     ArchiveError,
@@ -18,6 +17,7 @@ from common.errors import (
     Transient,
 )
 from tests.fakes.clock import Clock
+from tests.fakes.job import JOB
 from worker.gallery import Gallery
 from worker.manifest import Manifest
 from worker.pacing import Pace
@@ -25,15 +25,6 @@ from worker.retry import RetryPolicy
 from worker.slice import Slice
 from worker.stopping import Signals
 
-JOB = ArchiveJob(
-    id="job-1",
-    cloud_type="google_drive",
-    archive_type="webs",
-    archive_url="https://arch-d.lite.gallery/g/api/stream/1/2?mod=web",
-    gallery_name="Свадьба",
-    grant="sealed",
-    created_at="2026-11-23T12:00:00Z",
-)
 PHOTOS = tuple(Photo(str(number), (), f"{number}.jpg", "https://h/p", 7) for number in range(3))
 
 
