@@ -1,7 +1,7 @@
 """One name for a guest's whole way, from the button to the done call: W3C's trace context. Knows no transport.
 
 https://www.w3.org/TR/trace-context/ is one header; OpenTelemetry's SDK would be a dozen packages for it, and nothing
-here records spans. Whoever does, the gallery or an ingress, finds its own trace in our log lines and in the done call.
+here records spans. Whoever does, the gallery or an ingress, finds its own trace in our log lines and in every request to the gallery.
 """
 
 import re
@@ -69,7 +69,7 @@ def current() -> Trace:
     return _current.get(None) or make_trace()
 
 
-def onward(header: str) -> dict[str, str]:
-    """Return the header for somebody whom we call on the way that a header names; nothing when it names none."""
-    trace = read_trace(header)
+def onward() -> dict[str, str]:
+    """Return the header for somebody whom we call on the way of the current context; nothing outside of any."""
+    trace = _current.get(None)
     return {HEADER: trace.next().header} if trace else {}

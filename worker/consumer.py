@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from common.errors import Transient
 from common.publisher import connection_parameters
 from common.sealing import Secret
 from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
-from common.tracing import read_trace
+from common.tracing import enter, read_trace
 from worker.cancelling import Cancelled
 from worker.deliveries import Deliveries, Held, Settle, acknowledge, give_back
 from worker.stopping import Cause, Interrupted, Signals
@@ -182,7 +183,8 @@ class Consumer:
             self._note_wait(max(0.0, time.time() - properties.timestamp))
         if held.message_id in self._cancelled:
             held.signals.stop(Cause.CANCELLED)
-        self._threads.submit(self._run, body, held)
+        # In a context of its own: the thread's next job is on another way.
+        self._threads.submit(copy_context().run, self._run, body, held)
 
     def _hear_cancel(
         self,
@@ -204,6 +206,7 @@ class Consumer:
         try:
             job = ArchiveJob.decode(body)
             if trace := read_trace(job.traceparent):
+                enter(trace)
                 logs.note(trace_id=trace.trace_id)
             self._work(job, held.returns, held.signals)
         except Interrupted:

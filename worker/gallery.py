@@ -56,7 +56,10 @@ class Gallery:
             Transient: there is no list, or not a usable one; there may be one later.
         """
         answer = self._http.request(
-            "GET", list_url(self._base_url, archive_url), headers={"Accept": "application/json"}, longest=LONGEST_LIST
+            "GET",
+            list_url(self._base_url, archive_url),
+            headers={"Accept": "application/json", **onward()},
+            longest=LONGEST_LIST,
         )
         if answer.status != 200:
             raise Transient(Reason.GALLERY_UNAVAILABLE, f"the gallery answered {answer.status}", wait=answer.wait())
@@ -74,7 +77,7 @@ class Gallery:
             Transient: neither host gives it.
             PhotoRejected: its host is not one photos may be read from, or not on the public internet.
         """
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **onward()}
         if offset:
             headers["Range"] = f"bytes={offset}-"
             # A weak one does not promise the same bytes: RFC 9110, section 13.1.5.
@@ -102,7 +105,7 @@ class Gallery:
             "X-Cloud-Archive-Job": job.id,
             # A header carries bytes; so a link with letters of any script goes out as it was given.
             "X-Cloud-Archive-Url": job.archive_url.encode().decode("latin-1"),
-            **onward(job.traceparent),
+            **onward(),
             **sign(self._signing_secrets, job.id, int(time.time()), body),
         }
         answer = self._http.request("POST", self._done_url, headers=headers, body=body)

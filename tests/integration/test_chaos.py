@@ -14,8 +14,8 @@ SEED = "52"
 MINUTES = "0.2"
 STRUCK = (
     *("broker ", "lines ", "worker killed", "worker asked to end", "photo: "),
-    # Which of Yandex's operations are struck depends on how far its archives are when the storm comes.
-    *("upload: ", "initiate: ", "yandex_"),
+    # What strikes Yandex's own operations depends on how far its archives are when the storm comes.
+    *("upload: ", "initiate: ", "(?:yandex_|disk)"),
 )
 
 

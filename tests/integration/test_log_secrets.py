@@ -186,6 +186,8 @@ def check_traces(lines: list[dict[str, str]], job_id: str, world: World, photos:
     assert len(copied) == photos - world.gallery.dones[-1].json["failed_photos"]
     steps = [done.headers["traceparent"].split("-") for done in world.gallery.dones]
     assert {trace for _, trace, *_ in steps} == {TRACE}
+    asked = [seen for seen in (*world.gallery.requests, *world.photos.requests) if seen.method == "GET"]
+    assert {seen.headers["traceparent"].split("-")[1] for seen in asked} == {TRACE}
     # Every attempt is a step of its own.
     assert len({span for _, _, span, _ in steps}) == len(steps)
     told = {line["logger"] for line in lines if line["level"] == "INFO" and "trace_id" not in line}

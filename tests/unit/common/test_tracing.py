@@ -1,10 +1,12 @@
 """The trace context's header, read as its specification has it."""
 
+from contextvars import copy_context
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.tracing import Trace, make_trace, onward, read_trace
+from common.tracing import Trace, enter, make_trace, onward, read_trace
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -43,7 +45,6 @@ def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
 def test_what_is_no_header_begins_no_trace(header: str) -> None:
     """It is as if there were none."""
     assert read_trace(header) is None
-    assert onward(header) == {}
 
 
 @given(st.text())
@@ -56,8 +57,11 @@ def test_any_text_is_a_trace_or_none(text: str) -> None:
 def test_each_step_has_a_name_of_its_own() -> None:
     """On the same way."""
     first = make_trace()
-    second = read_trace(onward(first.header)["traceparent"])
+    context = copy_context()
+    context.run(enter, first)
+    second = read_trace(context.run(onward)["traceparent"])
     assert second
     assert (second.trace_id, second.flags) == (first.trace_id, first.flags)
     assert second.span_id != first.span_id
+    assert onward() == {}
     assert make_trace().trace_id != first.trace_id
