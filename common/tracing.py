@@ -1,7 +1,8 @@
 """One name for a guest's whole way, from the button to the done call: W3C's trace context. Knows no transport.
 
 https://www.w3.org/TR/trace-context/ is one header; OpenTelemetry's SDK would be a dozen packages for it, and nothing
-here records spans. Whoever does, the gallery or an ingress, finds its own trace in our log lines and in every request to the gallery.
+here records spans. Whoever does, the gallery or an ingress, finds its own trace in our log lines and in what we ask the
+gallery for.
 """
 
 import re
