@@ -18,7 +18,7 @@ QUEUES = ("cloud_archive.jobs", *WAITING, "cloud_archive.dead")
 # Two workers that have the same job may move the same file at the same moment: the second cannot know.
 _RACE = re.compile(r"more than one parent: PATCH .*addParents=.*&removeParents=")
 _NUMBER = re.compile(r" \(\d+\)(?=\.[^./]*$)")
-_ENDED = re.compile(r" an archive ended job=(\S+) .*slices=(\d+)")
+_ENDED = re.compile(r" an archive ended .*slices=(?P<slices>\d+).* job_id=(?P<job>\S+)")
 
 
 def find_untold(begun: Iterable[Begun], dones: Iterable[Done]) -> list[Begun]:
@@ -102,7 +102,7 @@ def count_slices(logs: Iterable[Path]) -> int:
     for log in logs:
         for line in _read_lines(log):
             if ended := _ENDED.search(line):
-                slices[ended[1]] = max(slices.get(ended[1], 0), int(ended[2]))
+                slices[ended["job"]] = max(slices.get(ended["job"], 0), int(ended["slices"]))
     return sum(slices.values())
 
 
