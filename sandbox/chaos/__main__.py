@@ -38,6 +38,7 @@ _GALLERIES_PER_MINUTE = 10
 # Everything small, so that a minute shows what takes hours.
 _SETTINGS = {
     "CHUNK_SIZE_MIB": "1",
+    "LOG_LEVEL": "DEBUG",  # a line for each photo: doubles are counted there, and what is wrong is found there
     "RATE_LIMIT_PER_MINUTE": "0",
     "RETRY_BASE_SECONDS": "0.1",
     "RETRY_MAX_SECONDS": "1",

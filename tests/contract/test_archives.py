@@ -185,6 +185,15 @@ def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int
     assert count_sent(stand) <= 12 + desk.settings.photos * STAGES
 
 
+def test_a_wrong_file_is_not_left_behind(stand: Stand) -> None:
+    """The cloud spoils a photo and will not remove it at once; nobody may take it for the photo next time."""
+    archive, desk = add_gallery(stand, 1), stand.desk(RETRY_ATTEMPTS="1")
+    stand.fault("upload" if stand.name == "google_drive" else "yandex_upload", "corrupt")
+    stand.fault("files_delete" if stand.name == "google_drive" else "yandex_delete", "status", status=503)
+    desk.deliver(desk.make_job(archive))
+    assert (stand.tree(), told(stand)) == ([], [1])
+
+
 def test_a_revoked_grant_ends_the_job_once(stand: Stand) -> None:
     """No storm of refreshes."""
     archive, desk = add_gallery(stand), stand.desk()

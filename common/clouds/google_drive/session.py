@@ -1,6 +1,7 @@
 """One photo on its way into Drive: requests out, replies in, by the rules of `resumable`. Used by one thread."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from common.clouds.base import Photo, PhotoStream, StoredPhoto
@@ -67,6 +68,7 @@ class DriveSession:
         self._token = ""
         self._sent = 0
         self._in_doubt = False
+        self._is_wrong = False  # what Drive holds are other bytes, and it has not removed them yet
 
     def advance(self, stream: PhotoStream) -> None:
         """Send what fits into one request, or ask where we stand; see `UploadSession`."""
@@ -86,13 +88,13 @@ class DriveSession:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session did not say where it stands")
 
     def abandon(self) -> None:
-        """Cancel the upload, so that no half photo waits a week at Drive for its end."""
-        if self._address is None or self.stored:
-            return
-        try:
-            self._http.request("DELETE", self._address, headers={"Content-Length": "0"})
-        except ArchiveError:
-            return  # it expires by itself after a week
+        """Cancel the upload, so that no half photo waits a week at Drive for its end, and no wrong one stays."""
+        # Who fails here leaves a session that expires by itself; a wrong file was tried to be removed before.
+        with suppress(ArchiveError):
+            if self._is_wrong:
+                self._discard()
+            elif self._address is not None and not self.stored:
+                self._http.request("DELETE", self._address, headers={"Content-Length": "0"})
 
     def _ask(self, address: str) -> Reply:
         return self._read(self._put(address, status_headers(self._photo.size), None), asked=True)
@@ -159,7 +161,9 @@ class DriveSession:
             for _ in stream.blocks(0, self._photo.size):
                 pass
         if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.md5):
+            self._is_wrong = True
             self._discard()
+            self._is_wrong = False
             raise SessionLost(Reason.WRONG_BYTES, "Drive holds other bytes than were sent")
         self.offset = self._photo.size
         self.stored = StoredPhoto(self._photo.key, str(file["id"]), self._photo.size, self._photo.crc32)

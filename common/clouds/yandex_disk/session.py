@@ -12,12 +12,13 @@ https://yandex.com/dev/disk-api/doc/en/reference/upload
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from common.clouds.base import Photo, PhotoStream, StoredPhoto
 from common.clouds.yandex_disk.disk import Disk, Link, Resource
 from common.clouds.yandex_disk.failures import read_failure, read_name
 from common.clouds.yandex_disk.marks import is_anothers, photo_marks
-from common.errors import Reason, SessionLost, Transient
+from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.httpclient import READ_SECONDS, Answer, HttpClient
 
 # After the last byte Yandex looks at all of them: two minutes for every GiB are what its clients allow.
@@ -68,6 +69,7 @@ class YandexSession:
         self._next_path = next_path
         self._operation = ""
         self._in_doubt = False
+        self._wrong_path = ""  # where other bytes are than were sent, and not removed yet
 
     def advance(self, stream: PhotoStream) -> None:
         """Send the photo, or find out what became of it; see `UploadSession`."""
@@ -84,7 +86,9 @@ class YandexSession:
         self._prove(self._mark(stream), stream)
 
     def abandon(self) -> None:
-        """Nothing is to be told: Yandex forgets what did not arrive."""
+        """Leave no wrong photo behind; nothing else is to be told: Yandex forgets what did not arrive."""
+        with suppress(ArchiveError):
+            self._remove_wrong()
 
     def _put(self, link: Link, stream: PhotoStream) -> Answer:
         size = self._photo.size
@@ -175,8 +179,14 @@ class YandexSession:
         if resource is None or not resource.md5:
             raise Transient(Reason.CLOUD_UNAVAILABLE, "the photo was stored, and is not there yet")
         if not self._agrees(resource, stream):
-            self._disk.remove(self._path)
+            self._wrong_path = self._path
+            self._remove_wrong()
             raise SessionLost(Reason.WRONG_BYTES, "Yandex Disk holds other bytes than were sent")
         self._in_doubt = False
         self.offset = self._photo.size
         self.stored = StoredPhoto(self._photo.key, self._path, self._photo.size, self._photo.crc32)
+
+    def _remove_wrong(self) -> None:
+        if self._wrong_path:
+            self._disk.remove(self._wrong_path)
+            self._wrong_path = ""
