@@ -32,11 +32,12 @@ def describe_photo(archive_key: str, photo: Photo, folder: Folder, file_id: str)
         "appProperties": properties,
     }
     if photo.taken_at is not None:
-        metadata["createdTime"] = metadata["modifiedTime"] = _rfc3339(photo.taken_at)
+        metadata["createdTime"] = metadata["modifiedTime"] = format_time(photo.taken_at)
     return metadata
 
 
-def _rfc3339(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
+    """Return a time as RFC 3339 has it, in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds.base import Photo
-from common.clouds.google_drive import storage
+from common.clouds.google_drive.metadata import format_time
 from common.errors import Reason, Transient
 from worker.manifest import DEEPEST_ALBUM, LONGEST_KEY, LONGEST_NAME, Manifest, read_manifest
 
@@ -197,7 +197,7 @@ def test_a_date_or_none(listed: Any, expected: datetime | None) -> None:
     """A photo without a usable date is still a photo; every date that is taken has a moment in UTC."""
     photo = read_one(created_at=listed)
     assert photo.taken_at == expected
-    assert photo.taken_at is None or storage._rfc3339(photo.taken_at).endswith("Z")
+    assert photo.taken_at is None or format_time(photo.taken_at).endswith("Z")
 
 
 @pytest.mark.parametrize(("listed", "size"), [(0, 0), (1, 1), ("268756", 268756), (2**50 - 1, 2**50 - 1)])
@@ -362,7 +362,7 @@ def test_any_entry_is_read_or_counted(entries: list[Any]) -> None:
         check_key(photo)
         assert photo.size >= 0
         assert photo.crc32 is None or 0 <= photo.crc32 < 2**32
-        assert photo.taken_at is None or storage._rfc3339(photo.taken_at)
+        assert photo.taken_at is None or format_time(photo.taken_at)
         photo.url.encode("ascii")
     for failure in manifest.unusable:
         assert failure.detail
