@@ -6,7 +6,7 @@ decides. What breaks on the wire becomes `Transient`; every status is an answer.
 
 import http.client
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pydantic_core import Url, ValidationError
 from common.connections import NotPublic
 from common.errors import AddressRefused, Reason, Transient
 from common.foreign import read_json
-from common.lines import Body, Lines, Origin, TooSlow
+from common.lines import Body, Line, Lines, Origin, TooSlow
 from common.witness import Nobody, Witness
 
 # How long the other side may be silent: Drive thinks for seconds after a large upload's last byte, not for minutes.
@@ -124,8 +124,7 @@ class HttpClient:
             line = self._lines.take(origin)
             try:
                 response = line.ask(method, target, {"User-Agent": USER_AGENT, **headers}, body, read_seconds)
-                keep, received = lambda: self._lines.give_back(line), self.witness.note_received
-                return Incoming(response, self.reason, keep, line.close, received)
+                return Incoming(response, self.reason, line, self._lines, self.witness)
             except BaseException:
                 line.close()
                 raise
@@ -139,26 +138,26 @@ class Incoming:
     Args:
         response: the answer, unread.
         reason: what a broken line is called in the errors raised here.
-        keep: called when another request may follow on the same connection.
-        drop: called when none may.
-        received: told of the body's bytes as they come.
+        line: what it comes over.
+        lines: where the line goes back to, once nothing more comes.
+        witness: told of the body's bytes as they come.
     """
 
     def __init__(
         self,
         response: http.client.HTTPResponse,
         reason: Reason,
-        keep: Callable[[], None],
-        drop: Callable[[], None],
-        received: Callable[[int], None],
+        line: Line,
+        lines: Lines,
+        witness: Witness,
     ) -> None:
         self.status = response.status
         self.headers = _read_headers(response)
         self._response = response
         self._reason = reason
-        self._keep = keep
-        self._drop = drop
-        self._received = received
+        self._line: Line | None = line
+        self._lines = lines
+        self._witness = witness
 
     def read_into(self, block: memoryview) -> int:
         """Fill a block and return its bytes; fewer than it holds only at the body's end.
@@ -168,7 +167,7 @@ class Incoming:
         """
         with _translated(self._reason):
             count = self._response.readinto(block)
-            self._received(count)
+            self._witness.note_received(count)
             if count < len(block):
                 self._demand_end()
         return count
@@ -180,7 +179,7 @@ class Incoming:
             # Only a read that finds nothing more tells an end from a break.
             while more := self._response.read(longest + 1 - len(content)):
                 content += more
-            self._received(len(content))
+            self._witness.note_received(len(content))
             if len(content) <= longest:
                 self._demand_end()
         if len(content) > longest:
@@ -189,10 +188,16 @@ class Incoming:
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end; an unread rest would cost more than a new one."""
-        keep, self._keep = self._keep, self._drop
-        is_kept = self._response.isclosed() and not self._response.will_close
+        # Once only: by the second time the line may be carrying somebody else's answer.
+        line, self._line = self._line, None
+        if line is None:
+            return
+        may_carry_more = self._response.isclosed() and not self._response.will_close
         self._response.close()
-        (keep if is_kept else self._drop)()
+        if may_carry_more:
+            self._lines.give_back(line)
+        else:
+            line.close()
 
     def _demand_end(self) -> None:
         if self._response.length:

@@ -184,6 +184,19 @@ def test_connections_are_kept(desk: Desk, http: HttpClient) -> None:
     assert (len(desk.seen), desk.accepted) == (8, 1)
 
 
+def test_a_second_close_takes_nobodys_connection(desk: Desk, http: HttpClient) -> None:
+    """By then it may be carrying somebody else's answer."""
+    desk.reply = lambda _: Reply(200, b"x" * 100_000)
+    first = http.open("GET", desk.url)
+    read_out(first)
+    first.close()
+    second = http.open("GET", desk.url)
+    first.close()
+    assert second.read(100_000) == b"x" * 100_000
+    second.close()
+    assert desk.accepted == 1
+
+
 def test_an_answer_left_unread_costs_its_connection_only(desk: Desk, http: HttpClient) -> None:
     """Its rest must not be taken for the next answer's beginning."""
     desk.reply = lambda _: Reply(200, b"x" * 10_000_000)
