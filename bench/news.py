@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import requests
-
 from bench.week import fill_stream
 from common.progress import Progress, State
 from common.sealing import Sealer, Secret, make_key
 from sandbox.broker import Broker
+from sandbox.demo.services import answers
 from sandbox.program import Program, find_port
 from web.news import News, Reader
 from worker.reporter import Reporter
@@ -88,23 +87,14 @@ def _start_web(broker_url: str, key: str, folder: Path, *, find_job: str) -> Sta
     }
     began = time.monotonic()
     with Program("web", [sys.executable, "-m", "web"], settings, folder / "web.log", folder) as web:
-        while not _answers(f"http://127.0.0.1:{port}/readyz"):
+        while not answers(f"http://127.0.0.1:{port}/readyz", 30.0):
             if web.exit_code is not None:
                 raise RuntimeError((folder / "web.log").read_text())
             time.sleep(0.05)
         seconds = time.monotonic() - began
-        if find_job and not _answers(f"http://127.0.0.1:{port}/cloud_archive/jobs/{find_job}"):
+        if find_job and not answers(f"http://127.0.0.1:{port}/cloud_archive/jobs/{find_job}", 30.0):
             raise RuntimeError("it is ready and does not know the last job")
         return Start(seconds, _read_work(Path(f"/proc/{web.pid}")), _read_resident(web.pid))
-
-
-def _answers(url: str) -> bool:
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            return session.get(url, timeout=30).status_code == 200
-        except requests.ConnectionError:
-            return False
 
 
 def _read_resident(pid: int) -> int:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from worker.stopping import Stop
 
@@ -26,16 +26,17 @@ class Lanes:
         self._beginning = threading.Semaphore(count)
         self._moving = threading.Semaphore(count)
 
-    @contextmanager
-    def begin(self, stop: Stop) -> Iterator[None]:
+    def begin(self, stop: Stop) -> AbstractContextManager[None]:
         """Hold room to open a session; raises Interrupted when work should stop by the time there is some."""
-        with self._beginning:
-            stop.check()
-            yield
+        return _hold(self._beginning, stop)
 
-    @contextmanager
-    def move(self, stop: Stop) -> Iterator[None]:
+    def move(self, stop: Stop) -> AbstractContextManager[None]:
         """Hold room to move bytes; raises Interrupted when work should stop by the time there is some."""
-        with self._moving:
-            stop.check()
-            yield
+        return _hold(self._moving, stop)
+
+
+@contextmanager
+def _hold(room: threading.Semaphore, stop: Stop) -> Iterator[None]:
+    with room:
+        stop.check()
+        yield

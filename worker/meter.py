@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 
 from common.archive_job import ArchiveJob
 from common.clouds.base import Photo
@@ -94,8 +95,9 @@ class Meter:
         )
 
     def _name_latest(self) -> tuple[str, ...]:
-        arrived = [self._photos[key].name for key in list(self._tally.arrived) if key in self._photos]
-        return tuple(reversed(arrived[-MOST_LATEST:]))
+        newest_first = reversed(list(self._tally.arrived))
+        names = (self._photos[key].name for key in newest_first if key in self._photos)
+        return tuple(islice(names, MOST_LATEST))
 
     def _name_failures(self) -> list[FailedPhoto]:
         if self._manifest is None:

@@ -80,9 +80,11 @@ def copy_round(
     gathered = _Gathered(arrived, {photo.key for photo in photos} - set(given_up), longest=max(OUTAGE, lanes.count))
 
     def copy_some() -> None:
-        while end := _copy_next(waiting, copy_one, mine):
-            ends.put(end)
-        ends.put(None)
+        try:
+            while end := _copy_next(waiting, copy_one, mine):
+                ends.put(end)
+        finally:
+            ends.put(None)
 
     with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
         working = min(lanes.threads, len(waiting))
@@ -104,11 +106,11 @@ def copy_round(
 
 def _copy_next(waiting: deque[Photo], copy_one: CopyOne, signals: Signals) -> End | None:
     """Copy the next photo and return how that ended; None when there is none, or none may begin."""
+    if signals.wind_down.is_set():
+        return None
     try:
-        photo = waiting.popleft() if not signals.wind_down.is_set() else None
+        photo = waiting.popleft()
     except IndexError:
-        photo = None
-    if photo is None:
         return None
     try:
         return photo, copy_one(photo, signals)

@@ -123,7 +123,7 @@ class Services:
             self.check()
             if time.monotonic() > deadline:
                 raise ServiceError(f"{', '.join(waiting)} not ready after {_START_SECONDS:.0f} s")
-            waiting = {name: url for name, url in waiting.items() if not _answers(url)}
+            waiting = {name: url for name, url in waiting.items() if not answers(url)}
             time.sleep(0.05)
 
     def _make_key(self) -> str:
@@ -133,10 +133,11 @@ class Services:
         return made.stdout.strip()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str, seconds: float = 5.0) -> bool:
+    """Say whether somebody answers there with 200; raises requests' own errors when nothing comes in time."""
     with requests.Session() as session:
         session.trust_env = False
         try:
-            return session.get(url, timeout=5).status_code == 200
+            return session.get(url, timeout=seconds).status_code == 200
         except requests.ConnectionError:
             return False
