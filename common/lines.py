@@ -48,9 +48,15 @@ class Origin(NamedTuple):
 
 
 class _Inflow(io.RawIOBase):
-    """The bytes that come in. Only the time spent waiting for them counts: whoever takes them may be slow."""
+    """The bytes that come in. Only the time spent waiting for them counts: whoever takes them may be slow.
 
-    def __init__(self, source: io.RawIOBase) -> None:
+    Args:
+        sock: where they come from.
+        source: its file, which keeps it open.
+    """
+
+    def __init__(self, sock: socket.socket, source: io.RawIOBase) -> None:
+        self._sock = sock
         self._source = source
         self._waited = 0.0
         self._counted = 0
@@ -59,11 +65,19 @@ class _Inflow(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, block: Any) -> int | None:
+    def readinto(self, block: Any) -> int:
+        """Fill a large block, which TLS gives in pieces of 16 KiB; of a small one as much as there is."""
+        room = memoryview(block)
+        is_large = len(room) > io.DEFAULT_BUFFER_SIZE
         began = time.monotonic()
-        count: int | None = self._source.readinto(block)
+        count = got = self._sock.recv_into(room)
+        while is_large and got and count < len(room):
+            if time.monotonic() - began > WATCH_SECONDS:
+                break
+            got = self._sock.recv_into(room[count:])
+            count += got
         if self.is_watched:
-            self._watch(count or 0, time.monotonic() - began)
+            self._watch(count, time.monotonic() - began)
         return count
 
     def _watch(self, count: int, seconds: float) -> None:
@@ -85,7 +99,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self._inflow = _Inflow(self.fp.detach())
+        self._inflow = _Inflow(sock, self.fp.detach())
         self.fp = io.BufferedReader(self._inflow)
 
     def begin(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Protocol
@@ -64,7 +65,7 @@ class GalleryStream:
         self._hashed = 0
         self._crc32 = 0
         self._proved = False
-        self._seen: dict[tuple[int, int], int] = {}  # start and length of every block read, and its CRC-32
+        self._read_before = array("L")  # CRC-32 of the photo up to the end of its first block, its second, ...
         self._forget()
 
     @property
@@ -82,7 +83,7 @@ class GalleryStream:
         if self._source is None or self._position != start:
             self._open(start)
         while self._position < end:
-            yield self._next_block(min(len(self._buffer), end - self._position))
+            yield self._next_block(end)
         if self._photo.size == 0:
             self._prove()
 
@@ -97,13 +98,15 @@ class GalleryStream:
         # Not before the first block: many sources may be open while few are read.
         return memoryview(bytearray(min(BLOCK_BYTES, self._photo.size + 1)))
 
-    def _next_block(self, size: int) -> memoryview:
+    def _next_block(self, end: int) -> memoryview:
+        """Read to the end of a block, at most so far. Blocks begin at multiples of their size, however they are asked for."""
         self._check()
+        size = min(BLOCK_BYTES - self._position % BLOCK_BYTES, end - self._position)
         block = self._buffer[: self._read_into(self._buffer[:size])]
         if len(block) < size:
             raise self._broken(Reason.PHOTO_UNAVAILABLE, "the photo ended early")
         self._hash(block)
-        self._position += size
+        self._compare()
         if self._position == self._photo.size:
             self._prove()
         return block
@@ -119,11 +122,19 @@ class GalleryStream:
     def _hash(self, block: memoryview) -> None:
         fresh = block[max(0, self._hashed - self._position) :]
         self._md5.update(fresh)
-        self._crc32 = crc32(fresh, self._crc32)
         self._hashed += len(fresh)
-        # The cloud may hold what was read before: what is read again must be the same.
-        own = crc32(block)
-        if self._seen.setdefault((self._position, len(block)), own) != own:
+        self._crc32 = crc32(block, self._crc32)
+        self._position += len(block)
+
+    def _compare(self) -> None:
+        """What is read again must be the same: the cloud may hold what was read before, and MD5 is of that."""
+        whole, rest = divmod(self._position, BLOCK_BYTES)
+        if rest and self._position < self._photo.size:
+            return
+        number = whole + bool(rest)
+        if number > len(self._read_before):
+            self._read_before.append(self._crc32)
+        elif self._read_before[number - 1] != self._crc32:
             raise self._worthless("the photo changed while it was read")
 
     def _prove(self) -> None:
@@ -137,19 +148,20 @@ class GalleryStream:
     def _open(self, offset: int) -> None:
         self.close()
         # What was never hashed cannot be leapt over.
-        start = offset if offset <= self._hashed else 0
+        start = min(offset, self._hashed) // BLOCK_BYTES * BLOCK_BYTES
         self._source = self._open_source(start, self._etag if start else None)
         self._demand_photo()
         if start and self._source.status == 206:
             self._demand_range(start)
             self._position = start
+            self._crc32 = self._read_before[start // BLOCK_BYTES - 1]
         else:
             self._demand_whole()
             self._rewind()
         self._etag = self._source.headers.get("etag")
         # A source that cannot start in the middle, or has changed, is read again up to there.
         while self._position < offset:
-            self._next_block(min(len(self._buffer), offset - self._position))
+            self._next_block(offset)
 
     def _demand_photo(self) -> None:
         assert self._source is not None
@@ -188,7 +200,7 @@ class GalleryStream:
         return SessionLost(Reason.WRONG_BYTES, detail)
 
     def _forget(self) -> None:
-        self._seen.clear()
+        del self._read_before[:]
         self._rewind()
 
     def _rewind(self) -> None:
