@@ -265,6 +265,32 @@ def test_bytes_read_again_must_be_the_same() -> None:
     assert got == b""
 
 
+def test_an_offset_inside_a_block_is_read_from_the_block_s_beginning() -> None:
+    """A cloud's units need not be ours; what goes out is the photo from that offset on."""
+    stream, gallery = stream_of(Given())
+    take(stream, 0, 2 * BLOCK_BYTES)
+    assert take(stream, BLOCK_BYTES + 700, len(DATA)) == DATA[BLOCK_BYTES + 700 :]
+    assert ([offset for offset, _ in gallery.asked], stream.md5) == ([0, BLOCK_BYTES], md5(DATA))
+
+
+def test_the_rest_of_a_block_must_be_the_same_as_well() -> None:
+    """It is compared before it goes out, wherever in the block the cloud stands."""
+    other = DATA[: BLOCK_BYTES + 800] + bytes([DATA[BLOCK_BYTES + 800] ^ 1]) + DATA[BLOCK_BYTES + 801 :]
+    stream, _ = stream_of(Given(), Given(other))
+    take(stream, 0, 3 * BLOCK_BYTES)
+    got, _ = take_until(stream, BLOCK_BYTES + 700, len(DATA), SessionLost)
+    assert got == b""
+
+
+@pytest.mark.parametrize("has_crc", [True, False])
+def test_the_last_bytes_read_again_must_be_the_same(has_crc: bool) -> None:
+    """The end is compared like every block before it."""
+    stream, _ = stream_of(Given(), Given(DATA[:-1] + bytes([DATA[-1] ^ 1])), has_crc=has_crc)
+    take(stream, 0, len(DATA))
+    got, _ = take_until(stream, 3 * BLOCK_BYTES, len(DATA), SessionLost)
+    assert got == b""
+
+
 @pytest.mark.parametrize(
     "headers",
     [
