@@ -4,17 +4,14 @@ import hashlib
 import re
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
 from typing import Protocol
 
 from isal.isal_zlib import crc32  # as zlib's, at a tenth of its cost: https://github.com/intel/isa-l
 
 from common.clouds.base import Photo
 from common.errors import Reason, SessionLost, Transient
+from worker.blocks import BLOCK_BYTES, Blocks
 
-# Large enough that a thread does much before another takes its place (256 KiB cost a tenth more CPU, 2 MiB save nothing
-# that counts), small enough that eight threads need 4 MiB and that a slow cloud takes one within the time of a call.
-BLOCK_BYTES = 512 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
@@ -53,12 +50,15 @@ class GalleryStream:
         photo: what is read.
         open_source: opens the gallery's answer at an offset, on condition that the photo still has this ETag.
         check: called before every block; may raise to end the reading.
+        blocks: lends it its block from the first byte to the last: many sources may be open while few are read.
     """
 
-    def __init__(self, photo: Photo, open_source: OpenSource, check: Callable[[], None]) -> None:
+    def __init__(self, photo: Photo, open_source: OpenSource, check: Callable[[], None], blocks: Blocks) -> None:
         self._photo = photo
         self._open_source = open_source
         self._check = check
+        self._blocks = blocks
+        self._block: memoryview | None = None
         self._source: Source | None = None
         self._etag: str | None = None
         self._position = 0
@@ -88,22 +88,21 @@ class GalleryStream:
             self._prove()
 
     def close(self) -> None:
-        """Let the source go; the stream can be read again."""
+        """Let the source and the block go; the stream can be read again."""
         if self._source is not None:
             self._source.close()
             self._source = None
-
-    @cached_property
-    def _buffer(self) -> memoryview:
-        # Not before the first block: many sources may be open while few are read.
-        return memoryview(bytearray(min(BLOCK_BYTES, self._photo.size + 1)))
+        if self._block is not None:
+            self._blocks.take_back(self._block)
+            self._block = None
 
     def _next_block(self, end: int) -> memoryview:
         """Read on to the end of a block, or so far. Blocks begin at multiples of their size, whoever asks for what."""
         self._check()
         size = min(BLOCK_BYTES - self._position % BLOCK_BYTES, end - self._position)
-        block = self._buffer[: self._read_into(self._buffer[:size])]
-        if len(block) < size:
+        self._block = self._block or self._blocks.lend()
+        block = self._block[:size]
+        if self._read_into(block) < size:
             raise self._broken(Reason.PHOTO_UNAVAILABLE, "the photo ended early")
         self._hash(block)
         self._compare()

@@ -19,10 +19,11 @@ from common.errors import (
     Transient,
 )
 from worker.archive import Archive
+from worker.blocks import Blocks
 from worker.gallery import Gallery
 from worker.manifest import Manifest
 from worker.meter import Meter
-from worker.photo_stream import GalleryStream
+from worker.photo_stream import GalleryStream, Source
 from worker.retry import RetryPolicy
 from worker.stopping import Cause, Interrupted, Signals
 from worker.tally import Tally
@@ -88,6 +89,7 @@ class Slice:
         self._policy = policy
         self._seconds = seconds
         self._signals = signals
+        self._blocks = Blocks()
         self._tally = _read_tally(job.course)
         self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second)
         self._manifest: Manifest | None = None
@@ -179,7 +181,10 @@ class Slice:
         return self._gallery.fetch_manifest(self._job.archive_url)
 
     def _open_stream(self, photo: Photo, check: Callable[[], None]) -> PhotoStream:
-        return GalleryStream(photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check)
+        def open_source(offset: int, etag: str | None) -> Source:
+            return self._gallery.open_photo(photo, offset, etag)
+
+        return GalleryStream(photo, open_source, check, self._blocks)
 
     def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
         before, tally = self._job.course, self._tally

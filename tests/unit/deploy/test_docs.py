@@ -13,7 +13,7 @@ from common.topology import EVENTS, declare
 from web.news import KEPT_SECONDS
 from web.promise import LIFETIME_SECONDS
 from web.repeats import KEEP_SECONDS
-from worker.photo_stream import BLOCK_BYTES
+from worker.blocks import BLOCK_BYTES
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 

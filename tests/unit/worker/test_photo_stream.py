@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from common.clouds.base import Photo
 from common.errors import PhotoRejected, Reason, SessionLost, Transient
-from worker.photo_stream import BLOCK_BYTES, GalleryStream
+from worker.blocks import BLOCK_BYTES, Blocks
+from worker.photo_stream import GalleryStream
 from worker.stopping import Interrupted
 
 DATA = random.Random(2).randbytes(3 * BLOCK_BYTES + 1000)
@@ -110,7 +111,7 @@ def stream_of(
     """Return the stream of a photo, and its gallery."""
     photo = Photo("1", (), "p.jpg", "https://h/p.jpg", len(data), zlib.crc32(data) if has_crc else None)
     gallery = Gallery(*answers)
-    return GalleryStream(photo, gallery.open, check), gallery
+    return GalleryStream(photo, gallery.open, check, Blocks()), gallery
 
 
 def take(stream: GalleryStream, start: int, end: int) -> bytes:
@@ -158,6 +159,35 @@ def test_blocks_are_no_longer_than_a_block() -> None:
     stream, _ = stream_of(Given())
     sizes = [len(block) for block in stream.blocks(0, len(DATA))]
     assert sizes == [BLOCK_BYTES, BLOCK_BYTES, BLOCK_BYTES, 1000]
+
+
+def test_a_block_is_lent_while_bytes_move_and_no_longer() -> None:
+    """A source that is only open holds none, and the next photo gets the one that was given back."""
+    lent: list[memoryview] = []
+
+    class Lender(Blocks):
+        """Remembers what is lent and not given back."""
+
+        def lend(self) -> memoryview:
+            lent.append(super().lend())
+            return lent[-1]
+
+        def take_back(self, block: memoryview) -> None:
+            lent.remove(block)
+            super().take_back(block)
+
+    blocks = Lender()
+    stream = GalleryStream(Photo("1", (), "p", "https://h/p", len(DATA)), Gallery(Given()).open, lambda: None, blocks)
+    stream.open()
+    assert lent == []
+    take(stream, 0, BLOCK_BYTES)
+    take(stream, BLOCK_BYTES, len(DATA))
+    assert len(lent) == 1
+    first = lent[0]
+    stream.close()
+    stream.close()
+    assert lent == []
+    assert blocks.lend() is first
 
 
 def test_a_broken_line_is_gone_on_with_where_it_broke() -> None:
@@ -445,7 +475,7 @@ def test_a_source_that_cannot_be_opened_says_why(error: Exception) -> None:
     def refuse(_offset: int, _etag: str | None) -> Any:
         raise error
 
-    stream = GalleryStream(Photo("1", (), "p", "https://h/p", 7), refuse, lambda: None)
+    stream = GalleryStream(Photo("1", (), "p", "https://h/p", 7), refuse, lambda: None, Blocks())
     for _ in range(2):
         with pytest.raises(type(error)) as raised:
             next(stream.blocks(0, 7))

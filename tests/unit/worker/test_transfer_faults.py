@@ -24,9 +24,10 @@ from sandbox.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock
 from tests.fakes.guests_drive import GuestsDrive
 from tests.fakes.in_process import InProcessHttp
+from worker.blocks import BLOCK_BYTES, Blocks
 from worker.gallery import Gallery
 from worker.pacing import Pace
-from worker.photo_stream import BLOCK_BYTES, GalleryStream
+from worker.photo_stream import GalleryStream
 from worker.retry import Patience, RetryPolicy
 from worker.transfer import copy_photo
 
@@ -204,7 +205,7 @@ def run(
         signing_secrets=(),
         local=False,
     )
-    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None)
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
     clock = Clock()
     pace = Pace(clock.sleep, clock.now, lambda: 0.5)
     policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)

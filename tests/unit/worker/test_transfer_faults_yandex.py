@@ -24,6 +24,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.guests_disk import GuestsDisk
 from tests.fakes.in_process import InProcessHttp
 from tests.unit.worker.test_transfer_faults import BLOB, BROKEN_SOURCE, OFFSETS, SIZES, draw, faults, scripts
+from worker.blocks import Blocks
 from worker.gallery import Gallery
 from worker.pacing import Pace
 from worker.photo_stream import GalleryStream
@@ -126,7 +127,7 @@ def run(script: list[dict[str, Any]], *, size: int, tries: int = 5, has_crc: boo
         signing_secrets=(),
         local=False,
     )
-    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None)
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
     clock = Clock()
     pace = Pace(clock.sleep, clock.now, lambda: 0.5)
     policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)
