@@ -32,7 +32,7 @@ def _own(module: str) -> MakeCommand:
     return lambda scene, _folder: [*python(f"bench.programs.{module}"), write_scene(scene)]
 
 
-# Shows what the stand-ins bear.
+# Shows what the stand-ins bear, and what TLS alone costs a Python program.
 BARE = Program("bare", _own("bare"))
 OURS = Program("ours", _own("ours"))
 PEERS = (
@@ -40,4 +40,5 @@ PEERS = (
     Program("rclone-copy", rclone.copy_http, by_name=True),
     Program("google-client", _own("google_client"), holds_whole=True),
     Program("plain", _own("plain"), holds_whole=True),
+    BARE,
 )
