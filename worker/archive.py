@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from itertools import chain
 from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
@@ -14,7 +15,7 @@ from worker.manifest import Manifest
 from worker.retry import Patience, RetryPolicy
 from worker.round import Round, copy_round
 from worker.stopping import Interrupted, Signals
-from worker.tally import Rejected, Tally
+from worker.tally import Copies, Rejected, Tally, find_copies
 from worker.transfer import copy_photo
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Archive:
         self._policy = policy
         self._lanes = Lanes(photos)
         self._signals = signals
-        self._photos: dict[str, Photo] = {}
+        self._photos: Mapping[str, Photo] = {}
         self._hopeless: set[str] = set()
         self._had_nothing: bool | None = None  # whether the round before brought nothing; None before the first
         self._refreshed = False
@@ -84,11 +85,10 @@ class Archive:
             Postponed, Transient: there is more to do, but not now.
             JobStopped: there is more to do, but only the guest can help.
         """
-        self._photos = {photo.key: photo for photo in manifest.photos}
+        self._photos = manifest.photos
         stale_looks = 0
         inventory = self._look()
-        self._tally.skipped = {key for key, copies in self._stored(inventory).items() if copies}
-        self._tally.skipped -= self._tally.arrived.keys()
+        self._tally.skipped = self._find_copies(inventory).kept.keys() - self._tally.arrived.keys()
         while missing := self._compare(inventory):
             self._demand_space(missing)
             try:
@@ -107,7 +107,7 @@ class Archive:
 
     def remove_doubles(self, manifest: Manifest) -> None:
         """Remove what is there twice, and copy nothing."""
-        self._photos = {photo.key: photo for photo in manifest.photos}
+        self._photos = manifest.photos
         self._compare(self._look())
 
     def look_last(self) -> None:
@@ -117,12 +117,12 @@ class Archive:
         except (ArchiveError, Interrupted) as error:
             logger.info("there was no last look: %s", error)
         else:
-            self._tally.skipped |= {key for key, copies in self._stored(inventory).items() if copies}
+            self._tally.skipped.update(self._find_copies(inventory).kept)
 
     def count_stored(self, manifest: Manifest) -> int:
         """Return how many of the listed photos are in the cloud."""
-        self._photos = {photo.key: photo for photo in manifest.photos}
-        return sum(map(bool, self._stored(self._look()).values()))
+        self._photos = manifest.photos
+        return len(self._find_copies(self._look()).kept)
 
     def _look(self) -> Inventory:
         inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
@@ -138,38 +138,33 @@ class Archive:
         folder = inventory.albums.get(album_key(()))
         self._tally.folder_url = folder.url if folder else ""
 
-    def _stored(self, inventory: Inventory) -> dict[str, list[StoredPhoto]]:
-        """Return the copies there are of every listed photo, as it is listed now."""
-        copies: dict[str, list[StoredPhoto]] = {key: [] for key in self._photos}
-        for stored in inventory.photos:
-            photo = self._photos.get(stored.key)
-            if photo and stored.is_copy_of(photo):
-                copies[stored.key].append(stored)
-        return copies
+    def _find_copies(self, inventory: Inventory) -> Copies:
+        return find_copies(self._photos, inventory.photos)
 
     def _note_others(self, inventory: Inventory) -> None:
         """See whether photos came that this run did not bring: another worker may still hold the same message."""
-        mine = {stored.id for stored in self._tally.arrived.values()}
-        for key, copies in self._stored(inventory).items():
-            if key not in self._tally.skipped and any(stored.id not in mine for stored in copies):
+        arrived, skipped = self._tally.arrived, self._tally.skipped
+        copies = self._find_copies(inventory)
+        for copy in chain(copies.kept.values(), copies.doubles):
+            mine = arrived.get(copy.key)
+            if copy.key not in skipped and (mine is None or mine.id != copy.id):
                 self._tally.crowded = True
-            if copies and key not in self._tally.arrived:
-                # Nobody is to be told that it failed.
-                self._tally.skipped.add(key)
+        # Nobody is to be told that they failed.
+        skipped.update(key for key in copies.kept if key not in arrived)
 
     def _compare(self, inventory: Inventory) -> list[Photo]:
         """Return what is still to be copied, what failed before last; removes what is there twice."""
+        copies = self._find_copies(inventory)
+        for double in copies.doubles:
+            self._remove(double)
         missing, lags = [], False
-        for key, copies in self._stored(inventory).items():
-            # Whoever else removes doubles at the same time keeps the same one; of paths that without a number.
-            for double in sorted(copies, key=lambda item: (len(item.id), item.id))[1:]:
-                self._remove(double)
-            if copies or key in self._tally.rejected:
+        for key, photo in self._photos.items():
+            if key in copies.kept or key in self._tally.rejected:
                 continue
             if self._has_arrived(key):
                 lags = True
             else:
-                missing.append(self._photos[key])
+                missing.append(photo)
         if missing and lags:
             # It may not show our own folders either; then they are made anew, and joined when it has caught up.
             self._tally.crowded = True
@@ -248,7 +243,7 @@ class Archive:
         if self._refreshed or not any(failure.reason in _SOURCE_REASONS for failure in failed.values()):
             return failed
         self._refreshed = True
-        listed = {photo.key: photo for photo in self._policy.persist(self._fetch_manifest).photos}
-        moved = {key for key in failed if key in listed and listed[key].url != self._photos[key].url}
-        self._photos.update({key: listed[key] for key in moved})
+        listed = self._policy.persist(self._fetch_manifest).photos
+        moved = {key: listed[key] for key in failed if key in listed and listed[key].url != self._photos[key].url}
+        self._photos = {**self._photos, **moved}
         return {key: failure for key, failure in failed.items() if key not in moved}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -24,6 +25,12 @@ LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a gu
 DEEPEST_ALBUM = 50
 LONGEST_KEY = 64  # characters; clouds limit what a file may carry
 _CRC32 = re.compile(r"[0-9a-fA-F]{1,8}")
+# An array's own characters: https://www.rfc-editor.org/rfc/rfc8259#section-5
+_BEGIN, _COMMA, _END = (re.compile(rf"[ \t\n\r]*{char}[ \t\n\r]*") for char in (r"\[", ",", r"\]"))
+_ENTRY = json.JSONDecoder()
+
+_Kept = dict[Any, Any]
+"""Albums and time zones by themselves: thousands of photos have few, and need not hold one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,11 @@ class Manifest:
     """What the gallery lists.
 
     Args:
-        photos: each once, in the list's order.
+        photos: each once by its key, in the list's order.
         unusable: entries nobody can copy.
     """
 
-    photos: list[Photo]
+    photos: Mapping[str, Photo]
     unusable: list[Failure]
 
 
@@ -60,24 +67,52 @@ def read_manifest(body: bytes) -> Manifest:
     Raises:
         Transient: it is not a JSON array; the gallery may answer better next time.
     """
-    try:
-        entries = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not JSON") from None
-    if not isinstance(entries, list):
-        raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not a JSON array")
     # One that is listed twice is one photo.
     photos: dict[Photo, None] = {}
     unusable: list[Failure] = []
-    for entry in entries:
+    kept: _Kept = {}
+    for entry in _read_array(body):
         try:
-            photos[_read_entry(entry)] = None
+            photos[_read_entry(entry, kept)] = None
         except ValueError as error:
             unusable.append(Failure(_label(entry), Reason.UNREADABLE_ENTRY, str(error)))
-    return Manifest(_tell_apart(list(photos)), unusable)
+    return Manifest(_tell_apart(photos), unusable)
 
 
-def _tell_apart(photos: list[Photo]) -> list[Photo]:
+def _read_array(body: bytes) -> Iterator[Any]:
+    """Yield the entries of a JSON array one by one: all at once they would take more memory than the photos do.
+
+    What is an array and what is not is as `json.loads` has it; that may show only after many entries.
+
+    Raises:
+        Transient: it is not a JSON array.
+    """
+    try:
+        text = body.decode(json.detect_encoding(body), "surrogatepass")
+        if begin := _BEGIN.match(text):
+            yield from _read_entries(text, begin.end())
+            return
+        json.loads(text)
+    except (ValueError, RecursionError):
+        raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not JSON") from None
+    raise Transient(Reason.GALLERY_UNAVAILABLE, "the list is not a JSON array")
+
+
+def _read_entries(text: str, at: int) -> Iterator[Any]:
+    """Yield what an array holds, from its first entry up to its end; raises ValueError when that is not the text's."""
+    if _END.fullmatch(text, at):
+        return
+    while True:
+        entry, at = _ENTRY.raw_decode(text, at)
+        yield entry
+        if not (comma := _COMMA.match(text, at)):
+            break
+        at = comma.end()
+    if not _END.fullmatch(text, at):
+        raise ValueError("more than an array, or less")
+
+
+def _tell_apart(photos: Collection[Photo]) -> dict[str, Photo]:
     """Give keys of their own to different photos that share an id.
 
     A key must be the same at the next reading: it comes from what is listed, never from the place in the list. So the
@@ -85,8 +120,11 @@ def _tell_apart(photos: list[Photo]) -> list[Photo]:
     """
     owners: dict[str, Photo] = {}
     for photo in photos:
-        owners[photo.key] = min(owners.get(photo.key, photo), photo, key=_tell)
-    return [photo if owners[photo.key] is photo else replace(photo, key=_digest(_tell(photo))) for photo in photos]
+        owner = owners.setdefault(photo.key, photo)
+        if owner is not photo:
+            owners[photo.key] = min(owner, photo, key=_tell)
+    apart = (photo if owners[photo.key] is photo else replace(photo, key=_digest(_tell(photo))) for photo in photos)
+    return {photo.key: photo for photo in apart}
 
 
 def _tell(photo: Photo) -> str:
@@ -94,14 +132,15 @@ def _tell(photo: Photo) -> str:
     return f"{photo.key}\n{album}\n{photo.name}\n{photo.url}\n{photo.size}\n{photo.crc32}\n{photo.taken_at}"
 
 
-def _read_entry(entry: Any) -> Photo:
+def _read_entry(entry: Any, kept: _Kept) -> Photo:
     if not isinstance(entry, dict):
         raise ValueError("not an object")
     key = _read_key(entry.get("id"))
     url = _read_url(entry.get("url"))
     album, name = _read_name(entry.get("name"), url, key)
-    size = _read_size(entry.get("filesize"))
-    return Photo(key, album, name, url, size, _read_crc32(entry.get("crc")), _read_date(entry.get("created_at")))
+    album = kept.setdefault(album, album)
+    size, crc32 = _read_size(entry.get("filesize")), _read_crc32(entry.get("crc"))
+    return Photo(key, album, name, url, size, crc32, _read_date(entry.get("created_at"), kept))
 
 
 def _read_key(value: Any) -> str:
@@ -137,7 +176,7 @@ def _read_crc32(value: Any) -> int | None:
     return int(value, 16) if isinstance(value, str) and _CRC32.fullmatch(value.strip()) else None
 
 
-def _read_date(value: Any) -> datetime | None:
+def _read_date(value: Any, kept: _Kept) -> datetime | None:
     """Return the date, as in "2024-08-17 12:54:32 +0300"; a photo without a usable one is still a photo."""
     if not isinstance(value, str):
         return None
@@ -146,7 +185,7 @@ def _read_date(value: Any) -> datetime | None:
         date.astimezone(UTC)  # years at the edges have none
     except (ValueError, OverflowError):
         return None
-    return date
+    return date.replace(tzinfo=kept.setdefault(date.tzinfo, date.tzinfo))
 
 
 def _read_name(value: Any, url: str, key: str) -> tuple[Album, str]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import islice
 
@@ -38,7 +38,7 @@ class Meter:
         self._ceiling = ceiling
         self._now = now
         self._manifest: Manifest | None = None
-        self._photos: dict[str, Photo] = {}
+        self._photos: Mapping[str, Photo] = {}
         self._started_at = job.course.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
@@ -56,19 +56,19 @@ class Meter:
 
     def open(self, manifest: Manifest) -> None:
         """Learn what the gallery lists."""
-        self._photos = {photo.key: photo for photo in manifest.photos}
+        self._photos = manifest.photos
         self._manifest = manifest
 
     def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
         """Return a snapshot of this moment."""
         now = self._now()
-        stored = (set(self._tally.skipped) | set(self._tally.arrived)) & self._photos.keys()
-        stored_bytes = sum(self._photos[key].size for key in stored)
+        sizes = [photo.size for key, photo in self._photos.items() if self._tally.is_stored(key)]
+        stored, stored_bytes = len(sizes), sum(sizes)
         skipped = max(self.skipped, 0)
         failures = self._name_failures()
         unusable = len(self._manifest.unusable) if self._manifest else 0
         total, total_bytes = len(self._photos) + unusable, sum(photo.size for photo in self._photos.values())
-        speed, eta = self._measure(now, stored_bytes, len(stored), total_bytes, len(self._photos) - len(failures))
+        speed, eta = self._measure(now, stored_bytes, stored, total_bytes, len(self._photos) - len(failures))
         return Progress(
             job_id=self._job.id,
             cloud_type=self._job.cloud_type,
@@ -76,9 +76,9 @@ class Meter:
             gallery_name=self._job.gallery_name,
             state=state,
             photos_total=total,
-            photos_copied=max(len(stored) - skipped, 0),
+            photos_copied=max(stored - skipped, 0),
             photos_skipped=skipped,
-            photos_failed=total - len(stored) if state.is_final else len(failures),
+            photos_failed=total - stored if state.is_final else len(failures),
             bytes_total=total_bytes,
             bytes_copied=stored_bytes,
             bytes_per_second=0.0 if state.is_final else speed,
@@ -106,7 +106,7 @@ class Meter:
         named = [FailedPhoto(each.name, str(each.reason), each.detail) for each in self._manifest.unusable]
         named += [
             FailedPhoto(photo.name, str(rejected[photo.key].reason), rejected[photo.key].detail)
-            for photo in self._manifest.photos
+            for photo in self._photos.values()
             if photo.key in rejected
         ]
         return named

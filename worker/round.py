@@ -77,7 +77,7 @@ def copy_round(
     # Photos wait here, not in the pool's queue, where each would be an object of several kilobytes.
     waiting = deque(photos)
     ends: SimpleQueue[End | None] = SimpleQueue()
-    gathered = _Gathered(arrived, {photo.key for photo in photos} - set(given_up), longest=max(OUTAGE, lanes.count))
+    gathered = _Gathered(photos, arrived, given_up, longest=max(OUTAGE, lanes.count))
 
     def copy_some() -> None:
         try:
@@ -126,15 +126,25 @@ class _Gathered:
     """What the ends of single photos tell, one after another. Used by one thread.
 
     Args:
+        photos: of the round; each ends once at most.
         arrived: where each photo that arrives is noted.
-        untried: keys of the photos that are tried for the first time.
+        given_up: keys of photos that failed in an earlier round.
         longest: so many failures in a row that may be no photo's own end the round.
     """
 
-    def __init__(self, arrived: dict[str, StoredPhoto], untried: set[str], *, longest: int) -> None:
+    def __init__(
+        self,
+        photos: Collection[Photo],
+        arrived: dict[str, StoredPhoto],
+        given_up: Collection[str],
+        *,
+        longest: int,
+    ) -> None:
         self.round = Round()
         self._arrived = arrived
-        self._untried = untried
+        self._given_up = given_up
+        # A count will do, since each ends once: a set of ten thousand keys takes half a megabyte.
+        self._untried = sum(photo.key not in given_up for photo in photos)
         self._longest = longest
         self._streak: list[PhotoRejected] = []
         self._interrupted = False
@@ -151,7 +161,7 @@ class _Gathered:
             self._judge(photo, end)
 
     def _judge(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
-        self._untried.discard(photo.key)
+        self._untried -= photo.key not in self._given_up
         match end:
             case StoredPhoto():
                 self._streak.clear()

@@ -210,8 +210,7 @@ class Slice:
         """Return how many of the listed photos are not in the cloud, for whatever reason."""
         if self._manifest is None:
             return 0
-        stored = self._tally.skipped | self._tally.arrived.keys()
-        return len(self._manifest.unusable) + sum(photo.key not in stored for photo in self._manifest.photos)
+        return len(self._manifest.unusable) + sum(not self._tally.is_stored(key) for key in self._manifest.photos)
 
 
 def _read_tally(course: Course) -> Tally:

@@ -1,8 +1,9 @@
-"""What became of an archive's photos so far. Knows nothing of how."""
+"""What became of an archive's photos so far, and which of them a cloud holds. Knows nothing of how."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from common.clouds.base import StoredPhoto
+from common.clouds.base import Photo, StoredPhoto
 from common.errors import PhotoRejected
 
 Rejected = dict[str, PhotoRejected]
@@ -26,3 +27,45 @@ class Tally:
     rejected: Rejected = field(default_factory=dict)
     crowded: bool = False
     folder_url: str = ""
+
+    def is_stored(self, key: str) -> bool:
+        """Say whether a photo is known to be in the cloud; asked on any thread."""
+        return key in self.arrived or key in self.skipped
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What a cloud holds of the listed photos, as they are listed now.
+
+    Args:
+        kept: the copy of each photo that stays, by its key.
+        doubles: further copies of the same photos.
+    """
+
+    kept: Mapping[str, StoredPhoto]
+    doubles: list[StoredPhoto]
+
+
+def find_copies(photos: Mapping[str, Photo], stored: Iterable[StoredPhoto]) -> Copies:
+    """Return the copies of photos among what is stored.
+
+    Args:
+        photos: as they are listed now, by their keys.
+        stored: in no order, doubles included.
+    """
+    kept: dict[str, StoredPhoto] = {}
+    doubles: list[StoredPhoto] = []
+    for copy in stored:
+        photo = photos.get(copy.key)
+        if photo is None or not copy.is_copy_of(photo):
+            continue
+        other = kept.setdefault(copy.key, copy)
+        if other is not copy:
+            kept[copy.key], double = sorted((other, copy), key=_rank)
+            doubles.append(double)
+    return Copies(kept, doubles)
+
+
+def _rank(stored: StoredPhoto) -> tuple[int, str]:
+    """Whoever else removes doubles at the same time keeps the same one; of paths that without a number."""
+    return len(stored.id), stored.id

@@ -41,7 +41,7 @@ def test_a_list_may_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> None
     """Up to the limit it is a list, one byte more is not."""
     http = InProcessHttp({BASE: lambda _: text_reply("[" + " " * 998 + "]")}, Reason.GALLERY_UNAVAILABLE)
     monkeypatch.setattr("worker.gallery.LONGEST_LIST", 1000)
-    assert gallery_on(http).fetch_manifest(ARCHIVE).photos == []
+    assert gallery_on(http).fetch_manifest(ARCHIVE).photos == {}
     monkeypatch.setattr("worker.gallery.LONGEST_LIST", 999)
     with pytest.raises(Transient, match="more than 999 bytes"):
         gallery_on(http).fetch_manifest(ARCHIVE)

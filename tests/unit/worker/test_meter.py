@@ -26,7 +26,7 @@ class Bench:
     def __post_init__(self) -> None:
         """Open the meter."""
         self.meter = Meter(JOB, self.tally, lambda: self.ceiling, self.clock.now)
-        photos = [Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)]
+        photos = {str(number): Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)}
         self.meter.open(Manifest(photos, []))
         self.meter.read()
 

@@ -33,7 +33,7 @@ class Listing:
 
     def fetch_manifest(self, archive_url: str) -> Manifest:
         """Return the list."""
-        return Manifest(list(PHOTOS), [])
+        return Manifest({photo.key: photo for photo in PHOTOS}, [])
 
 
 class Stubborn:
