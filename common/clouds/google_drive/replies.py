@@ -21,13 +21,12 @@ _CRC32 = re.compile(r"[0-9a-f]{1,8}")
 
 @dataclass(frozen=True)
 class Listed:
-    """One file or folder of a listing.
+    """One file or folder of a listing that is no photo of an archive.
 
     Args:
         id: what Drive calls it.
         is_folder: whether it is a folder.
         created: when it was made, RFC 3339 in UTC; sorts as text.
-        size: in bytes; -1 where Drive names none.
         url: where a guest opens it.
         parent_id: the folder it is in, or empty.
         properties: what this service left with it.
@@ -36,7 +35,6 @@ class Listed:
     id: str
     is_folder: bool
     created: str
-    size: int
     url: str
     parent_id: str
     properties: Mapping[str, str]
@@ -44,12 +42,6 @@ class Listed:
     def as_folder(self) -> Folder:
         """Return it as a folder of an archive."""
         return Folder(self.id, self.url, self.parent_id)
-
-    def as_photo(self) -> StoredPhoto:
-        """Return it as a photo of an archive; it must carry the photo's key."""
-        crc32 = self.properties.get(CRC32, "")
-        known = int(crc32, 16) if _CRC32.fullmatch(crc32) else None
-        return StoredPhoto(self.properties[PHOTO], self.id, self.size, known, self.parent_id)
 
 
 def read_free_bytes(about: Mapping[str, Any]) -> int | None:
@@ -66,10 +58,12 @@ def read_free_bytes(about: Mapping[str, Any]) -> int | None:
     return max(0, _read_number(quota["limit"]) - _read_number(quota.get("usage", 0)))
 
 
-def read_files(page: Mapping[str, Any]) -> list[Listed]:
-    """Return the files of one page of a listing."""
+def read_files(page: Mapping[str, Any]) -> list[Listed | StoredPhoto]:
+    """Return the files of one page of a listing; those that carry a photo's key as what they are."""
+    # Thousands of photos are in few folders, and need not hold a name of their own each.
+    parents: dict[str, str] = {}
     # Nothing may be left out that cannot be read: what is not listed is copied once more.
-    return [_read_file(file) for file in _read_list(page, "files")]
+    return [_read_file(file, parents) for file in _read_list(page, "files")]
 
 
 def read_page_token(page: Mapping[str, Any]) -> str:
@@ -94,20 +88,33 @@ def read_link(file: Mapping[str, Any]) -> str:
     return link if isinstance(link, str) else ""
 
 
-def _read_file(file: Any) -> Listed:
+def _read_file(file: Any, parents: dict[str, str]) -> Listed | StoredPhoto:
     if not isinstance(file, dict) or not isinstance(file.get("id"), str) or not file["id"]:
         raise _not_drives()
-    created, properties, parents = file.get("createdTime"), file.get("appProperties"), file.get("parents")
-    parent = parents[0] if isinstance(parents, list) and parents else ""
+    size = _read_number(file["size"]) if "size" in file else -1
+    properties, parent_id = _read_properties(file.get("appProperties")), _read_parent(file.get("parents"))
+    parent_id = parents.setdefault(parent_id, parent_id)
+    is_folder = file.get("mimeType") == FOLDER_TYPE
+    if PHOTO in properties and not is_folder:
+        return StoredPhoto(properties[PHOTO], file["id"], size, _read_crc32(properties.get(CRC32, "")), parent_id)
+    created = file.get("createdTime")
     return Listed(
         id=file["id"],
-        is_folder=file.get("mimeType") == FOLDER_TYPE,
+        is_folder=is_folder,
         created=created if isinstance(created, str) else "",
-        size=_read_number(file["size"]) if "size" in file else -1,
         url=read_link(file),
-        parent_id=parent if isinstance(parent, str) else "",
-        properties=_read_properties(properties),
+        parent_id=parent_id,
+        properties=properties,
     )
+
+
+def _read_parent(parents: Any) -> str:
+    parent = parents[0] if isinstance(parents, list) and parents else ""
+    return parent if isinstance(parent, str) else ""
+
+
+def _read_crc32(text: str) -> int | None:
+    return int(text, 16) if _CRC32.fullmatch(text) else None
 
 
 def _read_properties(properties: Any) -> dict[str, str]:

@@ -7,7 +7,7 @@ refused with 409 instead of making a second file.
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,6 @@ from common.clouds.google_drive.metadata import describe_album, describe_photo, 
 from common.clouds.google_drive.replies import (
     ALBUM,
     ARCHIVE,
-    PHOTO,
     Listed,
     read_files,
     read_free_bytes,
@@ -68,16 +67,15 @@ class DriveStorage:
 
     def take_inventory(self, archive_key: str) -> Inventory:
         """Return what earlier runs left, by one paged listing; what is in the bin does not count."""
-        inventory = Inventory()
         query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
+        files = self._list(query)
+        inventory = Inventory(photos=[file for file in files if isinstance(file, StoredPhoto)])
+        folders = [file for file in files if isinstance(file, Listed) and file.is_folder]
         # The oldest folder first: should two runs ever have made one each, all agree on which is meant.
-        for file in sorted(self._list(query), key=lambda file: (file.created, file.id)):
-            if file.is_folder:
-                key, folder = file.properties.get(ALBUM, ""), file.as_folder()
-                if inventory.albums.setdefault(key, folder) is not folder:
-                    inventory.spare_albums.append((key, folder))
-            elif PHOTO in file.properties:
-                inventory.photos.append(file.as_photo())
+        for file in sorted(folders, key=lambda file: (file.created, file.id)):
+            key, folder = file.properties.get(ALBUM, ""), file.as_folder()
+            if inventory.albums.setdefault(key, folder) is not folder:
+                inventory.spare_albums.append((key, folder))
         return inventory
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
@@ -151,30 +149,33 @@ class DriveStorage:
         if answer.status not in (200, 204, 404):
             raise read_failure(answer)
 
-    def _list(self, query: str) -> list[Listed]:
+    def _list(self, query: str) -> Collection[Listed | StoredPhoto]:
         for _ in range(LISTING_TRIES):
             try:
                 # Pages may repeat an entry; an id is what tells files apart.
-                return list({file.id: file for file in self._pages(query)}.values())
+                return {file.id: file for file in self._pages(query)}.values()
             except _PageTokenRefused:
                 continue
         raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive refuses its own page tokens")
 
-    def _pages(self, query: str) -> Iterator[Listed]:
+    def _pages(self, query: str) -> Iterator[Listed | StoredPhoto]:
         parameters = {"q": query, "fields": LIST_FIELDS, "pageSize": str(LARGEST_PAGE), "spaces": "drive"}
         while True:
-            answer = self._api.call("GET", "/drive/v3/files", parameters)
-            if answer.status == 400 and "pageToken" in parameters:
-                raise _PageTokenRefused
-            if answer.status != 200:
-                raise read_failure(answer)
-            page = read_object(answer)
-            yield from read_files(page)
+            files, token = self._read_page(parameters)
+            yield from files
             # A page may be short or empty and not be the last: only a missing token ends the list.
-            token = read_page_token(page)
             if not token:
                 return
             parameters["pageToken"] = token
+
+    def _read_page(self, parameters: Mapping[str, str]) -> tuple[list[Listed | StoredPhoto], str]:
+        answer = self._api.call("GET", "/drive/v3/files", parameters)
+        if answer.status == 400 and "pageToken" in parameters:
+            raise _PageTokenRefused
+        if answer.status != 200:
+            raise read_failure(answer)
+        page = read_object(answer)
+        return read_files(page), read_page_token(page)
 
     def _make_folder(self, key: str, metadata: dict[str, Any]) -> Folder:
         # The id is kept until its folder is seen: after a lost reply it leads to the one that was made.
