@@ -66,11 +66,14 @@ class YandexStorage:
             return inventory
         top = min(tops, key=_age)
         inventory.albums[album_key(())] = self._folder(top.path)
-        for item in sorted(self._walk(top.path), key=_age):
+        folders: list[Resource] = []
+        for item in self._walk(top.path):
             if photo := read_photo(item, archive_key):
                 inventory.photos.append(photo)
             elif item.is_folder and item.bears({**marks, ALBUM: item.marks.get(ALBUM, "")}):
-                inventory.albums.setdefault(item.marks[ALBUM], self._folder(item.path))
+                folders.append(item)
+        for item in sorted(folders, key=_age):
+            inventory.albums.setdefault(item.marks[ALBUM], self._folder(item.path))
         return inventory
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
