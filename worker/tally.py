@@ -60,7 +60,8 @@ def find_copies(photos: Mapping[str, Photo], stored: Iterable[StoredPhoto]) -> C
         if photo is None or not copy.is_copy_of(photo):
             continue
         other = kept.setdefault(copy.key, copy)
-        if other is not copy:
+        # A listing may name one file twice; that is no double of itself.
+        if other.id != copy.id:
             kept[copy.key], double = sorted((other, copy), key=_rank)
             doubles.append(double)
     return Copies(kept, doubles)

@@ -1,5 +1,6 @@
 """Which photos a cloud holds: those that are as listed, each once, and the same one for everybody who looks."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -35,3 +36,12 @@ def test_all_who_look_keep_the_same_copy() -> None:
         copies = find_copies(PHOTOS, [*order, other])
         assert copies.kept == {"1": there[1], "2": other}
         assert sorted(copy.id for copy in copies.doubles) == ["p (2).jpg", "p (3).jpg", "q.jpg"]
+
+
+def test_a_file_that_is_listed_twice_is_no_double() -> None:
+    """Pages repeat an entry when somebody adds a file meanwhile; removed as a double, the photo would be gone."""
+    once, double = StoredPhoto("1", "a", 7), StoredPhoto("1", "b", 7)
+    for order in permutations([once, replace(once), double]):
+        copies = find_copies(PHOTOS, order)
+        assert copies.kept == {"1": once}
+        assert set(copies.doubles) == {double}
