@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import namespace, posts
 from bench.cases import CASES
 from bench.comparison import Comparison, Extent
-from bench.programs import PEERS
+from bench.lineup import PEERS
 from bench.world import Authority, make_folder
 
 QUICK_SECONDS, LOAD_SECONDS = 0.2, 5.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench import hashing
 from bench.cases import ALONE, CROWDS, GB, Case
-from bench.programs import BARE, OURS, Program
+from bench.lineup import BARE, OURS, Program
 from bench.race import Run, run_once
 from bench.table import format_case, format_trouble
 from bench.world import Authority

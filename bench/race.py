@@ -7,8 +7,8 @@ from typing import Any
 
 from bench import measure
 from bench.cases import Case
+from bench.lineup import Program
 from bench.measure import Usage
-from bench.programs import Program
 from bench.world import Authority, World, make_folder
 
 

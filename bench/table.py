@@ -1,7 +1,7 @@
 """The results as one table for each case."""
 
 from bench.cases import Case
-from bench.programs import OURS
+from bench.lineup import OURS
 from bench.race import Run, middle
 
 _HEADINGS = (

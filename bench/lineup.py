@@ -1,0 +1,44 @@
+"""The programs that are compared, and how each is started."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import python
+from bench.programs import rclone
+from bench.scene import Scene, write_scene
+
+MakeCommand = Callable[[Scene, Path], list[str]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something that copies a gallery.
+
+    Args:
+        name: in the table and on the command line.
+        make_command: returns its command line; what it needs on disk may be put into the folder.
+        by_name: whether it finds Drive only by its name, so that it needs a namespace.
+        holds_whole: whether it holds photos whole in memory.
+    """
+
+    name: str
+    make_command: MakeCommand
+    by_name: bool = False
+    holds_whole: bool = False
+
+
+def _own(module: str) -> MakeCommand:
+    return lambda scene, _folder: [*python(f"bench.programs.{module}"), write_scene(scene)]
+
+
+# Shows what the stand-ins bear, and what TLS alone costs a Python program.
+BARE = Program("bare", _own("bare"))
+OURS = Program("ours", _own("ours"))
+PEERS = (
+    Program("rclone-copyurl", rclone.copyurl, by_name=True),
+    Program("rclone-copy", rclone.copy_http, by_name=True),
+    Program("google-client", _own("google_client"), holds_whole=True),
+    Program("plain", _own("plain"), holds_whole=True),
+    BARE,
+)
