@@ -1,7 +1,7 @@
 """The programs that are compared, and how each is started."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.measure import python
@@ -18,12 +18,14 @@ class Program:
     Args:
         name: in the table and on the command line.
         make_command: returns its command line; what it needs on disk may be put into the folder.
+        environment: what it is run with besides ours.
         by_name: whether it finds Drive only by its name, so that it needs a namespace.
         holds_whole: whether it holds photos whole in memory.
     """
 
     name: str
     make_command: MakeCommand
+    environment: Mapping[str, str] = field(default_factory=dict)
     by_name: bool = False
     holds_whole: bool = False
 
@@ -34,7 +36,8 @@ def _own(module: str) -> MakeCommand:
 
 # Shows what the stand-ins bear, and what TLS alone costs a Python program.
 BARE = Program("bare", _own("bare"))
-OURS = Program("ours", _own("ours"))
+# As its image runs it; see the Dockerfile.
+OURS = Program("ours", _own("ours"), environment={"MALLOC_ARENA_MAX": "2"})
 PEERS = (
     Program("rclone-copyurl", rclone.copyurl, by_name=True),
     Program("rclone-copy", rclone.copy_http, by_name=True),

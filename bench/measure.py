@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ def telling() -> Iterator[None]:
     print(_MARK + json.dumps(asdict(usage)), flush=True)
 
 
-def run(command: list[str], environment: dict[str, str]) -> Usage:
+def run(command: list[str], environment: Mapping[str, str]) -> Usage:
     """Run a program to its end.
 
     Raises:

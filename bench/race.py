@@ -47,7 +47,7 @@ def run_once(program: Program, case: Case, authority: Authority, *, threads: int
     """
     with World(authority, case.conditions, named=named) as world, make_folder() as folder:
         scene = world.scene(threads)
-        usage = measure.run(program.make_command(scene, Path(folder)), {})
+        usage = measure.run(program.make_command(scene, Path(folder)), program.environment)
         gallery, drive = world.close()
     if drive["stored"] != case.photos.count or drive["wrong"]:
         raise WrongCopy(f"{program.name}: {drive}")
