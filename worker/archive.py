@@ -113,7 +113,7 @@ class Archive:
     def look_last(self) -> None:
         """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
         try:
-            inventory = self._storage.take_inventory(self._key)
+            inventory = self._take_inventory()
         except (ArchiveError, Interrupted) as error:
             logger.info("there was no last look: %s", error)
         else:
@@ -125,14 +125,17 @@ class Archive:
         return len(self._find_copies(self._look()).kept)
 
     def _look(self) -> Inventory:
-        inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
+        inventory = self._policy.persist(self._take_inventory)
         if inventory.spare_albums:
             logger.info("an album was there twice")
             self._tally.crowded = True
             self._policy.persist(lambda: self._storage.join_albums(inventory))
-            inventory = self._policy.persist(lambda: self._storage.take_inventory(self._key))
+            inventory = self._policy.persist(self._take_inventory)
         self._note_folder(inventory)
         return inventory
+
+    def _take_inventory(self) -> Inventory:
+        return self._storage.take_inventory(self._key, self._tally.arrived)
 
     def _note_folder(self, inventory: Inventory) -> None:
         folder = inventory.albums.get(album_key(()))
@@ -220,7 +223,9 @@ class Archive:
         stream = self._open_stream(photo, signals.let_go.check)
         policy = replace(self._policy, sleep=signals.wind_down.sleep)
         try:
-            return copy_photo(stream, begin, Patience(policy), lambda: self._lanes.move(signals.wind_down))
+            stored = copy_photo(stream, begin, Patience(policy), lambda: self._lanes.move(signals.wind_down))
+            # As the next look will show it.
+            return replace(stored, folder_id=folder.id)
         finally:
             stream.close()
 

@@ -72,6 +72,16 @@ class StoredPhoto:
         same_crc = self.crc32 == photo.crc32 or self.crc32 is None or photo.crc32 is None
         return self.key == photo.key and self.size == photo.size and same_crc
 
+    def or_known(self, known: "Known") -> "StoredPhoto":
+        """Return what is known under its key, if that says the same: thousands of photos need not be held twice."""
+        same = known.get(self.key)
+        return same if same == self else self
+
+
+Known = Mapping[str, StoredPhoto]
+"""Photos that are known to be in a cloud, by their keys."""
+NOTHING_KNOWN: Known = {}
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -175,8 +185,13 @@ class Storage(Protocol):
         """Return the free space in bytes; None when the cloud sets no limit."""
         ...
 
-    def take_inventory(self, archive_key: str) -> Inventory:
-        """Return what earlier runs left of this archive; never trusts names."""
+    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
+        """Return what there is of this archive; never trusts names.
+
+        Args:
+            archive_key: the archive's.
+            known: a photo that is there just as it is known is given back as that object, not as one more.
+        """
         ...
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:

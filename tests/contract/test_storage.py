@@ -2,6 +2,7 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,18 @@ def test_a_photo_is_found_again(stand: Stand) -> None:
     assert all(found.is_copy_of(photo) for found in later.take_inventory(ARCHIVE).photos)
     assert later.is_there(stored)
     assert later.take_inventory("b" * 32) == Inventory()
+
+
+def test_a_photo_that_is_as_it_is_known_is_not_held_twice(stand: Stand) -> None:
+    """What this run copied is given back as that object, and anything else as it is: moved by a guest, or unknown."""
+    storage = stand.storage()
+    folder = stand.album(storage, ("A",))
+    photos = [make_photo(DATA, f"{key}.jpg", key, album=("A",)) for key in ("1", "2", "3")]
+    brought = [replace(stand.copy(storage, photo, DATA, folder), folder_id=folder.id) for photo in photos]
+    known = {"1": brought[0], "2": replace(brought[1], folder_id="elsewhere")}
+    found = {photo.key: photo for photo in storage.take_inventory(ARCHIVE, known).photos}
+    assert found["1"] is known["1"]
+    assert [found["2"], found["3"]] == brought[1:]
 
 
 def test_what_a_guest_renamed_is_found_again(stand: Stand) -> None:

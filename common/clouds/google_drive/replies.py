@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.clouds.base import Folder, StoredPhoto
+from common.clouds.base import Folder, Known, StoredPhoto
 from common.errors import Reason, Transient
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
@@ -58,12 +58,12 @@ def read_free_bytes(about: Mapping[str, Any]) -> int | None:
     return max(0, _read_number(quota["limit"]) - _read_number(quota.get("usage", 0)))
 
 
-def read_files(page: Mapping[str, Any]) -> list[Listed | StoredPhoto]:
-    """Return the files of one page of a listing; those that carry a photo's key as what they are."""
+def read_files(page: Mapping[str, Any], known: Known) -> list[Listed | StoredPhoto]:
+    """Return the files of one page of a listing; those that carry a photo's key as what they are, or are known as."""
     # Thousands of photos are in few folders, and need not hold a name of their own each.
     parents: dict[str, str] = {}
     # Nothing may be left out that cannot be read: what is not listed is copied once more.
-    return [_read_file(file, parents) for file in _read_list(page, "files")]
+    return [_read_file(file, parents, known) for file in _read_list(page, "files")]
 
 
 def read_page_token(page: Mapping[str, Any]) -> str:
@@ -88,7 +88,7 @@ def read_link(file: Mapping[str, Any]) -> str:
     return link if isinstance(link, str) else ""
 
 
-def _read_file(file: Any, parents: dict[str, str]) -> Listed | StoredPhoto:
+def _read_file(file: Any, parents: dict[str, str], known: Known) -> Listed | StoredPhoto:
     if not isinstance(file, dict) or not isinstance(file.get("id"), str) or not file["id"]:
         raise _not_drives()
     size = _read_number(file["size"]) if "size" in file else -1
@@ -96,7 +96,8 @@ def _read_file(file: Any, parents: dict[str, str]) -> Listed | StoredPhoto:
     parent_id = parents.setdefault(parent_id, parent_id)
     is_folder = file.get("mimeType") == FOLDER_TYPE
     if PHOTO in properties and not is_folder:
-        return StoredPhoto(properties[PHOTO], file["id"], size, _read_crc32(properties.get(CRC32, "")), parent_id)
+        crc32 = _read_crc32(properties.get(CRC32, ""))
+        return StoredPhoto(properties[PHOTO], file["id"], size, crc32, parent_id).or_known(known)
     created = file.get("createdTime")
     return Listed(
         id=file["id"],

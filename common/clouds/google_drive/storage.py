@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
+from common.clouds.base import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
 from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.google_drive.metadata import describe_album, describe_photo, media_type
@@ -65,10 +65,10 @@ class DriveStorage:
         """Return limit less usage; usage counts everything of the account, mail included."""
         return read_free_bytes(self._api.fetch("GET", "/drive/v3/about", {"fields": "storageQuota"}))
 
-    def take_inventory(self, archive_key: str) -> Inventory:
-        """Return what earlier runs left, by one paged listing; what is in the bin does not count."""
+    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
+        """Return what there is, by one paged listing; what is in the bin does not count."""
         query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
-        files = self._list(query)
+        files = self._list(query, known)
         inventory = Inventory(photos=[file for file in files if isinstance(file, StoredPhoto)])
         folders = [file for file in files if isinstance(file, Listed) and file.is_folder]
         # The oldest folder first: should two runs ever have made one each, all agree on which is meant.
@@ -149,33 +149,33 @@ class DriveStorage:
         if answer.status not in (200, 204, 404):
             raise read_failure(answer)
 
-    def _list(self, query: str) -> Collection[Listed | StoredPhoto]:
+    def _list(self, query: str, known: Known = NOTHING_KNOWN) -> Collection[Listed | StoredPhoto]:
         for _ in range(LISTING_TRIES):
             try:
                 # Pages may repeat an entry; an id is what tells files apart.
-                return {file.id: file for file in self._pages(query)}.values()
+                return {file.id: file for file in self._pages(query, known)}.values()
             except _PageTokenRefused:
                 continue
         raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive refuses its own page tokens")
 
-    def _pages(self, query: str) -> Iterator[Listed | StoredPhoto]:
+    def _pages(self, query: str, known: Known) -> Iterator[Listed | StoredPhoto]:
         parameters = {"q": query, "fields": LIST_FIELDS, "pageSize": str(LARGEST_PAGE), "spaces": "drive"}
         while True:
-            files, token = self._read_page(parameters)
+            files, token = self._read_page(parameters, known)
             yield from files
             # A page may be short or empty and not be the last: only a missing token ends the list.
             if not token:
                 return
             parameters["pageToken"] = token
 
-    def _read_page(self, parameters: Mapping[str, str]) -> tuple[list[Listed | StoredPhoto], str]:
+    def _read_page(self, parameters: Mapping[str, str], known: Known) -> tuple[list[Listed | StoredPhoto], str]:
         answer = self._api.call("GET", "/drive/v3/files", parameters)
         if answer.status == 400 and "pageToken" in parameters:
             raise _PageTokenRefused
         if answer.status != 200:
             raise read_failure(answer)
         page = read_object(answer)
-        return read_files(page), read_page_token(page)
+        return read_files(page, known), read_page_token(page)
 
     def _make_folder(self, key: str, metadata: dict[str, Any]) -> Folder:
         # The id is kept until its folder is seen: after a lost reply it leads to the one that was made.

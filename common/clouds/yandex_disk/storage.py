@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 from urllib.parse import quote
 
-from common.clouds.base import Album, Folder, Inventory, Photo, StoredPhoto, album_key
+from common.clouds.base import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.grant import GrantInUse
 from common.clouds.yandex_disk.api import YandexApi
 from common.clouds.yandex_disk.disk import ROOT, Disk, Resource
@@ -53,8 +53,8 @@ class YandexStorage:
         except (KeyError, TypeError, ValueError):
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk did not say how much room there is") from None
 
-    def take_inventory(self, archive_key: str) -> Inventory:
-        """Return what earlier runs left: the marked folder at the top of the disk, and all that is below it.
+    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
+        """Return what there is: the marked folder at the top of the disk, and all that is below it.
 
         A guest may rename it, and what is in it. If they took it away from the top, a new one is made. Marked twice is
         only what a guest copied; the copy is theirs, so there are no spare albums.
@@ -69,7 +69,7 @@ class YandexStorage:
         folders: list[Resource] = []
         for item in self._walk(top.path):
             if photo := read_photo(item, archive_key):
-                inventory.photos.append(photo)
+                inventory.photos.append(photo.or_known(known))
             elif item.is_folder and item.bears({**marks, ALBUM: item.marks.get(ALBUM, "")}):
                 folders.append(item)
         for item in sorted(folders, key=_age):

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from common.clouds.base import Album, Folder, Inventory, Photo, Storage, StoredPhoto, album_key
+from common.clouds.base import Album, Folder, Inventory, Known, Photo, Storage, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason
 from tests.fakes.clock import Clock
 from tests.unit.worker.test_slice import JOB, PHOTOS, Listing
@@ -32,7 +32,7 @@ class Shared:
         self.removed: list[str] = []
         self._looks = list(looks)
 
-    def take_inventory(self, archive_key: str) -> Inventory:
+    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
         """Show what is there now."""
         seen = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
         return Inventory(photos=[stored for stored in seen if stored.id not in self.removed])

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from common.clouds.base import Inventory, Photo, Storage, StoredPhoto
+from common.clouds.base import Inventory, Known, Photo, Storage, StoredPhoto
 from common.errors import (
     ArchiveError,
     GrantRevoked,
@@ -48,7 +48,7 @@ class Stubborn:
         self._error = error
         self._times = times
 
-    def take_inventory(self, archive_key: str) -> Inventory:
+    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
         """Fail, or show that the first photo is there."""
         self.looks += 1
         if self.looks <= self._times:
