@@ -6,16 +6,12 @@ The list is foreign: an entry that cannot be used is told with its reason and ne
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
-
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
 
 from common.clouds.base import Album, Photo
 from common.errors import Reason, Transient
@@ -25,6 +21,12 @@ LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a gu
 DEEPEST_ALBUM = 50
 LONGEST_KEY = 64  # characters; clouds limit what a file may carry
 _CRC32 = re.compile(r"[0-9a-fA-F]{1,8}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# An address that needs no rewriting: RFC 3986's own characters and escapes, and no part of its path begins with a dot.
+_WRITTEN = re.compile(
+    r"https?://[a-z0-9.-]+(/(?!\.)([\w~!$&'()*+,;=:@.-]|%[0-9A-F]{2})*)+(\?([\w~!$&'()*+,;=:@./?-]|%[0-9A-F]{2})*)?",
+    re.ASCII,
+)
 # An array's own characters: https://www.rfc-editor.org/rfc/rfc8259#section-5
 _BEGIN, _COMMA, _END = (re.compile(rf"[ \t\n\r]*{char}[ \t\n\r]*") for char in (r"\[", ",", r"\]"))
 _ENTRY = json.JSONDecoder()
@@ -153,13 +155,21 @@ def _read_key(value: Any) -> str:
 def _read_url(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("no url")
+    return value if _WRITTEN.fullmatch(value) else _rewrite_url(_to_unicode(value))
+
+
+def _rewrite_url(url: str) -> str:
+    """Percent-encode what may not stand in an address (blanks, Cyrillic); leaves what is encoded already."""
+    # urllib3 takes 1.2 MiB, and most galleries' addresses need no rewriting.
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
     try:
-        parts = parse_url(_to_unicode(value))
+        parts = parse_url(url)
     except LocationParseError:
         raise ValueError("no usable url") from None
     if parts.scheme not in ("http", "https") or not parts.host:
         raise ValueError("no web address as url")
-    # Percent-encodes what may not stand in an address (blanks, Cyrillic); leaves what is encoded already.
     return parts.url
 
 
@@ -206,7 +216,7 @@ def _last_part(path: str) -> str:
 
 
 def _clean(part: str) -> str:
-    part = "".join("_" if unicodedata.category(char) == "Cc" else char for char in part)
+    part = _CONTROL.sub("_", part)
     return "" if part.strip() in ("", ".", "..") else part
 
 

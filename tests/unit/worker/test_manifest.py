@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
 
 from common.clouds.base import Photo
 from common.clouds.google_drive.metadata import format_time
@@ -260,6 +262,25 @@ def test_an_address_is_written_as_addresses_are() -> None:
     """Blanks and Cyrillic letters are encoded, what is encoded stays, and the query with it."""
     photo = read_one(url="https://up-d.lite.gallery/Фото 1/a%20b.jpg?sig=a/b%3D")
     assert photo.url == "https://up-d.lite.gallery/%D0%A4%D0%BE%D1%82%D0%BE%201/a%20b.jpg?sig=a/b%3D"
+
+
+@settings(deadline=None)
+@given(
+    st.from_regex(r"https?://[a-z0-9.-]{1,20}(:\d{1,5})?[\w.~/?%:@!$'|\\ -]{0,20}", fullmatch=True)
+    | st.text("/.?%2FfaA#:@[", max_size=15).map(lambda rest: f"https://h.example/{rest}")
+)
+@example("https://h.example/100%.jpg")
+@example("https://h.example/a/../b.jpg")
+@example("https://h.example/a%2fb.jpg")
+@example("https://h.example")
+def test_an_address_that_needs_no_writing_is_left_as_it_is(url: str) -> None:
+    """Most are not looked at any further; they are just what urllib3 would make of them."""
+    try:
+        written = parse_url(url)
+    except LocationParseError:
+        written = Url()
+    manifest = read({**SEED, "url": url})
+    assert [photo.url for photo in manifest.photos.values()] == ([written.url] if written.host else [])
 
 
 def test_one_photo_listed_twice_is_one() -> None:
