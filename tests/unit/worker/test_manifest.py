@@ -1,6 +1,7 @@
 """The gallery's list: foreign JSON becomes photos under honest names, and nothing in it makes the reader stumble."""
 
 import json
+import tracemalloc
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -425,6 +426,19 @@ def test_photos_hold_no_album_and_time_zone_of_their_own() -> None:
     assert first.taken_at
     assert second.taken_at
     assert first.taken_at.tzinfo is second.taken_at.tzinfo
+
+
+def test_a_list_takes_little_more_memory_than_its_photos() -> None:
+    """Its entries are never there all at once: that took twice what is left at the end, body not counted."""
+    body = encode([{**SEED, "id": number, "filesize": 1000 + number} for number in range(2000)])
+    tracemalloc.start()
+    try:
+        manifest = read_manifest(body)
+        left, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(manifest.photos) == 2000
+    assert peak < 1.6 * left
 
 
 @settings(RELAXED, max_examples=150)
