@@ -174,17 +174,19 @@ class Incoming:
 
     def read(self, longest: int) -> bytes:
         """Return the rest of the body; raises Transient when it breaks or has more bytes than that."""
-        content = bytearray()
+        pieces, count = [], 0
         with _translated(self._reason):
             # Only a read that finds nothing more tells an end from a break.
-            while more := self._response.read(longest + 1 - len(content)):
-                content += more
-            self._witness.note_received(len(content))
-            if len(content) <= longest:
+            while more := self._response.read(longest + 1 - count):
+                pieces.append(more)
+                count += len(more)
+            self._witness.note_received(count)
+            if count <= longest:
                 self._demand_end()
-        if len(content) > longest:
+        if count > longest:
             raise Transient(self._reason, f"an answer of more than {longest} bytes")
-        return bytes(content)
+        # Most come in one piece, which is given out as it is: lists have megabytes.
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end; an unread rest would cost more than a new one."""
