@@ -37,6 +37,9 @@ _ESCAPES = {
 
 _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
+# Made once: `json.dumps` would make one for each line.
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 
 def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType({})) -> None:
     """Send every record of this process to standard error, one line each.
@@ -105,8 +108,8 @@ class JsonLines(logging.Formatter):
         }
         if trace := _trace(self, record):
             line["exc"] = trace
-        # json.dumps escapes below 0x20 itself; the others stand inside texts only, where \u is JSON's own escape.
-        return json.dumps(line, ensure_ascii=False, default=str).translate(_ESCAPES)
+        # JSON escapes below 0x20 itself; the others stand inside texts only, where \u is JSON's own escape.
+        return _escape(_encode(line))
 
 
 class TextLines(logging.Formatter):
@@ -118,7 +121,12 @@ class TextLines(logging.Formatter):
         words += [f"{name}={value}" for name, value in _extras(record).items()]
         if trace := _trace(self, record):
             words.append("| " + trace)
-        return " ".join(words).translate(_ESCAPES)
+        return _escape(" ".join(words))
+
+
+def _escape(text: str) -> str:
+    # All that is escaped is unprintable, which is asked faster than it is looked for; nearly every line is printable.
+    return text if text.isprintable() else text.translate(_ESCAPES)
 
 
 def _time(record: logging.LogRecord) -> str:

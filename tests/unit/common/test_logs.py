@@ -85,6 +85,16 @@ def test_no_character_breaks_a_line_or_paints_a_terminal(said: Said, form: str) 
     assert line.isprintable()
 
 
+@pytest.mark.parametrize(
+    "code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), 0x2066, 0x2069]
+)
+def test_one_such_character_is_enough(said: Said, code: int) -> None:
+    """A line that is otherwise printable."""
+    logs.configure("INFO", "text")
+    logging.getLogger("a").info("before%safter", chr(code))
+    assert said.getvalue().endswith(f" INFO    a: before\\u{code:04x}after\n")
+
+
 def test_json_says_what_was_said(said: Said) -> None:
     """Escapes are JSON's own: the reader gets the characters back."""
     logs.configure("INFO", "json")
