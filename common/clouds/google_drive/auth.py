@@ -51,22 +51,21 @@ class GoogleAuth:
     def __init__(self, settings: CloudSettings, http: HttpClient) -> None:
         self._settings = settings
         self._http = http
-
-    def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
-        """Return the address of Google's consent page; arguments as in `CloudAuth`."""
-        query = {
+        asked_of_all = {
             "response_type": "code",
             "client_id": self._reveal("GOOGLE_CLIENT_ID"),
-            "redirect_uri": redirect_uri,
             "scope": SCOPE,
-            "state": state,
-            "code_challenge": make_challenge(verifier),
             "code_challenge_method": "S256",
             "access_type": "offline",
             # Even of a guest who agreed before: only then does a refresh token come each time.
             "prompt": "consent",
         }
-        return f"{self._reveal('GOOGLE_AUTH_URI')}?{urlencode(query)}"
+        self._consent_page = f"{self._reveal('GOOGLE_AUTH_URI')}?{urlencode(asked_of_all)}"
+
+    def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
+        """Return the address of Google's consent page; arguments as in `CloudAuth`."""
+        query = {"redirect_uri": redirect_uri, "state": state, "code_challenge": make_challenge(verifier)}
+        return f"{self._consent_page}&{urlencode(query)}"
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`."""

@@ -41,6 +41,14 @@ class YandexAuth:
     def __init__(self, settings: CloudSettings, http: HttpClient) -> None:
         self._settings = settings
         self._http = http
+        asked_of_all = {
+            "response_type": "code",
+            "client_id": self._reveal("YANDEX_CLIENT_ID"),
+            "scope": " ".join(SCOPES),
+            "code_challenge_method": "S256",
+            "device_name": DEVICE_NAME,
+        }
+        self._consent_page = f"{self._reveal('YANDEX_OAUTH_URL')}/authorize?{urlencode(asked_of_all)}"
 
     def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
         """Return the address of Yandex's consent page; arguments as in `CloudAuth`.
@@ -50,17 +58,12 @@ class YandexAuth:
         https://yandex.ru/dev/id/doc/en/tokens/token-invalidate
         """
         query = {
-            "response_type": "code",
-            "client_id": self._reveal("YANDEX_CLIENT_ID"),
             "redirect_uri": redirect_uri,
-            "scope": " ".join(SCOPES),
             "state": state,
             "code_challenge": make_challenge(verifier),
-            "code_challenge_method": "S256",
             "device_id": _device(verifier),
-            "device_name": DEVICE_NAME,
         }
-        return f"{self._reveal('YANDEX_OAUTH_URL')}/authorize?{urlencode(query)}"
+        return f"{self._consent_page}&{urlencode(query)}"
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:  # noqa: ARG002 - never asked for
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`.
