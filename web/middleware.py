@@ -67,7 +67,8 @@ class Cors:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        allowance = self._allow(headers.get("origin", ""))
+        origin = headers.get("origin")
+        allowance = self._allow(origin) if origin else {}
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             asked = {
                 "Access-Control-Allow-Methods": "GET, POST",

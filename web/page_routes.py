@@ -29,9 +29,10 @@ class BrowserRoute(Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match a request that would rather have HTML than JSON."""
-        if scope["type"] == "http" and prefers_html(Headers(scope=scope).get("accept", "")):
-            return super().matches(scope)
-        return Match.NONE, {}
+        match, found = super().matches(scope)
+        if match is Match.NONE or not prefers_html(Headers(scope=scope).get("accept", "")):
+            return Match.NONE, {}
+        return match, found
 
 
 def make_routes(find: FindProgress, publisher: Publishes) -> list[BrowserRoute]:
