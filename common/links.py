@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic_core import Url, ValidationError
 
@@ -10,6 +10,10 @@ LONGEST_LINK = 2048  # the longest address every browser and proxy of the field 
 # Browsers let more pass (`a;b.example` is a name to them), but no host of ours or of a gallery's is called so.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_FORBIDDEN_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+# Some servers cut a segment at its semicolon before they look for dots.
+_DOT_SEGMENT = re.compile(r"(?:^|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class LinkRefused(ValueError):
@@ -45,18 +49,45 @@ def check_link(link: str, hosts: Sequence[str], *, local: bool = False) -> Split
         raise LinkRefused("is too long")
     if _FORBIDDEN.search(link):
         raise LinkRefused("holds characters that no link holds")
-    parts = _split_like_a_browser(link)
+    parts, host, port = _split_like_a_browser(link)
     if parts.scheme != "https" and not (local and parts.scheme == "http"):
         raise LinkRefused("must be https")
-    if parts.port is not None and not local:
+    if port is not None and not local:
         raise LinkRefused("must use the default port")
-    if not host_matches(parts.hostname or "", hosts):
+    if not host_matches(host, hosts):
         raise LinkRefused("names a host that is not allowed")
     return parts
 
 
-def _split_like_a_browser(link: str) -> SplitResult:
-    """Split a link that means the same to a browser (WHATWG) and to a plain parser (RFC 3986)."""
+def check_path(path: str) -> None:
+    """Look at a path that another server will be asked for.
+
+    Raises:
+        LinkRefused: it is none, or one that a server might walk up or read differently.
+    """
+    decoded = decode_fully(path)
+    if not decoded.strip("/"):
+        raise LinkRefused("must have a path")
+    if _FORBIDDEN_IN_PATHS.search(decoded):
+        raise LinkRefused("holds characters that no link holds")
+    if _DOT_SEGMENT.search(decoded):
+        raise LinkRefused("must not hold dot segments")
+
+
+def decode_fully(path: str) -> str:
+    """Decode until nothing changes: a chain of servers may decode more than once."""
+    decoded = unquote(path)
+    while decoded != path:
+        path, decoded = decoded, unquote(decoded)
+    return path
+
+
+def _split_like_a_browser(link: str) -> tuple[SplitResult, str, int | None]:
+    """Split a link that means the same to a browser (WHATWG) and to a plain parser (RFC 3986).
+
+    Returns:
+        its parts, its host in lower case, and its port unless that is its scheme's own.
+    """
     try:
         seen = Url(link)
         parts = urlsplit(link)
@@ -69,6 +100,7 @@ def _split_like_a_browser(link: str) -> SplitResult:
     if not same or not _HOST.fullmatch(host) or host.endswith(".") or "@" in parts.netloc:
         raise LinkRefused("is not a plain web address")
     # A scheme's own port may be written out; browsers drop it, and so do we.
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    netloc = parts.netloc.lower() if port != default else parts.netloc.lower().rpartition(":")[0]
-    return parts._replace(netloc=netloc or parts.netloc)
+    netloc = parts.netloc.lower()
+    if port and port == _DEFAULT_PORTS.get(parts.scheme):
+        netloc, port = netloc.rpartition(":")[0], None
+    return parts if netloc == parts.netloc else parts._replace(netloc=netloc), host, port

@@ -112,7 +112,7 @@ def install(app: FastAPI) -> None:
     def _(_request: Request, error: RequestValidationError) -> JSONResponse:
         errors = error.errors()
         # An error of the body as a whole: no JSON, no JSON object, or not said to be JSON.
-        if any(each["type"] == "json_invalid" or each["loc"] == ("body",) for each in errors):
+        if any(each["loc"] == ("body",) for each in errors):
             return _not_json()
         return _refuse_fields([FieldProblem(field=str(each["loc"][-1]), message=_say(each["type"])) for each in errors])
 
@@ -120,9 +120,6 @@ def install(app: FastAPI) -> None:
     def _(_request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error, ProblemWithCode):
             return problem_response(error.status_code, error.code, error.detail, headers=error.headers)
-        # FastAPI's word for a body that breaks its JSON reader: not UTF-8, or nested too deeply.
-        if error.status_code == HTTPStatus.BAD_REQUEST:
-            return _not_json()
         code, detail = _DETAILS.get(error.status_code, ("error", "The request could not be done."))
         return problem_response(error.status_code, code, detail, headers=error.headers)
 

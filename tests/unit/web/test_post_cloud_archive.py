@@ -162,10 +162,53 @@ def test_what_is_not_a_json_object_is_refused(site: Site, body: bytes) -> None:
     assert answer.json()["code"] == "not_json"
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "application/jsonp",
+        "application/a/json",
+        "",
+        None,
+    ],
+)
 def test_json_that_is_not_called_so_is_refused(site: Site, kind: str | None) -> None:
     """A page that may not call us could send it without asking a browser's leave."""
     body = json.dumps(SEED_REQUEST).encode()
     answer = site.send("POST", "/cloud_archive", data=body, headers={"Content-Type": kind})
     assert answer.status_code == 422
     assert answer.json()["code"] == "not_json"
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json; charset=utf-8", "Application/JSON ;x", "application/ld+json", "application/+json"]
+)
+def test_json_may_be_called_so_in_any_way(site: Site, kind: str) -> None:
+    """By every type that JSON has, in any spelling."""
+    body = json.dumps(SEED_REQUEST).encode()
+    assert site.send("POST", "/cloud_archive", data=body, headers={"Content-Type": kind}).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32-le"])
+def test_json_may_be_encoded_in_any_unicode(site: Site, encoding: str) -> None:
+    """As Python's reader finds it out."""
+    body = json.dumps(SEED_REQUEST, ensure_ascii=False).encode(encoding)
+    kind = {"Content-Type": "application/json"}
+    assert site.send("POST", "/cloud_archive", data=body, headers=kind).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999"])
+def test_json_that_is_no_text_is_the_fields_fault(site: Site, value: str) -> None:
+    """A number that is none."""
+    body = json.dumps(SEED_REQUEST | {"gallery_name": "?"}).replace('"?"', value)
+    answer = site.send("POST", "/cloud_archive", data=body, headers={"Content-Type": "application/json"})
+    assert answer.json()["errors"] == [{"field": "gallery_name", "message": "must be a text"}]
+
+
+def test_an_answer_is_kept_by_nobody_on_its_way(site: Site) -> None:
+    """It holds a guest's state."""
+    answer = site.post()
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Type"] == "application/json"
