@@ -26,8 +26,8 @@ from web.repeats import KEEP_SECONDS, KeyMalformed, KeyReused, Repeats
 
 LONGEST_NAME = 255
 ARCHIVE_TYPES = ("webs", "originals")
-# Controls, and the separators of lines and paragraphs: Unicode's categories Cc, Zl and Zp.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Controls, the separators of lines and paragraphs, halves of characters: Unicode's categories Cc, Zl, Zp and Cs.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class ArchiveRequest(BaseModel):

@@ -101,9 +101,11 @@ def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
     assert fields_of(answer.json()) == [name for name in SEED_REQUEST if name != "gallery_name"]
 
 
-@pytest.mark.parametrize("name", [" ", "\u00a0\u2003", "a" * 256, "a\nb", "a\tb", "\x00", "a\x85b", "a\u2028b"])
+@pytest.mark.parametrize(
+    "name", [" ", "\u00a0\u2003", "a" * 256, "a\nb", "a\tb", "\x00", "a\x85b", "a\u2028b", "a\ud800b"]
+)
 def test_names_that_no_folder_can_have_are_refused(site: Site, name: str) -> None:
-    """Blank, too long, or with control characters."""
+    """Blank, too long, with control characters, or with half a character, which no UTF-8 can hold."""
     answer = site.post(gallery_name=name)
     assert answer.status_code == 422
     assert fields_of(answer.json()) == ["gallery_name"]
