@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic_core import to_json
+
 from common.sealing import NotSealedByUs, Sealer
 
 ArchiveType = Literal["webs", "originals"]
@@ -48,8 +50,7 @@ class Promise:
 
     def seal(self, sealer: Sealer, cloud_type: str) -> str:
         """Return the state that carries this through one cloud's consent page."""
-        text = json.dumps([_VERSION, *vars(self).values()], ensure_ascii=False, separators=(",", ":"))
-        return sealer.seal(text, _context(cloud_type))
+        return sealer.seal(to_json([_VERSION, *vars(self).values()]).decode(), _context(cloud_type))
 
 
 def open_promise(sealer: Sealer, cloud_type: str, state: str, now: float) -> Promise:

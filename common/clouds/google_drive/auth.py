@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import google.auth.exceptions
 import requests
@@ -64,8 +64,10 @@ class GoogleAuth:
 
     def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
         """Return the address of Google's consent page; arguments as in `CloudAuth`."""
-        query = {"redirect_uri": redirect_uri, "state": state, "code_challenge": make_challenge(verifier)}
-        return f"{self._consent_page}&{urlencode(query)}"
+        return (
+            f"{self._consent_page}&redirect_uri={quote_plus(redirect_uri)}&state={quote_plus(state)}"
+            f"&code_challenge={make_challenge(verifier)}"
+        )
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`."""
