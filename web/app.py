@@ -120,11 +120,13 @@ def wire(
         redoc_url=None,
         # A POST that is redirected to another spelling loses its body in some clients: 404 says what is wrong.
         redirect_slashes=False,
+        # Nothing here records spans (see `common.tracing`); who would, must not see the query of a callback.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)
     find = partial(status.find_progress, settings.sealer, news, now)
+    app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
     app.router.routes.extend(page_routes.make_routes(find, broker))
-    app.include_router(cloud_archive.make_router(settings, clouds, now))
     app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, count_and_tell, now)))
     app.include_router(cancel.make_router(settings.sealer, broker))
     app.include_router(status.make_router(find))
@@ -134,7 +136,8 @@ def wire(
     # The last one added is the first one met.
     app.add_middleware(LastResort)
     app.add_middleware(BodyLimit)
-    app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute)
+    if settings.rate_limit_per_minute:
+        app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute)
     app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)

@@ -82,7 +82,8 @@ class Cors:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told = MutableHeaders(scope=message)
-                told.update({**allowance, "Access-Control-Expose-Headers": _READ} if allowance else {})
+                if allowance:
+                    told.update({**allowance, "Access-Control-Expose-Headers": _READ})
                 told.add_vary_header("Origin")
             await send(message)
 

@@ -35,16 +35,17 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(HEADER, "")
         name = given if _SAFE.fullmatch(given) else secrets.token_hex(16)
-        trace = _continue_trace(Headers(scope=scope).getlist(tracing.HEADER))
+        trace = _continue_trace(headers.getlist(tracing.HEADER))
         tracing.enter(trace)
         # Not taken back: the request's task ends with it, and what uvicorn still has to say is about it as well.
         line_context.set({"request_id": name, "trace_id": trace.trace_id})
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = name
+                MutableHeaders(scope=message).append(HEADER, name)
             await send(message)
 
         await self._app(scope, receive, add)
