@@ -9,7 +9,7 @@ from pydantic_core import Url, ValidationError
 LONGEST_LINK = 2048  # the longest address every browser and proxy of the field takes
 # Browsers let more pass (`a;b.example` is a name to them), but no host of ours or of a gallery's is called so.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_PLACE = re.compile(r"(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]*))?")
 _FORBIDDEN_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 # Some servers cut a segment at its semicolon before they look for dots.
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
@@ -91,16 +91,15 @@ def _split_like_a_browser(link: str) -> tuple[SplitResult, str, int | None]:
     try:
         seen = Url(link)
         parts = urlsplit(link)
-        port = parts.port
     except (ValidationError, ValueError):
         raise LinkRefused("is not a web address") from None
-    host = (parts.hostname or "").lower()
+    place = _PLACE.fullmatch(parts.netloc.lower())
     # Both parsers must see one and the same host: what differs is an attack or a look-alike.
-    same = host == (seen.host or "").strip("[]")
-    if not same or not _HOST.fullmatch(host) or host.endswith(".") or "@" in parts.netloc:
+    if not place or place["host"] != seen.host or place["host"].endswith("."):
         raise LinkRefused("is not a plain web address")
+    port = int(place["port"]) if place["port"] else None
     # A scheme's own port may be written out; browsers drop it, and so do we.
-    netloc = parts.netloc.lower()
-    if port and port == _DEFAULT_PORTS.get(parts.scheme):
-        netloc, port = netloc.rpartition(":")[0], None
-    return parts if netloc == parts.netloc else parts._replace(netloc=netloc), host, port
+    is_default = port is not None and port == _DEFAULT_PORTS.get(parts.scheme)
+    netloc = place["host"] if is_default else place[0]
+    parts = parts if netloc == parts.netloc else parts._replace(netloc=netloc)
+    return parts, place["host"].strip("[]"), None if is_default else port
