@@ -16,6 +16,8 @@ from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from isal import isal_zlib
 
 KEY_BYTES = 32  # AES-256
@@ -69,7 +71,7 @@ class Sealer:
         raw = [_decode_key(key) for key in keys]
         self._ciphers = [AESGCM(key) for key in raw]
         # Stamps have keys of their own, made from the same secrets: one key never does two things.
-        self._stamp_keys = [hmac.digest(key, b"stamp", "sha256") for key in raw]
+        self._stamps = [HMAC(hmac.digest(key, b"stamp", "sha256"), SHA256()) for key in raw]
 
     def seal(self, text: str, context: str) -> str:
         """Return text sealed for one context, safe to put into a URL."""
@@ -95,11 +97,11 @@ class Sealer:
 
     def stamp(self, data: bytes, context: str) -> bytes:
         """Return 32 bytes that only our first key can make of this data in this context."""
-        return hmac.digest(self._stamp_keys[0], context.encode() + b"\0" + data, "sha256")
+        return _finish(self._stamps[0], data, context)
 
     def is_stamp(self, stamp: bytes, data: bytes, context: str) -> bool:
         """Say whether a stamp, whole or its beginning, was made by one of our keys."""
-        made = (hmac.digest(key, context.encode() + b"\0" + data, "sha256") for key in self._stamp_keys)
+        made = (_finish(begun, data, context) for begun in self._stamps)
         return bool(stamp) and any(hmac.compare_digest(stamp, whole[: len(stamp)]) for whole in made)
 
     def _decrypt(self, raw: bytes, context: bytes) -> bytes:
@@ -125,6 +127,12 @@ def _decode_key(key: Secret) -> bytes:
     if len(raw) != KEY_BYTES:
         raise ValueError("a key is 32 random bytes in URL-safe base64; `python -m common.sealing` prints one")
     return raw
+
+
+def _finish(begun: HMAC, data: bytes, context: str) -> bytes:
+    stamp = begun.copy()
+    stamp.update(context.encode() + b"\0" + data)
+    return stamp.finalize()
 
 
 def _to_base64(raw: bytes) -> str:

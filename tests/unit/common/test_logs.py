@@ -65,6 +65,18 @@ def test_a_record_is_one_json_object(said: Said) -> None:
     assert "Имя" in said.getvalue()
 
 
+@pytest.mark.parametrize("form", [logs.JsonLines(), logs.TextLines()])
+def test_a_line_begins_with_its_time(form: logging.Formatter) -> None:
+    """In UTC, to the millisecond; each line its own."""
+    record = logging.makeLogRecord({"msg": "a"})
+    for created, told in [
+        (1_790_000_000.0456, "2026-09-21T14:13:20.045Z"),
+        (1_790_000_001.5, "2026-09-21T14:13:21.500Z"),
+    ]:
+        record.created, record.msecs = created, created % 1 * 1000
+        assert told in form.format(record)[:40]
+
+
 def test_a_record_is_one_line_of_text(said: Said) -> None:
     """The same, for people."""
     logs.configure("INFO", "text")

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,22 @@ def test_what_was_sealed_opens_again(text: str, context: str) -> None:
     """Any text, for any context."""
     text = text.encode("utf-8", "ignore").decode()
     assert sealer(NEW).open(sealer(NEW).seal(text, context), context) == text
+
+
+def test_what_an_earlier_version_made_is_known() -> None:
+    """Replicas of two versions run beside each other, and jobs wait for a day: text packed by zlib, and a stamp."""
+    sealed = "bm5ubm5ubm5ubm5uc9uaYaVdEFPbbX7mg3AZAUQhJQW4BPRo-kxIN86M3k1PFIzBrR6-G_roxVQHnDinxb7S35HHsGwj85g"
+    stamp = "89bbd5c6a0963bda44c4bf65107ce47bd6f08785a1159f19266c74ff8f0ad509"
+    assert sealer(NEW).open(sealed, "c") == "Название галереи " * 3
+    assert sealer(NEW).stamp(b"data", "context").hex() == stamp
+
+
+def test_an_earlier_version_can_read_what_is_sealed_now() -> None:
+    """It unpacks with zlib, and nothing may follow."""
+    raw = base64.urlsafe_b64decode(sealer(NEW).seal("Название " * 20, "c") + "==")
+    key = base64.urlsafe_b64decode(NEW + "=")
+    packed = AESGCM(key).decrypt(raw[:12], raw[12:], b"c")
+    assert zlib.decompress(packed).decode() == "Название " * 20
 
 
 def test_sealed_text_fits_into_a_url() -> None:
