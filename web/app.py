@@ -137,7 +137,7 @@ def wire(
     app.add_middleware(LastResort)
     app.add_middleware(BodyLimit)
     if settings.rate_limit_per_minute:
-        app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute)
+        app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute, now=now)
     app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)

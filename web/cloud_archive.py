@@ -96,7 +96,7 @@ def make_route(
         clouds: the auth half of every configured cloud, by its name.
         now: Unix time in seconds.
     """
-    archives = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute)
+    archives = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
     repeats = Repeats[ArchiveAnswer]()
 
     def promise(asked: ArchiveRequest) -> ArchiveAnswer:

@@ -1,12 +1,14 @@
 """How many POSTs one client may send, and what it is told of it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
+from web.rate_limit import Quota
 
 OURS = "https://app.litegallery.io"
 
@@ -47,12 +49,35 @@ def test_a_client_has_so_many_posts_a_minute(limited: Site) -> None:
     assert {"Retry-After", "RateLimit"} <= set(refusal.headers["Access-Control-Expose-Headers"].split(", "))
 
 
-def test_the_next_minute_is_a_new_one(limited: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits as long as told is served."""
-    refusal = [limited.post() for _ in range(4)][-1]
-    now = __import__("time").time()
-    monkeypatch.setattr("limits.storage.memory.time.time", lambda: now + int(refusal.headers["Retry-After"]) + 1)
-    assert limited.post().status_code == 200
+def test_the_next_minute_is_a_new_one(limited: Site, clock: list[float]) -> None:
+    """Whoever waits as long as told is served, and who comes before is not; a refusal makes nobody's minute longer."""
+    assert limited.post().headers["RateLimit"] == '"default";r=2;t=60'
+    clock[0] += 20.5
+    refusal = [limited.post() for _ in range(3)][-1]
+    assert refusal.headers["Retry-After"] == "40"
+    clock[0] += 38.5
+    assert limited.post().status_code == 429
+    clock[0] += 1.5
+    answer = limited.post()
+    assert (answer.status_code, answer.headers["RateLimit"]) == (200, '"default";r=2;t=60')
+
+
+def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of addresses fills no memory: the oldest minute goes first, and all of them when they are over."""
+    monkeypatch.setattr("web.rate_limit.MOST_KEYS", 2)
+    now = [0.0]
+    quota = Quota("default", 1, lambda: now[0])
+    assert [quota.take(key) for key in ("a", "b", "a", "c", "b", "a")] == [True, True, False, True, False, True]
+    now[0] = 61
+    assert [quota.take(key) for key in ("b", "c", "b")] == [True, True, False]
+
+
+def test_nobody_takes_another_ones_share() -> None:
+    """Many threads that take at once get as many as there are, and not one more."""
+    quota = Quota("default", 1000)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: quota.take("key"), range(2000)))
+    assert taken.count(True) == 1000
 
 
 def test_only_posts_count(limited: Site) -> None:
