@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote_plus
 
 from common.errors import JobStopped, Reason, Transient
 from common.httpclient import Answer
@@ -26,6 +27,19 @@ def make_verifier() -> str:
 def make_challenge(verifier: str) -> str:
     """Return PKCE's S256 challenge: https://www.rfc-editor.org/rfc/rfc7636#section-4.2."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def consent_url(page: str, redirect_uri: str, state: str, verifier: str) -> str:
+    """Return where a guest is sent: RFC 6749, section 4.1.1, with PKCE's RFC 7636, section 4.3.
+
+    Args:
+        page: the consent page's address, with what every guest is asked for alike in its query.
+        redirect_uri: where the cloud sends the guest back to.
+        state: what comes back with the guest.
+        verifier: PKCE's secret.
+    """
+    query = f"redirect_uri={quote_plus(redirect_uri)}&state={quote_plus(state)}"
+    return f"{page}&{query}&code_challenge={make_challenge(verifier)}"
 
 
 def read_code(answer: Mapping[str, str], issuer: str | None) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 import google.auth.exceptions
 import requests
@@ -17,7 +17,7 @@ from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, make_challenge, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, consent_url, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
 from common.errors import GrantRevoked, JobStopped, Reason, Transient
 from common.httpclient import Answer, HttpClient
@@ -64,10 +64,7 @@ class GoogleAuth:
 
     def consent_url(self, redirect_uri: str, state: str, verifier: str) -> str:
         """Return the address of Google's consent page; arguments as in `CloudAuth`."""
-        return (
-            f"{self._consent_page}&redirect_uri={quote_plus(redirect_uri)}&state={quote_plus(state)}"
-            f"&code_challenge={make_challenge(verifier)}"
-        )
+        return consent_url(self._consent_page, redirect_uri, state, verifier)
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`."""

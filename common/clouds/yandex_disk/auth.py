@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import check_exchange, make_challenge, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import check_exchange, consent_url, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Transient
 from common.httpclient import Answer, HttpClient
@@ -57,13 +57,7 @@ class YandexAuth:
         of one would take the refresh token of the others away, and they could never be revoked.
         https://yandex.ru/dev/id/doc/en/tokens/token-invalidate
         """
-        query = {
-            "redirect_uri": redirect_uri,
-            "state": state,
-            "code_challenge": make_challenge(verifier),
-            "device_id": _device(verifier),
-        }
-        return f"{self._consent_page}&{urlencode(query)}"
+        return f"{consent_url(self._consent_page, redirect_uri, state, verifier)}&device_id={_device(verifier)}"
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:  # noqa: ARG002 - never asked for
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`.
