@@ -170,7 +170,9 @@ class _Gathered:
                 level = logging.WARNING if len(self.round.failed) < MOST_TOLD else logging.DEBUG
                 logger.log(level, "a photo was not copied: %s", end, extra={"photo": photo.key})
                 self.round.failed[photo.key] = end
-                self._streak.append(end)
+                # Who failed before tells nothing new: broken photos that are tried once more are no outage.
+                if photo.key not in self._given_up:
+                    self._streak.append(end)
             case Interrupted():
                 self._interrupted = True
             case _:
