@@ -135,15 +135,20 @@ class Progress:
         """
         return self.state is State.FAILED and self.reason in _REVIVABLE
 
+    @property
+    def is_the_end(self) -> bool:
+        """Whether nothing follows."""
+        return self.state.is_final and not self.may_begin_anew
+
     def after(self, before: "Progress | None") -> "Progress":
         """Return this snapshot as it is shown after another: numbers never go backwards, an end stays the end.
 
-        Two workers may report one job for a moment, and messages may overtake each other.
+        Two workers may report one job for a moment, and messages may overtake each other. An end may even be older
+        than a beginning: a job that ends at once has ended before `web` says that it is in the queue.
         """
         if before is None:
             return self
-        ended = before.state.is_final and not before.may_begin_anew
-        if ended or self.updated_at < before.updated_at:
+        if before.is_the_end or (self.updated_at < before.updated_at and not self.is_the_end):
             return before
         numbers = ("photos_total", "photos_copied", "photos_skipped", "bytes_total", "bytes_copied")
         return replace(

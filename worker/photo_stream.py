@@ -65,7 +65,7 @@ class GalleryStream:
         self._hashed = 0
         self._crc32 = 0
         self._proved = False
-        self._read_before = array("L")  # CRC-32 of the photo up to the end of its first block, its second, ...
+        self._read_before = array("I")  # CRC-32 of the photo up to the end of its first block, its second, ...
         self._forget()
 
     @property

@@ -98,3 +98,17 @@ def test_number_never_goes_backwards() -> None:
     assert later.after(running).photos_copied == 3
     assert running.after(later) == later
     assert later.after(FULL) == FULL
+
+
+def test_an_end_is_an_end_however_late_it_is_heard_of() -> None:
+    """A full cloud ends a job before the guest's callback has come to its own end, and is told of after it."""
+    queued = Progress(job_id="x", state=State.QUEUED, gallery_name="Свадьба", updated_at=FULL.updated_at + 0.05)
+    shown = FULL.after(queued)
+    assert (shown.state, shown.reason) == (State.FAILED, "storage_full")
+    assert queued.after(shown) == shown
+
+
+def test_an_end_that_may_be_followed_is_no_end_when_it_is_older() -> None:
+    """A guest said no, then yes; the no is heard of once more."""
+    queued = Progress(job_id="x", state=State.QUEUED, updated_at=FULL.updated_at + 1)
+    assert replace(FULL, reason="denied").after(queued) == queued
