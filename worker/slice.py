@@ -23,7 +23,7 @@ from worker.blocks import Blocks
 from worker.gallery import Gallery
 from worker.manifest import Manifest
 from worker.meter import Meter
-from worker.photo_stream import GalleryStream, Source
+from worker.photo_stream import GalleryStream
 from worker.retry import RetryPolicy
 from worker.stopping import Cause, Interrupted, Signals
 from worker.tally import Tally
@@ -181,10 +181,9 @@ class Slice:
         return self._gallery.fetch_manifest(self._job.archive_url)
 
     def _open_stream(self, photo: Photo, check: Callable[[], None]) -> PhotoStream:
-        def open_source(offset: int, etag: str | None) -> Source:
-            return self._gallery.open_photo(photo, offset, etag)
-
-        return GalleryStream(photo, open_source, check, self._blocks)
+        return GalleryStream(
+            photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check, self._blocks
+        )
 
     def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
         before, tally = self._job.course, self._tally
