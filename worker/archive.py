@@ -8,7 +8,8 @@ from itertools import chain
 from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
-from common.clouds.base import Folder, Inventory, Photo, PhotoStream, Storage, StoredPhoto, UploadSession, album_key
+from common.clouds.base import PhotoStream, Storage, UploadSession
+from common.clouds.photos import Folder, Inventory, Photo, StoredPhoto, album_key
 from common.errors import ArchiveError, InventoryStale, Postponed, Reason, StorageFull
 from worker.lanes import Lanes
 from worker.manifest import Manifest

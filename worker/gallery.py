@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urljoin, urlsplit
 
 from common.archive_job import ArchiveJob
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient, Incoming, read_wait
 from common.links import LinkRefused, check_link

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from common.clouds.base import Album, Photo
+from common.clouds.photos import Album, Photo
 from common.errors import Reason, Transient
 
 LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a guest's computer take

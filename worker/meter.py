@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from common.archive_job import ArchiveJob
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto, Progress, State
 from worker.manifest import Manifest
 from worker.tally import Tally

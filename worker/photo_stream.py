@@ -8,7 +8,7 @@ from typing import Protocol
 
 from isal.isal_zlib import crc32  # as zlib's, at a tenth of its cost: https://github.com/intel/isa-l
 
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.errors import Reason, SessionLost, Transient
 from worker.blocks import BLOCK_BYTES, Blocks
 

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason
 from worker.lanes import Lanes
 from worker.stopping import Cause, Interrupted, Signals

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
-from common.clouds.base import Photo, PhotoStream, Storage, StoredPhoto
+from common.clouds.base import PhotoStream, Storage
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import (
     ArchiveError,
     InventoryStale,

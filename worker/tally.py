@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected
 
 Rejected = dict[str, PhotoRejected]

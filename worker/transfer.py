@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from common.clouds.base import PhotoStream, StoredPhoto, UploadSession
+from common.clouds.base import PhotoStream, UploadSession
+from common.clouds.photos import StoredPhoto
 from common.errors import PhotoRejected, SessionLost, Transient
 from worker.retry import Patience
 

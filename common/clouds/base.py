@@ -4,113 +4,17 @@ A cloud has two halves. `web` uses its auth half to ask for a guest's grant; `wo
 Both raise by the tree of `common.errors` only: a vendor's own codes never pass its folder's wall.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Protocol
 
 from common.clouds.grant import Grant, GrantInUse
+from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto
 from common.environment import CloudSettings, Variable
 from common.httpclient import HttpClient
 
 Operation = tuple[str, str, str]
 """One kind of a cloud's requests: its method, a pattern of its whole path and query, and what operators call it."""
-
-Album = tuple[str, ...]
-"""An album's path below the gallery's folder; the empty one is the gallery's folder itself."""
-
-
-def album_key(album: Album) -> str:
-    """Return what names an album whatever a guest calls its folder; short, since clouds limit what a file may carry."""
-    return hashlib.sha256("/".join(album).encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """One entry of the gallery's list.
-
-    Args:
-        key: the gallery's id of it; never changes between two readings of the list.
-        album: where it belongs.
-        name: its file name in the cloud.
-        url: where its bytes are.
-        size: in bytes.
-        crc32: of its bytes, if the gallery knows it.
-        taken_at: the gallery's date for it, with its time zone.
-    """
-
-    key: str
-    album: Album
-    name: str
-    url: str
-    size: int
-    crc32: int | None = None
-    taken_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPhoto:
-    """A photo that is in the cloud.
-
-    Args:
-        key: the photo's key.
-        id: what the cloud calls it.
-        size: in bytes, as the cloud counted.
-        crc32: of the photo it was copied from, if it was known then.
-        folder_id: the folder it is in, if known.
-    """
-
-    key: str
-    id: str
-    size: int
-    crc32: int | None = None
-    folder_id: str = ""
-
-    def is_copy_of(self, photo: Photo) -> bool:
-        """Say whether this is that photo as the gallery lists it now."""
-        same_crc = self.crc32 == photo.crc32 or self.crc32 is None or photo.crc32 is None
-        return self.key == photo.key and self.size == photo.size and same_crc
-
-    def or_known(self, known: "Known") -> "StoredPhoto":
-        """Return what is known under its key, if that says the same: thousands of photos need not be held twice."""
-        same = known.get(self.key)
-        return same if same == self else self
-
-
-Known = Mapping[str, StoredPhoto]
-"""Photos that are known to be in a cloud, by their keys."""
-NOTHING_KNOWN: Known = {}
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A folder in the cloud.
-
-    Args:
-        id: what the cloud calls it.
-        url: where a guest opens it.
-        parent_id: the folder it is in, if known.
-    """
-
-    id: str
-    url: str
-    parent_id: str = ""
-
-
-@dataclass
-class Inventory:
-    """What a cloud holds of one archive.
-
-    Args:
-        albums: the archive's folders by `album_key`; the one of the empty album is the gallery's own.
-        photos: everything that was copied before, in no order, doubles included.
-        spare_albums: folders of an album that has another, by `album_key`: two runs once made one each.
-    """
-
-    albums: dict[str, Folder] = field(default_factory=dict)
-    photos: list[StoredPhoto] = field(default_factory=list)
-    spare_albums: list[tuple[str, Folder]] = field(default_factory=list)
 
 
 class PhotoStream(Protocol):

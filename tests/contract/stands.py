@@ -5,8 +5,9 @@ import zlib
 from typing import Any
 
 from common.clouds import find_cloud
-from common.clouds.base import Album, Folder, Photo, Storage, StoredPhoto, album_key
+from common.clouds.base import Storage
 from common.clouds.grant import Grant, GrantInUse
+from common.clouds.photos import Album, Folder, Photo, StoredPhoto, album_key
 from common.environment import Environment
 from common.errors import Reason
 from common.httpclient import HttpClient

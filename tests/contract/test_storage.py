@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.base import Inventory, album_key
+from common.clouds.photos import Inventory, album_key
 from common.errors import GrantRevoked, Reason, StorageFull, Transient
 from tests.contract.stands import ARCHIVE, CHUNK, STANDS, Stand, make_photo
 from tests.fakes.memory_stream import MemoryStream

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from common.clouds.base import Folder, Photo
 from common.clouds.grant import Grant, GrantInUse
+from common.clouds.photos import Folder, Photo
 from common.clouds.yandex_disk.storage import YandexStorage
 from common.errors import Reason
 from common.sealing import Secret

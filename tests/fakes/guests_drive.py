@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from common.clouds.base import Folder, Photo
 from common.clouds.google_drive import storage
 from common.clouds.grant import Grant, GrantInUse
+from common.clouds.photos import Folder, Photo
 from common.errors import Reason
 from common.sealing import Secret
 from sandbox.faults import Fault, Faults

@@ -4,8 +4,8 @@ import mimetypes
 from datetime import UTC, datetime
 from typing import Any
 
-from common.clouds.base import Album, Folder, Photo, album_key
 from common.clouds.google_drive.replies import ALBUM, ARCHIVE, CRC32, FOLDER_TYPE, PHOTO
+from common.clouds.photos import Album, Folder, Photo, album_key
 
 
 def describe_album(archive_key: str, album: Album, name: str, parent: Folder | None) -> dict[str, Any]:

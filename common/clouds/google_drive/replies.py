@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.clouds.base import Folder, Known, StoredPhoto
+from common.clouds.photos import Folder, Known, StoredPhoto
 from common.errors import Reason, Transient
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from common.clouds.base import Photo, PhotoStream, StoredPhoto
+from common.clouds.base import PhotoStream
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.resumable import (
     Complete,
@@ -15,6 +15,7 @@ from common.clouds.google_drive.resumable import (
     status_headers,
     upload_headers,
 )
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from common.clouds.base import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
 from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.google_drive.metadata import describe_album, describe_photo, media_type
@@ -27,6 +26,7 @@ from common.clouds.google_drive.replies import (
 )
 from common.clouds.google_drive.session import FILE_FIELDS, DriveSession
 from common.clouds.grant import GrantInUse
+from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.environment import CloudSettings
 from common.errors import InventoryStale, Reason, Transient
 from common.httpclient import Answer, HttpClient

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-from common.clouds.base import Album, Photo, StoredPhoto, album_key
+from common.clouds.photos import Album, Photo, StoredPhoto, album_key
 from common.clouds.yandex_disk.disk import Resource
 
 ARCHIVE, ALBUM, PHOTO = "cloud_archive", "cloud_archive_album", "cloud_archive_photo"

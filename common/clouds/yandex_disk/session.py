@@ -14,7 +14,8 @@ https://yandex.com/dev/disk-api/doc/en/reference/upload
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from common.clouds.base import Photo, PhotoStream, StoredPhoto
+from common.clouds.base import PhotoStream
+from common.clouds.photos import Photo, StoredPhoto
 from common.clouds.yandex_disk.disk import Disk, Link, Resource
 from common.clouds.yandex_disk.failures import read_failure, read_name
 from common.clouds.yandex_disk.marks import is_anothers, photo_marks

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 from urllib.parse import quote
 
-from common.clouds.base import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.grant import GrantInUse
+from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
 from common.clouds.yandex_disk.disk import ROOT, Disk, Resource
 from common.clouds.yandex_disk.marks import ALBUM, album_marks, could_be, fit_name, number_name, read_photo

@@ -12,7 +12,7 @@ import requests
 import trustme
 
 from common import connections
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.connections import NotPublic, connect
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.archive_job import ArchiveJob, NotOurMessage
-from common.clouds.base import Folder, Photo
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.resumable import read_reply
 from common.clouds.google_drive.storage import DriveStorage
 from common.clouds.grant import Grant, GrantInUse
+from common.clouds.photos import Folder, Photo
 from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.httpclient import Answer
 from common.sealing import NotSealedByUs, Sealer, Secret, make_key

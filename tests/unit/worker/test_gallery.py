@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.archive_job import ArchiveJob
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.errors import PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient
 from common.sealing import Secret

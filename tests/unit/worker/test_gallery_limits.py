@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.errors import AddressRefused, Reason, Transient
 from common.httpclient import Incoming
 from sandbox.message import Reply, Request, text_reply

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from common.clouds.base import Photo
 from common.clouds.google_drive.metadata import format_time
+from common.clouds.photos import Photo
 from common.errors import Reason, Transient
 from worker.manifest import DEEPEST_ALBUM, LONGEST_KEY, LONGEST_NAME, Manifest, read_manifest
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.progress import State
 from tests.fakes.clock import Clock
 from tests.fakes.job import JOB

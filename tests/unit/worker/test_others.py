@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from common.clouds.base import Album, Folder, Inventory, Known, Photo, Storage, StoredPhoto, album_key
+from common.clouds.base import Storage
+from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason
 from tests.fakes.clock import Clock
 from tests.unit.worker.test_slice import JOB, PHOTOS, Listing

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.errors import PhotoRejected, Reason, SessionLost, Transient
 from worker.blocks import BLOCK_BYTES, Blocks
 from worker.photo_stream import GalleryStream

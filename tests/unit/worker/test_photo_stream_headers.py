@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.clouds.base import Photo
+from common.clouds.photos import Photo
 from common.errors import Reason, SessionLost, Transient
 from worker.blocks import BLOCK_BYTES, Blocks
 from worker.photo_stream import GalleryStream

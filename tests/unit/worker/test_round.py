@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason
 from worker.lanes import Lanes
 from worker.round import OUTAGE, Round, copy_round

@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from common.clouds.base import Inventory, Known, Photo, Storage, StoredPhoto
+from common.clouds.base import Storage
+from common.clouds.photos import Inventory, Known, Photo, StoredPhoto
 from common.errors import (
     ArchiveError,
     GrantRevoked,

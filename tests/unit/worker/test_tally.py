@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from worker.tally import find_copies
 
 PHOTOS = {key: Photo(key, (), f"{key}.jpg", "https://h/p", 7, crc32=1) for key in ("1", "2")}

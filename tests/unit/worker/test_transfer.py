@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.clouds.base import PhotoStream, StoredPhoto, UploadSession
+from common.clouds.base import PhotoStream, UploadSession
+from common.clouds.photos import StoredPhoto
 from common.errors import (
     ArchiveError,
     GrantRevoked,

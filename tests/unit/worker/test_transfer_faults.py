@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from common.clouds.base import Photo, StoredPhoto
 from common.clouds.google_drive import storage
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from sandbox.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock

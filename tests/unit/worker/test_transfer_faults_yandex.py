@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.clouds.yandex_disk import disk
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from sandbox.photos import PhotoServer, Shelf

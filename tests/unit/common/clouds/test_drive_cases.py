@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from common.clouds.base import Inventory, Photo, album_key
 from common.clouds.google_drive.storage import DriveStorage
+from common.clouds.photos import Inventory, Photo, album_key
 from common.errors import SessionLost, StorageFull, Throttled, Transient
 from tests.fakes.guests_drive import ADDRESS, CLIENT, GuestsDrive
 from tests.fakes.memory_stream import MemoryStream

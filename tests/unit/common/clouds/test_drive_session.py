@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.base import Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import GrantRevoked, JobStopped, Reason, SessionLost, StorageFull, Throttled, Transient
 from sandbox.message import Reply
 from tests.fakes.guests_drive import GuestsDrive

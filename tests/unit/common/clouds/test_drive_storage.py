@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.base import Inventory, Photo, StoredPhoto, album_key
+from common.clouds.photos import Inventory, Photo, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,
     GrantRevoked,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.clouds.base import Folder, Photo, StoredPhoto
 from common.clouds.grant import Grant, GrantInUse
+from common.clouds.photos import Folder, Photo, StoredPhoto
 from common.clouds.yandex_disk import disk, storage
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
 from common.clouds.yandex_disk.storage import YandexStorage
