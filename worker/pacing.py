@@ -2,8 +2,8 @@
 
 Clouds do not publish what they allow (Google: reports say two to three files a second, in bursts more), so nothing is
 held back until a cloud objects. Each objection means that nothing is left of its allowance; so what was accepted from
-one objection to another, over the time between them, is the pace that it bears. We stay a little under it, and feel our
-way up ever faster while it does not object.
+one objection to another, over the time in which there was something to begin, is the pace that it bears. We keep to it,
+and feel our way up ever faster while the cloud does not object.
 """
 
 import random
@@ -20,12 +20,15 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 64.0
 # Nothing accepted for so long, in seconds: this is no matter of pace, and the job waits better in a queue.
 LONGEST_STANDSTILL = 600.0
 SLOWEST = 0.05  # files a second
-# So many accepted files make an estimate exact enough to be relied on, and so many are a step on the way up.
-ENOUGH, STEP = 40, 10
-UNDER = 0.99  # of a pace that is known
-# How much the pace grows by a step: much where it is not known yet; where it is, little, and with every step that is
-# borne more, since what a cloud bears may change.
-COARSE, FINE, FINE_LIMIT = 0.25, 0.001, 0.01
+FIRST = 10.0  # files a second after the first objection: more than Google is known to bear, less than a rush
+# An estimate is taken over so many accepted files or more, and so many are a step on the way up.
+ENOUGH, STEP = 20, 10
+# How much the pace grows by a step: the more, the farther what was borne is below what was tried; and with every step
+# that is borne so many times more, since what a cloud bears may change. The numbers are those that did best against the
+# clouds of tests/unit/worker/test_pacing.py.
+SMALLEST, LARGEST, DOUBT, FASTER = 0.001, 0.25, 0.02, 1.25
+# A turn slept through for so many seconds is gone: after a standstill all threads would else begin at once.
+LATE = 1.0
 
 
 class Pace:
@@ -48,9 +51,12 @@ class Pace:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._rate: float | None = None  # files a second; None: as fast as it goes
-        self._growth = COARSE
+        self._growth = LARGEST
         self._accepted = 0
-        # When the cloud objected, and how much it had accepted by then: as many as make an exact estimate.
+        self._step_began = 0  # when so many were accepted
+        self._idle = 0.0  # seconds in which nobody had anything to begin
+        # When the cloud objected, less our idle time, and how much it had accepted by then: as many as make an exact
+        # estimate.
         self._empty: deque[tuple[float, int]] = deque()
         self._next_turn = 0.0
         self._pause_ends = 0.0
@@ -73,14 +79,25 @@ class Pace:
     def reserve_turn(self) -> float:
         """Return the moment at which one more file may be begun; nobody else gets the same."""
         with self._lock:
-            turn = max(self._now(), self._next_turn, self._pause_ends)
-            if self._rate is not None:
-                self._next_turn = turn + 1 / self._rate
-            return turn
+            now, due = self._now(), max(self._next_turn, self._pause_ends)
+            if self._rate is None:
+                return max(now, due)
+            if now > due + 1 / self._rate:
+                # What is accepted after a rest tells little of the pace: the cloud has saved up for it.
+                self._step_began = self._accepted
+            self._idle += max(0.0, now - due)
+            self._next_turn = max(now, due) + 1 / self._rate
+            return max(now, due)
 
     def is_turn(self, turn: float) -> bool:
-        """Say whether a reserved moment still holds: a pause that began meanwhile is for everybody."""
-        return turn >= self._pause_ends
+        """Say whether a reserved moment holds: a pause that began meanwhile is for all, what is long past is gone."""
+        with self._lock:
+            if turn < self._pause_ends:
+                return False
+            if self._rate is None or self._now() <= turn + LATE:
+                return True
+            self._idle += 1 / self._rate
+            return False
 
     def accept(self) -> None:
         """One more file was begun without objection."""
@@ -88,9 +105,10 @@ class Pace:
             self._standing_since = None
             self._objections = 0
             self._accepted += 1
-            if self._rate is not None and self._accepted % STEP == 0:
+            if self._rate is not None and self._accepted - self._step_began >= STEP:
                 self._rate *= 1 + self._growth
-                self._growth = max(self._growth, min(FINE_LIMIT, 2 * self._growth))
+                self._growth = min(LARGEST, self._growth * FASTER)
+                self._step_began = self._accepted
 
     def object(self, wait: float | None) -> None:
         """The cloud objected: wait until the pause for all is over.
@@ -106,7 +124,7 @@ class Pace:
             # Objections to what was already on its way when the pause began are the same objection.
             if now >= self._pause_ends:
                 self._slow_down(now)
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._objections) * (1 + self._jitter() / 4)
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._objections) * (1 + self._jitter() / 20)
                 self._pause_ends = now + pause
                 self._objections += 1
             self._pause_ends = max(self._pause_ends, now + (wait or 0.0))
@@ -117,16 +135,24 @@ class Pace:
         self._wait_until(until)
 
     def _slow_down(self, now: float) -> None:
-        # The first objection tells of no pace: the cloud may have granted a burst before, or had a bad moment.
-        if self._empty:
-            while len(self._empty) > 1 and self._accepted - self._empty[1][1] >= ENOUGH:
-                self._empty.popleft()
-            since, before = self._empty[0]
-            # One more than was accepted: after a second without any, the pace is not nought but less than two.
-            borne = (self._accepted - before + 1) / max(now - since, FIRST_PAUSE)
-            self._rate = max(SLOWEST, borne * UNDER)
-            self._growth = FINE if self._accepted - before >= ENOUGH else COARSE
-        self._empty.append((now, self._accepted))
+        if not self._empty:
+            # The first objection tells of no pace: the cloud may have granted a burst before, or had a bad moment.
+            self._rate = FIRST
+        elif self._accepted > self._empty[-1][1]:
+            self._estimate(now)
+        else:
+            return  # The pause was too short; of the pace it tells nothing.
+        self._empty.append((now - self._idle, self._accepted))
+        self._step_began = self._accepted
+
+    def _estimate(self, now: float) -> None:
+        while len(self._empty) > 1 and self._accepted - self._empty[1][1] >= ENOUGH:
+            self._empty.popleft()
+        since, before = self._empty[0]
+        # One more than was accepted: after a second with one alone, the pace is not one but less than two.
+        borne = (self._accepted - before + 1) / max(now - self._idle - since, FIRST_PAUSE)
+        tried, self._rate = self._rate or borne, max(SLOWEST, borne)
+        self._growth = min(LARGEST, max(SMALLEST, DOUBT * (tried / self._rate - 1)))
 
     def _wait_until(self, moment: float) -> None:
         seconds = moment - self._now()

@@ -1,6 +1,8 @@
 """The account's pace, against a cloud that bears so many files a second and not one more."""
 
 import heapq
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -27,6 +29,24 @@ class Bucket:
         return True
 
 
+class Minutes:
+    """A cloud's allowance for each minute by the clock."""
+
+    def __init__(self, rate: float) -> None:
+        self._allowed = round(rate * 60)
+        self._minute, self._taken = 0, 0
+
+    def take(self, now: float) -> bool:
+        """Say whether one more file is accepted."""
+        minute = int(now // 60)
+        if minute != self._minute:
+            self._minute, self._taken = minute, 0
+        if self._taken == self._allowed:
+            return False
+        self._taken += 1
+        return True
+
+
 @dataclass
 class Run:
     """What a simulated job came to."""
@@ -35,46 +55,94 @@ class Run:
     share_throttled: float
 
 
-def run(rate: float, burst: float, photos: int, threads: int = 8, latency: float = 0.03) -> Run:
-    """Let threads begin photos at a pace against a bucket, by a clock of our own: no thread, no waiting."""
-    now, slept = [0.0], [0.0]
+class Threads:
+    """Threads that begin photos at a pace, by a clock of our own: no thread, no waiting.
 
-    def sleep(seconds: float) -> None:
-        slept[0] = seconds
+    Args:
+        cloud: what accepts or objects.
+        photos: how many are to be accepted.
+        busy: returns for how many seconds a thread is busy with a photo once it has begun.
+        standstill: seconds from and to which nothing runs, as on a machine that is too busy.
+    """
 
-    bucket = Bucket(rate, burst)
-    pace = Pace(sleep, lambda: now[0], lambda: 0.5)
-    moments = [(0.0, thread, "wait") for thread in range(threads)]
-    asked = accepted = 0
-    while accepted < photos:
-        now[0], thread, step = heapq.heappop(moments)
-        slept[0] = 0.0
-        if step == "wait":
-            # A thread sleeps until its turn; here it comes back at that moment and asks for it again.
-            turn = pace.reserve_turn()
-            heapq.heappush(moments, (max(turn, now[0]), thread, f"turn {turn!r}"))
-        elif step.startswith("turn") and not pace.is_turn(float(step.split()[1])):
-            heapq.heappush(moments, (now[0], thread, "wait"))
-        elif step.startswith("turn"):
-            heapq.heappush(moments, (now[0] + latency, thread, "begin"))
-        else:
-            asked += 1
-            if bucket.take(now[0]):
-                accepted += 1
-                pace.accept()
+    def __init__(
+        self,
+        cloud: Bucket | Minutes,
+        photos: int,
+        busy: Callable[[int], float] = lambda _accepted: 0.1,
+        standstill: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        self._cloud = cloud
+        self._photos = photos
+        self._busy = busy
+        self._standstill = standstill
+        self._chance = random.Random(8)
+        self._moment = self._slept = 0.0
+        self._asked = self._accepted = 0
+        self._pace = Pace(self._sleep, lambda: self._moment, self._chance.random)
+
+    def run(self, rate: float, count: int = 8) -> Run:
+        """Return what so many threads come to where the cloud bears so many files a second."""
+        moments: list[tuple[float, int, float | None]] = [(0.0, thread, None) for thread in range(count)]
+        while self._accepted < self._photos:
+            self._moment, thread, turn = heapq.heappop(moments)
+            if self._standstill[0] <= self._moment < self._standstill[1]:
+                self._moment = self._standstill[1]
+            if turn is None:
+                # A thread sleeps until its turn; here it comes back at that moment and asks for it again.
+                turn = self._pace.reserve_turn()
+                heapq.heappush(moments, (max(turn, self._moment), thread, turn))
+            elif not self._pace.is_turn(turn):
+                heapq.heappush(moments, (self._moment, thread, None))
             else:
-                pace.object(None)
-            heapq.heappush(moments, (now[0] + slept[0] + 0.1, thread, "wait"))
-    return Run(photos / now[0] / rate, 1 - accepted / asked)
+                self._begin_photo()
+                busy = self._slept + self._busy(self._accepted) * self._chance.uniform(0.5, 1.5)
+                heapq.heappush(moments, (self._moment + busy, thread, None))
+        return Run(self._photos / self._moment / rate, 1 - self._accepted / self._asked)
+
+    def _begin_photo(self) -> None:
+        self._slept = 0.0
+        self._asked += 1
+        if self._cloud.take(self._moment):
+            self._accepted += 1
+            self._pace.accept()
+        else:
+            self._pace.object(None)
+
+    def _sleep(self, seconds: float) -> None:
+        self._slept = seconds
 
 
-@pytest.mark.parametrize("burst", [10, 100])
+@pytest.mark.parametrize("burst", [3, 10, 100])
 @pytest.mark.parametrize("rate", [2, 3])
 def test_pace_stays_just_under_the_ceiling(rate: float, burst: float) -> None:
     """Two thousand photos: nearly all that the cloud bears, and hardly a request refused."""
-    result = run(rate, burst, 2000)
-    assert result.share_of_ceiling > 0.97
+    result = Threads(Bucket(rate, burst), 2000).run(rate)
+    assert result.share_of_ceiling > 0.98
     assert result.share_throttled < 0.02
+
+
+@pytest.mark.parametrize("standstill", [(4.0, 14.0), (15.0, 35.0), (100.0, 120.0)])
+def test_standstill_of_ours_is_not_taken_for_the_clouds_pace(standstill: tuple[float, float]) -> None:
+    """What the machine loses is lost, but what comes after it is as fast as before."""
+    result = Threads(Bucket(3, 3), 2000, standstill=standstill).run(3)
+    lost = (standstill[1] - standstill[0]) / (2000 / 3)
+    assert result.share_of_ceiling > 0.97 - lost
+    assert result.share_throttled < 0.02
+
+
+def test_slow_source_is_not_taken_for_the_clouds_pace() -> None:
+    """Photos that come in bunches, half as fast as the cloud bears; then, from a faster source, all that it bears."""
+    slow_photos, slow_rate = 700, 1.5
+    result = Threads(Bucket(3, 3), 2000, lambda accepted: 8 / slow_rate if accepted < slow_photos else 0.1).run(3)
+    possible = 2000 / (slow_photos / slow_rate + (2000 - slow_photos) / 3) / 3
+    assert result.share_of_ceiling > 0.95 * possible
+    assert result.share_throttled < 0.02
+
+
+def test_minutes_that_are_used_up_are_only_waited_for() -> None:
+    """A cloud that counts by the minute objects for the rest of one: pauses grow, the pace does not fall to nothing."""
+    assert Threads(Minutes(3), 2000).run(3).share_of_ceiling > 0.9
 
 
 def test_cloud_that_never_objects_is_never_waited_for() -> None:
