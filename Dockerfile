@@ -29,6 +29,23 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /app
 STOPSIGNAL SIGTERM
 
+# What docs/benchmarks.md compares, on the very Python and TLS that the services run: `docker build --target bench -t bench .`
+# and `docker run --rm --privileged bench`; the privilege is for the namespace in which names lead to the stand-ins.
+FROM packages AS bench-packages
+COPY requirements-dev.lock ./
+RUN pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: --require-hashes -r requirements-dev.lock
+
+FROM base AS bench
+LABEL org.opencontainers.image.title="cloud_archive bench" \
+      org.opencontainers.image.description="Compares the worker with the programs one would pick instead: never for production"
+COPY --from=bench-packages /opt/venv /opt/venv
+COPY bench bench
+COPY common common
+COPY sandbox sandbox
+COPY web web
+COPY worker worker
+ENTRYPOINT ["python", "-m", "bench"]
+
 FROM base AS service
 COPY --from=packages /opt/venv /opt/venv
 COPY common common

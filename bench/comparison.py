@@ -1,5 +1,7 @@
 """Run the programs over the cases, in turns, and print what they took."""
 
+import platform
+import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +49,8 @@ class Comparison:
         self._named = named
         md5, crc32 = hashing.price_hashing()
         self._hashing = md5 + crc32
-        print(f"MD5 alone costs {md5:.2f} CPU s/GB here, CRC-32 {crc32:.2f}\n")
+        runtime = f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION}"
+        print(f"{runtime}: MD5 alone costs {md5:.2f} CPU s/GB here, CRC-32 {crc32:.2f}\n")
 
     def show_case(self, case: Case) -> None:
         """Print the table of a case."""

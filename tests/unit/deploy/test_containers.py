@@ -55,6 +55,15 @@ def test_images_hold_what_runs_and_nothing_else(target: str) -> None:
     assert "org.opencontainers.image.revision" in stage
 
 
+def test_the_bench_runs_as_the_services_do() -> None:
+    """Its image is built on theirs and has every package of ours that it imports."""
+    stage = stages()["bench"]
+    sources = [file.read_text() for file in (ROOT / "bench").rglob("*.py")]
+    imported = {name for source in sources for name in re.findall(r"^from (\w+)", source, re.M)}
+    assert {name for name in imported if (ROOT / name).is_dir()} == set(re.findall(r"^COPY (\w+) \1$", stage, re.M))
+    assert "MALLOC_ARENA_MAX=2" in stage
+
+
 @pytest.mark.parametrize("target", ["web", "worker", "sandbox"])
 def test_health_checks_are_programs(target: str) -> None:
     """The health check needs no shell and no curl, and its code compiles."""
@@ -67,7 +76,7 @@ def test_health_checks_are_programs(target: str) -> None:
 def test_packages_are_installed_by_their_hashes() -> None:
     """Every installation demands hashes and takes wheels only."""
     commands = re.findall(r"pip --python .+$", DOCKERFILE, re.M)
-    assert len(commands) == 2
+    assert len(commands) == 3
     assert all("--require-hashes" in command and "--only-binary :all:" in command for command in commands)
 
 
