@@ -4,6 +4,8 @@ Built on the standard library's `http.client`: it reads bodies straight into the
 less than half of what it costs the libraries above it; a photo needs three.
 """
 
+import contextlib
+import functools
 import http.client
 import io
 import select
@@ -155,8 +157,25 @@ class Line(http.client.HTTPConnection):
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # Who refuses a body may have answered before its end, and hung up.
             self._is_broken = True
+            self._forget_errors()
         self.sock.settimeout(read_seconds)
         return self.getresponse()
+
+    def close(self) -> None:
+        """Let it go, whatever became of it."""
+        super().close()
+        self._forget_errors()
+
+    def _forget_errors(self) -> None:
+        """Empty the list in which OpenSSL keeps what went wrong on this thread.
+
+        Python leaves there why a line broke, and takes it for what becomes of the thread's next line, again and again:
+        https://github.com/python/cpython/issues/148594. A handshake begins with an empty list, even one with nobody.
+        """
+        if self.origin.is_secure:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                nobody = self._tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="nobody.invalid")
+                nobody.do_handshake()
 
     @property
     def is_quiet(self) -> bool:
@@ -180,8 +199,7 @@ class Lines:
     def __init__(self, *, kept: int, ca_bundle: str | None, local: bool) -> None:
         self._kept = kept
         self._local = local
-        self._tls = ssl.create_default_context(cafile=ca_bundle or certifi.where())
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = _trust(ca_bundle or certifi.where())
         self._idle: list[Line] = []
         self._lock = threading.Lock()
         weakref.finalize(self, _close, self._idle)
@@ -209,6 +227,14 @@ class Lines:
                 if self._idle[index].origin == origin:
                     return self._idle.pop(index)
         return None
+
+
+@functools.cache
+def _trust(ca_bundle: str) -> ssl.SSLContext:
+    """Return what checks certificates; one for all clients, since certifi's authorities take most of a megabyte."""
+    tls = ssl.create_default_context(cafile=ca_bundle)
+    tls.set_alpn_protocols(["http/1.1"])
+    return tls
 
 
 def _close(lines: list[Line]) -> None:
