@@ -127,6 +127,7 @@ class Line(http.client.HTTPConnection):
         self._tls = tls
         self._local = local
         self._is_broken = False
+        self._answer: http.client.HTTPResponse | None = None
 
     def connect(self) -> None:
         """Connect; raises OSError or NotPublic."""
@@ -159,11 +160,14 @@ class Line(http.client.HTTPConnection):
             self._is_broken = True
             self._forget_errors()
         self.sock.settimeout(read_seconds)
-        return self.getresponse()
+        self._answer = self.getresponse()
+        return self._answer
 
     def close(self) -> None:
-        """Let it go, whatever became of it."""
+        """Let it go, and its answer with it: one that ends with the line holds the socket open."""
         super().close()
+        if self._answer:
+            self._answer.close()
         self._forget_errors()
 
     def _forget_errors(self) -> None:
