@@ -13,6 +13,10 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+# Here, although few lists need it: a thread that imports it while another imports requests may find it half made.
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
 from common.clouds.photos import Album, Photo
 from common.errors import Reason, Transient
 
@@ -160,10 +164,6 @@ def _read_url(value: Any) -> str:
 
 def _rewrite_url(url: str) -> str:
     """Percent-encode what may not stand in an address (blanks, Cyrillic); leaves what is encoded already."""
-    # urllib3 takes 1.2 MiB, and most galleries' addresses need no rewriting.
-    from urllib3.exceptions import LocationParseError
-    from urllib3.util import parse_url
-
     try:
         parts = parse_url(url)
     except LocationParseError:

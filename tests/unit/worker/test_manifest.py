@@ -1,6 +1,8 @@
 """The gallery's list: foreign JSON becomes photos under honest names, and nothing in it makes the reader stumble."""
 
 import json
+import subprocess
+import sys
 import tracemalloc
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
@@ -470,3 +472,14 @@ def test_keys_do_not_depend_on_the_order(lists: tuple[list[Any], list[Any]]) -> 
     """The same gallery read again, in whatever order, is the same photos."""
     first, second = (set(read_manifest(encode(entries)).photos.values()) for entries in lists)
     assert first == second
+
+
+def test_reading_a_list_imports_nothing() -> None:
+    """Lists are read on many threads, and modules that import one another may be found half made by a second thread."""
+    code = (
+        "import sys, worker.manifest as manifest; before = set(sys.modules); "
+        """manifest.read_manifest(b'[{"id": 1, "url": "https://a.b/c d", "name": "a", "filesize": 1}]'); """
+        "print([name for name in set(sys.modules) - before if name.startswith('urllib3')])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "[]\n"
