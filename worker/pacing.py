@@ -79,15 +79,15 @@ class Pace:
     def reserve_turn(self) -> float:
         """Return the moment at which one more file may be begun; nobody else gets the same."""
         with self._lock:
-            now, due = self._now(), max(self._next_turn, self._pause_ends)
-            if self._rate is None:
-                return max(now, due)
-            if now > due + 1 / self._rate:
-                # What is accepted after a rest tells little of the pace: the cloud has saved up for it.
-                self._step_began = self._accepted
-            self._idle += max(0.0, now - due)
-            self._next_turn = max(now, due) + 1 / self._rate
-            return max(now, due)
+            due = max(self._next_turn, self._pause_ends)
+            turn = max(self._now(), due)
+            if self._rate is not None:
+                self._idle += turn - due
+                if turn - due > 1 / self._rate:
+                    # What is accepted after a rest tells little of the pace: the cloud has saved up for it.
+                    self._step_began = self._accepted
+                self._next_turn = turn + 1 / self._rate
+            return turn
 
     def is_turn(self, turn: float) -> bool:
         """Say whether a reserved moment holds: a pause that began meanwhile is for all, what is long past is gone."""
