@@ -38,7 +38,7 @@ class DriveSession:
 
     Args:
         photo: what is uploaded.
-        address: where to; None when a file of this photo's id is there already and only has to be looked at.
+        address: where to; None when Drive refuses the photo's id: then the file that has it is looked for.
         http: sends the requests.
         chunk_bytes: the most one request carries; a multiple of 256 KiB.
         find: returns the file of this photo's id, if there is one.
@@ -151,7 +151,7 @@ class DriveSession:
         file = self._find()
         if file is None or file.get("trashed"):
             self._discard()
-            raise SessionLost(Reason.CLOUD_UNAVAILABLE, "the photo's id is taken, but there is no such file")
+            raise SessionLost(Reason.CLOUD_UNAVAILABLE, "Drive refuses the photo's id, but has no such file")
         self._verify(file, stream)
 
     def _verify(self, file: dict[str, Any], stream: PhotoStream) -> None:

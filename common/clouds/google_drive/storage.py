@@ -127,12 +127,11 @@ class DriveStorage:
                 "X-Upload-Content-Length": str(photo.size),
             },
         )
-        if _is_unusable_id(answer):
-            self._forget_id(photo)
-            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not take an id it gave")
-        if answer.status not in (200, 201, 409):
+        # Whichever way Drive refuses the id, it is given up only when no file is found under it.
+        is_refused = answer.status == 409 or _is_unusable_id(answer)
+        if not is_refused and answer.status not in (200, 201):
             raise read_failure(answer)
-        address = None if answer.status == 409 else self._read_address(answer)
+        address = None if is_refused else self._read_address(answer)
         return DriveSession(
             photo,
             address,
