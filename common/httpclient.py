@@ -12,13 +12,13 @@ from copy import copy
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-
-from pydantic_core import Url, ValidationError
+from urllib.parse import urlsplit
 
 from common.connections import NotPublic
 from common.errors import AddressRefused, Reason, Transient
 from common.foreign import read_json
 from common.lines import Body, Line, Lines, Origin, TooSlow
+from common.links import DEFAULT_PORTS, LinkRefused, write_link
 from common.witness import Nobody, Witness
 
 # How long the other side may be silent: Drive thinks for seconds after a large upload's last byte, not for minutes.
@@ -221,10 +221,9 @@ def read_wait(headers: Mapping[str, str]) -> float | None:
 
 def _read_url(url: str) -> tuple[Origin, str]:
     """Return where an address leads, and what to ask for there; read as `common.links` reads what it lets pass."""
-    parts = Url(url)
-    if parts.scheme not in ("http", "https") or not parts.host or not parts.port:
-        raise http.client.InvalidURL
-    origin = Origin(parts.scheme == "https", parts.host.strip("[]"), parts.port)
+    parts = urlsplit(write_link(url))
+    port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    origin = Origin(parts.scheme == "https", parts.hostname or "", port)
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
@@ -248,6 +247,6 @@ def _translated(reason: Reason) -> Iterator[None]:
         raise AddressRefused(reason) from None
     except TooSlow as error:
         raise Transient(reason, str(error)) from None
-    except (http.client.HTTPException, ValidationError, OSError) as error:
+    except (http.client.HTTPException, LinkRefused, OSError) as error:
         # Only the kind of it: its text may quote an address, and upload addresses are secrets.
         raise Transient(reason, f"no answer ({type(error).__name__})") from None

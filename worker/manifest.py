@@ -13,12 +13,9 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-# Here, although few lists need it: a thread that imports it while another imports requests may find it half made.
-from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
-
 from common.clouds.photos import Album, Photo
 from common.errors import Reason, Transient
+from common.links import LinkRefused, write_link
 
 LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a guest's computer take
 # Drive stops at 100 levels: https://developers.google.com/workspace/drive/api/guides/folder
@@ -26,11 +23,6 @@ DEEPEST_ALBUM = 50
 LONGEST_KEY = 64  # characters; clouds limit what a file may carry
 _CRC32 = re.compile(r"[0-9a-fA-F]{1,8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# An address that needs no rewriting: RFC 3986's own characters and escapes, and no part of its path begins with a dot.
-_WRITTEN = re.compile(
-    r"https?://[a-z0-9.-]+(/(?!\.)([\w~!$&'()*+,;=:@.-]|%[0-9A-F]{2})*)+(\?([\w~!$&'()*+,;=:@./?-]|%[0-9A-F]{2})*)?",
-    re.ASCII,
-)
 # An array's own characters: https://www.rfc-editor.org/rfc/rfc8259#section-5
 _BEGIN, _COMMA, _END = (re.compile(rf"[ \t\n\r]*{char}[ \t\n\r]*") for char in (r"\[", ",", r"\]"))
 _ENTRY = json.JSONDecoder()
@@ -159,18 +151,10 @@ def _read_key(value: Any) -> str:
 def _read_url(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("no url")
-    return value if _WRITTEN.fullmatch(value) else _rewrite_url(_to_unicode(value))
-
-
-def _rewrite_url(url: str) -> str:
-    """Percent-encode what may not stand in an address (blanks, Cyrillic); leaves what is encoded already."""
     try:
-        parts = parse_url(url)
-    except LocationParseError:
-        raise ValueError("no usable url") from None
-    if parts.scheme not in ("http", "https") or not parts.host:
-        raise ValueError("no web address as url")
-    return parts.url
+        return write_link(_to_unicode(value))
+    except LinkRefused as refused:
+        raise ValueError(f"its url {refused}") from None
 
 
 def _read_size(value: Any) -> int:

@@ -3,10 +3,11 @@
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic_core import Url, ValidationError
 
-from common.links import LONGEST_LINK, LinkRefused, check_link, host_matches
+from common.links import LONGEST_LINK, LinkRefused, check_link, host_matches, write_link
 
 OURS = ("*.lite.gallery", "*.litegallery.io")
 
@@ -165,3 +166,82 @@ def test_what_passes_is_what_every_parser_sees(link: str) -> None:
         return
     assert host_matches(str(urlsplit(link).hostname), OURS)
     assert parts.username is parts.password is parts.port is None
+
+
+HOSTS = st.one_of(
+    st.text("0123456789abcdefxX.-_:[]%@", max_size=16),
+    st.sampled_from(["1.2.3.4", "1.2.3", "0x7f.1", "017.0.0.1", "1.2.3.0x4", "256.1.1.1", "a.1", "a.0x", "4294967295"]),
+    st.sampled_from(["[::1]", "[1:0:0:2::]", "[0:0::1]", "[::ffff:7f00:1]", "[1:2:3:4:5:6:7:8]", "[::FFFF:1]", "[::]"]),
+    st.sampled_from(["xn--80ak6aa92e.com", "xn--a", "a..b", "a.b.", ".a", "-a-", "_", "A.B", "faß.de", "ﬁ.example"]),
+)
+LINKS = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from(["https://", "http://", "HTTPS://", "https:", "https:/", "https:///", "ws://"]),
+    HOSTS,
+    st.sampled_from(["", ":", ":443", ":80", ":0443", ":8443", ":65536", ":0", ":x"]),
+    st.one_of(st.just(""), st.text('/.?#%@:;=&a2Fя "|{}', max_size=12)),
+)
+
+
+@given(link=LINKS)
+@example(link="https://a.1/")
+@example(link="https://1.2.3/")
+def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
+    """It opens the host and the port that were looked at, or nothing."""
+    try:
+        parts = check_link(link, ("*",), local=True)
+    except LinkRefused:
+        return
+    try:
+        seen = Url(link)
+    except ValidationError:
+        return
+    default = {"https": 443, "http": 80}[parts.scheme]
+    assert (seen.scheme, (seen.host or "").strip("[]"), seen.port) == (
+        parts.scheme,
+        parts.hostname,
+        default if parts.port is None else parts.port,
+    )
+
+
+@given(link=LINKS | st.text(max_size=40))
+def test_what_passes_is_where_is_asked(link: str) -> None:
+    """How an address is written for its request changes neither host nor port, and leaves nothing to write."""
+    try:
+        written = write_link(link)
+    except LinkRefused:
+        return
+    assert written.isascii()
+    assert written.isprintable()
+    assert " " not in written
+    assert write_link(written) == written
+    try:
+        parts = check_link(link, ("*",), local=True)
+    except LinkRefused:
+        return
+    asked = urlsplit(written)
+    assert (asked.scheme, asked.hostname) == (parts.scheme, parts.hostname)
+    assert asked.port == parts.port or parts.port is None
+
+
+@pytest.mark.parametrize(
+    ("link", "written"),
+    [
+        ("https://h.example/a%20b/c.jpg?x=1&y=%2F", "https://h.example/a%20b/c.jpg?x=1&y=%2F"),
+        ("https://h.example/Фото 1.jpg", "https://h.example/%D0%A4%D0%BE%D1%82%D0%BE%201.jpg"),
+        ("https://h.example/a/../b.jpg", "https://h.example/b.jpg"),
+        ("https://h.example/a\r\nX: y", "https://h.example/a%0D%0AX:%20y"),
+        ("HTTPS://H.example:8443/a", "https://h.example:8443/a"),
+        ("https://h.example", "https://h.example"),
+    ],
+)
+def test_addresses_are_written_in_the_characters_of_addresses(link: str, written: str) -> None:
+    """What is encoded stays, whatever could end a line or a request is encoded."""
+    assert write_link(link) == written
+
+
+@pytest.mark.parametrize("link", ["", "a", "ftp://h.example/a", "https://", "https://[::1", "https://h.example:65536/"])
+def test_what_is_no_web_address_is_not_written(link: str) -> None:
+    """Nor repeated."""
+    with pytest.raises(LinkRefused, match=r"^is no "):
+        write_link(link)
