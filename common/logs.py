@@ -55,9 +55,10 @@ def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType
     out.setFormatter(JsonLines(about) if form == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[out], force=True)
     logging.captureWarnings(True)
-    # No line of ours tells its thread, process or place in the code, so no record needs to find them out:
+    # No line of ours tells its thread, task, process or place in the code, so no record needs to find them out:
     # https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    vars(logging)["logAsyncioTasks"] = False  # nobody looks at it before Python 3.12
     logging._srcfile = None
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level]))

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -38,8 +39,13 @@ def consent_url(page: str, redirect_uri: str, state: str, verifier: str) -> str:
         state: what comes back with the guest.
         verifier: PKCE's secret.
     """
-    query = f"redirect_uri={quote_plus(redirect_uri)}&state={quote_plus(state)}"
+    query = f"redirect_uri={_quote(redirect_uri)}&state={quote_plus(state)}"
     return f"{page}&{query}&code_challenge={make_challenge(verifier)}"
+
+
+@lru_cache(maxsize=16)  # every guest of a cloud comes back to the same address
+def _quote(text: str) -> str:
+    return quote_plus(text)
 
 
 def read_code(answer: Mapping[str, str], issuer: str | None) -> str:

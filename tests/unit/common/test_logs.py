@@ -31,6 +31,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     """Standard error; the loggers are put back afterwards."""
     for name in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):
         monkeypatch.setattr(logging, name, getattr(logging, name))
+    monkeypatch.setattr(logging, "logAsyncioTasks", True, raising=False)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers = []
