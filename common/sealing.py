@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 KEY_BYTES = 32  # AES-256
 NONCE_BYTES = 12  # what GCM is made for: NIST SP 800-38D, section 8.2
-# Up to here texts are put in as they are (zlib's level 0): packing takes longer than sealing does, and an address has
-# room for them. Yandex takes a `state` of 1024 characters: https://yandex.com/dev/id/doc/en/codes/code-url
+# Up to here texts are put in as they are (zlib's level 0): packing takes longer than sealing does, and whatever carries
+# sealed texts has room for 750 characters. Longer ones are packed as small as can be.
 SHORT_BYTES = 512
 # A few kilobytes is the most we ever seal; the bound keeps a forged text from unpacking into memory.
 LONGEST_TEXT = 64 * 1024
@@ -79,7 +79,7 @@ class Sealer:
         """Return text sealed for one context, safe to put into a URL."""
         nonce = os.urandom(NONCE_BYTES)
         plain = text.encode()
-        packed = zlib.compress(plain, 0 if len(plain) <= SHORT_BYTES else 1)
+        packed = zlib.compress(plain, 0 if len(plain) <= SHORT_BYTES else 9)
         return _to_base64(nonce + self._ciphers[0].encrypt(nonce, packed, context.encode()))
 
     def open(self, sealed: str, context: str) -> str:

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
 from common import logs, tracing
-from common.clouds.base import CloudAuth
+from common.clouds.base import CloudAuth, StateTooLong
 from common.clouds.oauth2 import make_verifier
 from common.job_id import make_job_id
 from common.links import LinkRefused, check_link, check_path, decode_fully
@@ -26,6 +26,8 @@ from web.repeats import KEEP_SECONDS, KeyMalformed, KeyReused, Repeats
 
 LONGEST_NAME = 255
 ARCHIVE_TYPES = ("webs", "originals")
+# What travels through the cloud's consent page and back, and may be long.
+_CARRIED = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
 # Controls, the separators of lines and paragraphs, halves of characters: Unicode's categories Cc, Zl, Zp and Cs.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -112,10 +114,8 @@ def make_route(
             traceparent=tracing.current().header,
         )
         logs.note(job_id=promised.job_id)
-        state = promised.seal(settings.sealer, asked.cloud_type)
-        callback = callback_uri(settings, asked.cloud_type)
         return ArchiveAnswer(
-            redirect_to=clouds[asked.cloud_type].consent_url(callback, state, promised.verifier),
+            redirect_to=_consent_url(asked, promised, settings, clouds[asked.cloud_type]),
             job_id=promised.job_id,
             status_url=f"{settings.public_base_url}/cloud_archive/jobs/{promised.job_id}",
         )
@@ -209,6 +209,17 @@ def _find_problems(
     for field, message in messages.items():
         if message:
             yield FieldProblem(field=field, message=message)
+
+
+def _consent_url(asked: ArchiveRequest, promised: Promise, settings: WebSettings, cloud: CloudAuth) -> str:
+    state = promised.seal(settings.sealer, asked.cloud_type)
+    try:
+        return cloud.consent_url(callback_uri(settings, asked.cloud_type), state, promised.verifier)
+    except StateTooLong:
+        # It is all of them together; the one that is most of it is the one to shorten.
+        field = max(_CARRIED, key=lambda name: len(getattr(asked, name).encode()))
+        message = "is longer than this cloud can carry along with the other fields"
+        raise RequestRefused([FieldProblem(field=field, message=message)]) from None
 
 
 def _check(check: Callable[[], object]) -> str:

@@ -119,6 +119,10 @@ class Storage(Protocol):
         ...
 
 
+class StateTooLong(ValueError):
+    """More was asked for than this cloud carries through its consent page and back."""
+
+
 class CloudAuth(Protocol):
     """How a guest's permission is asked for, renewed and given back. Shared by threads."""
 
@@ -129,6 +133,9 @@ class CloudAuth(Protocol):
             redirect_uri: where the cloud sends the guest back to.
             state: comes back unchanged with the guest.
             verifier: PKCE's secret; only its SHA-256 is in the address (RFC 7636, S256).
+
+        Raises:
+            StateTooLong: the cloud would refuse to carry it.
         """
         ...
 

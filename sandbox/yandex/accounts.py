@@ -76,6 +76,7 @@ class Accounts(accounts.Accounts[Tokens]):
             "invalid_request: device_id of 6 to 50 characters": device is None
             or bool(re.fullmatch(r"[ -~]{6,50}", device)),
             "invalid_request: device_name of 100 characters at most": len(asked.get("device_name", "")) <= 100,
+            "invalid_request: state of 1024 characters at most": len(asked.get("state", "")) <= 1024,
             "invalid_request: code_challenge": has_good_challenge(asked, needed=self.need_pkce),
         }
         return next((text for text, good in checks.items() if not good), "")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from common.clouds.base import StateTooLong
 from common.clouds.grant import Grant
 from common.clouds.oauth2 import check_exchange, consent_url, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
@@ -22,6 +23,8 @@ from common.sealing import Secret
 SCOPES = ("cloud_api:disk.write", "cloud_api:disk.read", "cloud_api:disk.info")
 # What a guest reads in the list of their devices: https://id.yandex.ru/security
 DEVICE_NAME = "cloud_archive"
+# Characters, "the maximum string length": https://yandex.com/dev/id/doc/en/codes/code-url
+LONGEST_STATE = 1024
 # A guest looks at a white page meanwhile.
 EXCHANGE_SECONDS = 15.0
 REFRESH_SECONDS = 30.0
@@ -57,6 +60,8 @@ class YandexAuth:
         of one would take the refresh token of the others away, and they could never be revoked.
         https://yandex.ru/dev/id/doc/en/tokens/token-invalidate
         """
+        if len(state) > LONGEST_STATE:
+            raise StateTooLong
         return f"{consent_url(self._consent_page, redirect_uri, state, verifier)}&device_id={_device(verifier)}"
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:  # noqa: ARG002 - never asked for

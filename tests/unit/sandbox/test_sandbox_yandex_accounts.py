@@ -118,6 +118,7 @@ def test_callbacks(client: Client) -> None:
         {"device_id": "short"},
         {"device_id": "x" * 51},
         {"device_name": "x" * 101},
+        {"state": "x" * 1025},
         {"code_challenge": None},
         {"code_challenge_method": "plain"},
     ],

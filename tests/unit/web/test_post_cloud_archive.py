@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from common.job_id import make_job_id
+from sandbox.world import World
 from tests.fakes.web_site import PUBLIC, SEED_REQUEST, OpenSite, Site, fields_of
 from web.promise import Promise
 
@@ -76,6 +77,22 @@ def test_a_state_stays_short_for_a_long_request(site: Site) -> None:
     promise = Promise(job_id, 1_790_000_000, "v" * 43, "originals", link, letters, link + "ok", link + "no")
     assert len(link) > 280
     assert len(promise.seal(site.settings.sealer, "google_drive")) <= 1500
+
+
+def test_what_a_cloud_cannot_carry_is_refused_before_its_guest_is_sent_there(
+    open_site: OpenSite, worldly: dict[str, str], world: World
+) -> None:
+    """Yandex takes states of 1024 characters and would show its own error page; the largest field is named."""
+    site = open_site(worldly)
+    word = "".join(f"{i * i * 7919 % 1000003:x}" for i in range(300))
+    link = SEED_REQUEST["redirect_fail_link"]
+    answer = site.post(cloud_type="yadisk", redirect_fail_link=link + word[:1000])
+    assert answer.status_code == 422
+    assert fields_of(answer.json()) == ["redirect_fail_link"]
+    assert word[:20] not in answer.text
+    assert site.post(cloud_type="google_drive", redirect_fail_link=link + word[:1000]).status_code == 200
+    told = site.post(cloud_type="yadisk", redirect_fail_link=link + word[:300])
+    assert world.yandex_accounts.consent(told.json()["redirect_to"])
 
 
 @pytest.mark.parametrize("field", SEED_REQUEST)
