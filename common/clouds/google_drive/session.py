@@ -38,6 +38,7 @@ class DriveSession:
 
     Args:
         photo: what is uploaded.
+        file_id: what its file is called in Drive.
         address: where to; None when Drive refuses the photo's id: then the file that has it is looked for.
         http: sends the requests.
         chunk_bytes: the most one request carries; a multiple of 256 KiB.
@@ -49,6 +50,7 @@ class DriveSession:
     def __init__(
         self,
         photo: Photo,
+        file_id: str,
         address: str | None,
         http: HttpClient,
         chunk_bytes: int,
@@ -60,6 +62,7 @@ class DriveSession:
         self.offset = 0
         self.stored: StoredPhoto | None = None
         self._photo = photo
+        self._file_id = file_id
         self._address = address
         self._http = http
         self._chunk_bytes = chunk_bytes
@@ -156,7 +159,7 @@ class DriveSession:
 
     def _verify(self, file: dict[str, Any], stream: PhotoStream) -> None:
         """Believe nothing but size and MD5: https://developers.google.com/workspace/drive/api/reference/rest/v3/files."""
-        if "md5Checksum" not in file or "size" not in file:
+        if file.get("id") != self._file_id or "md5Checksum" not in file or "size" not in file:
             file = self._find() or {}
         if stream.md5 is None:
             for _ in stream.blocks(0, self._photo.size):
@@ -167,4 +170,4 @@ class DriveSession:
             self._is_wrong = False
             raise SessionLost(Reason.WRONG_BYTES, "Drive holds other bytes than were sent")
         self.offset = self._photo.size
-        self.stored = StoredPhoto(self._photo.key, str(file["id"]), self._photo.size, self._photo.crc32)
+        self.stored = StoredPhoto(self._photo.key, self._file_id, self._photo.size, self._photo.crc32)

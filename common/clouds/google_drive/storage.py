@@ -134,6 +134,7 @@ class DriveStorage:
         address = None if is_refused else self._read_address(answer)
         return DriveSession(
             photo,
+            file_id,
             address,
             self._http,
             self._chunk_bytes,
