@@ -68,6 +68,7 @@ def put_faults(on: str) -> st.SearchStrategy[dict[str, Any]]:
         faults(on, "redirect"),
         faults(on, "bad_json", bytes=(0, 1, 20)),
         faults(on, "drop_fields", fields=(["md5Checksum"], ["size"], ["id"])),
+        faults(on, "set_fields", fields=({"id": "another"},)),
         faults(on, "lie_md5"),
         faults(on, "lie_size"),
     )

@@ -330,6 +330,16 @@ def test_a_file_that_is_not_described_is_looked_at(does: str) -> None:
     assert copy.guests.methods()[-1] == {"bad_json": "PUT", "drop_fields": "GET"}[does]
 
 
+def test_a_reply_about_another_file_is_looked_into() -> None:
+    """Right bytes under an id that nobody asked for are no proof; what is kept is the id that was asked for."""
+    copy = Copy(DATA[:1000])
+    copy.guests.break_it("upload", "set_fields", fields={"id": "another"})
+    copy.finish()
+    assert copy.guests.methods()[-1] == "GET"
+    assert copy.session.stored
+    assert [item.id for item in copy.guests.account.files()] == [copy.session.stored.id]
+
+
 @pytest.mark.parametrize("fault", [{"does": "lie_md5"}, {"does": "lie_size"}, {"does": "corrupt", "at": 5}], ids=str)
 def test_other_bytes_than_were_sent_are_removed(fault: dict[str, Any]) -> None:
     """It is no photo; the next session has another id."""
