@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -21,43 +20,15 @@ from common.errors import Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient, Incoming
 from common.sessions import equip
 from sandbox.message import Dropped, Reply, Request, text_reply
-from sandbox.server import Server
+from tests.fakes.counted_server import CountedServer
 
 SECRET = "upload_id=AHmUCY0secret"
 
 
-class Desk(Server):
-    """A server that does as it is told and counts who comes.
-
-    Attributes:
-        accepted: connections so far.
-        seen: requests so far, their bodies read.
-    """
-
-    def __init__(self) -> None:
-        self.accepted = 0
-        self.seen: list[Request] = []
-        self.reply: Callable[[Request], Reply] = lambda _: text_reply("hello")
-        super().__init__(self._answer, "127.0.0.1")
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Count a connection."""
-        connection = super().get_request()
-        self.accepted += 1
-        return connection
-
-    def _answer(self, request: Request) -> Reply:
-        self.seen.append(request)
-        reply = self.reply(request)
-        if not reply.early:
-            request.content()
-        return reply
-
-
 @pytest.fixture
-def desk() -> Iterator[Desk]:
+def desk() -> Iterator[CountedServer]:
     """A server of one's own."""
-    server = Desk()
+    server = CountedServer()
     server.start()
     yield server
     server.stop()
@@ -105,7 +76,7 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_an_answer_comes_whole(desk: Desk, http: HttpClient) -> None:
+def test_an_answer_comes_whole(desk: CountedServer, http: HttpClient) -> None:
     """Status, headers in lower case, body."""
     desk.reply = lambda _: Reply(201, b'{"a": 1}', {"X-Some-Header": "yes"})
     answer = http.request("POST", f"{desk.url}/path?a=b", headers={"X-Mine": "1"}, body=b"content")
@@ -137,7 +108,7 @@ class Count:
         self.received += count
 
 
-def test_a_witness_sees_every_request(desk: Desk, http: HttpClient) -> None:
+def test_a_witness_sees_every_request(desk: CountedServer, http: HttpClient) -> None:
     """Whoever sends it and whatever becomes of it; the bytes both ways; over the connections there are."""
     count = Count()
     watched = http.counted_by(count)
@@ -166,14 +137,14 @@ def test_a_witness_sees_every_request(desk: Desk, http: HttpClient) -> None:
 
 
 @pytest.mark.parametrize("status", [204, 301, 302, 303, 307, 308, 400, 401, 404, 410, 429, 499, 500, 503])
-def test_every_status_is_an_answer(desk: Desk, http: HttpClient, status: int) -> None:
+def test_every_status_is_an_answer(desk: CountedServer, http: HttpClient, status: int) -> None:
     """Nothing is retried, nothing followed, whatever Location or Retry-After say."""
     desk.reply = lambda _: Reply(status, b"", {"Location": f"{desk.url}/elsewhere", "Retry-After": "0"})
     assert status == http.request("PUT", desk.url, body=b"bytes").status
     assert len(desk.seen) == 1
 
 
-def test_connections_are_kept(desk: Desk, http: HttpClient) -> None:
+def test_connections_are_kept(desk: CountedServer, http: HttpClient) -> None:
     """Many requests, one connection; also after a body read bit by bit, and after errors of the API."""
     for status in (200, 404, 503, 200):
         desk.reply = lambda _, status=status: Reply(status, b"x" * 100_000)
@@ -184,7 +155,7 @@ def test_connections_are_kept(desk: Desk, http: HttpClient) -> None:
     assert (len(desk.seen), desk.accepted) == (8, 1)
 
 
-def test_a_second_close_takes_nobodys_connection(desk: Desk, http: HttpClient) -> None:
+def test_a_second_close_takes_nobodys_connection(desk: CountedServer, http: HttpClient) -> None:
     """By then it may be carrying somebody else's answer."""
     desk.reply = lambda _: Reply(200, b"x" * 100_000)
     first = http.open("GET", desk.url)
@@ -197,7 +168,7 @@ def test_a_second_close_takes_nobodys_connection(desk: Desk, http: HttpClient) -
     assert desk.accepted == 1
 
 
-def test_an_answer_left_unread_costs_its_connection_only(desk: Desk, http: HttpClient) -> None:
+def test_an_answer_left_unread_costs_its_connection_only(desk: CountedServer, http: HttpClient) -> None:
     """Its rest must not be taken for the next answer's beginning."""
     desk.reply = lambda _: Reply(200, b"x" * 10_000_000)
     http.open("GET", desk.url).close()
@@ -206,7 +177,7 @@ def test_an_answer_left_unread_costs_its_connection_only(desk: Desk, http: HttpC
     assert desk.accepted == 2
 
 
-def test_a_body_of_blocks_goes_out_with_its_length(desk: Desk, http: HttpClient) -> None:
+def test_a_body_of_blocks_goes_out_with_its_length(desk: CountedServer, http: HttpClient) -> None:
     """Blocks share one buffer, which each overwrites; nothing is chunked."""
     buffer = bytearray(1000)
 
@@ -222,7 +193,7 @@ def test_a_body_of_blocks_goes_out_with_its_length(desk: Desk, http: HttpClient)
 
 
 @pytest.mark.parametrize("body", [b"", None])
-def test_an_empty_body_is_never_chunked(desk: Desk, http: HttpClient, body: bytes | None) -> None:
+def test_an_empty_body_is_never_chunked(desk: CountedServer, http: HttpClient, body: bytes | None) -> None:
     """A status query and an empty photo have a length of 0."""
     http.request("PUT", desk.url, headers={"Content-Length": "0"}, body=body)
     (request,) = desk.seen
@@ -232,7 +203,7 @@ def test_an_empty_body_is_never_chunked(desk: Desk, http: HttpClient, body: byte
 @pytest.mark.parametrize(
     "error", [SessionLost(Reason.WRONG_BYTES), KeyError("bug"), Transient(Reason.PHOTO_UNAVAILABLE)]
 )
-def test_what_the_blocks_raise_comes_out_as_it_is(desk: Desk, http: HttpClient, error: Exception) -> None:
+def test_what_the_blocks_raise_comes_out_as_it_is(desk: CountedServer, http: HttpClient, error: Exception) -> None:
     """A source that breaks under an upload is not a cloud that breaks; the half-sent request is never gone on with."""
 
     def blocks() -> Iterator[memoryview]:
@@ -246,7 +217,7 @@ def test_what_the_blocks_raise_comes_out_as_it_is(desk: Desk, http: HttpClient, 
     assert desk.accepted == 2
 
 
-def test_an_answer_before_the_bodys_end_is_heard(desk: Desk, http: HttpClient) -> None:
+def test_an_answer_before_the_bodys_end_is_heard(desk: CountedServer, http: HttpClient) -> None:
     """A server that refuses early and closes: the refusal, or a broken line, never a hang."""
     desk.reply = lambda _: Reply(403, b"no", early=True, close=True)
     blocks = (memoryview(bytes(1_000_000)) for _ in range(20))
@@ -265,7 +236,7 @@ def break_in_the_middle(_request: Request) -> Reply:
 
 
 @pytest.mark.parametrize("reply", [drop, break_short, break_in_the_middle])
-def test_a_broken_line_is_transient(desk: Desk, http: HttpClient, reply: Callable[[Request], Reply]) -> None:
+def test_a_broken_line_is_transient(desk: CountedServer, http: HttpClient, reply: Callable[[Request], Reply]) -> None:
     """A reset before, or an end or a reset in the middle of the answer."""
     desk.reply = reply
     with pytest.raises(Transient) as raised:
@@ -275,7 +246,7 @@ def test_a_broken_line_is_transient(desk: Desk, http: HttpClient, reply: Callabl
 
 @pytest.mark.parametrize("reply", [break_short, break_in_the_middle])
 def test_a_body_that_breaks_is_transient_bit_by_bit(
-    desk: Desk, http: HttpClient, reply: Callable[[Request], Reply]
+    desk: CountedServer, http: HttpClient, reply: Callable[[Request], Reply]
 ) -> None:
     """What came before the break may be used; what is missing is never taken for an end."""
     desk.reply = reply
@@ -293,7 +264,7 @@ def read_out(incoming: Incoming) -> None:
         pass
 
 
-def test_blocks_are_filled(desk: Desk, http: HttpClient) -> None:
+def test_blocks_are_filled(desk: CountedServer, http: HttpClient) -> None:
     """Only the last block may be short, however the body arrives."""
     desk.reply = lambda _: Reply(200, bytes(range(256)) * 1000)
     incoming = http.open("GET", desk.url)
@@ -307,7 +278,7 @@ def test_blocks_are_filled(desk: Desk, http: HttpClient) -> None:
     assert bytes(range(256)) * 1000 == content
 
 
-def test_a_body_without_length_ends_with_its_connection(desk: Desk, http: HttpClient) -> None:
+def test_a_body_without_length_ends_with_its_connection(desk: CountedServer, http: HttpClient) -> None:
     """Nobody can tell whether it is whole; that is the caller's to know."""
     desk.reply = lambda _: Reply(200, b"x" * 1000, length=None)
     assert http.request("GET", desk.url).body == b"x" * 1000
@@ -402,7 +373,7 @@ def test_a_body_that_stops_is_transient(http: HttpClient) -> None:
         incoming[0].close()
 
 
-def test_a_body_that_drips_is_transient(desk: Desk, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every byte comes in time, and the photo would take days."""
     monkeypatch.setattr(lines, "WATCH_SECONDS", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 100_000, rate=200.0)
@@ -412,7 +383,7 @@ def test_a_body_that_drips_is_transient(desk: Desk, http: HttpClient, monkeypatc
     incoming.close()
 
 
-def test_a_slow_taker_is_no_slow_source(desk: Desk, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_taker_is_no_slow_source(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only waiting for the body counts: a cloud that takes its time costs no source its connection."""
     monkeypatch.setattr(lines, "WATCH_SECONDS", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 1000)
@@ -426,7 +397,7 @@ def test_a_slow_taker_is_no_slow_source(desk: Desk, http: HttpClient, monkeypatc
 
 
 def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
-    desk: Desk, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+    desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a fresh connection and on a kept one."""
     monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
@@ -453,7 +424,7 @@ def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: py
         http.request("PUT", f"http://127.0.0.1:{listener.getsockname()[1]}", body=bytes(32 * 1024 * 1024))
 
 
-def test_an_answer_may_be_too_long(desk: Desk, http: HttpClient) -> None:
+def test_an_answer_may_be_too_long(desk: CountedServer, http: HttpClient) -> None:
     """Up to the limit it is an answer; one byte more fills no memory."""
     desk.reply = lambda _: Reply(200, b"x" * 1001)
     assert len(http.request("GET", desk.url, longest=1001).body) == 1001
@@ -461,14 +432,14 @@ def test_an_answer_may_be_too_long(desk: Desk, http: HttpClient) -> None:
         http.request("GET", f"{desk.url}/?{SECRET}", longest=1000)
 
 
-def test_bodies_are_taken_as_they_are_sent(desk: Desk, http: HttpClient) -> None:
+def test_bodies_are_taken_as_they_are_sent(desk: CountedServer, http: HttpClient) -> None:
     """Nothing is unpacked: sizes and sums are those of the bytes on the wire."""
     desk.reply = lambda _: Reply(200, b"\x1f\x8bpacked", {"Content-Encoding": "gzip"})
     assert http.request("GET", desk.url).body == b"\x1f\x8bpacked"
 
 
 def test_the_environment_has_no_say(
-    desk: Desk, http: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Neither proxies nor passwords of the machine it runs on: not for us, not for the OAuth libraries' sessions."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):

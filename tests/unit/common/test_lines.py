@@ -14,7 +14,7 @@ import trustme
 from common.errors import Reason, SessionLost
 from common.httpclient import HttpClient
 from sandbox.message import Reply, Request, text_reply
-from sandbox.server import Server
+from tests.fakes.counted_server import CountedServer
 
 _OPENSSL = ctypes.CDLL(_ssl.__file__)
 _SYSTEM = 2  # ERR_LIB_SYS
@@ -26,17 +26,6 @@ def leave_error() -> None:
     _OPENSSL.ERR_set_error(_SYSTEM, errno.EPIPE, None)
 
 
-class Counted(Server):
-    """A server that counts its connections."""
-
-    accepted = 0
-
-    def process_request(self, *args: object) -> None:
-        """Count one more."""
-        self.accepted += 1
-        super().process_request(*args)
-
-
 @pytest.fixture
 def authority() -> trustme.CA:
     """Whom the client trusts."""
@@ -44,19 +33,19 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def server(authority: trustme.CA) -> Iterator[Counted]:
+def server(authority: trustme.CA) -> Iterator[CountedServer]:
     """One that lets others wait for its answers, so that there is nothing to read yet."""
 
     def answer(request: Request) -> Reply:
         time.sleep(0.05)
         if request.target == "/refused":
             return Reply(403, b"no", early=True, close=True)
-        request.content()
         return text_reply("hello")
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    running = Counted(answer, "127.0.0.1", tls=context)
+    running = CountedServer(context)
+    running.reply = answer
     running.start()
     yield running
     running.stop()
@@ -70,7 +59,7 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
     return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)
 
 
-def test_a_broken_line_leaves_the_others_of_its_thread_alone(server: Counted, http: HttpClient) -> None:
+def test_a_broken_line_leaves_the_others_of_its_thread_alone(server: CountedServer, http: HttpClient) -> None:
     """Otherwise every line that was kept breaks at its next use, and each photo of this thread fails."""
     for incoming in [http.open("GET", server.url) for _ in range(2)]:
         incoming.read(100)
@@ -87,7 +76,7 @@ def test_a_broken_line_leaves_the_others_of_its_thread_alone(server: Counted, ht
     assert server.accepted == 2
 
 
-def test_an_answer_is_waited_for_on_a_line_that_takes_no_more(server: Counted, http: HttpClient) -> None:
+def test_an_answer_is_waited_for_on_a_line_that_takes_no_more(server: CountedServer, http: HttpClient) -> None:
     """Who refuses a body may answer a little later than the line breaks for what is still sent."""
 
     def blocks() -> Iterator[memoryview]:
