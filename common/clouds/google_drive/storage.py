@@ -7,22 +7,21 @@ refused with 409 instead of making a second file.
 
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
 from common.clouds.google_drive.failures import read_failure, read_reason
+from common.clouds.google_drive.listing import list_files
 from common.clouds.google_drive.metadata import describe_album, describe_photo, media_type
 from common.clouds.google_drive.replies import (
     ALBUM,
     ARCHIVE,
     Listed,
-    read_files,
     read_free_bytes,
     read_ids,
     read_link,
-    read_page_token,
 )
 from common.clouds.google_drive.session import FILE_FIELDS, DriveSession
 from common.clouds.grant import GrantInUse
@@ -34,10 +33,7 @@ from common.links import LinkRefused, check_link
 
 # Where Drive's upload sessions may be, besides at the API's own address: their requests carry a guest's photos.
 UPLOAD_HOSTS = ("*.googleapis.com",)
-LIST_FIELDS = "nextPageToken,files(id,mimeType,size,webViewLink,appProperties,createdTime,parents)"
-LARGEST_PAGE = 1000  # of a listing, and of ids at a time: the API's own limits
-# A page token that is refused means "start again"; more than this often means something else.
-LISTING_TRIES = 3
+IDS_AT_ONCE = 1000  # the API's own limit
 
 
 class DriveStorage:
@@ -68,7 +64,7 @@ class DriveStorage:
     def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
         """Return what there is, by one paged listing; what is in the bin does not count."""
         query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
-        files = self._list(query, known)
+        files = list_files(self._api, query, known)
         inventory = Inventory(photos=[file for file in files if isinstance(file, StoredPhoto)])
         folders = [file for file in files if isinstance(file, Listed) and file.is_folder]
         # The oldest folder first: should two runs ever have made one each, all agree on which is meant.
@@ -103,7 +99,7 @@ class DriveStorage:
         parents = {spare.id: spare.parent_id for _, spare in known.spare_albums}
         for spare_id in sorted(parents, key=lambda spare_id: _depth(spare_id, parents), reverse=True):
             query = f"{quote_text(spare_id)} in parents and trashed = false"
-            if not self._list(query):
+            if not list_files(self._api, query):
                 self._update(spare_id, {}, {"trashed": True})
 
     def is_there(self, stored: StoredPhoto) -> bool:
@@ -148,34 +144,6 @@ class DriveStorage:
         answer = self._api.call("DELETE", file_path(stored.id), {})
         if answer.status not in (200, 204, 404):
             raise read_failure(answer)
-
-    def _list(self, query: str, known: Known = NOTHING_KNOWN) -> Collection[Listed | StoredPhoto]:
-        for _ in range(LISTING_TRIES):
-            try:
-                # Pages may repeat an entry; an id is what tells files apart.
-                return {file.id: file for file in self._pages(query, known)}.values()
-            except _PageTokenRefused:
-                continue
-        raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive refuses its own page tokens")
-
-    def _pages(self, query: str, known: Known) -> Iterator[Listed | StoredPhoto]:
-        parameters = {"q": query, "fields": LIST_FIELDS, "pageSize": str(LARGEST_PAGE), "spaces": "drive"}
-        while True:
-            files, token = self._read_page(parameters, known)
-            yield from files
-            # A page may be short or empty and not be the last: only a missing token ends the list.
-            if not token:
-                return
-            parameters["pageToken"] = token
-
-    def _read_page(self, parameters: Mapping[str, str], known: Known) -> tuple[list[Listed | StoredPhoto], str]:
-        answer = self._api.call("GET", "/drive/v3/files", parameters)
-        if answer.status == 400 and "pageToken" in parameters:
-            raise _PageTokenRefused
-        if answer.status != 200:
-            raise read_failure(answer)
-        page = read_object(answer)
-        return read_files(page, known), read_page_token(page)
 
     def _make_folder(self, key: str, metadata: dict[str, Any]) -> Folder:
         # The id is kept until its folder is seen: after a lost reply it leads to the one that was made.
@@ -236,7 +204,7 @@ class DriveStorage:
     def _take_id(self) -> str:
         with self._lock:
             if not self._spare_ids:
-                query = {"count": str(LARGEST_PAGE), "space": "drive", "type": "files"}
+                query = {"count": str(IDS_AT_ONCE), "space": "drive", "type": "files"}
                 self._spare_ids.extend(read_ids(self._api.fetch("GET", "/drive/v3/files/generateIds", query)))
             return self._spare_ids.popleft()
 
@@ -248,10 +216,6 @@ def _depth(folder_id: str, parents: dict[str, str]) -> int:
         folder_id = parents[folder_id]
         depth += 1
     return depth
-
-
-class _PageTokenRefused(Exception):
-    """The listing must start over from its first page."""
 
 
 def _is_unusable_id(answer: Answer) -> bool:

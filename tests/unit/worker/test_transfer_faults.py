@@ -172,7 +172,7 @@ class Ending:
 def few_ids() -> Iterator[None]:
     """A thousand ids would be made for each photo."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "LARGEST_PAGE", 10)
+        patch.setattr(storage, "IDS_AT_ONCE", 10)
         yield
 
 
