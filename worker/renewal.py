@@ -9,7 +9,6 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from weakref import WeakValueDictionary
 
 from common.clouds.grant import Grant
 from common.sealing import Secret
@@ -27,28 +26,13 @@ class ReplacedGrants:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next: OrderedDict[Secret, Grant] = OrderedDict()
-        self._turns: WeakValueDictionary[Secret, threading.Lock] = WeakValueDictionary()
 
-    def renew(self, grant: Grant, refresh: Callable[[Grant], Grant]) -> Grant:
-        """Return what replaces a grant, remembered where refresh tokens rotate.
-
-        A message that came again may be worked on beside its first delivery, or two looks after one archive: whoever
-        comes second is given what the first one brought.
-
-        Args:
-            grant: its access token has ended.
-            refresh: asks the cloud; its errors are raised.
-        """
+    def note(self, old: Grant, new: Grant) -> None:
+        """Remember what replaced a grant."""
         with self._lock:
-            turn = self._turns.setdefault(grant.refresh_token, threading.Lock())
-        with turn:
-            newest = self.newest(grant)
-            if newest is not grant:
-                return newest
-            fresh = refresh(grant)
-            if fresh.refresh_token != grant.refresh_token:
-                self._note(grant, fresh)
-            return fresh
+            self._next[old.refresh_token] = new
+            if len(self._next) > MOST_REMEMBERED:
+                self._next.popitem(last=False)
 
     def newest(self, grant: Grant) -> Grant:
         """Return what a grant was replaced by in the end, as far as is known here; itself, if by nothing."""
@@ -56,12 +40,6 @@ class ReplacedGrants:
             while following := self._next.get(grant.refresh_token):
                 grant = following
             return grant
-
-    def _note(self, old: Grant, new: Grant) -> None:
-        with self._lock:
-            self._next[old.refresh_token] = new
-            if len(self._next) > MOST_REMEMBERED:
-                self._next.popitem(last=False)
 
 
 class Renewal:
@@ -96,7 +74,12 @@ class Renewal:
 
     def refresh(self, grant: Grant) -> Grant:
         """Return a fresh grant; raises Interrupted when the job is another worker's: it would spend what that needs."""
-        return self._replaced.renew(grant, self._ask)
+        if self._signals.cause is Cause.TAKEN_OVER:
+            raise Interrupted
+        fresh = self._refresh(grant)
+        if fresh.refresh_token != grant.refresh_token:
+            self._replaced.note(grant, fresh)
+        return fresh
 
     def check(self, grant: Grant) -> None:
         """Raise Interrupted, and let everything go, when a grant must be passed on before it is used."""
@@ -107,8 +90,3 @@ class Renewal:
         self.handed_over = True
         self._signals.stop(Cause.SLICE_OVER)
         raise Interrupted
-
-    def _ask(self, grant: Grant) -> Grant:
-        if self._signals.cause is Cause.TAKEN_OVER:
-            raise Interrupted
-        return self._refresh(grant)

@@ -1,15 +1,11 @@
 """A replaced grant is passed on before it is used, whoever asks for it and whatever dies then."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from common.archive_job import ArchiveJob, grant_context
 from common.clouds.grant import Grant, GrantInUse
-from common.errors import Reason, Transient
 from common.sealing import Secret, make_key
 from sandbox.faults import Fault
 from sandbox.pictures import album
@@ -17,8 +13,6 @@ from sandbox.world import World
 from tests.fakes.desk import Desk
 from worker.renewal import MOST_REMEMBERED, Renewal, ReplacedGrants
 from worker.stopping import Cause, Interrupted, Signals
-
-Ask = Callable[[Grant], Grant]
 
 
 def grant(number: int, expires_at: float = 1e12) -> Grant:
@@ -104,7 +98,7 @@ def test_what_is_remembered_has_a_bound() -> None:
     """The oldest is forgotten."""
     replaced = ReplacedGrants()
     for number in range(0, 2 * MOST_REMEMBERED + 2, 2):
-        replaced.renew(grant(number), lambda old: grant(int(old.refresh_token.reveal().removeprefix("refresh-")) + 1))
+        replaced.note(grant(number), grant(number + 1))
     assert replaced.newest(grant(0)) == grant(0)
     assert replaced.newest(grant(2)) == grant(3)
 
@@ -112,42 +106,9 @@ def test_what_is_remembered_has_a_bound() -> None:
 def test_of_several_replacements_the_last_counts() -> None:
     """One message may be old enough to have missed two."""
     replaced = ReplacedGrants()
-    vendor = Vendor()
-    assert [replaced.renew(grant(number), vendor.refresh) for number in (0, 1)] == [grant(1), grant(2)]
+    replaced.note(grant(0), grant(1))
+    replaced.note(grant(1), grant(2))
     assert replaced.newest(grant(0)) == grant(2)
-
-
-def test_two_deliveries_of_one_job_spend_a_refresh_token_once() -> None:
-    """However close together they come; a cloud that does not rotate is asked by each."""
-    for rotates in (True, False):
-        vendor, replaced, both = Vendor(rotates=rotates), ReplacedGrants(), threading.Barrier(2)
-
-        def ask(old: Grant, vendor: Vendor = vendor) -> Grant:
-            time.sleep(0.05)
-            return vendor.refresh(old)
-
-        def deliver(
-            _: int, replaced: ReplacedGrants = replaced, ask: Ask = ask, both: threading.Barrier = both
-        ) -> Grant:
-            both.wait()
-            return replaced.renew(grant(0), ask)
-
-        with ThreadPoolExecutor(2) as pool:
-            grants = list(pool.map(deliver, range(2)))
-        assert len(vendor.asked) == (1 if rotates else 2)
-        assert len(set(grants)) == len(vendor.asked)
-
-
-def test_a_refresh_that_fails_is_tried_by_who_comes_next() -> None:
-    """Nothing is remembered of it, and nobody waits for it any more."""
-    vendor, replaced = Vendor(), ReplacedGrants()
-
-    def fail(_old: Grant) -> Grant:
-        raise Transient(Reason.CLOUD_UNAVAILABLE, "no answer")
-
-    with pytest.raises(Transient):
-        replaced.renew(grant(0), fail)
-    assert replaced.renew(grant(0), vendor.refresh) == grant(1)
 
 
 @pytest.fixture
