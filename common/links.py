@@ -131,10 +131,11 @@ def _split_like_a_browser(link: str) -> tuple[SplitResult, str, int | None]:
         raise LinkRefused("is not a plain web address")
     parts = urlsplit(link)
     # A scheme's own port may be written out; browsers drop it, and so do we.
-    is_default = port is not None and port == DEFAULT_PORTS.get(parts.scheme)
-    netloc = host if is_default or port is None else f"{host}:{plain['port']}"
+    if port == DEFAULT_PORTS.get(parts.scheme):
+        port = None
+    netloc = host if port is None else f"{host}:{plain['port']}"
     parts = parts if netloc == parts.netloc else parts._replace(netloc=netloc)
-    return parts, host.strip("[]"), None if is_default else port
+    return parts, host.strip("[]"), port
 
 
 def _is_plain(host: str) -> bool:

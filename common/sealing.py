@@ -1,6 +1,6 @@
 """Secrets: how they are held, sealed for travelling, and opened again. Knows nothing of jobs.
 
-A sealed text is AES-256-GCM over compressed text, in URL-safe base64, bound to what it belongs to (its context):
+A sealed text is AES-256-GCM over zlib's form of it, in URL-safe base64, bound to what it belongs to (its context):
 a grant sealed for one job does not open for another. The first key seals, every key opens, so keys can be rotated:
 put the new one first everywhere, wait until nothing sealed by the old one travels, then drop it.
 
