@@ -3,6 +3,7 @@
 ArchiveError
 ├── Transient            this call: the same call may succeed later
 │   ├── Throttled        this account: everyone waits
+│   ├── Refused          this call was answered with a no that may pass; final only when it stays
 │   └── AddressRefused   this call: its host is not on the public internet, so it was never sent
 ├── SessionLost          this upload: the photo may begin a new one
 ├── PhotoRejected        this photo: the job goes on and says so
@@ -37,6 +38,8 @@ class Reason(StrEnum):
     INTERNAL = "internal"
     CLOUD_UNAVAILABLE = "cloud_unavailable"
     CLOUD_REFUSED = "cloud_refused"
+    ACCOUNT_REFUSED = "account_refused"
+    APP_REFUSED = "app_refused"
     UNREADABLE_ENTRY = "unreadable_entry"
 
 
@@ -70,6 +73,19 @@ class Transient(ArchiveError):
 
 class Throttled(Transient):
     """This account is written to faster than its cloud likes; everyone who writes to it waits."""
+
+
+class Refused(Transient):
+    """The other side said no: tried again like any passing trouble, and final only when it stays.
+
+    Its reason says whom it concerns: CLOUD_REFUSED this one call, as far as anybody knows; ACCOUNT_REFUSED whatever
+    is asked for this guest; APP_REFUSED whatever this service asks for anybody.
+    """
+
+    @property
+    def concerns_all(self) -> bool:
+        """Whether every other call of the same job would be refused as well."""
+        return self.reason in (Reason.ACCOUNT_REFUSED, Reason.APP_REFUSED)
 
 
 class AddressRefused(Transient):

@@ -95,6 +95,12 @@ _last_progress = Gauge(
 _refreshes = Counter(
     "cloud_archive_token_refreshes", "Access tokens asked for while archives are copied.", ("outcome",), registry=WORKER
 )
+_app_refusals = Counter(
+    "cloud_archive_app_refusals",
+    "Times a cloud refused this service itself, whoever the guest: its registration, project or billing.",
+    ("cloud",),
+    registry=None,
+)
 _done_attempts = Counter("cloud_archive_done_attempts", "Done calls, each attempt.", ("outcome",), registry=WORKER)
 done_pending = Gauge(
     "cloud_archive_done_pending",
@@ -105,6 +111,10 @@ done_pending = Gauge(
 done_accepted, done_refused = _done_attempts.labels("accepted"), _done_attempts.labels("refused")
 refreshes = {outcome: _refreshes.labels(outcome) for outcome in ("renewed", "revoked", "failed")}
 
+for _registry in (WEB, WORKER):
+    _registry.register(_app_refusals)
+for _cloud in _CLOUD_NAMES:
+    _app_refusals.labels(_cloud)
 for _outcome in ("queued", *map(str, _REFUSALS), OTHER):
     _callbacks.labels(_outcome)
 for _outcome in ("copied", "skipped"):
@@ -138,6 +148,11 @@ def count_end(progress: Progress) -> None:
     _files.labels("failed", _name_reason(progress.reason)).inc(unnamed)
     if progress.started_at and progress.finished_at:
         _duration.observe(max(0.0, progress.finished_at - progress.started_at))
+
+
+def count_app_refusal(cloud: str) -> None:
+    """Count that a cloud refused this service itself."""
+    _app_refusals.labels(cloud if cloud in _CLOUD_NAMES else OTHER).inc()
 
 
 def note_arrival() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from common.errors import ArchiveError, SessionLost, Throttled, Transient
+from common.errors import ArchiveError, JobStopped, Postponed, Reason, Refused, SessionLost, Throttled, Transient
 from worker.pacing import Pace
 
 T = TypeVar("T")
@@ -43,14 +43,21 @@ class RetryPolicy:
         return full * (0.5 + 0.5 * self.jitter())
 
     def persist(self, call: Callable[[], T]) -> T:
-        """Return what the call returns, trying again while it is Transient; raises the last failure."""
+        """Return what the call returns, trying again while it is Transient.
+
+        Raises:
+            ArchiveError: the last failure; of a refusal, what it means for the job now that it stays.
+        """
         patience = Patience(self)
         while True:
             try:
                 return call()
             except Transient as error:
-                if not patience.outlasts(error):
-                    raise
+                if patience.outlasts(error):
+                    continue
+                if isinstance(error, Refused):
+                    raise end_of(error) from None
+                raise
 
 
 class Patience:
@@ -85,6 +92,13 @@ class Patience:
         self._policy.note(error)
         self._policy.sleep(max(self._policy.delay(self._failures), requested_wait(error)))
         return True
+
+
+def end_of(refused: Refused) -> JobStopped | Postponed:
+    """Return what a refusal that stays means for its job: what is our own trouble is waited out."""
+    if refused.reason is Reason.APP_REFUSED:
+        return Postponed(refused.reason, refused.detail)
+    return JobStopped(refused.reason, refused.detail)
 
 
 def requested_wait(error: ArchiveError) -> float:

@@ -105,7 +105,8 @@ class Workshop:
             spare=SPARE_SECONDS + self._settings.slice_seconds,
             check=renewal.check,
         )
-        return cloud.storage(variables, http, in_use, self._settings.chunk_bytes), in_use, renewal
+        wait = signals.wind_down.sleep
+        return cloud.storage(variables, http, in_use, self._settings.chunk_bytes, wait), in_use, renewal
 
     def _open_grant(self, job: ArchiveJob) -> tuple[Cloud, CloudSettings, Grant]:
         cloud, variables = find_cloud(job.cloud_type), self._settings.clouds.get(job.cloud_type)

@@ -17,6 +17,10 @@ Operation = tuple[str, str, str]
 """One kind of a cloud's requests: its method, a pattern of its whole path and query, and what operators call it."""
 
 
+Wait = Callable[[float], None]
+"""Lets so many seconds pass; raises when the work is to stop meanwhile."""
+
+
 class PhotoStream(Protocol):
     """A photo's bytes, readable again from any offset. Used by one thread; holds one block."""
 
@@ -65,10 +69,14 @@ class UploadSession(Protocol):
         """The photo, once it is in and size and MD5 agree."""
         ...
 
-    def advance(self, stream: PhotoStream) -> None:
+    def advance(self, stream: PhotoStream) -> float:
         """Take from the stream what the cloud takes at once, and learn where it stands.
 
         After a Transient the next call first asks the cloud where it stands; "already complete" is an answer.
+
+        Returns:
+            Seconds to let pass before the next call: the cloud has the bytes and is not done with them. Others may
+            move meanwhile; nothing here sleeps. 0 when it may go on at once.
 
         Raises:
             Transient: the same session may go on.
@@ -180,7 +188,8 @@ class Cloud:
         title: for people.
         variables: what it wants from the environment.
         auth: makes the auth half from those variables.
-        storage: makes the storage half, opened with one guest's access.
+        storage: makes the storage half, opened with one guest's access: its settings, what sends the requests, the
+            guest's permission, the most bytes one upload request carries, and how to wait.
         operations: what its requests are called when they are counted, the first that fits.
     """
 
@@ -188,5 +197,5 @@ class Cloud:
     title: str
     variables: tuple[Variable, ...]
     auth: Callable[[CloudSettings, HttpClient], CloudAuth]
-    storage: Callable[[CloudSettings, HttpClient, GrantInUse, int], Storage]
+    storage: Callable[[CloudSettings, HttpClient, GrantInUse, int, Wait], Storage]
     operations: tuple[Operation, ...] = ()

@@ -47,6 +47,9 @@ class StoredPhoto:
         size: in bytes, as the cloud counted.
         crc32: of the photo it was copied from, if it was known then.
         folder_id: the folder it is in, if known.
+        made_here: whether this service made this very file, and it is still in the folder and under the name it was
+            given: no copy that a guest made, and nothing they moved or renamed.
+        is_proved: whether somebody saw its size and checksum agree with the photo's; a mark alone proves nothing.
     """
 
     key: str
@@ -54,6 +57,8 @@ class StoredPhoto:
     size: int
     crc32: int | None = None
     folder_id: str = ""
+    made_here: bool = False
+    is_proved: bool = True
 
     def is_copy_of(self, photo: Photo) -> bool:
         """Say whether this is that photo as the gallery lists it now."""

@@ -52,6 +52,7 @@ class Stand:
         self.service = service
         self.accounts: Any = getattr(world, ACCOUNTS[self.name])
         self.clock = Clock()
+        self.cloud_clock = Clock()
         self._variables = variables
         self._http = HttpClient(connections=8, ca_bundle=world.bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True)
 
@@ -60,7 +61,7 @@ class Stand:
         access, refresh = self.accounts.tokens.grant(next(iter(self.accounts.clients)), "guest", SCOPES[self.name])
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
         in_use = GrantInUse(grant, self.cloud.auth(self._variables, self._http).refresh)
-        return self.cloud.storage(self._variables, self._http, in_use, CHUNK)
+        return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep)
 
     def desk(self, **environ: str) -> Desk:
         """Return a worker's desk for this cloud."""

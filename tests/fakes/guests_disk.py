@@ -13,6 +13,7 @@ from sandbox.yandex.disk import Disk
 from sandbox.yandex.items import Item
 from sandbox.yandex.tokens import Tokens
 from sandbox.yandex.uploader import Uploader
+from tests.fakes.clock import Clock
 from tests.fakes.in_process import InProcessHttp
 
 ADDRESS, UPLOADER = "https://disk.example", "https://uploader.example"
@@ -50,7 +51,8 @@ class GuestsDisk:
         self.folder = Folder("disk:/Gallery", "")
         services = {ADDRESS: self.disk.answer, UPLOADER: uploader.answer}
         self.http = InProcessHttp(services, Reason.CLOUD_UNAVAILABLE)
-        self.storage = YandexStorage({"YANDEX_API_URL": Secret(ADDRESS)}, self.http, self._grant(), 1)  # type: ignore[arg-type]
+        settings = {"YANDEX_API_URL": Secret(ADDRESS)}
+        self.storage = YandexStorage(settings, self.http, self._grant(), 1, Clock().sleep)  # type: ignore[arg-type]
 
     def break_it(self, on: str, does: str, **how: Any) -> None:
         """Let something go wrong; see `sandbox.faults.Fault`."""

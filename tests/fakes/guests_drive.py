@@ -11,6 +11,7 @@ from sandbox.faults import Fault, Faults
 from sandbox.google.drive import Drive
 from sandbox.google.items import Item
 from sandbox.google.tokens import Token, Tokens
+from tests.fakes.clock import Clock
 from tests.fakes.in_process import InProcessHttp
 
 ADDRESS = "https://drive.example"
@@ -52,7 +53,8 @@ class GuestsDrive:
 
     def open(self, chunk: int = 256 * 1024) -> storage.DriveStorage:
         """Open it once more, as another run does."""
-        return storage.DriveStorage({"GOOGLE_API_URL": Secret(ADDRESS)}, self.http, self._grant(), chunk)  # type: ignore[arg-type]
+        settings = {"GOOGLE_API_URL": Secret(ADDRESS)}
+        return storage.DriveStorage(settings, self.http, self._grant(), chunk, Clock().sleep)  # type: ignore[arg-type]
 
     def break_it(self, on: str, does: str, **how: Any) -> None:
         """Let something go wrong; see `sandbox.faults.Fault`."""

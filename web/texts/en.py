@@ -149,6 +149,16 @@ ENGLISH = Texts(
             "It did not accept what we sent, and did not say why.",
             "Go back to the gallery and press the button again later, or download what is missing by hand.",
         ),
+        Reason.ACCOUNT_REFUSED: Explanation(
+            "Your cloud does not let us save here",
+            "It refuses everything for this account: it may be disabled, or whoever manages it does not allow it.",
+            "Ask whoever manages the account, or choose another account or cloud in the gallery.",
+        ),
+        Reason.APP_REFUSED: Explanation(
+            "Your cloud does not let this service in right now",
+            "This is our trouble, not yours, and we have been told.",
+            "You need not do anything: saving goes on by itself as soon as it is mended.",
+        ),
         Reason.UNREADABLE_ENTRY: Explanation(
             "The gallery's list is damaged here",
             "This line of the list does not name a photo that could be read.",

@@ -74,11 +74,11 @@ class DriveSession:
         self._in_doubt = False
         self._is_wrong = False  # what Drive holds are other bytes, and it has not removed them yet
 
-    def advance(self, stream: PhotoStream) -> None:
+    def advance(self, stream: PhotoStream) -> float:
         """Send what fits into one request, or ask where we stand; see `UploadSession`."""
         if self._address is None:
             self._look(stream)
-            return
+            return 0.0
         asked = self._in_doubt
         reply = self._ask(self._address) if asked else self._send(self._address, stream)
         match reply:
@@ -90,6 +90,7 @@ class DriveSession:
                 self._look(stream)
             case Unclear():
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session did not say where it stands")
+        return 0.0
 
     def abandon(self) -> None:
         """Cancel the upload, so that no half photo waits a week at Drive for its end, and no wrong one stays."""

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
+from common.clouds.base import Wait
 from common.clouds.google_drive.api import DriveApi, file_path, quote_text, read_object
 from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.google_drive.listing import list_files
@@ -44,9 +45,12 @@ class DriveStorage:
         http: sends the requests.
         grant: the guest's permission.
         chunk_bytes: the most one upload request carries; a multiple of 256 KiB.
+        _wait: of no use here: nothing of Drive's has to be waited for.
     """
 
-    def __init__(self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, chunk_bytes: int) -> None:
+    def __init__(
+        self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, chunk_bytes: int, _wait: Wait
+    ) -> None:
         base = settings["GOOGLE_API_URL"].reveal()
         self._http = http
         self._api = DriveApi(base, http, grant)

@@ -6,12 +6,12 @@ the end of such a prefix (https://github.com/ivknv/yadisk/issues/26).
 https://yandex.com/dev/disk-api/doc/en/
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from common.clouds.base import Wait
 from common.clouds.yandex_disk.api import YandexApi, read_object
 from common.clouds.yandex_disk.failures import read_failure, read_name
 from common.errors import Reason, Throttled, Transient
@@ -75,10 +75,12 @@ class Disk:
 
     Args:
         api: sends the requests.
+        wait: lets time pass.
     """
 
-    def __init__(self, api: YandexApi) -> None:
+    def __init__(self, api: YandexApi, wait: Wait) -> None:
         self._api = api
+        self._wait = wait
         self._marked: dict[str, Mapping[str, str]] = {}
 
     def account(self) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class Disk:
 
     def await_file(self, path: str) -> Resource | None:
         """Return the file at a path, with patience for one that was just stored."""
-        return _patiently(lambda: _whole(self.find(path)))
+        return self._patiently(lambda: _whole(self.find(path)))
 
     def items(self, path: str) -> Iterator[Resource]:
         """Yield what is in a folder; nothing when it went away. Marks that were set here and got lost are set again."""
@@ -134,7 +136,7 @@ class Disk:
             return _whole(resource) if resource.bears(marks) else None
 
         self._marked[path] = marks
-        return _patiently(try_once) or next(iter(last), None)
+        return self._patiently(try_once) or next(iter(last), None)
 
     def _with_marks(self, item: Resource) -> Resource:
         marks = self._marked.get(item.path)
@@ -175,9 +177,21 @@ class Disk:
                 return status == "success"
             if waited >= seconds:
                 return None
-            time.sleep(pause)
+            self._wait(pause)
             waited += pause
             pause = min(2 * pause, LONGEST_POLL)
+
+    def _patiently(self, look: Callable[[], Resource | None]) -> Resource | None:
+        for seconds in LOOK_WAITS:
+            try:
+                if seen := look():
+                    return seen
+            except Throttled:
+                raise
+            except Transient:
+                pass  # a 500 for what was just stored is as usual as a 404
+            self._wait(seconds)
+        return look()
 
     def remove(self, path: str) -> None:
         """Remove a file for good; one that is gone already is fine. What is thrown away takes up room all the same."""
@@ -197,19 +211,6 @@ def _is_taken(answer: Answer, success: int) -> bool:
     if answer.status == 409 and read_name(answer) != _PARENT_MISSING:
         return True
     raise read_failure(answer)
-
-
-def _patiently(look: Callable[[], Resource | None]) -> Resource | None:
-    for seconds in LOOK_WAITS:
-        try:
-            if seen := look():
-                return seen
-        except Throttled:
-            raise
-        except Transient:
-            pass  # a 500 for what was just stored is as usual as a 404
-        time.sleep(seconds)
-    return look()
 
 
 def _whole(resource: Resource | None) -> Resource | None:

@@ -72,19 +72,20 @@ class YandexSession:
         self._in_doubt = False
         self._wrong_path = ""  # where other bytes are than were sent, and not removed yet
 
-    def advance(self, stream: PhotoStream) -> None:
+    def advance(self, stream: PhotoStream) -> float:
         """Send the photo, or find out what became of it; see `UploadSession`."""
         if self._in_doubt and self._find_out(stream):
-            return
+            return 0.0
         while self._link is None:
             self._link = self._disk.ask_link(self._path)
             if self._link is None and self._is_there(stream):
-                return
+                return 0.0
             if self._link is None:
                 self._path = self._next_path()
         link, self._link = self._link, None  # it is good for one PUT
         self._read(self._put(link, stream), link)
         self._prove(self._mark(stream), stream)
+        return 0.0
 
     def abandon(self) -> None:
         """Leave no wrong photo behind; nothing else is to be told: Yandex forgets what did not arrive."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 from urllib.parse import quote
 
+from common.clouds.base import Wait
 from common.clouds.grant import GrantInUse
 from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
@@ -34,12 +35,15 @@ class YandexStorage:
         http: sends the requests.
         grant: the guest's permission.
         _chunk_bytes: of no use here: a photo is sent in one request, block by block.
+        wait: lets time pass while Yandex stores or removes something.
     """
 
-    def __init__(self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, _chunk_bytes: int) -> None:
+    def __init__(
+        self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, _chunk_bytes: int, wait: Wait
+    ) -> None:
         self._http = http
         api = settings["YANDEX_API_URL"].reveal()
-        self._disk = Disk(YandexApi(api, http, grant))
+        self._disk = Disk(YandexApi(api, http, grant), wait)
         self._web = WEB.get(api, api)
         self._names = _Names()
         self._largest: int | None = None

@@ -88,7 +88,7 @@ class Drive:
 
         http = InProcessHttp({API: serve}, Reason.CLOUD_UNAVAILABLE)
         grant = GrantInUse(Grant(Secret("1//r"), Secret("ya29.a"), 9e12), lambda grant: grant)
-        self.storage = DriveStorage({"GOOGLE_API_URL": Secret(API)}, http, grant, 2**20)  # type: ignore[arg-type]
+        self.storage = DriveStorage({"GOOGLE_API_URL": Secret(API)}, http, grant, 2**20, lambda _seconds: None)  # type: ignore[arg-type]
 
 
 FILE = {

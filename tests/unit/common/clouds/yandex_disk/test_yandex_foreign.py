@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.clouds.grant import Grant, GrantInUse
 from common.clouds.photos import Folder, Photo, StoredPhoto
-from common.clouds.yandex_disk import disk, storage
+from common.clouds.yandex_disk import storage
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
 from common.clouds.yandex_disk.storage import YandexStorage
 from common.errors import ArchiveError, Reason
@@ -69,7 +69,6 @@ def replies_to(*steps: tuple[int, dict[str, Any]]) -> st.SearchStrategy[list[Rep
 @pytest.fixture(scope="module", autouse=True)
 def _hurry() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk.time, "sleep", lambda _seconds: None)
         patch.setattr(storage, "MOST_NAMES", 20)
         yield
 
@@ -90,7 +89,7 @@ def answering(replies: list[Reply]) -> InProcessHttp:
 def storage_of(replies: list[Reply]) -> YandexStorage:
     """Return a disk that answers so."""
     grant = GrantInUse(Grant(Secret("1:r"), Secret("y0"), 9e12), lambda grant: grant)
-    return YandexStorage(SETTINGS, answering(replies), grant, 2**20)  # type: ignore[arg-type]
+    return YandexStorage(SETTINGS, answering(replies), grant, 2**20, lambda _seconds: None)  # type: ignore[arg-type]
 
 
 def make_albums(opened: YandexStorage) -> None:
