@@ -26,6 +26,7 @@ class Course:
         copied: photos that earlier slices copied.
         arrived: what the last slice copied, photo key to the cloud's id: a listing may not show it yet.
         rejected: photos that cannot be copied, photo key to reason and detail.
+        tries: of photos that have not arrived, photo key to how often they failed so far.
         telling: whether all that is left is to tell the gallery.
         failed_photos: what it is to be told.
         waits: how often in a row the job had to wait.
@@ -43,6 +44,7 @@ class Course:
     copied: int = 0
     arrived: Mapping[str, str] = field(default_factory=dict)
     rejected: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    tries: Mapping[str, int] = field(default_factory=dict)
     telling: bool = False
     failed_photos: int = 0
     waits: int = 0
@@ -148,11 +150,16 @@ def _read_rejected(value: Any) -> dict[str, tuple[str, str]]:
     return {str(key): (str(reason), str(detail)) for key, (reason, detail) in value.items()}
 
 
+def _read_tries(value: Any) -> dict[str, int]:
+    return {str(key): int(tries) for key, tries in value.items()}
+
+
 _COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
     "slices": int,
     "copied": int,
     "arrived": _read_ids,
     "rejected": _read_rejected,
+    "tries": _read_tries,
     "telling": bool,
     "failed_photos": int,
     "waits": int,

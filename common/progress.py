@@ -37,8 +37,15 @@ class State(StrEnum):
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
+_COUNTS = ("photos_total", "photos_copied", "photos_skipped", "bytes_total", "bytes_copied")
 _REVIVABLE = frozenset(
-    {Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN, Reason.TRY_LATER, Reason.INTERNAL}
+    {
+        Reason.DENIED,
+        Reason.SCOPE_MISSING,
+        Reason.NO_REFRESH_TOKEN,
+        Reason.TRY_LATER,
+        Reason.INTERNAL,
+    }
 )
 
 
@@ -150,7 +157,8 @@ class Progress:
             return self
         if before.is_the_end or (self.updated_at < before.updated_at and not self.is_the_end):
             return before
-        numbers = ("photos_total", "photos_copied", "photos_skipped", "bytes_total", "bytes_copied")
+        # An end that counted is the last word: a gallery may list fewer photos by then.
+        numbers = () if self.is_the_end and self.photos_total else _COUNTS
         return replace(
             self,
             **{name: max(getattr(self, name), getattr(before, name)) for name in numbers},

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from common import metrics
 from common.archive_job import ArchiveJob
-from common.errors import Transient
+from common.errors import Reason, Transient
 from common.progress import Progress
 from common.publisher import Publisher
 from common.topology import WAITING_SECONDS
@@ -72,6 +72,8 @@ class CountedReports:
         """Tell of a change of state."""
         if progress.state.is_final:
             metrics.count_end(progress)
+        if progress.reason == Reason.APP_REFUSED:
+            metrics.count_app_refusal(progress.cloud_type)
         self._reports.tell(progress)
 
     @contextmanager

@@ -148,7 +148,13 @@ class Keeper:
         course = replace(job.course, waits=job.course.waits + 1, waiting_since=since, reason=reason)
         # Once for each length of waits: a job may wait for a day.
         is_told = job.course.waits == 0 or level != WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS)) - 1]
-        logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"level": level})
+        logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"queue": level})
+        if error.reason is Reason.APP_REFUSED:
+            logger.error(
+                "%s refuses this service itself: look at its registration, its project and billing (%s)",
+                job.cloud_type,
+                error.detail,
+            )
         self._queue.let_wait(replace(job, course=course), level)
         return True
 

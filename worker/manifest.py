@@ -59,6 +59,9 @@ class Manifest:
     unusable: list[Failure]
 
 
+NOTHING_LISTED = Manifest({}, [])
+
+
 def read_manifest(body: bytes) -> Manifest:
     """Read the gallery's list.
 

@@ -2,14 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 
 from common.archive_job import ArchiveJob
-from common.clouds.photos import Photo
 from common.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto, Progress, State
-from worker.manifest import Manifest
+from worker.manifest import NOTHING_LISTED, Manifest
 from worker.tally import Tally
 
 # The speed is that of the last so many seconds: long enough to be calm, short enough to be true.
@@ -37,8 +36,6 @@ class Meter:
         self._tally = tally
         self._ceiling = ceiling
         self._now = now
-        self._manifest: Manifest | None = None
-        self._photos: Mapping[str, Photo] = {}
         self._started_at = job.course.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
@@ -52,23 +49,18 @@ class Meter:
     def skipped(self) -> int:
         """How many photos were in the cloud before the job's first slice; -1 while nobody has looked."""
         before = self._job.course.skipped
-        return before if before >= 0 or self._manifest is None else len(self._tally.skipped)
-
-    def open(self, manifest: Manifest) -> None:
-        """Learn what the gallery lists."""
-        self._photos = manifest.photos
-        self._manifest = manifest
+        return before if before >= 0 or self._tally.manifest is None else len(self._tally.skipped)
 
     def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
         """Return a snapshot of this moment."""
-        now = self._now()
-        sizes = [photo.size for key, photo in self._photos.items() if self._tally.is_stored(key)]
+        now, manifest = self._now(), self._tally.manifest or NOTHING_LISTED
+        sizes = [photo.size for key, photo in manifest.photos.items() if self._tally.is_stored(key)]
         stored, stored_bytes = len(sizes), sum(sizes)
         skipped = max(self.skipped, 0)
-        failures = self._name_failures()
-        unusable = len(self._manifest.unusable) if self._manifest else 0
-        total, total_bytes = len(self._photos) + unusable, sum(photo.size for photo in self._photos.values())
-        speed, eta = self._measure(now, stored_bytes, stored, total_bytes, len(self._photos) - len(failures))
+        failures = self._name_failures(manifest)
+        total = len(manifest.photos) + len(manifest.unusable)
+        total_bytes = sum(photo.size for photo in manifest.photos.values())
+        speed, eta = self._measure(now, stored_bytes, stored, total_bytes, len(manifest.photos) - len(failures))
         return Progress(
             job_id=self._job.id,
             cloud_type=self._job.cloud_type,
@@ -85,7 +77,7 @@ class Meter:
             eta_seconds=None if state.is_final else eta,
             folder_url=self._tally.folder_url,
             failures=tuple(failures[:MOST_FAILURES]),
-            latest=self._name_latest() if state is State.RUNNING else (),
+            latest=self._name_latest(manifest) if state is State.RUNNING else (),
             reason=reason,
             detail=detail,
             created_at=read_moment(self._job.created_at),
@@ -94,19 +86,17 @@ class Meter:
             finished_at=now if state.is_final else 0.0,
         )
 
-    def _name_latest(self) -> tuple[str, ...]:
+    def _name_latest(self, manifest: Manifest) -> tuple[str, ...]:
         newest_first = reversed(list(self._tally.arrived))
-        names = (self._photos[key].name for key in newest_first if key in self._photos)
+        names = (manifest.photos[key].name for key in newest_first if key in manifest.photos)
         return tuple(islice(names, MOST_LATEST))
 
-    def _name_failures(self) -> list[FailedPhoto]:
-        if self._manifest is None:
-            return []
+    def _name_failures(self, manifest: Manifest) -> list[FailedPhoto]:
         rejected = dict(self._tally.rejected)
-        named = [FailedPhoto(each.name, str(each.reason), each.detail) for each in self._manifest.unusable]
+        named = [FailedPhoto(each.name, str(each.reason), each.detail) for each in manifest.unusable]
         named += [
             FailedPhoto(photo.name, str(rejected[photo.key].reason), rejected[photo.key].detail)
-            for photo in self._photos.values()
+            for photo in manifest.photos.values()
             if photo.key in rejected
         ]
         return named

@@ -61,12 +61,26 @@ class RetryPolicy:
 
 
 class Patience:
-    """How often one thing may still fail. Used by one thread."""
+    """How often one thing may still fail. Used by one thread at a time.
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    Args:
+        policy: how patient to be.
+        failures: how often it failed before.
+    """
+
+    def __init__(self, policy: RetryPolicy, failures: int = 0) -> None:
         self._policy = policy
-        self._failures = 0
+        self._failures = failures
         self._furthest = 0
+
+    @property
+    def failures(self) -> int:
+        """How often it failed in a row."""
+        return self._failures
+
+    def sleep(self, seconds: float) -> None:
+        """Wait as the policy does."""
+        self._policy.sleep(seconds)
 
     def note_progress(self, offset: int) -> None:
         """Forget the failures when bytes were reached that never were before, so that a poor line gets to its end.

@@ -1,7 +1,6 @@
 """Copy many photos side by side, once each, and see what their failures tell together. Knows no HTTP and no vendor."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -9,20 +8,18 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from common.clouds.photos import Photo, StoredPhoto
-from common.errors import PhotoRejected, Reason
+from common.errors import PhotoRejected, Reason, Refused
+from worker.crowd import BeginCopy, Crowd, End
 from worker.lanes import Lanes
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
 # Failures that may be nobody's photo's fault, and how many of them, with no photo that arrives, are no accident.
-_OUTAGE_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.CLOUD_UNAVAILABLE)
+OUTAGE_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_REFUSED)
 OUTAGE = 3
 # So many failures of a round are told loudly.
 MOST_TOLD = 20
-
-CopyOne = Callable[[Photo, Signals], StoredPhoto]
-End = tuple[Photo, StoredPhoto | BaseException]
 
 
 @dataclass
@@ -40,60 +37,55 @@ class Round:
     is_complete: bool = True
 
     @property
-    def shows_outage(self) -> bool:
-        """Whether nothing arrived for reasons that concern all photos."""
-        return not self.any_arrived and count_outage(self.failed.values()) >= OUTAGE
-
-
-def count_outage(failures: Collection[PhotoRejected]) -> int:
-    """Return how many failures may come from a host or a cloud that is down."""
-    return sum(failure.reason in _OUTAGE_REASONS for failure in failures)
+    def outage(self) -> PhotoRejected | None:
+        """What concerns all photos, when nothing arrived for such a reason."""
+        failures = [failure for failure in self.failed.values() if failure.reason in OUTAGE_REASONS]
+        return failures[0] if len(failures) >= OUTAGE and not self.any_arrived else None
 
 
 def copy_round(
     photos: Collection[Photo],
-    copy_one: CopyOne,
+    begin: BeginCopy,
     arrived: dict[str, StoredPhoto],
+    tries: dict[str, int],
     *,
     given_up: Collection[str],
     lanes: Lanes,
     signals: Signals,
+    note_end: Callable[[], None] = lambda: None,
 ) -> Round:
     """Copy photos side by side, until all are tried or something is wrong that is no photo's own.
 
     Args:
         photos: in the order in which they are begun.
-        copy_one: copies one of them, unless told to stop.
+        begin: makes a copy of one of them, which ends when it is told to stop.
         arrived: where each photo that arrives is noted at once.
+        tries: where it is noted how often a photo had failed when it was told to stop.
         given_up: keys of photos that failed in an earlier round.
         lanes: how many photos are under way at a time.
         signals: end the round.
+        note_end: called when a photo has arrived or failed.
 
     Raises:
         Interrupted: it was told to stop.
+        Refused: the cloud refuses every photo; what moved came to its end.
         InventoryStale, Postponed, JobStopped: as one of the photos says; the others are let go.
     """
     mine = Signals(signals)
-    # Photos wait here, not in the pool's queue, where each would be an object of several kilobytes.
-    waiting = deque(photos)
     ends: SimpleQueue[End | None] = SimpleQueue()
+    crowd = Crowd(photos, begin, tries, mine, most=lanes.threads)
     gathered = _Gathered(photos, arrived, given_up, longest=max(OUTAGE, lanes.count))
 
-    def copy_some() -> None:
-        try:
-            while end := _copy_next(waiting, copy_one, mine):
-                ends.put(end)
-        finally:
-            ends.put(None)
-
     with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
-        working = min(lanes.threads, len(waiting))
+        working = min(lanes.threads, len(photos))
         try:
             for _ in range(working):
-                pool.submit(copy_context().run, copy_some)
+                pool.submit(copy_context().run, _copy_some, crowd, ends, mine)
             while working:
                 if end := ends.get():
                     gathered.note(*end)
+                    if isinstance(end[1], StoredPhoto | PhotoRejected):
+                        note_end()
                 else:
                     working -= 1
                 if not gathered.round.is_complete:
@@ -101,25 +93,19 @@ def copy_round(
         finally:
             # Nothing is under way any more, unless somebody ends us here.
             mine.stop(Cause.FAILED)
-    return gathered.conclude(is_interrupted=bool(waiting))
+    return gathered.conclude(is_interrupted=crowd.has_waiting)
 
 
-def _copy_next(waiting: deque[Photo], copy_one: CopyOne, signals: Signals) -> End | None:
-    """Copy the next photo and return how that ended; None when there is none, or none may begin."""
-    if signals.wind_down.is_set():
-        return None
+def _copy_some(crowd: Crowd, ends: "SimpleQueue[End | None]", signals: Signals) -> None:
+    """Bring photos on until there are none, and tell how each ended; None at the end."""
     try:
-        photo = waiting.popleft()
-    except IndexError:
-        return None
-    try:
-        return photo, copy_one(photo, signals)
-    except (PhotoRejected, Interrupted) as error:
-        return photo, error
-    except BaseException as error:  # noqa: BLE001  # it is raised where the round is waited for
-        # It concerns them all: no other may begin, or go on, until somebody has looked at it.
+        while end := crowd.bring_one_on():
+            ends.put(end)
+    except BaseException as bug:  # noqa: BLE001  # it is raised where the round is waited for
         signals.stop(Cause.FAILED)
-        return photo, error
+        ends.put((None, bug))
+    finally:
+        ends.put(None)
 
 
 class _Gathered:
@@ -146,38 +132,41 @@ class _Gathered:
         # A count will do, since each ends once: a set of ten thousand keys takes half a megabyte.
         self._untried = sum(photo.key not in given_up for photo in photos)
         self._longest = longest
-        self._streak: list[PhotoRejected] = []
+        self._streak = 0
         self._interrupted = False
         self._failure: BaseException | None = None
 
-    def note(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
-        """Note how one photo ended."""
+    def note(self, photo: Photo | None, end: StoredPhoto | BaseException) -> None:
+        """Note how one photo ended; without a photo, how its thread did."""
         if isinstance(end, StoredPhoto):
             # Some arrive although they were let go: they are there all the same.
-            self._arrived[photo.key] = end
+            self._arrived[end.key] = end
             self.round.any_arrived = True
-            logger.debug("a photo was copied", extra={"photo": photo.key})
-        if self.round.is_complete:
+            logger.debug("a photo was copied", extra={"photo": end.key})
+        if photo is None:
+            self._failure = self._failure or _to_failure(end)
+        elif self.round.is_complete:
             self._judge(photo, end)
 
     def _judge(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
         self._untried -= photo.key not in self._given_up
         match end:
             case StoredPhoto():
-                self._streak.clear()
+                self._streak = 0
             case PhotoRejected():
                 # What fails in thousands is told by the count of it; the first few show why.
                 level = logging.WARNING if len(self.round.failed) < MOST_TOLD else logging.DEBUG
                 logger.log(level, "a photo was not copied: %s", end, extra={"photo": photo.key})
                 self.round.failed[photo.key] = end
                 # Who failed before tells nothing new: broken photos that are tried once more are no outage.
-                if photo.key not in self._given_up:
-                    self._streak.append(end)
+                self._streak += photo.key not in self._given_up and end.reason in OUTAGE_REASONS
             case Interrupted():
                 self._interrupted = True
             case _:
-                self._failure = self._failure or end
-        if self._untried and count_outage(self._streak) >= self._longest:
+                # What ends the job counts more than what may pass.
+                if self._failure is None or isinstance(self._failure, Refused):
+                    self._failure = end
+        if self._untried and self._streak >= self._longest:
             self.round.is_complete = False
 
     def conclude(self, *, is_interrupted: bool) -> Round:
@@ -187,3 +176,7 @@ class _Gathered:
         if self.round.is_complete and (self._interrupted or is_interrupted):
             raise Interrupted
         return self.round
+
+
+def _to_failure(end: StoredPhoto | BaseException) -> BaseException | None:
+    return end if isinstance(end, BaseException) else None

@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from common.archive_job import ArchiveJob, Course, NotOurMessage
@@ -19,14 +18,15 @@ from common.errors import (
     StorageFull,
     Transient,
 )
-from worker.archive import Archive
+from worker.archive import Archive, archive_key
 from worker.blocks import Blocks
+from worker.copier import Copier
 from worker.gallery import Gallery
 from worker.manifest import Manifest
 from worker.meter import Meter
 from worker.photo_stream import GalleryStream
 from worker.retry import RetryPolicy
-from worker.stopping import Cause, Interrupted, Signals
+from worker.stopping import Cause, Interrupted, Signals, Stop
 from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -88,22 +88,23 @@ class Slice:
         self._job = job
         self._gallery = gallery
         self._policy = policy
-        self._seconds = seconds
         self._signals = signals
+        self._clock = _Clock(seconds, signals.wind_down)
         self._blocks = Blocks()
         self._tally = _read_tally(job.course)
         self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second)
-        self._manifest: Manifest | None = None
-        self._archive = Archive(
-            job,
-            self._fetch_manifest,
+        copier = Copier(
+            archive_key(job),
             storage,
             self._tally,
             open_stream=self._open_stream,
             policy=policy,
             photos=photos,
             signals=signals,
+            note_begin=self._clock.start,
+            note_step=self._clock.note_step,
         )
+        self._archive = Archive(job, self._fetch_manifest, storage, self._tally, policy=policy, copier=copier)
 
     def work(self, returns: int) -> Outcome:
         """Work until the archive is complete, or the time is up, or it cannot go on.
@@ -118,15 +119,13 @@ class Slice:
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
         self._tally.crowded = returns > 0
         try:
-            with self._limited():
-                self._manifest = self._policy.persist(self._fetch_manifest)
-                self.meter.open(self._manifest)
-                if self._job.course.told:
-                    self._archive.remove_doubles(self._manifest)
-                    return self._outcome(ended=True)
-                if returns >= SUSPICIOUS_RETURNS:
-                    return self._renew(self._archive.count_stored(self._manifest))
-                self._archive.keep(self._manifest)
+            self._tally.manifest = self._policy.persist(self._fetch_manifest)
+            if self._job.course.told:
+                self._archive.remove_doubles()
+                return self._outcome(ended=True)
+            if returns >= SUSPICIOUS_RETURNS:
+                return self._renew(self._archive.count_stored())
+            self._archive.keep()
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
             logger.warning("the job stops: %s", stopped)
@@ -134,6 +133,8 @@ class Slice:
             return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:
             return self._leave(error)
+        finally:
+            self._clock.cancel()
         return self._outcome(ended=True)
 
     def _leave(self, error: Transient | InventoryStale | Postponed | Interrupted) -> Outcome:
@@ -146,10 +147,10 @@ class Slice:
 
     def _leave_no_doubles(self) -> None:
         """What was copied here after the other worker's last look is nobody else's to remove."""
-        if self._manifest is None:
+        if self._tally.manifest is None:
             return
         try:
-            self._archive.remove_doubles(self._manifest)
+            self._archive.remove_doubles()
         except (ArchiveError, Interrupted) as error:
             logger.warning("there was no look for doubles: %s", error)
 
@@ -167,17 +168,6 @@ class Slice:
             course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
         )
 
-    @contextmanager
-    def _limited(self) -> Iterator[None]:
-        """End the slice in time. What moves then may come to its end: a photo larger than a slice must arrive too."""
-        timer = threading.Timer(self._seconds, lambda: self._signals.wind_down.set(Cause.SLICE_OVER))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
     def _fetch_manifest(self) -> Manifest:
         return self._gallery.fetch_manifest(self._job.archive_url)
 
@@ -193,6 +183,7 @@ class Slice:
             slices=before.slices + 1,
             copied=before.copied + len(arrived),
             arrived=arrived,
+            tries=dict(tally.tries),
             rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
             failed_photos=self._count_failed(),
             # Who came further begins to wait anew.
@@ -204,13 +195,57 @@ class Slice:
             started_at=self.meter.started_at,
             told=before.told,
         )
-        return Outcome(course, ended, waits_for, has_count=self._manifest is not None, meter=self.meter)
+        return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
 
     def _count_failed(self) -> int:
         """Return how many of the listed photos are not in the cloud, for whatever reason."""
-        if self._manifest is None:
+        manifest = self._tally.manifest
+        if manifest is None:
             return 0
-        return len(self._manifest.unusable) + sum(not self._tally.is_stored(key) for key in self._manifest.photos)
+        return len(manifest.unusable) + sum(not self._tally.is_stored(key) for key in manifest.photos)
+
+
+class _Clock:
+    """Ends a slice when its time is up, though not before it has come a step further. Thread-safe.
+
+    Its time begins with its first photo: to read a list of a hundred thousand alone may take longer than that.
+
+    Args:
+        seconds: how long.
+        stop: set then. What moves may come to its end: a photo larger than a slice must arrive too.
+    """
+
+    def __init__(self, seconds: float, stop: Stop) -> None:
+        self._stop = stop
+        self._timer = threading.Timer(seconds, self._run_out)
+        self._timer.daemon = True
+        self._lock = threading.Lock()
+        self._has_begun = self._has_stepped = self._is_up = False
+
+    def start(self) -> None:
+        """Let the time begin, unless it has begun."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._timer.start()
+
+    def note_step(self) -> None:
+        """Note that a photo arrived, failed, or used up a try: so each slice brings its job nearer to its end."""
+        with self._lock:
+            self._has_stepped = True
+        self._end()
+
+    def cancel(self) -> None:
+        """End nothing any more."""
+        self._timer.cancel()
+
+    def _run_out(self) -> None:
+        with self._lock:
+            self._is_up = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._is_up and self._has_stepped:
+            self._stop.set(Cause.SLICE_OVER)
 
 
 def _read_tally(course: Course) -> Tally:
@@ -219,6 +254,7 @@ def _read_tally(course: Course) -> Tally:
         rejected={
             key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in course.rejected.items()
         },
+        tries=dict(course.tries),
     )
 
 

@@ -27,7 +27,7 @@ class Bench:
         """Open the meter."""
         self.meter = Meter(JOB, self.tally, lambda: self.ceiling, self.clock.now)
         photos = {str(number): Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)}
-        self.meter.open(Manifest(photos, []))
+        self.tally.manifest = Manifest(photos, [])
         self.meter.read()
 
     def let_arrive(self, photos: int, seconds: float) -> None:

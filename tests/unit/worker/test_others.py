@@ -1,6 +1,7 @@
 """What another run brings meanwhile: it is neither missing nor left twice; without a wire."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,8 @@ from worker.retry import RetryPolicy
 from worker.slice import Slice
 from worker.stopping import Signals
 
-HERE = [StoredPhoto(photo.key, f"disk:/Свадьба/{photo.name}", 7) for photo in PHOTOS]
+TOP = Folder("disk:/Свадьба", "")
+HERE = [StoredPhoto(photo.key, f"{TOP.id}/{photo.name}", 7, folder_id=TOP.id, made_here=True) for photo in PHOTOS]
 
 
 class Shared:
@@ -36,14 +38,14 @@ class Shared:
     def take_inventory(self, archive_key: str, known: Known) -> Inventory:
         """Show what is there now."""
         seen = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
-        return Inventory(photos=[stored for stored in seen if stored.id not in self.removed])
+        return Inventory({album_key(()): TOP}, [stored for stored in seen if stored.id not in self.removed])
 
     def free_bytes(self) -> None:
         """There is always room."""
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
         """There is a folder."""
-        known.albums[album_key(())] = Folder("disk:/Свадьба", "")
+        known.albums[album_key(())] = TOP
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> Any:
         """The folder is another one by now."""
@@ -71,7 +73,7 @@ def test_what_another_run_brought_meanwhile_has_not_failed() -> None:
 @pytest.mark.parametrize("turn", [1, -1])
 def test_of_two_the_one_with_the_plain_name_stays(turn: int) -> None:
     """Where two names cannot be equal, the second has a number; the listing's order has no say."""
-    double = StoredPhoto(PHOTOS[0].key, f"disk:/Свадьба/{PHOTOS[0].name.replace('.', ' (2).')}", 7)
+    double = replace(HERE[0], id=HERE[0].id.replace(".", " (2)."))
     storage = Shared([*HERE, double][::turn])
     outcome = make_slice(storage).work(0)
     assert storage.removed == [double.id]

@@ -1,11 +1,13 @@
 """One delivery's share of a job, when a call fails that is no single photo's own; without a wire."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from common.archive_job import ArchiveJob
 from common.clouds.base import Storage
-from common.clouds.photos import Inventory, Known, Photo, StoredPhoto
+from common.clouds.photos import Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,
     GrantRevoked,
@@ -19,11 +21,12 @@ from common.errors import (
 )
 from tests.fakes.clock import Clock
 from tests.fakes.job import JOB
+from tests.fakes.memory_cloud import MemoryCloud, SilentStream
 from worker.gallery import Gallery
 from worker.manifest import Manifest
 from worker.pacing import Pace
 from worker.retry import RetryPolicy
-from worker.slice import Slice
+from worker.slice import Outcome, Slice
 from worker.stopping import Signals
 
 PHOTOS = tuple(Photo(str(number), (), f"{number}.jpg", "https://h/p", 7) for number in range(3))
@@ -54,14 +57,16 @@ class Stubborn:
         self.looks += 1
         if self.looks <= self._times:
             raise self._error
-        return Inventory(photos=[StoredPhoto("0", "id-0", 7)])
+        top = Folder("top", "")
+        return Inventory({album_key(()): top}, [StoredPhoto("0", "id-0", 7, folder_id="top")])
 
 
-def make_slice(storage: Stubborn) -> Slice:
+def make_slice(storage: Any, job: ArchiveJob = JOB, *, tries: int = 2, **options: Any) -> Slice:
     """Return a delivery of the job."""
     clock, signals = Clock(), Signals()
-    policy = RetryPolicy(2, 1, 60, clock.sleep, Pace(clock.sleep, clock.now))
-    return Slice(JOB, cast(Gallery, Listing()), cast(Storage, storage), policy, photos=2, seconds=60, signals=signals)
+    policy = RetryPolicy(tries, 0, 60, clock.sleep, Pace(clock.sleep, clock.now))
+    options = {"photos": 2, "seconds": 60, "signals": signals, **options}
+    return Slice(job, cast(Gallery, Listing()), cast(Storage, storage), policy, **options)
 
 
 @pytest.mark.parametrize("kind", [PhotoRejected, JobStopped])
@@ -105,3 +110,31 @@ def test_what_may_be_over_later_lets_the_job_wait(error: ArchiveError) -> None:
 def test_full_cloud_is_handed_on_with_its_numbers(error: StorageFull) -> None:
     """For the guest, who has to make room."""
     assert make_slice(Stubborn(error)).work(0).full is error
+
+
+def deliver_until_it_ends(cloud: MemoryCloud, *, tries: int, most: int) -> tuple[int, Outcome]:
+    """Deliver a job in slices that are over at once; return how many it took, and how the last one ended."""
+    job = JOB
+    for number in range(1, most + 1):
+        slice_ = make_slice(cloud, job, tries=tries, photos=1, seconds=0.0)
+        slice_._archive._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
+        outcome = slice_.work(0)
+        if outcome.ended:
+            return number, outcome
+        job = ArchiveJob.decode(replace(job, course=outcome.course).encode())
+    raise AssertionError(f"the job circles after {most} slices")
+
+
+def test_each_slice_makes_progress_however_short() -> None:
+    """A list may take longer to be read than a slice may last: something is copied all the same."""
+    slices, outcome = deliver_until_it_ends(MemoryCloud(), tries=5, most=len(PHOTOS))
+    assert (outcome.course.failed_photos, slices <= len(PHOTOS)) == (0, True)
+
+
+def test_tries_travel_from_slice_to_slice() -> None:
+    """A photo for whose tries no slice is long enough fails in the end, and is not tried for ever."""
+    down = Transient(Reason.CLOUD_UNAVAILABLE)
+    cloud = MemoryCloud(stores=lambda photo: down if photo.key == "1" else None)
+    _, outcome = deliver_until_it_ends(cloud, tries=5, most=20)
+    assert outcome.course.failed_photos == 1
+    assert cloud.begun.count("1") <= 5
