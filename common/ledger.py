@@ -1,0 +1,177 @@
+"""The ledger's rules: what is known of a job, read from a log that all workers see in one order. Knows no broker.
+
+A job stands in the queue as one message, but publishing and acknowledging can never be one step: there may be copies
+of it, old ones and new ones, in queues and in hands. The ledger says which of them counts. Each message bears a
+ticket; a worker that takes one claims it here, by a random name of its own, and reads the log up to its claim. The
+order in the log decides, never a clock: whoever reads the same entries knows the same.
+
+docs/decisions/ledger.md tells why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+# The ticket of a job's first message, which `web` writes before anybody worked on it.
+FIRST = ""
+
+
+class Kind(StrEnum):
+    """What an entry says."""
+
+    CLAIMED = "claimed"  # whoever has a message with this ticket works on the job, under this name
+    TAKEN_UP = "taken_up"  # so does this one, without a message, as long as nobody has claimed it
+    WENT_ON = "went_on"  # its slice is over: the next message is this one, under a new ticket
+    QUEUED = "queued"  # the broker has confirmed that message
+    STOPPED = "stopped"  # the guest wants no more of it
+    GRANTED = "granted"  # the cloud replaced the guest's permission by this one
+    TELLING = "telling"  # the gallery is about to be told of this count
+    TOLD = "told"  # it has taken it
+    ENDED = "ended"  # nothing is left to do
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry of the log.
+
+    Args:
+        job_id: of what it speaks.
+        kind: what it says.
+        by: the name under which a worker claimed the job; empty when `web` speaks.
+        ticket: the one claimed, the next message's, or the one that is queued.
+        returns: how often the claimed message came back before; of one message, whoever got it last is meant.
+        body: the next message, when it went on.
+        grant: sealed for its job, when it was replaced.
+        failed_photos: the count that the gallery is told.
+    """
+
+    job_id: str
+    kind: Kind
+    by: str = ""
+    ticket: str = FIRST
+    returns: int = 0
+    body: str = ""
+    grant: str = ""
+    failed_photos: int = 0
+
+
+@dataclass
+class Record:
+    """What the log says of one job so far.
+
+    Args:
+        tickets: of the messages that may bring the job: the newest whose message is known to be in a queue, and those
+            that were written since. A message with any other ticket is a leftover.
+        newest: the one of them that was written last.
+        holder: the name of whoever claimed it last.
+        held_since: the offset of that claim; claims are ordered by it.
+        held_by: the ticket of the claimed message, and how often that had come back.
+        is_claimed: whether the newest message was claimed.
+        body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
+        is_stopped: whether its guest wants no more of it.
+        grant: the newest one, sealed; empty for the one in the message.
+        failed_photos: what the gallery is told, whoever tells it; None before anybody did.
+        is_told: whether the gallery has taken it.
+        has_ended: whether nothing is left to do.
+    """
+
+    tickets: set[str] = field(default_factory=lambda: {FIRST})
+    newest: str = FIRST
+    holder: str = ""
+    held_since: int = -1
+    held_by: tuple[str, int] = (FIRST, -1)
+    is_claimed: bool = False
+    body_at: int = -1
+    is_stopped: bool = False
+    grant: str = ""
+    failed_photos: int | None = None
+    is_told: bool = False
+    has_ended: bool = False
+
+    def take(self, entry: Entry, offset: int) -> bool:
+        """Learn one more entry, and say whether it counts; entries must be taken in the log's order, each once.
+
+        Args:
+            entry: of this job.
+            offset: its place in the log.
+        """
+        return not self.has_ended and _RULES[entry.kind](self, entry, offset)
+
+    def _claim(self, entry: Entry, offset: int) -> bool:
+        if entry.ticket not in self.tickets:
+            return False
+        # A claim may reach the log late, when its worker is dead and another one has the very message: that one would
+        # give way to nobody. Of two messages, the one claimed last is meant: the other's worker acknowledges its own.
+        ticket, returns = self.held_by
+        if self.is_claimed and False:
+            return False
+        self.holder, self.held_since, self.is_claimed = entry.by, offset, True
+        self.held_by = entry.ticket, entry.returns
+        return True
+
+    def _take_up(self, entry: Entry, offset: int) -> bool:
+        # Its message lies in a queue, and stays the one that brings the job back if this worker dies. Whoever has a
+        # message must never give way to one without, or nobody would have any.
+        return not self.is_claimed and entry.ticket == self.newest and self._claim(entry, offset)
+
+    def _go_on(self, entry: Entry, offset: int) -> bool:
+        # Whoever was overtaken writes nothing that counts.
+        if entry.by != self.holder:
+            return False
+        self.tickets.add(entry.ticket)
+        self.newest, self.body_at, self.is_claimed, self.holder = entry.ticket, offset, False, ""
+        return True
+
+    def _queue(self, entry: Entry, _offset: int) -> bool:
+        if entry.ticket != self.newest:
+            return False
+        self.tickets = {entry.ticket}
+        return True
+
+    def _stop(self, _entry: Entry, _offset: int) -> bool:
+        self.is_stopped = True
+        return True
+
+    def _grant(self, entry: Entry, _offset: int) -> bool:
+        # From whomever: the cloud has made all others worthless.
+        self.grant = entry.grant
+        return True
+
+    def _tell(self, entry: Entry, _offset: int) -> bool:
+        if entry.by != self.holder:
+            return False
+        # The first count that may have arrived is the only one.
+        self.failed_photos = entry.failed_photos if self.failed_photos is None else self.failed_photos
+        return True
+
+    def _note_told(self, _entry: Entry, _offset: int) -> bool:
+        # From whomever: the gallery has it.
+        self.is_told = self.failed_photos is not None
+        return self.is_told
+
+    def _end(self, entry: Entry, _offset: int) -> bool:
+        if entry.by != self.holder:
+            return False
+        self.has_ended = True
+        return True
+
+
+_RULES = {
+    Kind.CLAIMED: Record._claim,
+    Kind.TAKEN_UP: Record._take_up,
+    Kind.WENT_ON: Record._go_on,
+    Kind.QUEUED: Record._queue,
+    Kind.STOPPED: Record._stop,
+    Kind.GRANTED: Record._grant,
+    Kind.TELLING: Record._tell,
+    Kind.TOLD: Record._note_told,
+    Kind.ENDED: Record._end,
+}
+
+
+def fold(entries: Mapping[int, Entry]) -> Record:
+    """Return what entries of one job say together, given by their offsets."""
+    record = Record()
+    for offset in sorted(entries):
+        record.take(entries[offset], offset)
+    return record
