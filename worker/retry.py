@@ -77,6 +77,10 @@ class Patience:
             self._furthest = offset
             self._failures = 0
 
+    def pause(self, seconds: float) -> None:
+        """Let so many seconds pass that are nobody's failure; may raise, as the policy's sleep."""
+        self._policy.sleep(seconds)
+
     def outlasts(self, error: Transient | SessionLost) -> bool:
         """Wait before the next try and return true; return false at once when it was the last.
 

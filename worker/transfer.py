@@ -48,6 +48,8 @@ def copy_photo(
 
 def _move(stream: PhotoStream, session: UploadSession, patience: Patience) -> StoredPhoto:
     while not session.stored:
-        session.advance(stream)
+        seconds = session.advance(stream)
         patience.note_progress(session.offset)
+        if seconds:
+            patience.pause(seconds)
     return session.stored

@@ -6,18 +6,14 @@ bytes that are accepted and stored later or never, files that show late, marks t
 
 import hashlib
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from common.clouds.photos import Photo, StoredPhoto
-from common.clouds.yandex_disk import disk
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from sandbox.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock
@@ -82,14 +78,6 @@ TREACHERY = draw(
     faults("yandex_delete", "status", status=(423, 429, 500, 503)),
     faults("yandex_delete", "defer", polls=(0, 1, 3), ends=("success", "failed")),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def patient() -> Iterator[None]:
-    """What the client waits for costs nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk, "time", SimpleNamespace(sleep=lambda _seconds: None))
-        yield
 
 
 @dataclass(frozen=True)
