@@ -86,7 +86,10 @@ def read_failure(answer: Answer) -> ArchiveError:
 def read_refusal(answer: Answer) -> ArchiveError:
     """Return what a refusal means where no folder is written into: nothing that was seen before is stale there."""
     failure = read_failure(answer)
-    return Refused(failure.reason, failure.detail) if isinstance(failure, InventoryStale) else failure
+    if not isinstance(failure, InventoryStale):
+        return failure
+    damage = _PASSING if answer.status == 409 else _REFUSED
+    return damage.error(failure.detail, answer.wait())
 
 
 def read_name(answer: Answer) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
@@ -97,15 +98,17 @@ class Ending:
     guests: GuestsDisk
 
 
-def run(script: list[dict[str, Any]], *, size: int, tries: int = 5, has_crc: bool = True) -> Ending:
-    """Copy one photo of so many bytes through everything the script breaks."""
+def run(
+    script: list[dict[str, Any]], *, size: int, tries: int = 5, has_crc: bool = True, held: bytes | None = None
+) -> Ending:
+    """Copy one photo of so many bytes through everything the script breaks; the gallery may hold other ones."""
     data = BLOB[:size]
     # Without a CRC nobody can tell a photo from one of the same size.
     has_crc = has_crc or any((each["on"], each["does"]) == ("photo", "corrupt") for each in script)
     photo = Photo("49851973", (), "Test_011.jpg", f"{PHOTOS}/p.jpg", size, zlib.crc32(data) if has_crc else None)
     guests = GuestsDisk()
     shelf = Shelf()
-    shelf.put("/p.jpg", data)
+    shelf.put("/p.jpg", data if held is None else held)
     server = PhotoServer(shelf, guests.faults, guests.violations)
     gallery = Gallery(
         InProcessHttp({PHOTOS: server.answer}, Reason.PHOTO_UNAVAILABLE),  # type: ignore[arg-type]
@@ -197,3 +200,29 @@ def test_a_treacherous_disk_is_never_believed(script: list[dict[str, Any]], how:
         check_arrived(ending)
     else:
         check_reasonable(ending)
+
+
+@pytest.mark.parametrize("has_crc", [True, False])
+@pytest.mark.parametrize("on", [None, "yandex_link", "yandex_upload", "yandex_patch", "photo"])
+def test_a_photo_that_is_only_listed_as_empty_leaves_nothing(on: str | None, *, has_crc: bool) -> None:
+    """30 kB, listed with 0 bytes: a request without bytes would make a file, so none is sent; whatever breaks first."""
+    script = [{"on": on, "does": "drop_after"}] if on else []
+    ending = run(script, size=0, has_crc=has_crc, held=BLOB[:30_000])
+    assert isinstance(ending.result, PhotoRejected)
+    assert ending.guests.ever == []
+    assert not any("/upload-target/" in url for _, url, _ in ending.guests.http.sent)
+
+
+@pytest.mark.parametrize("fault", [{"does": "status", "status": 404}, {"does": "drop_before"}, {"does": "html"}])
+def test_an_empty_photo_that_is_not_there_leaves_nothing(fault: dict[str, Any]) -> None:
+    """Its address answers 404, or with a page, or not at all."""
+    ending = run([{"on": "photo", "times": None, **fault}], size=0)
+    assert isinstance(ending.result, PhotoRejected)
+    assert ending.guests.ever == []
+
+
+@pytest.mark.parametrize("does", ["drop_before", "drop_after"])
+def test_an_empty_photo_arrives_once_whatever_breaks(does: str) -> None:
+    """In doubt after an empty PUT: it is looked for first."""
+    for on in ("yandex_upload", "yandex_patch"):
+        check_arrived(run([{"on": on, "does": does}], size=0))

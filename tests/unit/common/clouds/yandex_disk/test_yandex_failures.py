@@ -109,14 +109,13 @@ def test_what_is_no_name_is_no_name(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "name"), [(404, "DiskNotFoundError"), (404, ""), (409, "DiskPathDoesntExistsError")]
+    ("status", "name", "kind"),
+    [(404, "DiskNotFoundError", Refused), (404, "", Refused), (409, "DiskPathDoesntExistsError", Transient)],
 )
-def test_where_no_folder_is_written_into_nothing_is_stale(status: int, name: str) -> None:
+def test_where_no_folder_is_written_into_nothing_is_stale(status: int, name: str, kind: type[ArchiveError]) -> None:
     """Room, a listing, an operation: a job must not end since its look at the cloud is said to be old."""
-    assert (type(read_refusal(answer(status, name))), type(read_failure(answer(status, name)))) == (
-        Refused,
-        InventoryStale,
-    )
+    assert type(read_failure(answer(status, name))) is InventoryStale
+    assert type(read_refusal(answer(status, name))) is kind
 
 
 def test_only_yandex_says_that_nothing_is_there() -> None:
