@@ -101,16 +101,23 @@ class YandexSession:
     def _go(self, step: Callable[..., float], seconds: float | None = None) -> None:
         """Say what comes next, and for how long it may be waited for."""
         self._step: Step = step
+        self._trouble = None
         self._seconds = seconds
         self._waits = looks() if seconds is None else polls(seconds)
 
-    def _pause(self, error: Transient | None) -> float:
-        """Return the seconds until the same step is worth another try; raise what is wrong when it was tried enough."""
+    def _pause(self, detail: str, then: Step | None = None) -> float:
+        """Return the seconds until this step is worth another try.
+
+        Args:
+            detail: what is wrong when it was tried enough; then it is raised.
+            then: what comes after that; the same step, if nothing else does.
+        """
         wait = next(self._waits, None)
-        if wait is None:
-            self._go(self._step, self._seconds)
-            raise error or Transient(Reason.CLOUD_UNAVAILABLE, "the photo was stored, and is not there yet")
-        return wait
+        if wait is not None:
+            return wait
+        error = self._trouble or Transient(Reason.CLOUD_UNAVAILABLE, detail)
+        self._go(then or self._step, None if then else self._seconds)
+        raise error
 
     def _peek(self, call: Callable[[], Resource | None]) -> Resource | None:
         """Return what is there, if all of it can be seen: a 500 for what was just stored is as usual as a 404."""
@@ -166,8 +173,7 @@ class YandexSession:
         """See whether what was accepted is stored."""
         succeeded = self._disk.ask_operation(self._operation)
         if succeeded is None:
-            busy = Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk has the bytes and does not end storing them")
-            return self._pause(busy)
+            return self._pause("Yandex Disk has the bytes and does not end storing them")
         self._operation = ""
         self._go(self._mark if succeeded else self._ask)
         if not succeeded:
@@ -179,10 +185,10 @@ class YandexSession:
         resource = self._peek(lambda: self._disk.find(self._path))
         if resource is None or not resource.is_whole:
             wait = next(self._waits, None)
+            if wait is None and self._trouble:
+                return self._pause("", self._ask)
             if wait is None:
                 self._go(self._ask)
-                if self._trouble:
-                    raise self._trouble
             return wait or 0.0
         if self._agrees(resource):
             self._made = True
@@ -197,12 +203,7 @@ class YandexSession:
         """See whether what is at the path is this photo, from an earlier run or by anybody's hand."""
         resource = self._peek(lambda: self._disk.find(self._path))
         if resource is None:
-            nothing = Transient(Reason.CLOUD_UNAVAILABLE, "the photo's path is taken, but nothing is there")
-            try:
-                return self._pause(self._trouble or nothing)
-            except Transient:
-                self._go(self._ask)
-                raise
+            return self._pause("the photo's path is taken, but nothing is there", self._ask)
         if is_anothers(resource, self._archive_key, self._photo) or resource.size not in (-1, self._photo.size):
             return self._disagree(resource)
         if not resource.is_whole and (wait := next(self._waits, None)) is not None:
@@ -221,20 +222,13 @@ class YandexSession:
         marks = {**photo_marks(self._archive_key, self._photo, self._bytes.md5), **made}
         resource = self._peek(lambda: self._disk.set_marks(self._path, marks))
         if resource is None or not resource.is_whole:
-            return self._pause_or_look()
+            return self._pause("the photo was stored, and is not there yet", self._look)
         if not self._agrees(resource):
             return self._disagree(resource)
         if not resource.bears(marks) and (wait := next(self._waits, None)) is not None:
             return wait
         self._conclude(resource)
         return 0.0
-
-    def _pause_or_look(self) -> float:
-        try:
-            return self._pause(self._trouble)
-        except Transient:
-            self._go(self._look)
-            raise
 
     def _conclude(self, resource: Resource) -> None:
         photo = self._photo
@@ -259,7 +253,7 @@ class YandexSession:
     def _remove(self, _stream: PhotoStream | None) -> float:
         """Remove what was stored wrongly, unless something else is there by now."""
         if self._operation and self._disk.ask_operation(self._operation) is None:
-            return self._pause(Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk did not remove the file yet"))
+            return self._pause("Yandex Disk did not remove the file yet")
         self._operation = ""
         resource = self._disk.find(self._path)
         if resource and self._agrees(resource):
