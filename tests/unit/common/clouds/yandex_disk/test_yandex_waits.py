@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.photos import Photo, StoredPhoto
+from common.clouds.photos import Inventory, Photo, StoredPhoto
 from common.clouds.yandex_disk.disk import FIRST_POLL, LONGEST_POLL, LOOK_WAITS
 from common.errors import Refused, SessionLost, Throttled, Transient
 from tests.fakes.guests_disk import GuestsDisk
@@ -135,6 +135,33 @@ def test_a_session_that_is_abandoned_waits_for_nothing() -> None:
         session.advance(MemoryStream(DATA))
     session.abandon()
     assert guests.contents() == []
+
+
+class Stopped(Exception):
+    """The work is to stop."""
+
+
+@pytest.mark.parametrize("call", ["folder", "removal"])
+def test_a_wait_for_a_folder_or_a_removal_ends_with_the_work(call: str) -> None:
+    """What is no photo waits as it is told to: whoever lets the time pass may end it."""
+    told: list[float] = []
+
+    def stop(seconds: float) -> None:
+        told.append(seconds)
+        raise Stopped
+
+    guests = GuestsDisk(wait=stop)
+    session = guests.begin(make_photo())
+    finish(session)
+    guests.break_it("yandex_patch", "status", status=500, times=None)
+    guests.break_it("yandex_delete", "defer", polls=9)
+    calls = {
+        "folder": lambda: guests.storage.make_albums("archive", "Свадьба", [()], Inventory()),
+        "removal": lambda: guests.storage.remove(session.stored),
+    }
+    with pytest.raises(Stopped):
+        calls[call]()
+    assert told == [LOOK_WAITS[0] if call == "folder" else FIRST_POLL]
 
 
 def copy_many(number: int, looks: int) -> tuple[float, list[StoredPhoto]]:
