@@ -129,7 +129,7 @@ class Disk(Service):
         if account.unsupported:
             raise Refused("DiskUnsupportedUserAccountTypeError")
         if account.blocked:
-            raise Refused("DiskUserBlockedError")
+            raise Refused("UserIsBlockedError")
         return Caller(account, token.client, token.scopes)
 
     def count(self, received: int) -> None:

@@ -20,7 +20,7 @@ ERRORS: dict[str, tuple[int, str, str]] = {
         "User account type is not supported.",
         "Тип аккаунта пользователя не поддерживается.",
     ),
-    "DiskUserBlockedError": (403, "User is blocked.", "Пользователь заблокирован."),
+    "UserIsBlockedError": (403, "User is blocked.", "Пользователь заблокирован."),
     "DiskNotFoundError": (404, "Resource not found.", "Не удалось найти запрошенный ресурс."),
     "DiskOperationNotFoundError": (404, "Operation not found.", "Операция не найдена."),
     "NotFoundError": (404, "Not Found", "Ресурс не найден."),

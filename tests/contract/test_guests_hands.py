@@ -125,8 +125,6 @@ def test_what_changed_since_it_was_looked_at_is_not_removed(stand: Stand, archiv
     assert [photo.key for photo in archive.look()] == ["2"]
 
 
-# The worker decides by `made_here` and `folder_id` which of two is a double: `worker.tally`.
-@pytest.mark.xfail(reason="doubles are told by their keys alone yet", strict=False)
 @pytest.mark.parametrize("deed", ["album", "archive", "photo to the top", "photo beside"])
 def test_pressing_again_after_copying_by_hand_changes_nothing(stand: Stand, deed: str) -> None:
     """The gallery's own albums keep every photo, and the guest's copies are all there."""

@@ -329,7 +329,7 @@ def test_a_refusal_without_a_usual_name(world: World, disk_api: DiskApi, status:
 def test_a_blocked_guest(world: World, disk_api: DiskApi) -> None:
     """Everything is refused by name."""
     world.yandex.account().blocked = True
-    assert error(disk_api.get("disk:/")) == (403, "DiskUserBlockedError")
+    assert error(disk_api.get("disk:/")) == (403, "UserIsBlockedError")
 
 
 @pytest.mark.parametrize("what", ["delete", "move"])

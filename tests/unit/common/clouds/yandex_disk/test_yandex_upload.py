@@ -264,7 +264,7 @@ def test_a_refusal_that_stays_ends_the_photo(stand: YandexStand, status: int) ->
     assert (rejected.value.reason, stand.fired()) == (Reason.CLOUD_REFUSED, 5)
 
 
-@pytest.mark.parametrize("name", ["DiskUnsupportedUserAccountTypeError", "DiskUserBlockedError"])
+@pytest.mark.parametrize("name", ["DiskUnsupportedUserAccountTypeError", "UserIsBlockedError"])
 def test_an_account_that_is_refused_stays_so(stand: YandexStand, name: str) -> None:
     """Tried as often as anything, and then the job says that it is the account."""
     stand.fault("yandex_disk", "status", status=403, reason=name, times=None)
