@@ -39,6 +39,7 @@ class State(StrEnum):
 
 _REVIVABLE = frozenset(
     {Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN, Reason.TRY_LATER, Reason.INTERNAL}
+    | {Reason.APP_REFUSED}
 )
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from common.clouds.google_drive.marks import RUN_CHARS, sign_place
 from common.clouds.photos import Inventory, Photo, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,
     GrantRevoked,
     InventoryStale,
-    JobStopped,
-    PhotoRejected,
     Reason,
+    Refused,
     StorageFull,
     Throttled,
     Transient,
@@ -52,7 +52,13 @@ def paths(guests: GuestsDrive) -> list[str]:
 def put_photo(guests: GuestsDrive, key: str, parent: str, *, archive: str = "archive", crc32: str | None = None) -> str:
     """Put a photo into Drive as an earlier run did; return its id."""
     item = guests.account.add(f"{key}.jpg", b"content", parent, app=CLIENT)
-    item.app_properties[CLIENT] = {"archive": archive, "photo": key, **({"crc32": crc32} if crc32 else {})}
+    made = sign_place(item.id, parent, item.name)
+    item.app_properties[CLIENT] = {
+        "archive": archive,
+        "photo": key,
+        "made": made,
+        **({"crc32": crc32} if crc32 else {}),
+    }
     return item.id
 
 
@@ -159,7 +165,7 @@ def test_what_an_earlier_run_left_is_found(guests: GuestsDrive) -> None:
         album_key(("A",)): folders["A",],
     }
     assert sorted(inventory.photos, key=lambda item: item.key) == [
-        StoredPhoto("1", first, 7, 0xAB12CD, folders["A",]),
+        StoredPhoto("1", first, 7, 0xAB12CD, folders["A",], made_here=True),
         StoredPhoto("2", second, 7, None, guests.account.root),
     ]
 
@@ -272,11 +278,18 @@ def test_a_session_is_opened_with_all_that_is_known(guests: GuestsDrive) -> None
     guests.begin(PHOTO)
     request, content = bodies[-1]
     sent = json.loads(content)
-    assert sent.pop("id") in guests.account.reserved
+    file_id, run = sent.pop("id"), sent["appProperties"].pop("run")
+    assert file_id in guests.account.reserved
+    assert len(run) == RUN_CHARS
     assert sent == {
         "name": "Test_011.jpg",
         "parents": [guests.folder.id],
-        "appProperties": {"archive": "archive", "photo": "49851973", "crc32": "e7b057b2"},
+        "appProperties": {
+            "archive": "archive",
+            "photo": "49851973",
+            "crc32": "e7b057b2",
+            "made": sign_place(file_id, guests.folder.id, "Test_011.jpg"),
+        },
         "createdTime": "2024-08-17T09:54:32.000Z",
         "modifiedTime": "2024-08-17T09:54:32.000Z",
     }
@@ -346,10 +359,14 @@ def test_a_session_is_nowhere_else(guests: GuestsDrive, address: str) -> None:
         ({"status": 429, "html": True}, Throttled, Reason.CLOUD_UNAVAILABLE),
         ({"status": 403, "reason": "storageQuotaExceeded"}, StorageFull, Reason.STORAGE_FULL),
         ({"status": 403, "reason": "insufficientPermissions"}, GrantRevoked, Reason.GRANT_REVOKED),
-        ({"status": 403, "reason": "domainPolicy"}, JobStopped, Reason.CLOUD_REFUSED),
-        ({"status": 403, "reason": "noIdea"}, PhotoRejected, Reason.CLOUD_REFUSED),
-        ({"status": 400}, PhotoRejected, Reason.CLOUD_REFUSED),
+        ({"status": 403, "reason": "domainPolicy"}, Refused, Reason.ACCOUNT_REFUSED),
+        ({"status": 403, "reason": "accessNotConfigured"}, Refused, Reason.APP_REFUSED),
+        ({"status": 403, "reason": "forbidden"}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 403, "reason": "noIdea"}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 400}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 413}, Refused, Reason.CLOUD_REFUSED),
         ({"status": 404}, InventoryStale, Reason.CLOUD_REFUSED),
+        ({"status": 404, "html": True}, Refused, Reason.CLOUD_REFUSED),
         ({"status": 503}, Transient, Reason.CLOUD_UNAVAILABLE),
     ],
 )
