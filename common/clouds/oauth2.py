@@ -92,8 +92,9 @@ def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
     except ValueError:
         told = None
     well = answer.status < 500 and answer.status not in (408, 429)
-    if well and isinstance(told, dict) and _is_word(told.get("access_token", told.get("error"))):
-        if told.get("error") not in _UNWELL:
+    if well and isinstance(told, dict):
+        word = told.get("access_token", told.get("error"))
+        if _is_word(word) and word not in _UNWELL:
             return told
     raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.wait())
 

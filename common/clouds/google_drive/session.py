@@ -185,6 +185,8 @@ class DriveSession:
             # What a guest threw away is in their bin, and stays there.
             self._forget()
             raise SessionLost(Reason.CLOUD_UNAVAILABLE, "there is no file under the photo's id")
+        if not file.get("md5Checksum"):
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not tell a file's checksum")
         if stream.md5 is None:
             _drain(stream.blocks(0, self._photo.size))
         if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.md5):
