@@ -135,6 +135,8 @@ TABLE: dict[tuple[int, str], Meaning] = {
     (ANY, "RESOURCE_EXHAUSTED"): THROTTLED,
     # "We're sorry … automated queries": an address or the project is held off for a while; a page, no JSON.
     (403, ""): THROTTLED,
+    # To a request that names no file, or from somebody between us: Drive itself is not to be found, for now.
+    (404, "*"): Meaning(Transient, Reason.CLOUD_REFUSED),
     (408, "*"): TRANSIENT,
     (429, "*"): THROTTLED,
     # Whatever nobody knows, of any status, may be over the next time: it is final only when it stays. Not one of the
@@ -151,7 +153,7 @@ _RANKED = {(status, _spell(word)): (rank, meaning) for rank, ((status, word), me
 
 
 def read_failure(answer: Answer) -> ArchiveError:
-    """Return what a refusal means for us; what a 404 means only its caller knows.
+    """Return what a refusal means for us; that a file is not found only its caller can tell.
 
     Args:
         answer: of any status but success; its body may be JSON, plain text, a page or empty.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import Photo, StoredPhoto
-from common.errors import GrantRevoked, JobStopped, Reason, SessionLost, StorageFull, Throttled, Transient
+from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, SessionLost, StorageFull, Throttled, Transient
 from sandbox.message import Reply
 from tests.fakes.guests_drive import GuestsDrive
 
@@ -31,6 +31,8 @@ class Stream:
 
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield in blocks."""
+        if start == end and start in self.fails:
+            raise self.fails.pop(start)
         for at in range(start, end, UNIT):
             if at in self.fails:
                 raise self.fails.pop(at)
@@ -106,6 +108,53 @@ def test_a_photo_of_nothing_may_break_as_well() -> None:
         copy.advance()
     copy.finish()
     assert copy.puts() == ["-", "-"]
+
+
+def test_a_reply_about_nothing_that_is_lost_is_looked_for() -> None:
+    """The file is there: it is found by its id, and nothing is sent or asked again."""
+    copy = Copy(b"")
+    copy.guests.break_it("upload", "drop_after")
+    with pytest.raises(Transient):
+        copy.advance()
+    copy.finish()
+    assert (copy.puts(), copy.guests.methods()[-1]) == (["-"], "GET")
+
+
+@pytest.mark.parametrize("error", [Transient(Reason.PHOTO_UNAVAILABLE), SessionLost(Reason.WRONG_BYTES)])
+def test_nothing_is_made_of_a_photo_that_is_not_proved_empty(error: ArchiveError) -> None:
+    """Listed as nothing, and there are bytes or no photo: no request ever makes a file, the last one included."""
+    copy = Copy(b"")
+    for _ in range(3):
+        copy.stream.fails[0] = error
+        with pytest.raises(type(error)):
+            copy.advance()
+    copy.session.abandon()
+    assert (copy.puts(), copy.guests.ever) == ([], [])
+
+
+def test_a_session_of_worthless_bytes_is_never_asked() -> None:
+    """The source changed: where every byte is there, the question alone would make a file of them."""
+    copy = Copy(DATA[: 2 * UNIT])
+    copy.advance()
+    copy.stream.fails[UNIT] = SessionLost(Reason.WRONG_BYTES)
+    for _ in range(2):
+        with pytest.raises(SessionLost):
+            copy.advance()
+    sent = len(copy.puts())
+    with pytest.raises(SessionLost):
+        copy.advance()
+    assert (len(copy.puts()), copy.guests.ever) == (sent, [])
+
+
+def test_a_file_without_a_checksum_is_no_wrong_one() -> None:
+    """Nobody told: it is asked for again, and not removed."""
+    copy = Copy(DATA[:1000])
+    copy.guests.break_it("upload", "drop_fields")
+    copy.guests.break_it("files_get", "drop_fields")
+    with pytest.raises(Transient):
+        copy.advance()
+    copy.finish()
+    assert "DELETE" not in copy.guests.methods()
 
 
 def test_no_token_goes_where_none_is_needed() -> None:

@@ -1,6 +1,7 @@
 """A guest's Drive: folders once, photos under ids of their own, listings that repeat and lag; without a wire."""
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -14,11 +15,13 @@ from common.errors import (
     InventoryStale,
     Reason,
     Refused,
+    SessionLost,
     StorageFull,
     Throttled,
     Transient,
 )
 from tests.fakes.guests_drive import CLIENT, GuestsDrive
+from tests.fakes.memory_stream import MemoryStream
 
 PHOTO = Photo(
     "49851973",
@@ -366,7 +369,7 @@ def test_a_session_is_nowhere_else(guests: GuestsDrive, address: str) -> None:
         ({"status": 400}, Refused, Reason.CLOUD_REFUSED),
         ({"status": 413}, Refused, Reason.CLOUD_REFUSED),
         ({"status": 404}, InventoryStale, Reason.CLOUD_REFUSED),
-        ({"status": 404, "html": True}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 404, "html": True}, Transient, Reason.CLOUD_REFUSED),
         ({"status": 503}, Transient, Reason.CLOUD_UNAVAILABLE),
     ],
 )
@@ -418,3 +421,66 @@ def test_ids_are_fetched_for_many_at_once(guests: GuestsDrive) -> None:
         guests.begin(Photo(str(number), (), "a.jpg", "https://h/p", 7))
     assert sum("generateIds" in url for _, url, _ in guests.http.sent) == 1
     assert guests.violations == []
+
+
+# One strange answer
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 451])
+@pytest.mark.parametrize("reason", ["badRequest", "failedPrecondition", "invalid", "forbidden", "noIdea"])
+@pytest.mark.parametrize("operation", ["about", "files_list", "generate_ids", "files_create", "initiate"])
+def test_one_strange_answer_ends_nothing(guests: GuestsDrive, operation: str, reason: str, status: int) -> None:
+    """Whatever is asked: the same call is good a moment later, and nothing is there twice."""
+    guests.break_it(operation, "status", status=status, reason=reason)
+    known = Inventory()
+    photo = Photo("1", (), "a.jpg", "https://h/p", 7)
+
+    def work() -> Any:
+        guests.storage.free_bytes()
+        guests.storage.take_inventory("archive")
+        make(guests, (), known=known)
+        session = guests.storage.begin("archive", photo, known.albums[album_key(())])
+        session.advance(MemoryStream(b"content"))
+        return session.stored
+
+    # Only what names a folder can say that one is gone.
+    passing = (InventoryStale,) if operation in ("files_create", "initiate") else ()
+    for _ in range(3):
+        with suppress(Transient, SessionLost, *passing):
+            assert work()
+            break
+    else:
+        raise AssertionError("it never succeeds")
+    assert guests.faults.fired
+    assert (paths(guests), guests.contents()) == (["Свадьба"], [b"content"])
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_one_strange_answer_about_a_file_ends_nothing(guests: GuestsDrive, status: int) -> None:
+    """Looked at, moved, thrown away, removed."""
+    make(guests, ("A",))
+    new = make(guests, ("A",))
+    make_younger(guests, new)
+    put_photo(guests, "1", new.albums[album_key(("A",))].id)
+    for operation in ("files_get", "files_update", "files_delete"):
+        guests.break_it(operation, "status", status=status, reason="forbidden")
+
+    def work() -> None:
+        known = guests.storage.take_inventory("archive")
+        guests.storage.join_albums(known)
+        guests.storage.remove(known.photos[0])
+
+    for _ in range(3):
+        with pytest.raises(Refused, match="cloud_refused"):
+            work()
+    work()
+    assert (paths(guests), guests.account.files()) == (["Свадьба", "Свадьба/A"], [])
+
+
+def test_a_page_that_is_no_drive_says_nothing_about_a_file(guests: GuestsDrive) -> None:
+    """404 from something in between: the photo is not believed to be gone."""
+    stored = StoredPhoto("1", put_photo(guests, "1", guests.folder.id), 7)
+    guests.break_it("files_get", "status", status=404, html=True)
+    with pytest.raises(Transient):
+        guests.storage.is_there(stored)
+    assert guests.storage.is_there(stored)

@@ -122,13 +122,13 @@ MEANINGS: list[tuple[type[ArchiveError], Reason, list[tuple[int, str]]]] = [
             (403, "forbidden"),
             (403, "myDriveHierarchyDepthLimitExceeded"),
             (403, "somethingNobodyKnows"),
-            (404, "notFound"),
             (409, "conflict"),
             (412, "conditionNotMet"),
             (413, "uploadTooLarge"),
             (451, "any"),
         ],
     ),
+    (Transient, Reason.CLOUD_REFUSED, [(404, "notFound")]),
     (Transient, Reason.CLOUD_UNAVAILABLE, [(408, "any"), (500, "internalError"), (503, "backendError")]),
 ]
 ROWS = [(*row, kind, word) for kind, word, rows in MEANINGS for row in rows]
