@@ -19,11 +19,11 @@ USUAL_LIFETIME = 3600.0
 # https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
 _DENIALS = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 
-# RFC 6749, sections 4.1.2.1 and 5.2, and Google's own: what is wrong is this service's registration or request,
+# RFC 6749, section 5.2, and Google's own: what is wrong is this service's registration or request,
 # whoever the guest is. https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
 _APP_REFUSALS = frozenset(
     {"invalid_client", "deleted_client", "disabled_client", "unauthorized_client", "redirect_uri_mismatch"}
-    | {"invalid_request", "unsupported_grant_type", "unsupported_response_type"}
+    | {"invalid_request", "unsupported_grant_type"}
 )
 
 # What an endpoint that is not well may say with any status; Google's library would itself try such a one again, asleep.
@@ -66,12 +66,13 @@ def read_code(answer: Mapping[str, str], issuer: str | None) -> str:
         issuer: what the cloud calls itself there, if it does (RFC 9207); an answer that names another is refused.
 
     Raises:
-        JobStopped: the guest said no, or the cloud could not ask; APP_REFUSED when that is this service's fault.
+        JobStopped: the guest said no, or the cloud could not ask.
     """
     if issuer and answer.get("iss", issuer) != issuer:
         raise JobStopped(Reason.DENIED, "the answer names another issuer")
     if error := answer.get("error"):
-        raise JobStopped(_reason_of(error), "the cloud answered with an error")
+        # It comes through a browser: whoever likes could write there that this service is refused, and raise an alarm.
+        raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, "the cloud answered with an error")
     if not answer.get("code"):
         raise JobStopped(Reason.TRY_LATER, "the answer holds no code")
     return answer["code"]

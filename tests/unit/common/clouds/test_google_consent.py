@@ -82,6 +82,7 @@ def test_the_exchange_is_what_google_documents(auth: GoogleAuth, google: respons
         ({"error": "admin_policy_enforced"}, Reason.DENIED),
         ({"error": "server_error"}, Reason.TRY_LATER),
         ({"error": "access_denied", "code": "4/0A"}, Reason.DENIED),
+        ({"error": "unauthorized_client"}, Reason.TRY_LATER),
         ({**ANSWER, "iss": "https://evil.example"}, Reason.DENIED),
         ({**ANSWER, "iss": ""}, Reason.DENIED),
         ({}, Reason.TRY_LATER),
