@@ -124,6 +124,9 @@ class YandexStorage:
             next_path=lambda: self._names.next_path(photo, folder),
         )
 
+    def note_proved(self, known: Inventory) -> None:
+        """Nothing is left to be noted: a photo is marked only after its proof."""
+
     def remove(self, stored: StoredPhoto) -> None:
         """Remove a photo of ours for good; the bin is for what guests throw away, and takes up their room.
 
