@@ -70,6 +70,7 @@ class Archive:
         self._tally = tally
         self._policy = policy
         self._copier = copier
+        self._inventory = Inventory()
 
     def keep(self) -> None:
         """Copy what is missing of what the tally lists; safe to repeat. What became of the photos is in the tally.
@@ -112,6 +113,13 @@ class Archive:
         """Remove what is there twice, and copy nothing."""
         self._compare(self._look())
 
+    def note_proved(self) -> None:
+        """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""
+        try:
+            self._storage.note_proved(self._inventory)
+        except (ArchiveError, Interrupted) as error:
+            logger.info("what was proved is not noted: %s", error)
+
     def look_last(self) -> None:
         """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
         try:
@@ -144,11 +152,14 @@ class Archive:
             self._tally.crowded = True
             self._policy.persist(lambda: self._storage.join_albums(inventory))
             inventory = self._policy.persist(self._take_inventory)
+        # What nobody proved yet is from a worker that died, or one that still goes on.
+        self._tally.crowded |= not all(photo.is_proved for photo in inventory.photos)
         self._note_folder(inventory)
         return inventory
 
     def _take_inventory(self) -> Inventory:
-        return self._storage.take_inventory(self._key, self._tally.arrived)
+        self._inventory = self._storage.take_inventory(self._key, self._tally.arrived)
+        return self._inventory
 
     def _note_folder(self, inventory: Inventory) -> None:
         folder = inventory.albums.get(album_key(()))

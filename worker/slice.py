@@ -118,6 +118,12 @@ class Slice:
         """
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
         self._tally.crowded = returns > 0
+        outcome = self._work(returns)
+        if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
+            self._archive.note_proved()
+        return outcome
+
+    def _work(self, returns: int) -> Outcome:
         try:
             self._tally.manifest = self._policy.persist(self._fetch_manifest)
             if self._job.course.told:

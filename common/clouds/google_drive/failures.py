@@ -7,9 +7,9 @@ Reasons of every Google API, newer: https://github.com/googleapis/googleapis/blo
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from common.clouds.failures import Damage
 from common.errors import (
     ArchiveError,
     GrantRevoked,
@@ -29,43 +29,21 @@ _WORD = re.compile(r"[A-Za-z0-9_]{1,60}")
 # https://github.com/rclone/rclone/issues/3857
 DAILY_MESSAGE = b'"User rate limit exceeded."'
 
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a refusal means for us: the kind of failure, and our word for it."""
-
-    kind: type[ArchiveError]
-    reason: Reason
-
-    def tell(self, detail: str, wait: float | None) -> ArchiveError:
-        """Return it as an error.
-
-        Args:
-            detail: one line for people.
-            wait: seconds that were asked for.
-        """
-        if self.kind is GrantRevoked or self.kind is StorageFull:
-            return self.kind(detail)
-        if issubclass(self.kind, Transient):
-            return self.kind(self.reason, detail, wait=wait)
-        return self.kind(self.reason, detail)
-
-
-APP = Meaning(Refused, Reason.APP_REFUSED)
-ACCOUNT = Meaning(Refused, Reason.ACCOUNT_REFUSED)
-CALL = Meaning(Refused, Reason.CLOUD_REFUSED)
-REVOKED = Meaning(GrantRevoked, Reason.GRANT_REVOKED)
-DAILY = Meaning(Postponed, Reason.DAILY_LIMIT)
-FULL = Meaning(StorageFull, Reason.STORAGE_FULL)
-THROTTLED = Meaning(Throttled, Reason.CLOUD_UNAVAILABLE)
-TRANSIENT = Meaning(Transient, Reason.CLOUD_UNAVAILABLE)
+APP = Damage(Refused, Reason.APP_REFUSED)
+ACCOUNT = Damage(Refused, Reason.ACCOUNT_REFUSED)
+CALL = Damage(Refused, Reason.CLOUD_REFUSED)
+REVOKED = Damage(GrantRevoked, Reason.GRANT_REVOKED)
+DAILY = Damage(Postponed, Reason.DAILY_LIMIT)
+FULL = Damage(StorageFull, Reason.STORAGE_FULL)
+THROTTLED = Damage(Throttled, Reason.CLOUD_UNAVAILABLE)
+TRANSIENT = Damage(Transient, Reason.CLOUD_UNAVAILABLE)
 
 ANY = 0
 """Stands for every status that a reason may come with."""
 
 # By status and reason; of several reasons in one answer the one that stands first here is the most telling. A reason
 # is the same in either spelling: SERVICE_DISABLED and serviceDisabled.
-TABLE: dict[tuple[int, str], Meaning] = {
+TABLE: dict[tuple[int, str], Damage] = {
     **dict.fromkeys(
         (
             # Our project: whoever the guest is, the same is answered until its owner mends it.
@@ -136,7 +114,7 @@ TABLE: dict[tuple[int, str], Meaning] = {
     # "We're sorry … automated queries": an address or the project is held off for a while; a page, no JSON.
     (403, ""): THROTTLED,
     # To a request that names no file, or from somebody between us: Drive itself is not to be found, for now.
-    (404, "*"): Meaning(Transient, Reason.CLOUD_REFUSED),
+    (404, "*"): Damage(Transient, Reason.CLOUD_REFUSED),
     (408, "*"): TRANSIENT,
     (429, "*"): THROTTLED,
     # Whatever nobody knows, of any status, may be over the next time: it is final only when it stays. Not one of the
@@ -149,7 +127,7 @@ def _spell(word: str) -> str:
     return word.replace("_", "").casefold()
 
 
-_RANKED = {(status, _spell(word)): (rank, meaning) for rank, ((status, word), meaning) in enumerate(TABLE.items())}
+_RANKED = {(status, _spell(word)): (rank, damage) for rank, ((status, word), damage) in enumerate(TABLE.items())}
 
 
 def read_failure(answer: Answer) -> ArchiveError:
@@ -158,30 +136,30 @@ def read_failure(answer: Answer) -> ArchiveError:
     Args:
         answer: of any status but success; its body may be JSON, plain text, a page or empty.
     """
-    word, meaning = _find_meaning(answer)
+    word, damage = _find_damage(answer)
     detail = f"Drive answered {answer.status} {word}".rstrip()
     # Success or a redirect where Drive gives neither: something between us answered.
     if answer.status >= 500 or answer.status < 400:
-        meaning = TRANSIENT
+        damage = TRANSIENT
     if _spell(word) == "userratelimitexceeded" and DAILY_MESSAGE in answer.body:
-        meaning = DAILY
-    return meaning.tell(detail, answer.wait())
+        damage = DAILY
+    return damage.error(detail, answer.wait())
 
 
 def read_reason(answer: Answer) -> str:
     """Return the most telling reason of a refusal; "*" for JSON without one, "" when it is not JSON."""
-    return _find_meaning(answer)[0]
+    return _find_damage(answer)[0]
 
 
-def _find_meaning(answer: Answer) -> tuple[str, Meaning]:
+def _find_damage(answer: Answer) -> tuple[str, Damage]:
     words = _read_words(answer)
     ranked = [(*_rank(answer.status, word), word) for word in words]
     # Of words that nobody knows the first: Drive's own stand before those of all Google.
-    _, meaning, word = min(ranked, key=lambda each: each[0])
-    return word, meaning
+    _, damage, word = min(ranked, key=lambda each: each[0])
+    return word, damage
 
 
-def _rank(status: int, word: str) -> tuple[int, Meaning]:
+def _rank(status: int, word: str) -> tuple[int, Damage]:
     spelled = _spell(word)
     for key in ((status, spelled), (ANY, spelled), (status, "*")):
         if found := _RANKED.get(key):
