@@ -109,9 +109,14 @@ class Archive:
             inventory = self._look()
             self._note_others(inventory)
 
-    def remove_doubles(self) -> None:
-        """Remove what is there twice, and copy nothing."""
-        self._compare(self._look())
+    def remove_doubles(self, *, is_alone: bool) -> None:
+        """Remove what is there twice, and copy nothing.
+
+        Args:
+            is_alone: nobody else copies the archive now.
+        """
+        for double in find_copies(self._tally.photos, self._look(), is_alone=is_alone).doubles:
+            self._remove(double)
 
     def note_proved(self) -> None:
         """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""

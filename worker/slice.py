@@ -127,7 +127,7 @@ class Slice:
         try:
             self._tally.manifest = self._policy.persist(self._fetch_manifest)
             if self._job.course.told:
-                self._archive.remove_doubles()
+                self._archive.remove_doubles(is_alone=True)
                 return self._outcome(ended=True)
             if returns >= SUSPICIOUS_RETURNS:
                 return self._renew(self._archive.count_stored())
@@ -156,7 +156,7 @@ class Slice:
         if self._tally.manifest is None:
             return
         try:
-            self._archive.remove_doubles()
+            self._archive.remove_doubles(is_alone=False)
         except (ArchiveError, Interrupted) as error:
             logger.warning("there was no look for doubles: %s", error)
 
