@@ -45,6 +45,7 @@ _REVIVABLE = frozenset(
         Reason.NO_REFRESH_TOKEN,
         Reason.TRY_LATER,
         Reason.INTERNAL,
+        Reason.APP_REFUSED,
     }
 )
 
@@ -138,7 +139,8 @@ class Progress:
     def may_begin_anew(self) -> bool:
         """Whether this end may be followed by a beginning.
 
-        A guest who said no may go back and say yes; what ended by a bug an operator may put back to work.
+        A guest who said no may go back and say yes, and so may one whose cloud refused this service until that was
+        mended; what ended by a bug an operator may put back to work.
         """
         return self.state is State.FAILED and self.reason in _REVIVABLE
 

@@ -47,6 +47,7 @@ _REASON_OF = {
     403: "userRateLimitExceeded",
     404: "notFound",
     409: "fileIdInUse",
+    413: "uploadTooLarge",
     429: "rateLimitExceeded",
     500: "internalError",
 }

@@ -59,7 +59,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "empty_page": frozenset({"files_list"}),
     "reject_page_token": frozenset({"files_list"}),
     "defer": frozenset({"yandex_upload", "yandex_delete", "yandex_move"}),  # polls=, ends=success|failed
-    "late": frozenset({"yandex_upload"}),  # looks=2, seconds=, status=404|500
+    "late": frozenset({"yandex_upload"}),  # looks=2, seconds=, status=404|409|423|500
     "expired_link": frozenset({"yandex_upload"}),
     "lose_properties": frozenset({"yandex_patch"}),
 }

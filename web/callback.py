@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from common import logs, tracing
+from common import logs, metrics, tracing
 from common.archive_job import ArchiveJob, grant_context
 from common.clouds.base import CloudAuth
 from common.errors import ArchiveError, Reason
@@ -116,7 +116,13 @@ class Callback:
             # A double click reaches two replicas at once: the slower one finds the code used up by the other.
             if self._is_promised(promise):
                 return True
-            logger.warning("archive not begun", extra={**about, "reason": error.reason, "detail": error.detail})
+            telling = {**about, "reason": error.reason, "detail": error.detail}
+            if error.reason is Reason.APP_REFUSED:
+                metrics.count_app_refusal(cloud_type)
+                # Its trace would tell nothing more.
+                logger.error("the cloud refuses this service: mend its registration there", extra=telling)  # noqa: TRY400
+            else:
+                logger.warning("archive not begun", extra=telling)
             self._report(promise, cloud_type, State.FAILED, error.reason)
             return False
         except Exception:  # whatever broke, the guest must get somewhere

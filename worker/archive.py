@@ -70,6 +70,7 @@ class Archive:
         self._tally = tally
         self._policy = policy
         self._copier = copier
+        self._inventory = Inventory()
 
     def keep(self) -> None:
         """Copy what is missing of what the tally lists; safe to repeat. What became of the photos is in the tally.
@@ -108,9 +109,21 @@ class Archive:
             inventory = self._look()
             self._note_others(inventory)
 
-    def remove_doubles(self) -> None:
-        """Remove what is there twice, and copy nothing."""
-        self._compare(self._look())
+    def remove_doubles(self, *, is_alone: bool) -> None:
+        """Remove what is there twice, and copy nothing.
+
+        Args:
+            is_alone: nobody else copies the archive now.
+        """
+        for double in find_copies(self._tally.photos, self._look(), is_alone=is_alone).doubles:
+            self._remove(double)
+
+    def note_proved(self) -> None:
+        """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""
+        try:
+            self._storage.note_proved(self._inventory)
+        except (ArchiveError, Interrupted) as error:
+            logger.info("what was proved is not noted: %s", error)
 
     def look_last(self) -> None:
         """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
@@ -144,11 +157,14 @@ class Archive:
             self._tally.crowded = True
             self._policy.persist(lambda: self._storage.join_albums(inventory))
             inventory = self._policy.persist(self._take_inventory)
+        # What nobody proved yet is from a worker that died, or one that still goes on.
+        self._tally.crowded |= not all(photo.is_proved for photo in inventory.photos)
         self._note_folder(inventory)
         return inventory
 
     def _take_inventory(self) -> Inventory:
-        return self._storage.take_inventory(self._key, self._tally.arrived)
+        self._inventory = self._storage.take_inventory(self._key, self._tally.arrived)
+        return self._inventory
 
     def _note_folder(self, inventory: Inventory) -> None:
         folder = inventory.albums.get(album_key(()))

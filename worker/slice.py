@@ -118,10 +118,16 @@ class Slice:
         """
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
         self._tally.crowded = returns > 0
+        outcome = self._work(returns)
+        if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
+            self._archive.note_proved()
+        return outcome
+
+    def _work(self, returns: int) -> Outcome:
         try:
             self._tally.manifest = self._policy.persist(self._fetch_manifest)
             if self._job.course.told:
-                self._archive.remove_doubles()
+                self._archive.remove_doubles(is_alone=True)
                 return self._outcome(ended=True)
             if returns >= SUSPICIOUS_RETURNS:
                 return self._renew(self._archive.count_stored())
@@ -150,7 +156,7 @@ class Slice:
         if self._tally.manifest is None:
             return
         try:
-            self._archive.remove_doubles()
+            self._archive.remove_doubles(is_alone=False)
         except (ArchiveError, Interrupted) as error:
             logger.warning("there was no look for doubles: %s", error)
 

@@ -83,7 +83,7 @@ class Copies:
     doubles: list[StoredPhoto]
 
 
-def find_copies(photos: Mapping[str, Photo], inventory: Inventory) -> Copies:
+def find_copies(photos: Mapping[str, Photo], inventory: Inventory, *, is_alone: bool = False) -> Copies:
     """Return the copies of photos that are in the archive's own folders.
 
     What a guest copied, moved or renamed is theirs: it is never a double.
@@ -91,21 +91,23 @@ def find_copies(photos: Mapping[str, Photo], inventory: Inventory) -> Copies:
     Args:
         photos: as they are listed now, by their keys.
         inventory: what there is, in no order.
+        is_alone: nobody else copies the archive now: what nobody proved is nobody's only copy either.
     """
     folders = {folder.id for folder in inventory.albums.values()}
     folders.update(folder.id for _, folder in inventory.spare_albums)
     kept: dict[str, StoredPhoto] = {}
-    others: list[StoredPhoto] = []
+    others: dict[str, list[StoredPhoto]] = {}
     for copy in inventory.photos:
         photo = photos.get(copy.key)
-        if photo is None or copy.folder_id not in folders or not (copy.is_proved and copy.is_copy_of(photo)):
+        if photo is None or copy.folder_id not in folders or not copy.is_copy_of(photo):
             continue
-        other = kept.setdefault(copy.key, copy)
-        # A listing may name one file twice; that is no double of itself.
-        if other.id != copy.id:
-            kept[copy.key], spare = sorted((other, copy), key=_rank)
-            others.append(spare)
-    return Copies(kept, [spare for spare in others if _is_surplus(spare, kept[spare.key])])
+        best = kept.get(copy.key)
+        if copy.is_proved and (best is None or _rank(copy) < _rank(best)):
+            kept[copy.key], copy = copy, best or copy
+        if copy is not kept.get(copy.key):
+            others.setdefault(copy.key, []).append(copy)
+    spares = (spare for key in kept.keys() & others.keys() for spare in others[key])
+    return Copies(kept, [spare for spare in spares if _is_surplus(spare, kept[spare.key], is_alone=is_alone)])
 
 
 def _rank(stored: StoredPhoto) -> tuple[bool, int, str]:
@@ -113,5 +115,9 @@ def _rank(stored: StoredPhoto) -> tuple[bool, int, str]:
     return not stored.made_here, len(stored.id), stored.id
 
 
-def _is_surplus(spare: StoredPhoto, kept: StoredPhoto) -> bool:
-    return spare.made_here and kept.made_here and spare.folder_id == kept.folder_id
+def _is_surplus(spare: StoredPhoto, kept: StoredPhoto, *, is_alone: bool) -> bool:
+    if not (spare.made_here and kept.made_here and spare.folder_id == kept.folder_id):
+        return False
+    # A listing may name one file twice; that is no double of itself. And who else copies the archive has proved what
+    # we have not, and the other way round: by what each knows, both would remove the other's.
+    return spare.id != kept.id and (is_alone or _rank(spare) > _rank(kept))

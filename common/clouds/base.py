@@ -119,11 +119,25 @@ class Storage(Protocol):
         ...
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> UploadSession:
-        """Open a session for a photo; repeating it for the same photo never makes a second file."""
+        """Open a session for a photo; repeating it for the same photo never makes a second file.
+
+        Nor does a photo that the last inventory showed unproved: the session reads the source and compares.
+        """
         ...
 
     def remove(self, stored: StoredPhoto) -> None:
-        """Remove a photo that this service made; one that is gone already is fine."""
+        """Remove a photo that still stands as this service made it; one that does not, or is gone already, is fine."""
+        ...
+
+    def note_proved(self, known: Inventory) -> None:
+        """Note in the cloud that what was copied so far was proved, where the mark of a photo does not say so itself.
+
+        Called when a slice ends well. What was copied without it is listed as not proved by everyone who does not
+        know it, and is read again by `begin`.
+
+        Args:
+            known: the archive's folders.
+        """
         ...
 
 

@@ -19,6 +19,16 @@ USUAL_LIFETIME = 3600.0
 # https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
 _DENIALS = frozenset({"access_denied", "admin_policy_enforced", "org_internal"})
 
+# RFC 6749, section 5.2, and Google's own: what is wrong is this service's registration or request,
+# whoever the guest is. https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors
+_APP_REFUSALS = frozenset(
+    {"invalid_client", "deleted_client", "disabled_client", "unauthorized_client", "redirect_uri_mismatch"}
+    | {"invalid_request", "unsupported_grant_type"}
+)
+
+# What an endpoint that is not well may say with any status; Google's library would itself try such a one again, asleep.
+_UNWELL = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
+
 
 def make_verifier() -> str:
     """Return a fresh PKCE verifier: 256 random bits in 43 characters, as RFC 7636, section 4.1 recommends."""
@@ -61,6 +71,7 @@ def read_code(answer: Mapping[str, str], issuer: str | None) -> str:
     if issuer and answer.get("iss", issuer) != issuer:
         raise JobStopped(Reason.DENIED, "the answer names another issuer")
     if error := answer.get("error"):
+        # It comes through a browser: whoever likes could write there that this service is refused, and raise an alarm.
         raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, "the cloud answered with an error")
     if not answer.get("code"):
         raise JobStopped(Reason.TRY_LATER, "the answer holds no code")
@@ -82,8 +93,10 @@ def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
     except ValueError:
         told = None
     well = answer.status < 500 and answer.status not in (408, 429)
-    if well and isinstance(told, dict) and _is_word(told.get("access_token", told.get("error"))):
-        return told
+    if well and isinstance(told, dict):
+        word = told.get("access_token", told.get("error"))
+        if _is_word(word) and word not in _UNWELL:
+            return told
     raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.wait())
 
 
@@ -96,14 +109,21 @@ def check_exchange(answer: Answer) -> None:
     """Look at a token endpoint's answer to a code before anybody reads tokens from it.
 
     Raises:
-        JobStopped: the code is refused: the guest must begin anew.
+        JobStopped: the code is refused: the guest must begin anew; APP_REFUSED when that helps nobody before this
+            service's registration is mended.
         Transient: the cloud is not well.
     """
     told = read_answer(answer, Reason.TRY_LATER)
     if "access_token" in told and answer.status == 200:
         return
     error = str(told.get("error"))[:40]
-    raise JobStopped(Reason.DENIED if error in _DENIALS else Reason.TRY_LATER, f"the code was refused ({error})")
+    raise JobStopped(_reason_of(error), f"the code was refused ({error})")
+
+
+def _reason_of(error: str) -> Reason:
+    if error in _DENIALS:
+        return Reason.DENIED
+    return Reason.APP_REFUSED if error in _APP_REFUSALS else Reason.TRY_LATER
 
 
 def read_lifetime(told: object) -> float:

@@ -36,6 +36,11 @@ REASONS: dict[str, tuple[int, str, str]] = {
     "appNotAuthorizedToFile": (403, "global", "The user has not granted the app access to the file."),
     "domainPolicy": (403, "global", "The domain administrators have disabled Drive apps."),
     "insufficientPermissions": (403, "global", "Insufficient Permission"),
+    "forbidden": (403, "global", "Forbidden"),
+    "quotaExceeded": (403, "global", "The user has exceeded their Drive storage quota"),
+    "accountDisabled": (403, "global", "The account is disabled."),
+    "insufficientParentPermissions": (403, "global", "Insufficient permissions for the specified parent."),
+    "uploadLimitExceeded": (403, "usageLimits", "Upload limit exceeded."),
     "accessNotConfigured": (403, "usageLimits", "Access Not Configured."),
     "cannotAddParent": (403, "global", "Increasing the number of parents is not allowed"),
     "fieldNotWritable": (403, "global", "The resource body includes fields which are not directly writable."),
@@ -43,6 +48,8 @@ REASONS: dict[str, tuple[int, str, str]] = {
     "parentNotAFolder": (403, "global", "The specified parent is not a folder."),
     "notFound": (404, "global", "File not found: ."),
     "fileIdInUse": (409, "global", "A file already exists with the provided ID."),
+    "failedPrecondition": (400, "global", "Precondition check failed."),
+    "uploadTooLarge": (413, "global", "Upload is too large."),
     "clientClosedRequest": (499, "global", "clientClosedRequest"),
     "internalError": (500, "global", "Internal Error"),
     "backendError": (503, "global", "Backend Error"),
@@ -79,17 +86,25 @@ def error_reply(status: int, reason: str, message: str = "", location: str = "")
 
     Args:
         status: HTTP status.
-        reason: Any; those in `REASONS` have their domain and text.
+        reason: Any; those in `REASONS` have their domain and text. One in capitals stands in `details`, as an
+            ErrorInfo, and "forbidden" before it: https://google.aip.dev/193
         message: Instead of the usual text.
         location: The parameter or header at fault.
     """
     _, domain, usual = REASONS.get(reason, (status, "global", reason))
-    inner: dict[str, Any] = {"message": message or usual, "domain": domain, "reason": reason}
+    is_info = reason.isupper()
+    inner: dict[str, Any] = {
+        "message": message or usual,
+        "domain": domain,
+        "reason": "forbidden" if is_info else reason,
+    }
     if location:
         inner |= {"location": location, "locationType": "header" if location == "Authorization" else "parameter"}
     outer: dict[str, Any] = {"code": status, "message": message or usual, "errors": [inner]}
     if reason == "insufficientPermissions":
         outer |= _scope_details()
+    if is_info:
+        outer |= {"status": _STATUS_WORDS.get(status, "FAILED_PRECONDITION"), "details": [_info(reason)]}
     return json_reply({"error": outer}, status)
 
 
@@ -105,11 +120,15 @@ def unauthenticated(*, missing: bool) -> Reply:
 
 
 def _scope_details() -> dict[str, Any]:
-    info = {
+    info = _info("ACCESS_TOKEN_SCOPE_INSUFFICIENT")
+    text = "Request had insufficient authentication scopes."
+    return {"message": text, "status": _STATUS_WORDS[403], "details": [info]}
+
+
+def _info(reason: str) -> dict[str, Any]:
+    return {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+        "reason": reason,
         "domain": "googleapis.com",
         "metadata": {"service": "drive.googleapis.com", "method": "google.apps.drive.v3.DriveFiles"},
     }
-    text = "Request had insufficient authentication scopes."
-    return {"message": text, "status": _STATUS_WORDS[403], "details": [info]}

@@ -4,7 +4,8 @@ https://developers.google.com/workspace/drive/api/reference/rest/v3/files
 """
 
 import secrets
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sandbox import tree
@@ -40,6 +41,7 @@ class Item:
     app_properties: dict[str | None, dict[str, str]] = field(default_factory=dict)
     version: int = 1
     revision: str = ""
+    arrived: float = 0.0
 
     @property
     def size(self) -> int:
@@ -73,17 +75,56 @@ class Account(tree.Account[Item]):
     Attributes:
         reserved: Ids handed out by generateIds.
         buried: Ids of items that were deleted for good.
+        lag: Seconds that lists stay behind: what came less long ago is not in them yet.
     """
 
     def __init__(self, login: str):
         super().__init__(login, "0A" + secrets.token_urlsafe(12) + "PVA")
         self.reserved: set[str] = set()
         self.buried: set[str] = set()
+        self.lag = 0.0
 
     def put(self, item: Item) -> Item:
         """Add an item."""
         item.revision = item.revision or secrets.token_urlsafe(12)
+        item.arrived = time.monotonic()
         return super().put(item)
+
+    def is_listed(self, item: Item) -> bool:
+        """Tell whether lists show an item by now."""
+        return time.monotonic() - item.arrived >= self.lag
+
+    def copy(self, id: str, parent: str | None = None, name: str | None = None) -> Item:  # noqa: A002
+        """Copy a file, or a folder with all that is in it, as the guest does; what apps left with it is copied too.
+
+        Args:
+            id: Of the original.
+            parent: The folder to put it into; where the original is when not given.
+            name: Of the copy; when not given, that of the original.
+        """
+        with self.guard:
+            original = self.items[id]
+            copy = replace(
+                original,
+                id=new_id(),
+                name=name or original.name,
+                parent=parent or original.parent,
+                created=now(),
+                properties=dict(original.properties),
+                app_properties={app: dict(kept) for app, kept in original.app_properties.items()},
+                version=1,
+                revision="",
+            )
+            inside = self.below(id)
+            self.put(copy)
+            for each in inside:
+                self.copy(each.id, copy.id)
+            return copy
+
+    def overwrite(self, id: str, data: bytes) -> Item:  # noqa: A002
+        """Give a file other bytes, as the guest does by hand ("manage versions"); what apps left with it stays."""
+        with self.guard:
+            return self.change(id, content=Content.of(data), modified=now())
 
     def add(self, name: str, data: bytes = b"", parent: str | None = None, *, app: str | None = None) -> Item:
         """Put a file in, as the guest does by hand; `app` makes it some client's."""

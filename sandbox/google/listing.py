@@ -84,7 +84,8 @@ class Listing:
 def _search(q: str, caller: Caller) -> tuple[str, ...]:
     fits = compile_query(q, caller.account.root) if q.strip() else lambda _: True
     with caller.account.guard:
-        seen = [each for each in caller.account.items.values() if caller.sees(each)]
+        items, is_listed = caller.account.items.values(), caller.account.is_listed
+        seen = [each for each in items if caller.sees(each) and is_listed(each)]
         # Newest first: nobody is to rely on the order of arrival.
         found = [each.id for each in sorted(seen, key=lambda each: -each.order) if fits(facts(each, caller))]
     return tuple(found)

@@ -151,8 +151,9 @@ class Uploads:
             # A query that names the bytes stored as the total ends an upload whose total was never declared.
             # https://github.com/floci-io/floci-gcp/issues/34
             guessed = session.total is None and total == str(session.stored)
-            # A file may be stored to its last byte and yet refused, by a full account say: then it is tried again.
-            if guessed or 0 < session.stored == session.total:
+            # A file may be stored to its last byte and yet refused, by a full account say: then it is tried again. So
+            # a query that names the total of a file of nothing makes one.
+            if guessed or session.stored == session.total:
                 return self._finish(session, session.begin(session.stored))
             return _stands(session, request)
 

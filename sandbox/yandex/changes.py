@@ -9,7 +9,7 @@ from sandbox.message import Reply, Request, json_reply, text_reply
 from sandbox.yandex import resource
 from sandbox.yandex.errors import Refused
 from sandbox.yandex.items import Account, Item, kind_of, new_id, now
-from sandbox.yandex.looks import find_item
+from sandbox.yandex.looks import check_late, find_item
 from sandbox.yandex.paths import Path, read_path, write_path
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def patch(_disk: "Disk", request: Request, caller: "Caller") -> Reply:
     given = _read_properties(request)
     with account.guard:
         item = find_item(account, path)
-        if not item or item.is_late():
-            raise Refused("InternalServerError" if item and item.late_status != 404 else "DiskNotFoundError")
+        if not item:
+            raise Refused("DiskNotFoundError")
+        check_late(item)
         properties = {name: value for name, value in {**item.properties, **given}.items() if value is not None}
         if len(json.dumps(properties, ensure_ascii=False, separators=(",", ":"))) > _PROPERTIES_CHARACTERS:
             raise Refused("FieldValidationError", "custom_properties", breach="more than 1024 characters of properties")

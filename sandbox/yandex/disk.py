@@ -45,7 +45,7 @@ class Disk(Service):
         defers: What is done later, after a 202: any of "upload", "delete", "move"; see `operations`.
         late_times: So many looks at a file are answered as if it was not there, right after it was uploaded.
         late_seconds: For so long, too.
-        late_status: What they are answered: 404 or 500.
+        late_status: What they are answered: 404, 409, 423 or 500.
         lost_properties: So many changes of properties are confirmed and forgotten, right after an upload.
         slow_rate: Bytes a second at which videos, archives and databases are taken; None takes them as others. In
             reality about 131072: https://github.com/ivknv/yadisk/issues/57
@@ -128,6 +128,8 @@ class Disk(Service):
         account = self.account(token.login)
         if account.unsupported:
             raise Refused("DiskUnsupportedUserAccountTypeError")
+        if account.blocked:
+            raise Refused("UserIsBlockedError")
         return Caller(account, token.client, token.scopes)
 
     def count(self, received: int) -> None:

@@ -20,6 +20,7 @@ ERRORS: dict[str, tuple[int, str, str]] = {
         "User account type is not supported.",
         "Тип аккаунта пользователя не поддерживается.",
     ),
+    "UserIsBlockedError": (403, "User is blocked.", "Пользователь заблокирован."),
     "DiskNotFoundError": (404, "Resource not found.", "Не удалось найти запрошенный ресурс."),
     "DiskOperationNotFoundError": (404, "Operation not found.", "Операция не найдена."),
     "NotFoundError": (404, "Not Found", "Ресурс не найден."),
@@ -36,6 +37,7 @@ ERRORS: dict[str, tuple[int, str, str]] = {
         "По указанному пути «{}» уже существует папка с таким именем.",
     ),
     "DiskResourceAlreadyExistsError": (409, 'Resource "{}" already exists.', 'Ресурс "{}" уже существует.'),
+    "DiskResourceConflictError": (409, "Resource is being changed.", "Ресурс изменяется."),
     "MD5DifferError": (409, "MD5 differs.", "Контрольные суммы не совпадают."),
     "GoneError": (410, "Gone", "Ресурс больше не доступен."),
     "PreconditionFailedError": (412, "Precondition Failed", "Неверный диапазон."),
@@ -96,7 +98,7 @@ def error_reply(status: int, name: str = "", about: str = "") -> Reply:
         name: What `error` is to say; empty: the usual for the status.
         about: The path or field at fault.
     """
-    name = name or USUAL.get(status, "InternalServerError")
+    name = name or USUAL.get(status, "UnknownError" if status < 500 else "InternalServerError")
     _, description, message = ERRORS.get(name, (status, name, name))
     if about and "{}" not in description:
         description = f'{description[:-1]} "{about}".'

@@ -6,7 +6,7 @@ https://yandex.ru/dev/disk-api/doc/en/reference/meta
 import mimetypes
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sandbox import tree
@@ -33,7 +33,7 @@ class Item:
         order: Counts up with every item made.
         late_times: So many more looks at the file are answered as if it was not there yet.
         late_until: Until this moment of the monotonic clock, too.
-        late_status: What they are answered.
+        late_status: What they are answered: 404 for nothing there, 409 or 423 for in use, 500.
         unheard: So many more changes of its properties are confirmed and forgotten.
     """
 
@@ -99,14 +99,18 @@ class Account(tree.Account[Item]):
     """One guest's Disk. Thread-safe.
 
     Attributes:
+        copies_properties: Custom properties of what a guest copies come along, as nothing promises that they do not.
         max_file_size: Bytes of the largest file it takes: https://yandex.ru/dev/disk-api/doc/en/reference/upload
         unsupported: The account has no Disk at all.
+        blocked: The guest may do nothing any more.
     """
 
     def __init__(self, login: str):
         super().__init__(login, new_id())
+        self.copies_properties = True
         self.max_file_size = GIB
         self.unsupported = False
+        self.blocked = False
 
     def add(self, name: str, data: bytes = b"", parent: str | None = None) -> Item:
         """Put a file in, as the guest does by hand."""
@@ -115,6 +119,35 @@ class Account(tree.Account[Item]):
     def add_folder(self, name: str, parent: str | None = None) -> Item:
         """Make a folder, as the guest does by hand."""
         return self.put(Item(new_id(), name, parent or self.root, now(), now()))
+
+    def copy(self, id: str, parent: str = "", name: str = "") -> Item:  # noqa: A002
+        """Copy a file, or a folder with everything in it, as the guest does by hand; it looks as old as the original.
+
+        Args:
+            id: What is copied.
+            parent: The folder it is copied into; empty: where it is.
+            name: Of the copy; empty: the same.
+
+        Raises:
+            ValueError: There is something of that name.
+        """
+        with self.guard:
+            source, inside = self.items[id], self.below(id)
+            place = {"parent": parent or source.parent, "name": name or source.name}
+            if any(each.name == place["name"] and not each.trashed for each in self.below(place["parent"])):
+                raise ValueError(f"there is something of that name: {place['name']}")
+            properties = dict(source.properties) if self.copies_properties else {}
+            copied = self.put(replace(source, id=new_id(), properties=properties, version=1, **place))
+            for each in inside:
+                if not each.trashed:
+                    self.copy(each.id, copied.id)
+            return copied
+
+    def overwrite(self, id: str, data: bytes, *, keeps_properties: bool = True) -> Item:  # noqa: A002
+        """Give a file other bytes, as the guest does by hand; its properties stay, or do not."""
+        with self.guard:
+            properties = self.items[id].properties if keeps_properties else {}
+            return self.change(id, content=Content.of(data), modified=now(), properties=properties)
 
     def find(self, path: tuple[str, ...]) -> Item | None:
         """Return what stands at a path; nothing for the top folder, which is no item."""

@@ -12,6 +12,9 @@ from sandbox.yandex.paths import Path, read_path
 if TYPE_CHECKING:
     from sandbox.yandex.disk import Caller, Disk
 
+# How a file that was just stored is said not to be ready, by status.
+LATE = {404: "DiskNotFoundError", 409: "DiskResourceConflictError", 423: "DiskResourceLockedError"}
+
 
 def tell_disk(_disk: "Disk", request: Request, caller: "Caller") -> Reply:
     """Tell how much room there is, and whose Disk it is."""
@@ -39,8 +42,7 @@ def tell_resource(disk: "Disk", request: Request, caller: "Caller") -> Reply:
     path, account = read_path(request.query.get("path", "")), caller.account
     with account.guard:
         item = find_item(account, path)
-        if item and item.is_late():
-            raise Refused("DiskNotFoundError" if item.late_status == 404 else "InternalServerError")
+        check_late(item)
         shown = resource.show(item, path)
         folder = account.find_folder(path)
         if folder is not None:
@@ -62,6 +64,12 @@ def tell_operation(disk: "Disk", request: Request, caller: "Caller", id: str) ->
     """Tell how far an operation is."""
     told = {"status": disk.operations.look(id, caller.account.login)}
     return json_reply(resource.pick(told, request.query.get("fields")))
+
+
+def check_late(item: Item | None) -> None:
+    """Count a look at a file; raises Refused while it is not to be seen, or not to be touched."""
+    if item and item.is_late():
+        raise Refused(LATE.get(item.late_status, "InternalServerError"))
 
 
 def find_item(account: Account, path: Path) -> Item | None:

@@ -85,9 +85,12 @@ class Stand:
         self, storage: Storage, photo: Photo, data: bytes, folder: Folder, stream: MemoryStream | None = None
     ) -> StoredPhoto:
         """Copy a photo as the worker does, on a clock that only sleeping moves."""
-        policy = RetryPolicy(5, 1, 60, self.clock.sleep, Pace(self.clock.sleep, self.clock.now))
         source = stream or MemoryStream(data)
-        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), Patience(policy))
+        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), Patience(self.policy()))
+
+    def policy(self) -> RetryPolicy:
+        """Return a worker's patience, on that clock."""
+        return RetryPolicy(5, 1, 60, self.clock.sleep, Pace(self.clock.sleep, self.clock.now))
 
     def tree(self) -> list[tuple[str, int, str]]:
         """Return (path, bytes, MD5) of every file."""

@@ -2,6 +2,7 @@
 
 import threading
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -227,3 +228,18 @@ def open_grant(desk: Desk, job: Any) -> Grant:
     from common.archive_job import grant_context
 
     return Grant.from_text(desk.settings.sealer.open(job.grant, grant_context(job.id)))
+
+
+@pytest.mark.parametrize("what", ["there are bytes", "there is no photo"])
+def test_a_photo_that_is_listed_as_nothing_is_proved_first(stand: Stand, what: str) -> None:
+    """Nothing is stored of it: asking about an empty upload may end it, and an empty request does."""
+    archive, desk = add_gallery(stand, count=4), stand.desk()
+    entry = archive.manifest[1]
+    entry["filesize"] = 0
+    entry["crc"] = "-"
+    if what == "there is no photo":
+        stand.world.gallery.shelf.remove(urlsplit(unquote(entry["url"])).path)
+    desk.deliver_to_the_end(desk.make_job(archive))
+    assert [row for row in archive.expected() if not row[0].endswith(entry["name"])] == stand.tree()
+    assert told(stand) == [1]
+    assert stand.world.violations == []

@@ -1,5 +1,6 @@
 """A guest's pretend Yandex Disk, opened by the real storage without a wire."""
 
+from collections.abc import Callable
 from typing import Any
 
 from common.clouds.grant import Grant, GrantInUse
@@ -26,6 +27,7 @@ class GuestsDisk:
     Args:
         faults: what goes wrong; shared with other stand-ins.
         violations: what the client must not have done; shared likewise.
+        wait: lets time pass for the storage; by itself on a clock that only sleeping moves.
 
     Attributes:
         disk: the stand-in.
@@ -36,7 +38,12 @@ class GuestsDisk:
         folder: one to put photos into.
     """
 
-    def __init__(self, faults: Faults | None = None, violations: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        violations: list[str] | None = None,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
         self._tokens = Tokens()
         self.faults = Faults() if faults is None else faults
         self.violations: list[str] = [] if violations is None else violations
@@ -52,7 +59,7 @@ class GuestsDisk:
         services = {ADDRESS: self.disk.answer, UPLOADER: uploader.answer}
         self.http = InProcessHttp(services, Reason.CLOUD_UNAVAILABLE)
         settings = {"YANDEX_API_URL": Secret(ADDRESS)}
-        self.storage = YandexStorage(settings, self.http, self._grant(), 1, Clock().sleep)  # type: ignore[arg-type]
+        self.storage = YandexStorage(settings, self.http, self._grant(), 1, wait or Clock().sleep)  # type: ignore[arg-type]
 
     def break_it(self, on: str, does: str, **how: Any) -> None:
         """Let something go wrong; see `sandbox.faults.Fault`."""

@@ -55,6 +55,7 @@ class MemoryCloud:
         begun: keys of the photos that sessions were asked for, in their order.
         listed: how often it was looked at what there is.
         removed: ids of what was removed.
+        most_settling: how many photos it needed time for at once, at the most.
     """
 
     begins: Say = lambda _photo: None
@@ -67,6 +68,8 @@ class MemoryCloud:
     begun: list[str] = field(default_factory=list)
     listed: int = 0
     removed: list[str] = field(default_factory=list)
+    settling: int = 0
+    most_settling: int = 0
     folders: dict[str, Folder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -98,6 +101,9 @@ class MemoryCloud:
         """Look past what is hidden."""
         return stored.id in self.files
 
+    def note_proved(self, known: Inventory) -> None:
+        """Whatever is put here is proved, unless it says otherwise."""
+
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> "MemorySession":
         """Open a session, or do as was told."""
         with self._lock:
@@ -110,6 +116,12 @@ class MemoryCloud:
         """Remove it and remember."""
         self.removed.append(stored.id)
         self.files.pop(stored.id, None)
+
+    def settle(self, more: int) -> None:
+        """Count those that it needs time for."""
+        with self._lock:
+            self.settling += more
+            self.most_settling = max(self.most_settling, self.settling)
 
     def put(self, photo: Photo, *, folder: str = "top", number: int = 1, **fields: object) -> StoredPhoto:
         """Store a photo, as somebody did before or meanwhile."""
@@ -139,7 +151,10 @@ class MemorySession:
             raise error
         if self._cloud.settles and not self._has_settled:
             self._has_settled = True
+            self._cloud.settle(1)
             return self._cloud.settles
+        if self._has_settled:
+            self._cloud.settle(-1)
         self.stored = self._cloud.put(self._photo, folder=self._folder.id)
         self.offset = self._photo.size
         return 0.0

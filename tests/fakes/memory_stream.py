@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterator
 
+from common.errors import Reason, SessionLost
+
 BLOCK = 256 * 1024
 
 
@@ -30,6 +32,8 @@ class MemoryStream:
             if stop == len(self._data):
                 self.md5 = hashlib.md5(self._data).hexdigest()
             yield memoryview(self._data)[at:stop]
+        if start == end and self._data:
+            raise SessionLost(Reason.WRONG_BYTES, "the photo is longer than listed")
         if not self._data:
             self.md5 = hashlib.md5().hexdigest()
 

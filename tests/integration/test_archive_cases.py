@@ -142,7 +142,8 @@ def test_a_folder_that_takes_nothing_ends_the_job_once(world: World, desk: Desk,
     world.faults.add(Fault("initiate", "status", times=None, after=10, status=403, reason=reason))
     assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
     refused = len(world.faults.fired)
-    assert refused <= desk.settings.photos
+    # Those that were under way, and one for each try that is left.
+    assert refused <= desk.settings.photos + desk.settings.retry_attempts - 1
     assert [40 - len(world.drive.account().tree())] == told(world)
 
 
@@ -242,3 +243,63 @@ def test_the_top_of_the_drive_is_never_asked_for(world: World, desk: Desk) -> No
     desk.deliver(desk.make_job(archive))
     assert_complete(world, archive)
     assert not [request.target for request in world.drive.requests if "root" in request.target]
+
+
+@pytest.mark.parametrize("reason", ["accountDisabled", "insufficientParentPermissions", "domainPolicy", "neverHeardOf"])
+def test_an_account_that_is_refused_ends_the_job_after_a_handful(world: World, desk: Desk, reason: str) -> None:
+    """Not after one refused request for each photo; the page says why, and the gallery hears what is missing."""
+    archive = add_gallery(world, 300)
+    world.faults.add(Fault("initiate", "status", times=None, status=403, reason=reason))
+    desk.deliver_to_the_end(desk.make_job(archive))
+    assert len(world.faults.fired) <= 4 * 3 + 4 * 4 + 5
+    last = desk.news.told[-1]
+    assert last.state == "failed"
+    assert last.reason == ("cloud_refused" if reason == "neverHeardOf" else "account_refused")
+    assert told(world) == [300]
+
+
+@pytest.mark.parametrize("on", ["initiate", "files_list", "about", "files_create", "generate_ids"])
+def test_when_we_are_refused_jobs_wait_and_we_are_told(
+    world: World, desk: Desk, caplog: pytest.LogCaptureFixture, on: str
+) -> None:
+    """Suspended, unpaid, misregistered: no guest can help, the owner reads an ERROR, and it goes on by itself."""
+    archive = add_gallery(world)
+    world.faults.add(Fault(on, "status", times=None, status=403, reason="CONSUMER_SUSPENDED"))
+    desk.deliver(desk.make_job(archive))
+    ((job, _),) = desk.trays.waiting
+    assert desk.news.told[-1].reason == job.course.reason == "app_refused"
+    assert [record.levelname for record in caplog.records if "refuses this service itself" in record.message] == [
+        "ERROR"
+    ]
+    world.faults.clear()
+    desk.trays.waiting.clear()
+    desk.deliver(job)
+    assert_complete(world, archive)
+
+
+@pytest.mark.parametrize("error", ["disabled_client", "invalid_client", "unauthorized_client", "invalid_request"])
+def test_a_client_that_is_refused_lets_jobs_wait(world: World, desk: Desk, error: str) -> None:
+    """At the token endpoint: the guest's permission is as good as before."""
+    archive = add_gallery(world)
+    job = desk.make_job(archive)
+    world.accounts.expire_tokens()
+    world.faults.add(Fault("token", "status", times=None, status=401, reason=error))
+    desk.deliver(job)
+    ((job, _),) = desk.trays.waiting
+    assert job.course.reason == "app_refused"
+    world.faults.clear()
+    desk.trays.waiting.clear()
+    desk.deliver(job)
+    assert_complete(world, archive)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("on", ["files_list", "about", "generate_ids", "files_create", "initiate", "upload"])
+def test_one_odd_answer_ends_nothing(world: World, desk: Desk, on: str, status: int) -> None:
+    """Wherever it comes: the call is tried again."""
+    archive = add_gallery(world)
+    world.faults.add(Fault(on, "status", times=1, status=status, reason="forbidden" if status == 403 else "invalid"))
+    assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
+    assert len(world.faults.fired) == 1
+    assert (desk.news.told[-1].state, told(world)) == ("done", [0])
+    assert_complete(world, archive)

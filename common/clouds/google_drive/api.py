@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from common.clouds.google_drive.failures import read_failure
+from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.grant import GrantInUse
 from common.errors import GrantRevoked, Reason, Transient
 from common.httpclient import Answer, HttpClient
@@ -89,6 +89,11 @@ def read_object(answer: Answer) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise Transient(Reason.CLOUD_UNAVAILABLE, "an answer that is not Drive's")
     return content
+
+
+def is_not_found(answer: Answer) -> bool:
+    """Say whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
+    return answer.status == 404 and read_reason(answer) != ""
 
 
 def file_path(file_id: str) -> str:

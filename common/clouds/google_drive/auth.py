@@ -19,7 +19,7 @@ from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 from common.clouds.grant import Grant
 from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, consent_url, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
-from common.errors import GrantRevoked, JobStopped, Reason, Transient
+from common.errors import GrantRevoked, JobStopped, Reason, Refused, Transient
 from common.httpclient import Answer, HttpClient
 from common.sealing import Secret
 from common.sessions import equip
@@ -34,10 +34,8 @@ REFRESH_SECONDS = 30.0
 
 # Answers to a refresh that end the permission. `invalid_rapt` (the company's session length is over) is one of
 # `invalid_grant`'s subtypes, and the only one that google-auth turns into a mere sentence.
-_REVOKED = frozenset({"invalid_grant", "admin_policy_enforced"})
+_REVOKED = frozenset({"invalid_grant", "admin_policy_enforced", "invalid_rapt", "rapt_required"})
 _REAUTHENTICATE = "Reauthentication is needed"
-# Our own registration is broken: its owner will mend it, and the guest's permission is as good as before.
-_OURS = frozenset({"invalid_client", "deleted_client"})
 
 
 class GoogleAuth:
@@ -169,11 +167,13 @@ def _read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     return Answer(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
-def _translate(error: google.auth.exceptions.RefreshError) -> GrantRevoked | JobStopped | Transient:
+def _translate(error: google.auth.exceptions.RefreshError) -> GrantRevoked | Transient:
     told = error.args[1] if len(error.args) > 1 else {}
     code = str(told.get("error", ""))[:40]
     if code in _REVOKED or str(error.args[0]).startswith(_REAUTHENTICATE):
         return GrantRevoked("Google refuses the refresh token")
-    if error.retryable or code in _OURS or not code:
+    if error.retryable or not code:
         return Transient(Reason.CLOUD_UNAVAILABLE, f"the token endpoint gave no token ({code})")
-    return JobStopped(Reason.CLOUD_REFUSED, f"the token endpoint refused ({code})")
+    # Everything else is about our registration or our request: the guest's permission is as good as before, and its
+    # owner can mend it.
+    return Refused(Reason.APP_REFUSED, f"the token endpoint refused this service ({code})")

@@ -6,6 +6,7 @@ from typing import Any
 
 from common.clouds.base import PhotoStream
 from common.clouds.google_drive.failures import read_failure
+from common.clouds.google_drive.replies import is_made_here
 from common.clouds.google_drive.resumable import (
     Complete,
     Stands,
@@ -18,8 +19,6 @@ from common.clouds.google_drive.resumable import (
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient
-
-FILE_FIELDS = "id,size,md5Checksum,appProperties,trashed"
 
 
 class Taken:
@@ -39,11 +38,13 @@ class DriveSession:
     Args:
         photo: what is uploaded.
         file_id: what its file is called in Drive.
-        address: where to; None when Drive refuses the photo's id: then the file that has it is looked for.
+        address: where to; None when there is, or may be, a file of this id already: then that is looked into.
         http: sends the requests.
         chunk_bytes: the most one request carries; a multiple of 256 KiB.
         find: returns the file of this photo's id, if there is one.
+        note_stored: is told that this file is the photo.
         discard: removes that file, so that the next session begins with another id.
+        forget: gives the id up and leaves the file alone, if there is one.
         authorize: returns a token other than the one it is given; for the case that Drive asks for one.
     """
 
@@ -56,7 +57,9 @@ class DriveSession:
         chunk_bytes: int,
         *,
         find: ReadFile,
+        note_stored: Callable[[], None],
         discard: Callable[[], None],
+        forget: Callable[[], None],
         authorize: Callable[[str], str],
     ) -> None:
         self.offset = 0
@@ -67,18 +70,32 @@ class DriveSession:
         self._http = http
         self._chunk_bytes = chunk_bytes
         self._find = find
+        self._note_stored = note_stored
         self._discard = discard
+        self._forget = forget
         self._authorize = authorize
         self._token = ""
         self._sent = 0
         self._in_doubt = False
         self._is_wrong = False  # what Drive holds are other bytes, and it has not removed them yet
+        self._is_over = False
 
     def advance(self, stream: PhotoStream) -> float:
         """Send what fits into one request, or ask where we stand; see `UploadSession`."""
+        if self._is_over:
+            raise SessionLost(Reason.WRONG_BYTES, "the upload session holds bytes that are worthless")
+        try:
+            self._advance(stream)
+        except SessionLost:
+            # Nobody may ask it any more: where every byte is there, the question alone would make a file of them.
+            self._is_over = True
+            raise
+        return 0.0
+
+    def _advance(self, stream: PhotoStream) -> None:
         if self._address is None:
             self._look(stream)
-            return 0.0
+            return
         asked = self._in_doubt
         reply = self._ask(self._address) if asked else self._send(self._address, stream)
         match reply:
@@ -90,7 +107,6 @@ class DriveSession:
                 self._look(stream)
             case Unclear():
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session did not say where it stands")
-        return 0.0
 
     def abandon(self) -> None:
         """Cancel the upload, so that no half photo waits a week at Drive for its end, and no wrong one stays."""
@@ -102,16 +118,23 @@ class DriveSession:
                 self._http.request("DELETE", self._address, headers={"Content-Length": "0"})
 
     def _ask(self, address: str) -> Reply:
+        if self._photo.size == 0:
+            # Here the question itself would end the upload, and make a file: its id tells whether there is one.
+            file = self._find()
+            return Complete(file) if file else Stands(0)
         return self._read(self._put(address, status_headers(self._photo.size), None), asked=True)
 
     def _send(self, address: str, stream: PhotoStream) -> Reply:
         start, total = self.offset, self._photo.size
         end = min(start + self._chunk_bytes, total)
+        if total == 0:
+            # Any request makes a file of nothing: that it is empty is proved before, not while it is sent.
+            _drain(stream.blocks(0, 0))
         # From the first byte on, only Drive knows how many of them it has.
         self._in_doubt = True
         blocks = self._counted(stream.blocks(start, end), start)
         # An empty body must be bytes: a body without blocks would go out chunked.
-        body = blocks if total else b"".join(blocks)
+        body = blocks if total else b""
         return self._read(self._put(address, upload_headers(start, end, total), body), asked=False)
 
     def _counted(self, blocks: Iterator[memoryview], start: int) -> Iterator[memoryview]:
@@ -152,23 +175,32 @@ class DriveSession:
         raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte, but there is no file yet")
 
     def _look(self, stream: PhotoStream) -> None:
-        file = self._find()
-        if file is None or file.get("trashed"):
-            self._discard()
-            raise SessionLost(Reason.CLOUD_UNAVAILABLE, "Drive refuses the photo's id, but has no such file")
-        self._verify(file, stream)
+        self._verify(self._find(), stream)
 
-    def _verify(self, file: dict[str, Any], stream: PhotoStream) -> None:
+    def _verify(self, file: dict[str, Any] | None, stream: PhotoStream) -> None:
         """Believe nothing but size and MD5: https://developers.google.com/workspace/drive/api/reference/rest/v3/files."""
-        if file.get("id") != self._file_id or "md5Checksum" not in file or "size" not in file:
-            file = self._find() or {}
+        if file and (file.get("id") != self._file_id or "md5Checksum" not in file or "size" not in file):
+            file = self._find()
+        if file is None or file.get("trashed"):
+            # What a guest threw away is in their bin, and stays there.
+            self._forget()
+            raise SessionLost(Reason.CLOUD_UNAVAILABLE, "there is no file under the photo's id")
+        if not file.get("md5Checksum"):
+            raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not tell a file's checksum")
         if stream.md5 is None:
-            for _ in stream.blocks(0, self._photo.size):
-                pass
+            _drain(stream.blocks(0, self._photo.size))
         if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.md5):
             self._is_wrong = True
             self._discard()
             self._is_wrong = False
             raise SessionLost(Reason.WRONG_BYTES, "Drive holds other bytes than were sent")
         self.offset = self._photo.size
-        self.stored = StoredPhoto(self._photo.key, self._file_id, self._photo.size, self._photo.crc32)
+        self.stored = StoredPhoto(
+            self._photo.key, self._file_id, self._photo.size, self._photo.crc32, made_here=is_made_here(file)
+        )
+        self._note_stored()
+
+
+def _drain(blocks: Iterator[memoryview]) -> None:
+    for _ in blocks:
+        pass

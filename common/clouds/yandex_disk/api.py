@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from common.clouds.grant import GrantInUse
-from common.clouds.yandex_disk.failures import read_failure
+from common.clouds.yandex_disk.failures import read_refusal
 from common.errors import GrantRevoked, Reason, Transient
 from common.httpclient import Answer, HttpClient
 from common.links import LinkRefused, check_link, host_matches
@@ -73,7 +73,7 @@ class YandexApi:
         """
         answer = self.call("GET", path, query)
         if answer.status != 200:
-            raise read_failure(answer)
+            raise read_refusal(answer)
         return read_object(answer)
 
     def check_upload(self, address: object) -> str:

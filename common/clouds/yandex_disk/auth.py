@@ -15,7 +15,7 @@ from common.clouds.base import StateTooLong
 from common.clouds.grant import Grant
 from common.clouds.oauth2 import check_exchange, consent_url, read_answer, read_code, read_lifetime
 from common.environment import CloudSettings
-from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Transient
+from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Refused, Transient
 from common.httpclient import Answer, HttpClient
 from common.sealing import Secret
 
@@ -28,9 +28,6 @@ LONGEST_STATE = 1024
 # A guest looks at a white page meanwhile.
 EXCHANGE_SECONDS = 15.0
 REFRESH_SECONDS = 30.0
-
-# Our own registration is broken: its owner will mend it, and the guest's permission is as good as before.
-_OURS = frozenset({"invalid_client", "unauthorized_client"})
 
 
 class YandexAuth:
@@ -132,8 +129,14 @@ def _device(verifier: str) -> str:
 
 
 def _refusal(error: str) -> ArchiveError:
+    """Return what it means that no token was given.
+
+    Only one word says that the guest's permission is void. Every other is about who asks, or how: `invalid_client`,
+    `unauthorized_client` (blocked or in moderation), `disabled_client`, `invalid_request`, whatever comes next; our
+    operator will mend it, and the permission is as good as before. https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+    """
     if error == "invalid_grant":
         return GrantRevoked("Yandex refuses the refresh token")
-    if error in _OURS or not error:
-        return Transient(Reason.CLOUD_UNAVAILABLE, f"the token endpoint gave no token ({error})")
-    return JobStopped(Reason.CLOUD_REFUSED, f"the token endpoint refused ({error})")
+    if not error:
+        return Transient(Reason.CLOUD_UNAVAILABLE, "the token endpoint gave no token")
+    return Refused(Reason.APP_REFUSED, f"the token endpoint refused ({error})")

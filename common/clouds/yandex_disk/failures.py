@@ -5,16 +5,15 @@ names of errors as https://github.com/ivknv/yadisk collected them.
 """
 
 import re
-from collections.abc import Callable
 
+from common.clouds.failures import Damage
 from common.errors import (
     ArchiveError,
     GrantRevoked,
     InventoryStale,
-    JobStopped,
-    PhotoRejected,
     Postponed,
     Reason,
+    Refused,
     StorageFull,
     Throttled,
     Transient,
@@ -23,75 +22,50 @@ from common.httpclient import Answer
 
 # Nothing longer or stranger gets into our logs.
 _WORD = re.compile(r"[A-Za-z0-9_]{1,60}")
+# A no whose name tells whom it is meant for, though the table has not got it.
+_OF_ACCOUNT = re.compile(r"User|Account|Passport")
+_OF_APP = re.compile(r"Client|Application")
+_NOES = frozenset({402, 403, 451})
 
-Failure = Callable[[str, float | None], ArchiveError]
+# Said of one request, for all anybody knows, and maybe by something between us: tried again, final when it stays.
+_REFUSED = Damage(Refused, Reason.CLOUD_REFUSED)
+_ACCOUNT_REFUSED = Damage(Refused, Reason.ACCOUNT_REFUSED)
+_APP_REFUSED = Damage(Refused, Reason.APP_REFUSED)
+_PASSING = Damage(Transient, Reason.CLOUD_UNAVAILABLE)
+_TOO_FAST = Damage(Throttled, Reason.CLOUD_UNAVAILABLE)
+_ANOTHER_DAY = Damage(Postponed, Reason.DAILY_LIMIT)
+_READ_ONLY = Damage(Postponed, Reason.CLOUD_UNAVAILABLE)
+_STALE = Damage(InventoryStale, Reason.CLOUD_REFUSED)
+_FULL = Damage(StorageFull, Reason.STORAGE_FULL)
+_REVOKED = Damage(GrantRevoked, Reason.GRANT_REVOKED)
 
-
-def _refused(detail: str, _wait: float | None) -> ArchiveError:
-    return JobStopped(Reason.CLOUD_REFUSED, detail)
-
-
-def _full(detail: str, _wait: float | None) -> ArchiveError:
-    return StorageFull(detail)
-
-
-def _revoked(detail: str, _wait: float | None) -> ArchiveError:
-    return GrantRevoked(detail)
-
-
-def _throttled(detail: str, wait: float | None) -> ArchiveError:
-    return Throttled(Reason.CLOUD_UNAVAILABLE, detail, wait=wait)
-
-
-def _transient(detail: str, wait: float | None) -> ArchiveError:
-    return Transient(Reason.CLOUD_UNAVAILABLE, detail, wait=wait)
-
-
-def _postponed(detail: str, _wait: float | None) -> ArchiveError:
-    return Postponed(Reason.DAILY_LIMIT, detail)
-
-
-def _read_only(detail: str, _wait: float | None) -> ArchiveError:
-    return Postponed(Reason.CLOUD_UNAVAILABLE, detail)
-
-
-def _stale(detail: str, _wait: float | None) -> ArchiveError:
-    return InventoryStale(Reason.CLOUD_REFUSED, detail)
-
-
-def _rejected(detail: str, _wait: float | None) -> ArchiveError:
-    return PhotoRejected(Reason.CLOUD_REFUSED, detail)
-
-
-# By the error's name where it says more than its status, whatever that is; else by status.
-TABLE: dict[str | int, Failure] = {
-    "DiskUnsupportedUserAccountTypeError": _refused,  # an account without a disk
-    "DiskUploadTrafficLimitExceeded": _postponed,
-    "DiskUploadTrafficLimitExceededError": _postponed,
-    "DiskStorageQuotaExhaustedError": _full,
-    "DiskPathDoesntExistsError": _stale,
-    # Another request holds this very resource.
-    "DiskResourceLockedError": _transient,
-    "DiskOperationNotFoundError": _transient,
-    # What Yandex does not understand about one photo says nothing about the others.
-    400: _rejected,
-    401: _revoked,
-    403: _refused,
-    404: _stale,
-    408: _transient,
-    # Two requests met at one path: https://yandex.com/dev/disk-api/doc/en/reference/upload
-    409: _transient,
-    410: _transient,
-    412: _transient,
-    413: _rejected,
-    414: _rejected,
+# By the error's name where it says more than its status, whatever that is; else by status. What stands in neither is
+# refused, even by name: `ForbiddenError` is said of a resource, of a grant's rights and of an app alike.
+TABLE: dict[str | int, Damage] = {
+    "DiskUnsupportedUserAccountTypeError": _ACCOUNT_REFUSED,  # an account without a disk
+    "DiskUploadTrafficLimitExceeded": _ANOTHER_DAY,
+    "DiskUploadTrafficLimitExceededError": _ANOTHER_DAY,
+    "DiskStorageQuotaExhaustedError": _FULL,
+    "DiskPathDoesntExistsError": _STALE,
     # Technical works: nothing can be written for a while, and that is no photo's own failure.
-    423: _read_only,
-    425: _transient,
-    429: _throttled,
-    507: _full,
+    "DiskReadOnlyError": _READ_ONLY,
+    # Another request holds this very resource.
+    "DiskResourceLockedError": _PASSING,
+    "DiskOperationNotFoundError": _PASSING,
+    401: _REVOKED,
+    404: _STALE,
+    408: _PASSING,
+    # Two requests met at one path: https://yandex.com/dev/disk-api/doc/en/reference/upload
+    409: _PASSING,
+    410: _PASSING,
+    412: _PASSING,
+    # Locked, or the technical works without their name; where these stay, nothing arrives and the job waits.
+    423: _PASSING,
+    425: _PASSING,
+    429: _TOO_FAST,
+    507: _FULL,
     # Not in the documentation, but met and waited out by others: https://github.com/rclone/rclone/tree/master/backend/yandex
-    509: _throttled,
+    509: _TOO_FAST,
 }
 
 
@@ -103,11 +77,17 @@ def read_failure(answer: Answer) -> ArchiveError:
     """
     name = read_name(answer)
     detail = f"Yandex Disk answered {answer.status} {name}".rstrip()
-    failure = TABLE.get(name) or TABLE.get(answer.status)
-    if failure is None:
-        # Success or a redirect where Yandex gives neither: something between us answered.
-        failure = _refused if 400 <= answer.status < 500 else _transient
-    return failure(detail, answer.wait())
+    damage = TABLE.get(name) or TABLE.get(answer.status) or _judge(answer.status, name)
+    return damage.error(detail, answer.wait())
+
+
+def read_refusal(answer: Answer) -> ArchiveError:
+    """Return what a refusal means where no folder is written into: nothing that was seen before is stale there."""
+    failure = read_failure(answer)
+    if not isinstance(failure, InventoryStale):
+        return failure
+    damage = _PASSING if answer.status == 409 else _REFUSED
+    return damage.error(failure.detail, answer.wait())
 
 
 def read_name(answer: Answer) -> str:
@@ -117,3 +97,20 @@ def read_name(answer: Answer) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return name if isinstance(name, str) and _WORD.fullmatch(name) else ""
+
+
+def is_missing(answer: Answer) -> bool:
+    """Say whether Yandex itself says that nothing is at a path: a bare 404 may be anybody's."""
+    return answer.status == 404 and bool(read_name(answer))
+
+
+def _judge(status: int, name: str) -> Damage:
+    """Return the damage of what the table has not got."""
+    if not 400 <= status < 500:
+        # Success or a redirect where Yandex gives neither: something between us answered.
+        return _PASSING
+    if status in _NOES and _OF_ACCOUNT.search(name):
+        return _ACCOUNT_REFUSED
+    if status in _NOES and _OF_APP.search(name):
+        return _APP_REFUSED
+    return _REFUSED

@@ -4,16 +4,19 @@ Marks are `custom_properties`: together they may have 1024 characters, and other
 https://yandex.com/dev/disk-api/doc/en/reference/meta-add
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from common.clouds.photos import Album, Photo, StoredPhoto, album_key
-from common.clouds.yandex_disk.disk import Resource
+from common.clouds.yandex_disk.resource import Resource
 
 ARCHIVE, ALBUM, PHOTO = "cloud_archive", "cloud_archive_album", "cloud_archive_photo"
-CRC32, MD5 = "cloud_archive_crc32", "cloud_archive_md5"
+CRC32, MD5, MADE = "cloud_archive_crc32", "cloud_archive_md5", "cloud_archive_made"
 LONGEST_NAME = 255  # characters: https://yandex.com/dev/disk-api/doc/en/reference/upload
+# Of a path's digest, in hex: 64 bits tell any two paths of one disk apart.
+_PLACE_LENGTH = 16
 
 
 def album_marks(archive_key: str, album: Album) -> Mapping[str, str]:
@@ -24,30 +27,47 @@ def album_marks(archive_key: str, album: Album) -> Mapping[str, str]:
 def photo_marks(archive_key: str, photo: Photo, md5: str) -> Mapping[str, str]:
     """Return what a photo is known by.
 
-    The MD5 is that of the bytes that were sent: marks outlive what a guest does to a file, and may have been set on
-    bytes that were not proved yet. Where both differ, the file is not the photo.
+    The MD5 is that of the bytes that were sent, and they were proved to be the photo before: marks outlive what a guest
+    does to a file. Where both differ, the file is not the photo.
     """
     crc32 = {CRC32: f"{photo.crc32:08x}"} if photo.crc32 is not None else {}
     return {ARCHIVE: archive_key, PHOTO: photo.key, MD5: md5, **crc32}
 
 
+def made_at(path: str) -> Mapping[str, str]:
+    """Return the mark that tells what this service made at a path from its copies: those take the mark along."""
+    return {MADE: hashlib.sha256(path.encode()).hexdigest()[:_PLACE_LENGTH]}
+
+
+def is_made_here(resource: Resource) -> bool:
+    """Say whether this service made the resource where it is; neither copied, moved nor renamed since."""
+    return resource.bears(made_at(resource.path))
+
+
 def read_photo(resource: Resource, archive_key: str) -> StoredPhoto | None:
-    """Return the photo that a file is, if it is one of this archive's and still the same."""
+    """Return the photo that a file is, if it is one of this archive's and was proved to be by who marked it.
+
+    A file whose MD5 is not told, or is another, is not the photo: nobody knows what it is, and it is left alone.
+    """
     marks = resource.marks
-    if resource.is_folder or marks.get(ARCHIVE) != archive_key or PHOTO not in marks or marks.get(MD5) != resource.md5:
+    if marks.get(ARCHIVE) != archive_key or PHOTO not in marks or not _is_proved(resource):
         return None
     try:
         crc32 = int(marks[CRC32], 16) if CRC32 in marks else None
     except ValueError:
         return None
-    return StoredPhoto(marks[PHOTO], resource.path, resource.size, crc32, resource.path.rpartition("/")[0])
+    made_here = is_made_here(resource)
+    return StoredPhoto(marks[PHOTO], resource.path, resource.size, crc32, resource.folder, made_here)
 
 
-def could_be(resource: Resource, key: str) -> bool:
-    """Say whether a file is the photo of that key, by marks that are there: lost ones speak against nothing."""
-    marks = resource.marks
-    same_bytes = marks.get(MD5, resource.md5) == resource.md5
-    return not resource.is_folder and marks.get(PHOTO, key) == key and same_bytes
+def is_stored(resource: Resource, stored: StoredPhoto) -> bool:
+    """Say whether a file still is the photo that was stored there, by its marks and its bytes."""
+    same_size = stored.size in (-1, resource.size)
+    return same_size and resource.marks.get(PHOTO) == stored.key and _is_proved(resource)
+
+
+def _is_proved(resource: Resource) -> bool:
+    return not resource.is_folder and resource.is_whole and resource.marks.get(MD5) == resource.md5
 
 
 def is_anothers(resource: Resource, archive_key: str, photo: Photo) -> bool:

@@ -14,8 +14,18 @@ from common.clouds.base import Wait
 from common.clouds.grant import GrantInUse
 from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
-from common.clouds.yandex_disk.disk import ROOT, Disk, Resource
-from common.clouds.yandex_disk.marks import ALBUM, album_marks, could_be, fit_name, number_name, read_photo
+from common.clouds.yandex_disk.disk import ROOT, Disk
+from common.clouds.yandex_disk.marks import (
+    ALBUM,
+    album_marks,
+    fit_name,
+    is_made_here,
+    is_stored,
+    made_at,
+    number_name,
+    read_photo,
+)
+from common.clouds.yandex_disk.resource import Resource
 from common.clouds.yandex_disk.session import YandexSession
 from common.environment import CloudSettings
 from common.errors import PhotoRejected, Reason, Transient
@@ -52,7 +62,8 @@ class YandexStorage:
         """Return what is left of the disk; the bin counts as used."""
         account = self._disk.account()
         try:
-            self._largest = int(account["max_file_size"]) if "max_file_size" in account else 2**63
+            largest = int(account.get("max_file_size", 0))
+            self._largest = largest if largest > 0 else 2**63
             return max(0, int(account["total_space"]) - int(account["used_space"]))
         except (KeyError, TypeError, ValueError):
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk did not say how much room there is") from None
@@ -68,7 +79,7 @@ class YandexStorage:
         tops = [item for item in self._disk.items(f"{ROOT}/") if item.is_folder and item.bears(marks)]
         if not tops:
             return inventory
-        top = min(tops, key=_age)
+        top = min(tops, key=_rank)
         inventory.albums[album_key(())] = self._folder(top.path)
         folders: list[Resource] = []
         for item in self._walk(top.path):
@@ -76,7 +87,7 @@ class YandexStorage:
                 inventory.photos.append(photo.or_known(known))
             elif item.is_folder and item.bears({**marks, ALBUM: item.marks.get(ALBUM, "")}):
                 folders.append(item)
-        for item in sorted(folders, key=_age):
+        for item in sorted(folders, key=lambda item: _rank(item, top.path)):
             inventory.albums.setdefault(item.marks[ALBUM], self._folder(item.path))
         return inventory
 
@@ -94,11 +105,9 @@ class YandexStorage:
         """Do nothing: two runs cannot make two folders of one path."""
 
     def is_there(self, stored: StoredPhoto) -> bool:
-        """Say whether the photo is still at its path, and no other one."""
+        """Say whether the photo is still at its path, and no other one: by marks that this run may have seen lost."""
         resource = self._disk.find(stored.id)
-        if resource is None or stored.size not in (-1, resource.size):
-            return False
-        return could_be(resource, stored.key)
+        return resource is not None and is_stored(self._disk.with_lost_marks(resource), stored)
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> YandexSession:
         """Ask where to send a photo; what is at its path already is looked at by the session."""
@@ -115,9 +124,18 @@ class YandexStorage:
             next_path=lambda: self._names.next_path(photo, folder),
         )
 
+    def note_proved(self, known: Inventory) -> None:
+        """Nothing is left to be noted: a photo is marked only after its proof."""
+
     def remove(self, stored: StoredPhoto) -> None:
-        """Remove a photo of ours for good; the bin is for what guests throw away, and takes up their room."""
-        self._disk.remove(stored.id)
+        """Remove a photo of ours for good; the bin is for what guests throw away, and takes up their room.
+
+        Something else may be at its path by now: only what still is that photo, made there by this service, is removed,
+        and only if its bytes are those that were looked at when the removal arrives.
+        """
+        resource = self._disk.find(stored.id)
+        if resource and is_made_here(resource) and is_stored(resource, stored):
+            self._disk.remove(resource.path, resource.md5)
 
     def _most_bytes(self) -> int:
         if self._largest is None:
@@ -143,7 +161,7 @@ class YandexStorage:
         for number in range(1, MOST_NAMES + 1):
             path = f"{parent}/{number_name(name, number)}"
             if self._disk.make_folder(path) or self._may_take(path, marks):
-                if self._disk.mark(path, marks) is None:
+                if self._disk.mark(path, {**marks, **made_at(path)}) is None:
                     raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder that was made is not there yet")
                 return self._folder(path)
         raise Transient(Reason.CLOUD_UNAVAILABLE, "every name for a folder is taken")
@@ -187,6 +205,12 @@ class _Names:
         return self.path(photo, folder)
 
 
-def _age(resource: Resource) -> tuple[str, str]:
-    """The oldest first, so that all runs agree on which of several is meant."""
-    return resource.created, resource.path
+def _rank(resource: Resource, top: str = "") -> tuple[bool, bool, str, str]:
+    """Return what decides which of several folders of one album is meant; all runs agree on the least.
+
+    First that which was made where it is, then that which stands where the album stands in the gallery, for marks of
+    earlier versions do not say where they were set; then the oldest.
+    """
+    place = tuple(resource.path.removeprefix(top).strip("/").split("/"))
+    is_in_place = album_key(place) == resource.marks.get(ALBUM)
+    return not is_made_here(resource), not is_in_place, resource.created, resource.path

@@ -243,3 +243,25 @@ def test_dripping_upload_arrives(world: World, api: Api) -> None:
     """A slow reader takes everything in the end."""
     world.faults.add(Fault(on="upload", does="drip", rate=1_000_000))
     assert api.put(api.open(5, fields="size"), b"12345").json() == {"size": "5"}
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+@pytest.mark.parametrize("on", ["about", "files_list", "generate_ids", "files_get", "files_update", "files_delete"])
+def test_any_call_can_be_refused_once_for_any_reason(api: Api, world: World, on: str, status: int) -> None:
+    """One in capitals stands in an ErrorInfo, behind a "forbidden" that tells nothing."""
+    file = api.create({"name": "a.jpg"}).json()["id"]
+    calls = {
+        "about": ("GET", "/drive/v3/about?fields=user"),
+        "files_list": ("GET", "/drive/v3/files"),
+        "generate_ids": ("GET", "/drive/v3/files/generateIds"),
+        "files_get": ("GET", f"/drive/v3/files/{file}"),
+        "files_update": ("PATCH", f"/drive/v3/files/{file}"),
+        "files_delete": ("DELETE", f"/drive/v3/files/{file}"),
+    }
+    method, path = calls[on]
+    world.faults.add(Fault(on, "status", status=status, reason="CONSUMER_SUSPENDED"))
+    refused = api.call(method, path, json={})
+    error = refused.json()["error"]
+    assert (refused.status_code, error["errors"][0]["reason"]) == (status, "forbidden")
+    assert [each["reason"] for each in error["details"]] == ["CONSUMER_SUSPENDED"]
+    assert api.call(method, path, json={}).ok

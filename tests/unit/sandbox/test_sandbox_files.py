@@ -162,3 +162,18 @@ def test_media_is_served_with_ranges(api: Api) -> None:
     assert (piece.status_code, piece.content, piece.headers["Content-Range"]) == (206, b"bc", "bytes 1-2/5")
     folder = api.create({"name": "F", "mimeType": FOLDER}).json()["id"]
     assert reason(api.call("GET", f"/drive/v3/files/{folder}", {"alt": "media"})) == (403, "fileNotDownloadable")
+
+
+def test_guests_copies_keep_what_apps_left(api: Api, world: World) -> None:
+    """A folder is copied with all in it, under other ids; the app sees the copies; they live on by themselves."""
+    folder = api.create({"name": "A", "mimeType": FOLDER, "appProperties": {"mark": "a"}}).json()["id"]
+    file = api.create({"name": "a.jpg", "parents": [folder], "appProperties": {"mark": "b"}}).json()["id"]
+    account = world.drive.account()
+    copy = account.copy(folder, name="B")
+    assert sorted(path for path, _, _ in account.tree()) == ["A/a.jpg", "B/a.jpg"]
+    account.copy(file, account.root, "top.jpg")
+    api.call("PATCH", f"/drive/v3/files/{file}", json={"appProperties": {"mark": None}})
+    listed = api.files(fields="files(id,name,appProperties)").json()["files"]
+    marks = sorted((each["name"], each.get("appProperties", {}).get("mark")) for each in listed if each["id"] != file)
+    assert marks == [("A", "a"), ("B", "a"), ("a.jpg", "b"), ("top.jpg", "b")]
+    assert copy.id != folder

@@ -228,3 +228,14 @@ def test_list_that_refuses_its_token(api: Api, world: World) -> None:
     token = api.files(pageSize=1).json()["nextPageToken"]
     assert api.files(pageSize=1, pageToken=token).status_code == 400
     assert read_pages(api, pageSize=1) == [["1"], ["0"]]
+
+
+def test_lists_lag_by_seconds_for_one_account(api: Api, world: World) -> None:
+    """What came is not shown yet, in no list and to no question; by its id it is there at once."""
+    account = world.drive.account()
+    account.lag = 3600.0
+    made = api.create({"name": "A", "mimeType": FOLDER}).json()["id"]
+    assert api.files().json()["files"] == []
+    assert api.call("GET", f"/drive/v3/files/{made}").status_code == 200
+    account.lag = 0.0
+    assert [made] == [each["id"] for each in api.files().json()["files"]]

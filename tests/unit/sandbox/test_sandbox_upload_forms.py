@@ -120,3 +120,32 @@ def test_no_bytes_are_kept_when_told() -> None:
             assert file["md5Checksum"] == hashlib.md5(DATA).hexdigest()
             assert small.drive.account().files()[0].content.data is None
             assert api.call("GET", f"/drive/v3/files/{file['id']}", {"alt": "media"}).status_code == 500
+
+
+@pytest.mark.parametrize("span", ["bytes */0", ""])
+def test_any_word_to_an_empty_upload_ends_it(api: Api, world: World, span: str) -> None:
+    """The question as well as an empty body makes a file of nothing; asked again it tells of the file once more."""
+    session = api.open(0, fields="id,size")
+    first = api.put(session, span=span)
+    assert (first.status_code, first.json()["size"]) == (200, "0")
+    assert first.json() == api.put(session, span="bytes */0").json() == api.put(session, b"late").json()
+    assert len(world.drive.account().files()) == 1
+
+
+def test_an_empty_body_without_a_range_ends_an_upload_of_bytes(api: Api, world: World) -> None:
+    """Whatever was announced; it is noted as the client's mistake."""
+    assert api.put(api.open(TOTAL, fields="size")).json() == {"size": "0"}
+    assert any("empty body for a file that is not" in each for each in world.violations)
+
+
+def test_another_total_than_announced_is_taken(api: Api) -> None:
+    """Comparing is the client's duty."""
+    assert api.put(api.open(TOTAL, fields="size"), DATA[:10], "bytes 0-9/10").json() == {"size": "10"}
+
+
+def test_a_cancelled_upload_makes_nothing(api: Api, world: World) -> None:
+    """Not even one of nothing, and not when it is asked afterwards."""
+    session = api.open(0)
+    assert api.session.delete(session, timeout=10).status_code == 499
+    assert api.put(session, span="bytes */0").status_code == 499
+    assert world.drive.account().files() == []

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox import World
+from sandbox.faults import Fault
 from tests.unit.sandbox.bare_disk import DiskApi, error
 
 READ, WRITE, INFO = "cloud_api:disk.read", "cloud_api:disk.write", "cloud_api:disk.info"
@@ -281,6 +282,54 @@ def test_what_the_guest_does_by_hand_is_seen(world: World, disk_api: DiskApi) ->
     account.trash(photo.id, trashed=False)
     account.delete(album.id)
     assert [path for path, _, _ in account.tree()] == ["b.jpg"]
+
+
+@pytest.mark.parametrize("comes_along", [True, False])
+def test_what_the_guest_copies_by_hand_may_bring_its_properties(
+    world: World, disk_api: DiskApi, *, comes_along: bool
+) -> None:
+    """A folder with everything in it, even into itself; the copy is another item, and looks as old."""
+    account = world.yandex.account()
+    account.copies_properties = comes_along
+    disk_api.mkdir("disk:/A")
+    disk_api.upload("disk:/A/a.jpg")
+    disk_api.patch("disk:/A/a.jpg", {"custom_properties": {"k": "v"}})
+    (folder,) = account.folders()
+    copied = account.copy(folder.id, folder.id, "B")
+    assert copied.created == folder.created
+    told = disk_api.get("disk:/A/B/a.jpg").json()
+    assert told.get("custom_properties") == ({"k": "v"} if comes_along else None)
+    assert told["resource_id"] != disk_api.get("disk:/A/a.jpg").json()["resource_id"]
+    with pytest.raises(ValueError, match="of that name"):
+        account.copy(folder.id)
+
+
+@pytest.mark.parametrize("keeps_properties", [True, False])
+def test_what_the_guest_overwrites_by_hand_may_keep_its_properties(
+    world: World, disk_api: DiskApi, *, keeps_properties: bool
+) -> None:
+    """Other bytes under the same path, and the same marks or none."""
+    account = world.yandex.account()
+    disk_api.upload()
+    disk_api.patch("disk:/a.jpg", {"custom_properties": {"k": "v"}})
+    account.overwrite(account.files()[0].id, b"other", keeps_properties=keeps_properties)
+    told = disk_api.get("disk:/a.jpg").json()
+    assert told.get("custom_properties") == ({"k": "v"} if keeps_properties else None)
+    assert account.tree() == [("a.jpg", 5, told["md5"])]
+
+
+@pytest.mark.parametrize("status", [402, 406, 418, 451])
+def test_a_refusal_without_a_usual_name(world: World, disk_api: DiskApi, status: int) -> None:
+    """Once, at any operation."""
+    world.faults.add(Fault("yandex_link", "status", status=status))
+    assert disk_api.link("disk:/a.jpg").status_code == status
+    assert disk_api.link("disk:/a.jpg").status_code == 200
+
+
+def test_a_blocked_guest(world: World, disk_api: DiskApi) -> None:
+    """Everything is refused by name."""
+    world.yandex.account().blocked = True
+    assert error(disk_api.get("disk:/")) == (403, "UserIsBlockedError")
 
 
 @pytest.mark.parametrize("what", ["delete", "move"])

@@ -176,7 +176,15 @@ def test_room_that_goes_meanwhile(world: World, disk_api: DiskApi) -> None:
     assert paths(world) == []
 
 
-@pytest.mark.parametrize(("status", "name"), [(404, "DiskNotFoundError"), (500, "InternalServerError")])
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (404, "DiskNotFoundError"),
+        (409, "DiskResourceConflictError"),
+        (423, "DiskResourceLockedError"),
+        (500, "InternalServerError"),
+    ],
+)
 def test_metadata_comes_late(world: World, disk_api: DiskApi, status: int, name: str) -> None:
     """After the 201, looks and changes fail for a while, lists are without it; yet its path is taken."""
     world.yandex.late_times, world.yandex.late_status = 3, status

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from common import metrics
 from common.archive_job import ArchiveJob, grant_context
 from common.clouds.grant import Grant
 from common.errors import Reason, Transient
@@ -143,6 +144,28 @@ def test_a_failing_exchange_leads_to_the_fail_link(site_in_world: Site, world: W
     assert (answer.status_code, answer.headers["Location"]) == (303, FAIL)
     assert site_in_world.broker.published == []
     assert len(world.faults.fired) == 1
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "disabled_client", "unauthorized_client", "invalid_request"])
+def test_a_refused_app_is_told_to_its_owner(
+    site_in_world: Site, world: World, caplog: pytest.LogCaptureFixture, error: str
+) -> None:
+    """The guest gets the fail link, the log says what to do; when that is done the guest may come again."""
+    before = count_app_refusals()
+    world.faults.add(Fault(on="token", does="status", status=401, reason=error))
+    consent_page = ask(site_in_world)
+    refused = site_in_world.come_back(world.accounts.consent(consent_page))
+    assert (refused.headers["Location"], site_in_world.broker.published) == (FAIL, [])
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "registration" in record.message
+    assert count_app_refusals() == before + 1
+    assert site_in_world.come_back(world.accounts.consent(consent_page)).headers["Location"] == SUCCESS
+
+
+def count_app_refusals() -> float:
+    """Return how often Google refused this service."""
+    value = metrics.WEB.get_sample_value("cloud_archive_app_refusals_total", {"cloud": "google_drive"})
+    return value or 0.0
 
 
 def test_more_scopes_than_asked_are_taken(site_in_world: Site, world: World) -> None:

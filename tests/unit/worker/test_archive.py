@@ -473,9 +473,10 @@ def test_steps_are_told() -> None:
 
 
 def test_photos_that_a_cloud_takes_its_time_for_wait_side_by_side() -> None:
-    """Many more of them than move at a time."""
-    scene = Scene(make_photos(20), MemoryCloud(settles=0.05))
-    assert len(scene.keep()) == 20
+    """Many more of them than there are threads: a cloud that is slow to store holds nobody up."""
+    scene = Scene(make_photos(96), MemoryCloud(settles=0.3), lanes=2)
+    assert len(scene.keep()) == 96
+    assert scene.cloud.most_settling > 3 * 2 * 2
 
 
 @settings(deadline=None, max_examples=60)

@@ -51,6 +51,9 @@ class Shared:
         """The folder is another one by now."""
         raise InventoryStale(Reason.CLOUD_REFUSED, "gone")
 
+    def note_proved(self, known: Inventory) -> None:
+        """Nothing was copied."""
+
     def remove(self, stored: StoredPhoto) -> None:
         """Remember it."""
         self.removed.append(stored.id)

@@ -84,6 +84,21 @@ def test_what_a_guest_made_is_no_double(guests: StoredPhoto) -> None:
             assert find(*order).kept == {"1": mine}
 
 
+def test_what_nobody_proved_is_a_double_of_what_somebody_did() -> None:
+    """As long as everybody who looks keeps the same one; when nobody else is at it, what is proved stays."""
+    first, second = ours("1", "a"), ours("1", "b")
+    doubt, later = replace(first, is_proved=False), replace(second, is_proved=False)
+    folders = {album_key(()): Folder(HERE, "")}
+    for there, doubles, alone in (
+        ([first, later], [later], [later]),
+        ([doubt, second], [], [doubt]),
+        ([doubt, later], [], []),
+    ):
+        for order in permutations(there):
+            assert find(*order).doubles == doubles
+            assert find_copies(PHOTOS, Inventory(folders, list(order)), is_alone=True).doubles == alone
+
+
 def listed(*photos: Photo) -> Manifest:
     """Return a list of photos."""
     return Manifest({photo.key: photo for photo in photos}, [])

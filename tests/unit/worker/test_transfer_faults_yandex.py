@@ -6,10 +6,8 @@ bytes that are accepted and stored later or never, files that show late, marks t
 
 import hashlib
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from common.clouds.photos import Photo, StoredPhoto
-from common.clouds.yandex_disk import disk
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from sandbox.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock
@@ -49,6 +46,8 @@ PASSING = draw(
     faults("yandex_link", "set_fields", fields=({"href": "http://10.0.0.1/"}, {"href": None})),
     faults("yandex_link", "status", status=(409,), reason=("DiskResourceAlreadyExistsError",)),
     faults("yandex_link", "status", status=(423,), reason=("DiskResourceLockedError",)),
+    # One no that nobody knows.
+    *(faults(on, "status", status=(400, 402, 403, 406, 413, 418, 423, 451)) for on in (*CALLS, "yandex_upload")),
 )
 PUTS = draw(
     faults("yandex_upload", "drop_midway", bytes=OFFSETS),
@@ -56,7 +55,7 @@ PUTS = draw(
     faults("yandex_upload", "status", status=(503,), early=(True,)),
     faults("yandex_upload", "expired_link"),
     faults("yandex_upload", "defer", polls=(0, 1, 3), ends=("success", "failed")),
-    faults("yandex_upload", "late", looks=(1, 2, 3), status=(404, 500)),
+    faults("yandex_upload", "late", looks=(1, 2, 3), status=(404, 409, 423, 500)),
 )
 MARKS = draw(
     faults("yandex_patch", "lose_properties"), faults("yandex_patch", "drop_fields", fields=(["md5"], ["size"]))
@@ -65,8 +64,8 @@ MARKS = draw(
 FINAL = draw(
     # What is stored later holds its place until somebody asks, or half a minute has passed.
     faults("yandex_link", "drop_fields", fields=(["operation_id"],)),
-    *(faults(on, "status", status=(400, 401, 403, 404, 409, 413, 423, 507)) for on in CALLS),
-    faults("yandex_upload", "status", status=(413, 507)),
+    *(faults(on, "status", status=(401, 404, 409, 507)) for on in CALLS),
+    faults("yandex_upload", "status", status=(507,)),
     faults("yandex_upload", "defer", polls=(40,), ends=("success", "failed")),
     faults("yandex_upload", "late", looks=(8, 30), status=(404, 500)),
 )
@@ -82,14 +81,6 @@ TREACHERY = draw(
     faults("yandex_delete", "status", status=(423, 429, 500, 503)),
     faults("yandex_delete", "defer", polls=(0, 1, 3), ends=("success", "failed")),
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def patient() -> Iterator[None]:
-    """What the client waits for costs nothing."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(disk, "time", SimpleNamespace(sleep=lambda _seconds: None))
-        yield
 
 
 @dataclass(frozen=True)
@@ -109,15 +100,17 @@ class Ending:
     guests: GuestsDisk
 
 
-def run(script: list[dict[str, Any]], *, size: int, tries: int = 5, has_crc: bool = True) -> Ending:
-    """Copy one photo of so many bytes through everything the script breaks."""
+def run(
+    script: list[dict[str, Any]], *, size: int, tries: int = 5, has_crc: bool = True, held: bytes | None = None
+) -> Ending:
+    """Copy one photo of so many bytes through everything the script breaks; the gallery may hold other ones."""
     data = BLOB[:size]
     # Without a CRC nobody can tell a photo from one of the same size.
     has_crc = has_crc or any((each["on"], each["does"]) == ("photo", "corrupt") for each in script)
     photo = Photo("49851973", (), "Test_011.jpg", f"{PHOTOS}/p.jpg", size, zlib.crc32(data) if has_crc else None)
     guests = GuestsDisk()
     shelf = Shelf()
-    shelf.put("/p.jpg", data)
+    shelf.put("/p.jpg", data if held is None else held)
     server = PhotoServer(shelf, guests.faults, guests.violations)
     gallery = Gallery(
         InProcessHttp({PHOTOS: server.answer}, Reason.PHOTO_UNAVAILABLE),  # type: ignore[arg-type]
@@ -202,10 +195,45 @@ def test_fewer_faults_than_tries_never_stop_a_photo(script: list[dict[str, Any]]
     how=st.fixed_dictionaries(CIRCUMSTANCES),
 )
 def test_a_treacherous_disk_is_never_believed(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
-    """Even where Yandex spoils bytes, only the photo is told to be there; what could not be removed is no photo."""
+    """Even where Yandex spoils bytes, only the photo is told to be there; what could not be removed is no photo.
+
+    Where it lies about what is there, nobody knows that a file is ours: then it is left alone, and the photo arrives
+    beside it.
+    """
     ending = run(script, **how)
     check_manners(ending)
-    if isinstance(ending.result, StoredPhoto):
+    if isinstance(ending.result, StoredPhoto) and any(each["does"].startswith("lie") for each in script):
+        told = ending.guests.account.find(tuple(ending.result.id.split("/")[1:]))
+        assert told
+        assert told.content
+        assert told.content.data == ending.data
+    elif isinstance(ending.result, StoredPhoto):
         check_arrived(ending)
     else:
         check_reasonable(ending)
+
+
+@pytest.mark.parametrize("has_crc", [True, False])
+@pytest.mark.parametrize("on", [None, "yandex_link", "yandex_upload", "yandex_patch", "photo"])
+def test_a_photo_that_is_only_listed_as_empty_leaves_nothing(on: str | None, *, has_crc: bool) -> None:
+    """30 kB, listed with 0 bytes: a request without bytes would make a file, so none is sent; whatever breaks first."""
+    script = [{"on": on, "does": "drop_after"}] if on else []
+    ending = run(script, size=0, has_crc=has_crc, held=BLOB[:30_000])
+    assert isinstance(ending.result, PhotoRejected)
+    assert ending.guests.ever == []
+    assert not any("/upload-target/" in url for _, url, _ in ending.guests.http.sent)
+
+
+@pytest.mark.parametrize("fault", [{"does": "status", "status": 404}, {"does": "drop_before"}, {"does": "html"}])
+def test_an_empty_photo_that_is_not_there_leaves_nothing(fault: dict[str, Any]) -> None:
+    """Its address answers 404, or with a page, or not at all."""
+    ending = run([{"on": "photo", "times": None, **fault}], size=0)
+    assert isinstance(ending.result, PhotoRejected)
+    assert ending.guests.ever == []
+
+
+@pytest.mark.parametrize("does", ["drop_before", "drop_after"])
+def test_an_empty_photo_arrives_once_whatever_breaks(does: str) -> None:
+    """In doubt after an empty PUT: it is looked for first."""
+    for on in ("yandex_upload", "yandex_patch"):
+        check_arrived(run([{"on": on, "does": does}], size=0))

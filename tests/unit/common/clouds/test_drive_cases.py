@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from common.clouds.google_drive.marks import sign_place
 from common.clouds.google_drive.storage import DriveStorage
 from common.clouds.photos import Inventory, Photo, album_key
 from common.errors import SessionLost, StorageFull, Throttled, Transient
@@ -276,7 +277,7 @@ def make_layers(guests: GuestsDrive) -> Inventory:
 def put_photo(guests: GuestsDrive, key: str, parent: str) -> None:
     """Put a photo into Drive as an earlier run did."""
     item = guests.account.add(f"{key}.jpg", b"content", parent, app=CLIENT)
-    item.app_properties[CLIENT] = {"archive": "archive", "photo": key}
+    item.app_properties[CLIENT] = {"archive": "archive", "photo": key, "made": sign_place(item.id, parent, item.name)}
 
 
 def folder_paths(guests: GuestsDrive) -> list[str]:

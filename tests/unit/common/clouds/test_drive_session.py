@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import Photo, StoredPhoto
-from common.errors import GrantRevoked, JobStopped, Reason, SessionLost, StorageFull, Throttled, Transient
+from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, SessionLost, StorageFull, Throttled, Transient
 from sandbox.message import Reply
 from tests.fakes.guests_drive import GuestsDrive
 
@@ -31,6 +31,8 @@ class Stream:
 
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield in blocks."""
+        if start == end and start in self.fails:
+            raise self.fails.pop(start)
         for at in range(start, end, UNIT):
             if at in self.fails:
                 raise self.fails.pop(at)
@@ -69,7 +71,7 @@ class Copy:
     def check(self) -> None:
         """Exactly this photo is there, once, and nothing forbidden was done."""
         (item,) = self.guests.account.files()
-        assert self.session.stored == StoredPhoto("1", item.id, len(self.data), self.photo.crc32)
+        assert self.session.stored == StoredPhoto("1", item.id, len(self.data), self.photo.crc32, made_here=True)
         assert self.guests.contents() == [self.data]
         assert self.guests.violations == []
 
@@ -99,13 +101,60 @@ def test_a_photo_of_nothing() -> None:
 
 
 def test_a_photo_of_nothing_may_break_as_well() -> None:
-    """It is asked for, and sent again."""
+    """It is looked for by its id, and sent again: a question about a session of nothing would make a file."""
     copy = Copy(b"")
     copy.guests.break_it("upload", "drop_before")
     with pytest.raises(Transient):
         copy.advance()
     copy.finish()
-    assert copy.puts() == ["-", "bytes */0", "-"]
+    assert copy.puts() == ["-", "-"]
+
+
+def test_a_reply_about_nothing_that_is_lost_is_looked_for() -> None:
+    """The file is there: it is found by its id, and nothing is sent or asked again."""
+    copy = Copy(b"")
+    copy.guests.break_it("upload", "drop_after")
+    with pytest.raises(Transient):
+        copy.advance()
+    copy.finish()
+    assert (copy.puts(), copy.guests.methods()[-1]) == (["-"], "GET")
+
+
+@pytest.mark.parametrize("error", [Transient(Reason.PHOTO_UNAVAILABLE), SessionLost(Reason.WRONG_BYTES)])
+def test_nothing_is_made_of_a_photo_that_is_not_proved_empty(error: ArchiveError) -> None:
+    """Listed as nothing, and there are bytes or no photo: no request ever makes a file, the last one included."""
+    copy = Copy(b"")
+    for _ in range(3):
+        copy.stream.fails[0] = error
+        with pytest.raises(type(error)):
+            copy.advance()
+    copy.session.abandon()
+    assert (copy.puts(), copy.guests.ever) == ([], [])
+
+
+def test_a_session_of_worthless_bytes_is_never_asked() -> None:
+    """The source changed: where every byte is there, the question alone would make a file of them."""
+    copy = Copy(DATA[: 2 * UNIT])
+    copy.advance()
+    copy.stream.fails[UNIT] = SessionLost(Reason.WRONG_BYTES)
+    for _ in range(2):
+        with pytest.raises(SessionLost):
+            copy.advance()
+    sent = len(copy.puts())
+    with pytest.raises(SessionLost):
+        copy.advance()
+    assert (len(copy.puts()), copy.guests.ever) == (sent, [])
+
+
+def test_a_file_without_a_checksum_is_no_wrong_one() -> None:
+    """Nobody told: it is asked for again, and not removed."""
+    copy = Copy(DATA[:1000])
+    copy.guests.break_it("upload", "drop_fields")
+    copy.guests.break_it("files_get", "drop_fields")
+    with pytest.raises(Transient):
+        copy.advance()
+    copy.finish()
+    assert "DELETE" not in copy.guests.methods()
 
 
 def test_no_token_goes_where_none_is_needed() -> None:
@@ -261,7 +310,7 @@ def test_a_session_that_is_over_is_not_asked_again(does: str, on: str) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "kind"),
-    [("storageQuotaExceeded", StorageFull), ("domainPolicy", JobStopped), ("insufficientPermissions", GrantRevoked)],
+    [("storageQuotaExceeded", StorageFull), ("insufficientPermissions", GrantRevoked)],
 )
 def test_what_ends_the_job_ends_it(reason: str, kind: type[JobStopped]) -> None:
     """Also in the middle of an upload."""
@@ -391,7 +440,7 @@ def test_every_byte_is_there_and_no_file_ever() -> None:
     assert copy.puts() == [f"bytes 0-{2 * UNIT - 1}/{2 * UNIT}", f"bytes */{2 * UNIT}"]
 
 
-@pytest.mark.parametrize("error", [Transient(Reason.PHOTO_UNAVAILABLE), SessionLost(Reason.WRONG_BYTES), KeyError()])
+@pytest.mark.parametrize("error", [Transient(Reason.PHOTO_UNAVAILABLE), KeyError()])
 def test_a_source_that_breaks_says_so_itself(error: Exception) -> None:
     """Its error comes out as it is, and Drive is asked what it got."""
     copy = Copy(chunk=16 * UNIT)

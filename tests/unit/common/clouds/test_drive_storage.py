@@ -1,24 +1,27 @@
 """A guest's Drive: folders once, photos under ids of their own, listings that repeat and lag; without a wire."""
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from common.clouds.google_drive.marks import RUN_CHARS, sign_place
 from common.clouds.photos import Inventory, Photo, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,
     GrantRevoked,
     InventoryStale,
-    JobStopped,
-    PhotoRejected,
     Reason,
+    Refused,
+    SessionLost,
     StorageFull,
     Throttled,
     Transient,
 )
 from tests.fakes.guests_drive import CLIENT, GuestsDrive
+from tests.fakes.memory_stream import MemoryStream
 
 PHOTO = Photo(
     "49851973",
@@ -52,7 +55,13 @@ def paths(guests: GuestsDrive) -> list[str]:
 def put_photo(guests: GuestsDrive, key: str, parent: str, *, archive: str = "archive", crc32: str | None = None) -> str:
     """Put a photo into Drive as an earlier run did; return its id."""
     item = guests.account.add(f"{key}.jpg", b"content", parent, app=CLIENT)
-    item.app_properties[CLIENT] = {"archive": archive, "photo": key, **({"crc32": crc32} if crc32 else {})}
+    made = sign_place(item.id, parent, item.name)
+    item.app_properties[CLIENT] = {
+        "archive": archive,
+        "photo": key,
+        "made": made,
+        **({"crc32": crc32} if crc32 else {}),
+    }
     return item.id
 
 
@@ -159,7 +168,7 @@ def test_what_an_earlier_run_left_is_found(guests: GuestsDrive) -> None:
         album_key(("A",)): folders["A",],
     }
     assert sorted(inventory.photos, key=lambda item: item.key) == [
-        StoredPhoto("1", first, 7, 0xAB12CD, folders["A",]),
+        StoredPhoto("1", first, 7, 0xAB12CD, folders["A",], made_here=True),
         StoredPhoto("2", second, 7, None, guests.account.root),
     ]
 
@@ -272,11 +281,18 @@ def test_a_session_is_opened_with_all_that_is_known(guests: GuestsDrive) -> None
     guests.begin(PHOTO)
     request, content = bodies[-1]
     sent = json.loads(content)
-    assert sent.pop("id") in guests.account.reserved
+    file_id, run = sent.pop("id"), sent["appProperties"].pop("run")
+    assert file_id in guests.account.reserved
+    assert len(run) == RUN_CHARS
     assert sent == {
         "name": "Test_011.jpg",
         "parents": [guests.folder.id],
-        "appProperties": {"archive": "archive", "photo": "49851973", "crc32": "e7b057b2"},
+        "appProperties": {
+            "archive": "archive",
+            "photo": "49851973",
+            "crc32": "e7b057b2",
+            "made": sign_place(file_id, guests.folder.id, "Test_011.jpg"),
+        },
         "createdTime": "2024-08-17T09:54:32.000Z",
         "modifiedTime": "2024-08-17T09:54:32.000Z",
     }
@@ -346,10 +362,14 @@ def test_a_session_is_nowhere_else(guests: GuestsDrive, address: str) -> None:
         ({"status": 429, "html": True}, Throttled, Reason.CLOUD_UNAVAILABLE),
         ({"status": 403, "reason": "storageQuotaExceeded"}, StorageFull, Reason.STORAGE_FULL),
         ({"status": 403, "reason": "insufficientPermissions"}, GrantRevoked, Reason.GRANT_REVOKED),
-        ({"status": 403, "reason": "domainPolicy"}, JobStopped, Reason.CLOUD_REFUSED),
-        ({"status": 403, "reason": "noIdea"}, PhotoRejected, Reason.CLOUD_REFUSED),
-        ({"status": 400}, PhotoRejected, Reason.CLOUD_REFUSED),
+        ({"status": 403, "reason": "domainPolicy"}, Refused, Reason.ACCOUNT_REFUSED),
+        ({"status": 403, "reason": "accessNotConfigured"}, Refused, Reason.APP_REFUSED),
+        ({"status": 403, "reason": "forbidden"}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 403, "reason": "noIdea"}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 400}, Refused, Reason.CLOUD_REFUSED),
+        ({"status": 413}, Refused, Reason.CLOUD_REFUSED),
         ({"status": 404}, InventoryStale, Reason.CLOUD_REFUSED),
+        ({"status": 404, "html": True}, Transient, Reason.CLOUD_REFUSED),
         ({"status": 503}, Transient, Reason.CLOUD_UNAVAILABLE),
     ],
 )
@@ -401,3 +421,66 @@ def test_ids_are_fetched_for_many_at_once(guests: GuestsDrive) -> None:
         guests.begin(Photo(str(number), (), "a.jpg", "https://h/p", 7))
     assert sum("generateIds" in url for _, url, _ in guests.http.sent) == 1
     assert guests.violations == []
+
+
+# One strange answer
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 451])
+@pytest.mark.parametrize("reason", ["badRequest", "failedPrecondition", "invalid", "forbidden", "noIdea"])
+@pytest.mark.parametrize("operation", ["about", "files_list", "generate_ids", "files_create", "initiate"])
+def test_one_strange_answer_ends_nothing(guests: GuestsDrive, operation: str, reason: str, status: int) -> None:
+    """Whatever is asked: the same call is good a moment later, and nothing is there twice."""
+    guests.break_it(operation, "status", status=status, reason=reason)
+    known = Inventory()
+    photo = Photo("1", (), "a.jpg", "https://h/p", 7)
+
+    def work() -> Any:
+        guests.storage.free_bytes()
+        guests.storage.take_inventory("archive")
+        make(guests, (), known=known)
+        session = guests.storage.begin("archive", photo, known.albums[album_key(())])
+        session.advance(MemoryStream(b"content"))
+        return session.stored
+
+    # Only what names a folder can say that one is gone.
+    passing = (InventoryStale,) if operation in ("files_create", "initiate") else ()
+    for _ in range(3):
+        with suppress(Transient, SessionLost, *passing):
+            assert work()
+            break
+    else:
+        raise AssertionError("it never succeeds")
+    assert guests.faults.fired
+    assert (paths(guests), guests.contents()) == (["Свадьба"], [b"content"])
+
+
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_one_strange_answer_about_a_file_ends_nothing(guests: GuestsDrive, status: int) -> None:
+    """Looked at, moved, thrown away, removed."""
+    make(guests, ("A",))
+    new = make(guests, ("A",))
+    make_younger(guests, new)
+    put_photo(guests, "1", new.albums[album_key(("A",))].id)
+    for operation in ("files_get", "files_update", "files_delete"):
+        guests.break_it(operation, "status", status=status, reason="forbidden")
+
+    def work() -> None:
+        known = guests.storage.take_inventory("archive")
+        guests.storage.join_albums(known)
+        guests.storage.remove(known.photos[0])
+
+    for _ in range(3):
+        with pytest.raises(Refused, match="cloud_refused"):
+            work()
+    work()
+    assert (paths(guests), guests.account.files()) == (["Свадьба", "Свадьба/A"], [])
+
+
+def test_a_page_that_is_no_drive_says_nothing_about_a_file(guests: GuestsDrive) -> None:
+    """404 from something in between: the photo is not believed to be gone."""
+    stored = StoredPhoto("1", put_photo(guests, "1", guests.folder.id), 7)
+    guests.break_it("files_get", "status", status=404, html=True)
+    with pytest.raises(Transient):
+        guests.storage.is_there(stored)
+    assert guests.storage.is_there(stored)

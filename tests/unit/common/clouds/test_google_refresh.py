@@ -9,7 +9,7 @@ import responses
 
 from common.clouds.google_drive.auth import GoogleAuth
 from common.clouds.oauth2 import USUAL_LIFETIME
-from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Transient
+from common.errors import ArchiveError, GrantRevoked, Reason, Refused, Transient
 from common.sealing import Secret
 from sandbox.faults import Fault
 from sandbox.world import World
@@ -86,10 +86,18 @@ def test_a_guest_who_took_it_back_is_noticed(worldly: GoogleAuth, world: World) 
         (400, {"error": "invalid_grant", "error_subtype": "invalid_rapt"}, GrantRevoked),
         (400, {"error": "invalid_grant", "error_subtype": "rapt_required"}, GrantRevoked),
         (400, {"error": "admin_policy_enforced"}, GrantRevoked),
-        (401, {"error": "invalid_client"}, Transient),
-        (401, {"error": "deleted_client"}, Transient),
-        (400, {"error": "invalid_scope"}, JobStopped),
-        (401, {"error": "unauthorized_client"}, JobStopped),
+        (400, {"error": "invalid_rapt"}, GrantRevoked),
+        (401, {"error": "invalid_client"}, Refused),
+        (401, {"error": "deleted_client"}, Refused),
+        (401, {"error": "disabled_client"}, Refused),
+        (401, {"error": "unauthorized_client"}, Refused),
+        (400, {"error": "invalid_scope"}, Refused),
+        (400, {"error": "invalid_request"}, Refused),
+        (400, {"error": "unsupported_grant_type"}, Refused),
+        (403, {"error": "something_new"}, Refused),
+        (400, {"error": "server_error"}, Transient),
+        (403, {}, Transient),
+        (401, "<html>", Transient),
         (403, {"error": {"code": 403, "message": "invalid_grant"}}, Transient),
         (400, {}, Transient),
         (400, [], Transient),
@@ -106,11 +114,12 @@ def test_a_guest_who_took_it_back_is_noticed(worldly: GoogleAuth, world: World) 
 def test_what_a_refresh_without_a_token_means(
     auth: GoogleAuth, google: responses.RequestsMock, status: int, body: object, kind: type[ArchiveError]
 ) -> None:
-    """Only a permission that is gone ends a job at once; and not a word of what came."""
+    """Only a permission that is gone ends a job; what is ours to mend waits for it; and not a word of what came."""
     google.post(TOKEN_URI, body=body if isinstance(body, str) else json.dumps(body), status=status)
     with pytest.raises(kind) as caught:
         auth.refresh(GRANT)
     assert type(caught.value) is kind
+    assert kind is not Refused or caught.value.reason is Reason.APP_REFUSED
     assert len(google.calls) == 1
     for secret in ("ya29", "1//", "GOCSPX", "html"):
         assert secret not in str(caught.value)

@@ -11,7 +11,7 @@ from common.clouds.grant import Grant
 from common.clouds.yandex_disk import YANDEX_DISK
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
 from common.environment import Environment
-from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Transient
+from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Refused, Transient
 from common.httpclient import HttpClient
 from sandbox.faults import Fault
 from sandbox.world import World
@@ -152,9 +152,12 @@ def test_a_revoked_grant_is_known(world: World, auth: YandexAuth, allow: Allow) 
     ("status", "error", "kind"),
     [
         (400, "invalid_grant", GrantRevoked),
-        (400, "invalid_client", Transient),
-        (401, "unauthorized_client", Transient),
-        (400, "invalid_request", JobStopped),
+        (400, "invalid_client", Refused),
+        (401, "unauthorized_client", Refused),
+        (401, "disabled_client", Refused),
+        (400, "invalid_request", Refused),
+        (400, "unsupported_grant_type", Refused),
+        (403, "nobody_knows_this", Refused),
         (500, "invalid_grant", Transient),
         (429, "too_many", Transient),
     ],
@@ -168,6 +171,10 @@ def test_refusals_to_a_refresh(
     with pytest.raises(kind) as raised:
         auth.refresh(grant)
     assert type(raised.value) is kind
+    if kind is Refused:
+        assert raised.value.reason is Reason.APP_REFUSED
+    if kind is not GrantRevoked:
+        assert auth.refresh(grant).access_token
 
 
 @pytest.mark.parametrize("does", ["html", "drop_before", "drop_after", "redirect", "bad_json"])

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.clouds.yandex_disk.failures import TABLE, read_failure, read_name
+from common.clouds.yandex_disk.failures import TABLE, is_missing, read_failure, read_name, read_refusal
 from common.errors import (
     ArchiveError,
     GrantRevoked,
     InventoryStale,
-    JobStopped,
-    PhotoRejected,
     Postponed,
     Reason,
+    Refused,
     StorageFull,
     Throttled,
     Transient,
@@ -23,21 +22,29 @@ from common.httpclient import Answer
 
 # Written down a second time on purpose, from the protocol's facts: status, error, what it damages, our word for it.
 ROWS: list[tuple[int, str, type[ArchiveError], Reason]] = [
-    (400, "FieldValidationError", PhotoRejected, Reason.CLOUD_REFUSED),
+    (400, "FieldValidationError", Refused, Reason.CLOUD_REFUSED),
+    (402, "", Refused, Reason.CLOUD_REFUSED),
     (401, "UnauthorizedError", GrantRevoked, Reason.GRANT_REVOKED),
-    (403, "ForbiddenError", JobStopped, Reason.CLOUD_REFUSED),
-    (403, "DiskUnsupportedUserAccountTypeError", JobStopped, Reason.CLOUD_REFUSED),
+    (403, "", Refused, Reason.CLOUD_REFUSED),
+    (403, "ForbiddenError", Refused, Reason.CLOUD_REFUSED),
+    (403, "UserIsBlockedError", Refused, Reason.ACCOUNT_REFUSED),
+    (403, "SomethingAboutThisUserError", Refused, Reason.ACCOUNT_REFUSED),
+    (402, "AccountUnpaidError", Refused, Reason.ACCOUNT_REFUSED),
+    (403, "ApplicationBlockedError", Refused, Reason.APP_REFUSED),
+    (406, "UserAgentError", Refused, Reason.CLOUD_REFUSED),
+    (403, "DiskUnsupportedUserAccountTypeError", Refused, Reason.ACCOUNT_REFUSED),
     (404, "DiskNotFoundError", InventoryStale, Reason.CLOUD_REFUSED),
     (404, "DiskOperationNotFoundError", Transient, Reason.CLOUD_UNAVAILABLE),
-    (406, "NotAcceptableError", JobStopped, Reason.CLOUD_REFUSED),
+    (406, "NotAcceptableError", Refused, Reason.CLOUD_REFUSED),
     (408, "", Transient, Reason.CLOUD_UNAVAILABLE),
     (409, "DiskPathDoesntExistsError", InventoryStale, Reason.CLOUD_REFUSED),
     (409, "MD5DifferError", Transient, Reason.CLOUD_UNAVAILABLE),
     (410, "GoneError", Transient, Reason.CLOUD_UNAVAILABLE),
     (412, "PreconditionFailedError", Transient, Reason.CLOUD_UNAVAILABLE),
-    (413, "DiskFileTooLargeError", PhotoRejected, Reason.CLOUD_REFUSED),
-    (414, "", PhotoRejected, Reason.CLOUD_REFUSED),
+    (413, "DiskFileTooLargeError", Refused, Reason.CLOUD_REFUSED),
+    (414, "", Refused, Reason.CLOUD_REFUSED),
     (423, "DiskResourceLockedError", Transient, Reason.CLOUD_UNAVAILABLE),
+    (423, "", Transient, Reason.CLOUD_UNAVAILABLE),
     (423, "DiskReadOnlyError", Postponed, Reason.CLOUD_UNAVAILABLE),
     (423, "DiskUploadTrafficLimitExceeded", Postponed, Reason.DAILY_LIMIT),
     (429, "DiskUploadTrafficLimitExceededError", Postponed, Reason.DAILY_LIMIT),
@@ -49,9 +56,12 @@ ROWS: list[tuple[int, str, type[ArchiveError], Reason]] = [
     (504, "", Transient, Reason.CLOUD_UNAVAILABLE),
     (507, "", StorageFull, Reason.STORAGE_FULL),
     (403, "DiskStorageQuotaExhaustedError", StorageFull, Reason.STORAGE_FULL),
+    (507, "NobodyKnowsError", StorageFull, Reason.STORAGE_FULL),
     (509, "", Throttled, Reason.CLOUD_UNAVAILABLE),
     (302, "", Transient, Reason.CLOUD_UNAVAILABLE),
-    (418, "", JobStopped, Reason.CLOUD_REFUSED),
+    (418, "", Refused, Reason.CLOUD_REFUSED),
+    (451, "", Refused, Reason.CLOUD_REFUSED),
+    (499, "", Refused, Reason.CLOUD_REFUSED),
 ]
 
 
@@ -96,3 +106,21 @@ def test_no_body_breaks_the_reading(status: int, body: bytes) -> None:
 def test_what_is_no_name_is_no_name(body: bytes) -> None:
     """Nothing strange gets into logs."""
     assert read_name(Answer(400, {}, body)) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "kind"),
+    [(404, "DiskNotFoundError", Refused), (404, "", Refused), (409, "DiskPathDoesntExistsError", Transient)],
+)
+def test_where_no_folder_is_written_into_nothing_is_stale(status: int, name: str, kind: type[ArchiveError]) -> None:
+    """Room, a listing, an operation: a job must not end since its look at the cloud is said to be old."""
+    assert type(read_failure(answer(status, name))) is InventoryStale
+    assert type(read_refusal(answer(status, name))) is kind
+
+
+def test_only_yandex_says_that_nothing_is_there() -> None:
+    """A page by something between us does not empty a folder."""
+    assert is_missing(answer(404, "DiskNotFoundError"))
+    assert not is_missing(answer(404))
+    assert not is_missing(Answer(404, {}, b"<html>404 Not Found</html>"))
+    assert not is_missing(answer(410, "DiskNotFoundError"))

@@ -221,11 +221,9 @@ def test_a_photo_that_is_too_large_is_not_begun(stand: YandexStand) -> None:
 @pytest.mark.parametrize(
     ("on", "fault", "kind"),
     [
-        ("yandex_upload", {"status": 413}, PhotoRejected),
         ("yandex_link", {"status": 423, "reason": "DiskUploadTrafficLimitExceeded"}, Postponed),
         ("yandex_link", {"status": 423, "reason": "DiskReadOnlyError"}, Postponed),
         ("yandex_upload", {"status": 423, "body": {"error": "DiskReadOnlyError"}}, Postponed),
-        ("yandex_link", {"status": 403, "reason": "DiskUnsupportedUserAccountTypeError"}, JobStopped),
     ],
 )
 def test_refusals_that_nothing_mends_are_not_repeated(
@@ -236,6 +234,43 @@ def test_refusals_that_nothing_mends_are_not_repeated(
     with pytest.raises(kind):
         copy(stand)
     assert stand.fired() == 1
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 406, 413, 418, 451])
+@pytest.mark.parametrize(
+    "on", ["yandex_disk", "yandex_resource", "yandex_mkdir", "yandex_link", "yandex_upload", "yandex_patch"]
+)
+def test_one_refusal_that_nobody_knows_ends_nothing(stand: YandexStand, on: str, status: int) -> None:
+    """The same call is repeated, as the worker does, and the photo arrives once."""
+    policy = stand.policy()
+    stand.fault(on, "status", status=status)
+    storage = stand.storage()
+    policy.persist(storage.free_bytes)
+    folder = policy.persist(lambda: stand.album(storage))
+    stand.copy(storage, make_photo(DATA), DATA, folder)
+    assert stand.fired() == 1
+    assert stand.tree() == WHOLE
+    assert stand.world.violations == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 451])
+def test_a_refusal_that_stays_ends_the_photo(stand: YandexStand, status: int) -> None:
+    """After as many tries as anything has, and with its own reason."""
+    storage = stand.storage()
+    folder = stand.album(storage)
+    stand.fault("yandex_link", "status", status=status, times=None)
+    with pytest.raises(PhotoRejected) as rejected:
+        stand.copy(storage, make_photo(DATA), DATA, folder)
+    assert (rejected.value.reason, stand.fired()) == (Reason.CLOUD_REFUSED, 5)
+
+
+@pytest.mark.parametrize("name", ["DiskUnsupportedUserAccountTypeError", "UserIsBlockedError"])
+def test_an_account_that_is_refused_stays_so(stand: YandexStand, name: str) -> None:
+    """Tried as often as anything, and then the job says that it is the account."""
+    stand.fault("yandex_disk", "status", status=403, reason=name, times=None)
+    with pytest.raises(JobStopped) as stopped:
+        stand.policy().persist(stand.storage().free_bytes)
+    assert (stopped.value.reason, stand.fired()) == (Reason.ACCOUNT_REFUSED, 5)
 
 
 @pytest.mark.parametrize("fault", [{"status": 423}, {"status": 412}, {"status": 503}, {"status": 509}, {"status": 429}])
