@@ -305,7 +305,7 @@ def test_what_is_no_http_is_transient(http: HttpClient, answer: bytes) -> None:
 
 def test_malformed_headers_put_no_address_into_the_log(http: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
     """urllib3, on which the OAuth libraries stand, would warn of them with the whole address: it is not asked."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
     with raw_server(answer) as url, requests.Session() as session:
         http.request("GET", f"{url}/?{SECRET}")
         equip(session, http)
