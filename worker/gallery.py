@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from urllib.parse import urljoin, urlsplit
 
 from common.archive_job import ArchiveJob
 from common.clouds.photos import Photo
+from common.deadlines import Ending
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient, Incoming, read_wait
 from common.links import LinkRefused, check_link
@@ -17,6 +19,8 @@ from worker.manifest import Manifest, read_manifest
 
 # 10,000 photos need 3 MB; a hundred thousand still fit.
 LONGEST_LIST = 50 * 1024 * 1024
+# The longest one at 170 kB a second; a photo may take longer, at a floor of speed.
+LIST_SECONDS = 300.0
 MOST_REDIRECTS = 3
 
 
@@ -49,6 +53,12 @@ class Gallery:
         self._signing_secrets = signing_secrets
         self._local = local
 
+    def ended_by(self, end: Ending) -> "Gallery":
+        """Return the same gallery, whose requests end with the work; see `HttpClient.ended_by`."""
+        gallery = copy(self)
+        gallery._http = self._http.ended_by(end)
+        return gallery
+
     def fetch_manifest(self, archive_url: str) -> Manifest:
         """Return what the gallery lists for an archive.
 
@@ -60,6 +70,7 @@ class Gallery:
             list_url(self._base_url, archive_url),
             headers={"Accept": "application/json", **onward()},
             longest=LONGEST_LIST,
+            body_seconds=LIST_SECONDS,
         )
         if answer.status != 200:
             raise Transient(Reason.GALLERY_UNAVAILABLE, f"the gallery answered {answer.status}", wait=answer.wait())
