@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
 from common.clouds.photos import Photo
+from common.deadlines import Ending
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient, Incoming, read_wait
 from common.links import LinkRefused, check_link
@@ -18,6 +20,8 @@ from worker.redirects import MOST_REDIRECTS, join_link, read_location
 
 # 10,000 photos need 3 MB; a hundred thousand still fit.
 LONGEST_LIST = 50 * 1024 * 1024
+# The longest one at 170 kB a second; a photo may take longer, at a floor of speed.
+LIST_SECONDS = 300.0
 # Signed addresses carry a token of their signer; it is what nginx takes: large_client_header_buffers.
 LONGEST_ADDRESS = 8 * 1024
 # What brings a body, by whatever hands: RFC 9110, section 15.3; what the body is worth is seen by who reads it.
@@ -58,6 +62,12 @@ class Gallery:
         self._signing_secrets = signing_secrets
         self._local = local
 
+    def ended_by(self, end: Ending) -> "Gallery":
+        """Return the same gallery, whose requests end with the work; see `HttpClient.ended_by`."""
+        gallery = copy(self)
+        gallery._http = self._http.ended_by(end)
+        return gallery
+
     def fetch_manifest(self, archive_url: str) -> Manifest:
         """Return what the gallery lists for an archive.
 
@@ -70,7 +80,7 @@ class Gallery:
             # Whoever passes a list on may say so with 203.
             if incoming.status not in (200, 203):
                 raise _unavailable(incoming)
-            body = incoming.read(LONGEST_LIST)
+            body = incoming.read(LONGEST_LIST, LIST_SECONDS)
         finally:
             incoming.close()
         return read_manifest(body)
