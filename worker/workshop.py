@@ -23,7 +23,7 @@ from worker.renewal import Renewal, ReplacedGrants
 from worker.reporter import TakeSnapshot
 from worker.retry import RetryPolicy
 from worker.slice import Outcome, Slice
-from worker.stopping import Signals
+from worker.stopping import Grace, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Workshop:
         )
         share = Slice(
             job,
-            self._gallery,
+            self._gallery.ended_by(mine),
             storage,
             policy,
             photos=settings.photos,
@@ -96,7 +96,7 @@ class Workshop:
         cloud, variables, grant = self._open_grant(job)
         http = self._watched[cloud.name]
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
-        refresh = count_refreshes(lambda old: cloud.auth(variables, http).refresh(old))
+        refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(Grace(signals))).refresh(old))
         renewal = Renewal(refresh, grant, self._replaced, signals, may_hand_over=not job.course.handed_over)
         in_use = GrantInUse(
             self._replaced.newest(grant),
@@ -106,7 +106,8 @@ class Workshop:
             check=renewal.check,
         )
         wait = signals.wind_down.sleep
-        return cloud.storage(variables, http, in_use, self._settings.chunk_bytes, wait), in_use, renewal
+        storage = cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait)
+        return storage, in_use, renewal
 
     def _open_grant(self, job: ArchiveJob) -> tuple[Cloud, CloudSettings, Grant]:
         cloud, variables = find_cloud(job.cloud_type), self._settings.clouds.get(job.cloud_type)

@@ -36,6 +36,7 @@ class InProcessHttp:
         body: Body = None,
         longest: int = LONGEST_ANSWER,
         read_seconds: float = READ_SECONDS,
+        body_seconds: float | None = None,
     ) -> Answer:
         """Send a request and return its whole answer."""
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
