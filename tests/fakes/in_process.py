@@ -84,7 +84,7 @@ class IncomingReply:
         self.status = reply.status
         self.closed = False
         length = len(reply.body) if reply.length == "true" else reply.length
-        self.headers = {name.lower(): value for name, value in reply.headers.items()}
+        self.headers = {name.lower(): value for name, value in (*reply.headers.items(), *reply.lines)}
         if length is not None:
             self.headers["content-length"] = str(length)
         self._rest = memoryview(reply.body)[: reply.cut][: length if isinstance(length, int) else None]
