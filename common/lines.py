@@ -23,6 +23,8 @@ from common.wire import Wire
 # For the name and the connection; and as long again for the handshake.
 CONNECT_SECONDS = 10.0
 
+LONGEST_LENGTH = 18  # digits; more than all storage there is
+
 Body = bytes | Iterable[memoryview] | None
 
 
@@ -197,7 +199,9 @@ def read_headers(response: http.client.HTTPResponse) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
         key = name.lower()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+        said = headers.get(key, "")
+        # What is said twice in the same words, or once and once not at all, is said once.
+        headers[key] = f"{said}, {value}" if said and value not in ("", said) else said or value
     if "content-length" in headers:
         headers["content-length"] = length = _read_length(headers["content-length"])
         # http.client reads no length that is told twice, and would wait for the connection's end instead.
@@ -210,7 +214,7 @@ def _read_length(text: str) -> str:
     """Return a body's length, which may be told more than once: RFC 9110, section 8.6."""
     lengths = {part.strip() for part in text.split(",")}
     length = lengths.pop()
-    if lengths or not (length.isascii() and length.isdigit()):
+    if lengths or len(length) > LONGEST_LENGTH or not (length.isascii() and length.isdigit()):
         raise http.client.HTTPException("lengths that are none")
     return length
 

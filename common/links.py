@@ -49,19 +49,20 @@ def host_matches(host: str, patterns: Sequence[str]) -> bool:
     )
 
 
-def check_link(link: str, hosts: Sequence[str], *, local: bool = False) -> SplitResult:
+def check_link(link: str, hosts: Sequence[str], *, local: bool = False, longest: int = LONGEST_LINK) -> SplitResult:
     """Return the parts of a link that a browser would open at an allowed host.
 
     Args:
         link: as somebody gave it.
         hosts: patterns of allowed hosts, see `host_matches`.
         local: also let plain http and any port pass (sandbox and tests).
+        longest: characters it may have.
 
     Raises:
         LinkRefused: not https on its default port, a host that is not allowed, or a text that a browser and a
             plain parser might understand differently (user-info, backslashes, control characters, look-alikes).
     """
-    if len(link) > LONGEST_LINK:
+    if len(link) > longest:
         raise LinkRefused("is too long")
     if _FORBIDDEN.search(link):
         raise LinkRefused("holds characters that no link holds")

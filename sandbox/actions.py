@@ -162,9 +162,24 @@ def answer_html(strike: Strike) -> Reply:
 
 
 def redirect(strike: Strike) -> Reply:
-    """Send the client elsewhere."""
+    """Send the client elsewhere, in the very bytes that are given: real servers escape nothing."""
     reply = text_reply("", strike.fault.get("status", 308))
-    reply.headers["Location"] = strike.fault.get("location", "http://127.0.0.1:9/elsewhere")
+    given = strike.fault.get("location", "http://127.0.0.1:9/elsewhere")
+    encoding = strike.fault.get("encoding", "utf-8")
+    for location in [given] if isinstance(given, str) else given:
+        # The server writes each letter of ISO 8859-1 as its byte.
+        reply.lines.append(("Location", location.encode(encoding).decode("latin-1")))
+    return reply
+
+
+def relabel(strike: Strike) -> Reply:
+    """Do everything, then say other things of the body than are so."""
+    reply = strike.go()
+    reply.status = strike.fault.get("status", reply.status)
+    headers = {**reply.headers, **strike.fault.get("headers", {})}
+    reply.headers = {name: value for name, value in headers.items() if value is not None}
+    reply.lines += [(name, value) for name, value in strike.fault.get("lines", [])]
+    reply.length = strike.fault.get("length", reply.length)
     return reply
 
 
@@ -231,6 +246,7 @@ GENERIC: dict[str, Action] = {
     "never_read": never_read,
     "html": answer_html,
     "redirect": redirect,
+    "relabel": relabel,
     "bad_json": cut_json,
     "drop_fields": drop_fields,
     "set_fields": set_fields,

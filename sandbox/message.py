@@ -170,6 +170,7 @@ class Reply:
         status: HTTP status.
         body: The body, whole.
         headers: Without Content-Length, which is the body's length unless `length` says otherwise.
+        lines: Headers besides, sent as they are, a name as often as it is given.
         length: The Content-Length to declare, in bytes; None sends none and closes; "true" is the body's own.
         cut: Bytes of the body after which the connection is reset.
         rate: Bytes per second at which the body drips.
@@ -182,6 +183,7 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)
     length: int | str | None = "true"
     cut: int | None = None
     rate: float | None = None

@@ -85,7 +85,7 @@ class Exchange(BaseHTTPRequestHandler):
         wire, self.wfile = self.wfile, (head := io.BytesIO())
         self.send_response_only(reply.status)
         self.send_header("Date", formatdate(usegmt=True))
-        for name, value in reply.headers.items():
+        for name, value in (*reply.headers.items(), *reply.lines):
             self.send_header(name, value)
         length = len(reply.body) if reply.length == "true" else reply.length
         if length is not None and reply.status != 204:

@@ -82,12 +82,12 @@ def test_a_list_may_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_list_is_read_from_its_own_place_only() -> None:
-    """A redirect is no list, wherever it leads; whatever host the archive's link names is never asked."""
+    """Whatever host the archive's link names is never asked, nor is one that the gallery may not lead to."""
     asked: list[str] = []
 
     def redirect(request: Request) -> Reply:
         asked.append(request.target)
-        return Reply(302, b"", {"Location": "https://other.lite.gallery/list"})
+        return Reply(302, b"", {"Location": "https://other.example/list"})
 
     http = InProcessHttp({BASE: redirect}, Reason.GALLERY_UNAVAILABLE)
     with pytest.raises(Transient):
