@@ -45,7 +45,7 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
         (True, "settings", "both services take them"),
         _local_network(web),
         _keys(web.sealer),
-        _attempt("broker", "reachable, the topology is declared", Publisher(web.rabbitmq_url, "doctor").check),
+        *ask_broker(web.rabbitmq_url),
         _attempt("gallery", f"{web.gallery_base_url} answers", lambda: _ask_gallery(http, web.gallery_base_url)),
         _done_call(worker),
         *_clouds(web, http),
@@ -68,6 +68,19 @@ def _keys(sealer: Sealer) -> Finding:
                 "SECRET_KEYS holds a key of the examples; `python -m common.sealing` prints a fresh one",
             )
     return True, "keys", "sane"
+
+
+def ask_broker(url: Secret) -> list[Finding]:
+    """Look at the broker: whether it can be reached, and whether its queues are those of this version.
+
+    Args:
+        url: of the broker.
+    """
+    publisher = Publisher(url, "doctor")
+    try:
+        return [_attempt("broker", "reachable, the topology is declared", publisher.check)]
+    finally:
+        publisher.close()
 
 
 def _ask_gallery(http: HttpClient, base_url: str) -> None:
