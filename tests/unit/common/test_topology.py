@@ -64,8 +64,10 @@ def test_a_name_stands_for_its_arguments() -> None:
     [
         (
             (
-                "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'cloud_archive.waiting.2' in vhost '/': "
-                "received the value '45000' of type 'signedint' but current is the value '300000' of type 'signedint'"
+                "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue "
+                "'cloud_archive.waiting.2' in vhost '/': "
+                "received the value '45000' of type 'signedint' but "
+                "current is the value '300000' of type 'signedint'"
             ),
             (
                 "the queue cloud_archive.waiting.2 was declared otherwise before: "
