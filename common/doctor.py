@@ -33,16 +33,21 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
         environ: the variables, as from `load_environment`.
     """
     variables = {cloud.name: cloud.variables for cloud in CLOUDS}
-    try:
-        web = WebSettings.read(environ, variables)
-        worker = WorkerSettings.read(environ, variables)
-    except WrongSetting as error:
-        return [(False, "settings", str(error))]
+    problems: dict[str, None] = {}
+    for service in (WebSettings, WorkerSettings):
+        try:
+            service.read(environ, variables)
+        except WrongSetting as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        return [(False, "settings", problem) for problem in problems]
+    web, worker = WebSettings.read(environ, variables), WorkerSettings.read(environ, variables)
     if web.allow_local_network:
         let_oauthlib_speak_http()
     http = HttpClient(connections=1, ca_bundle=web.ca_bundle, reason=Reason.TRY_LATER, local=web.allow_local_network)
     return [
         (True, "settings", "both services take them"),
+        *((False, "settings", doubt) for doubt in web.warnings),
         _local_network(web),
         _keys(web.sealer),
         *ask_broker(web.rabbitmq_url),

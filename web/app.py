@@ -94,6 +94,8 @@ def wire(
         is_stopping: as in `create_app`.
         is_alive: whether every long-lived thread of this process moves.
     """
+    for doubt in settings.warnings:
+        logger.warning("a setting: %s", doubt)
     if settings.allow_local_network:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
         let_oauthlib_speak_http()
@@ -110,9 +112,10 @@ def wire(
         tell(progress)
 
     def check_ready() -> None:
+        # First: it knows what keeps the past from being read.
+        broker.check()
         if not reader.is_caught_up:
             raise Transient(Reason.TRY_LATER, "the past is still being read")
-        broker.check()
 
     app = FastAPI(
         title="cloud_archive",

@@ -50,6 +50,8 @@ def main() -> int:
 
 def run(settings: WorkerSettings) -> None:
     """Take jobs until told to stop."""
+    for doubt in settings.warnings:
+        logger.warning("a setting: %s", doubt)
     if settings.allow_local_network:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
     signals = Signals()
