@@ -111,7 +111,9 @@ def test_a_broker_that_was_silent_finds_everybody_there(
     try:
         line.hold()
         threads = start(through(rabbitmq_url, line))
-        wait_for(lambda: caplog.text.count("AMQPConnectorStackTimeout") >= 6)
+        for name in ("the consumer", "the reporter", "the reader of news"):
+            told = f"{name}: the broker cannot be reached (AMQPConnectorStackTimeout)"
+            wait_for(lambda told=told: caplog.messages.count(told) >= 2)  # type: ignore[misc]
         assert threads.are_alive
         assert not threads.consumer.is_ready
         assert "AMQPConnectorStackTimeout" in threads.consumer.trouble
