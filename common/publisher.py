@@ -5,22 +5,95 @@ unseen. pika's wait for a confirm has no time limit of its own (a broker without
 happens on threads of our own: a hung broker costs one bounded wait and at most `AT_ONCE` threads.
 """
 
+import logging
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswer
+from contextlib import contextmanager
 from typing import Any
 
 import pika
-from pika.exceptions import AMQPError, NackError, UnroutableError
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+from pika.exceptions import (
+    AMQPError,
+    ChannelClosedByBroker,
+    ChannelError,
+    ConnectionClosedByBroker,
+    NackError,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+    ReentrancyError,
+    UnroutableError,
+)
 
 from common.errors import Reason, Transient
 from common.sealing import Secret
-from common.topology import declare
+from common.topology import OtherTopology, declare, find_difference
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
 WAIT_SECONDS = 10.0
+# From the first packet to a connection that can be used, in seconds.
+STACK_SECONDS = 10.0
 APP_ID = "cloud_archive"
+
+# Every way in which pika says that the broker cannot be had. A connection that comes about too slowly, or breaks
+# before it is one, is no AMQPError; and what talks nonsense is read by code that expects none: struct, assertions,
+# tables and texts that cannot be decoded. https://pika.readthedocs.io/en/stable/modules/exceptions.html
+BROKER_ERRORS: tuple[type[Exception], ...] = (
+    AMQPError,
+    AMQPConnectorException,
+    ChannelError,
+    ReentrancyError,
+    OSError,
+    EOFError,
+    struct.error,
+    AssertionError,
+    UnicodeError,
+)
+
+
+class BrokerRefuses(Transient):
+    """The broker is there and refuses us: nothing but an operator will change that."""
+
+    needs_operator = True
+
+
+@contextmanager
+def broker_errors() -> Iterator[None]:
+    """Translate what pika raises within the block.
+
+    Raises:
+        OtherTopology: a queue or an exchange was declared otherwise before; says which, and the difference.
+        BrokerRefuses: the broker does not let us in, or not do what we must.
+        Transient: the broker cannot be reached, or has no room.
+    """
+    try:
+        yield
+    except BROKER_ERRORS as error:
+        raise _translate(error) from None
+
+
+def _translate(error: Exception) -> Transient:
+    match error:
+        case UnroutableError() | NackError():
+            return Transient(Reason.TRY_LATER, "the broker has no room for the message")
+        case ChannelClosedByBroker() if difference := find_difference(error.reply_text):
+            return OtherTopology(difference)
+        case ChannelClosedByBroker(reply_code=403):
+            return BrokerRefuses(Reason.TRY_LATER, "the broker's user lacks a permission on our queues and exchanges")
+        case ProbableAuthenticationError():
+            return BrokerRefuses(Reason.TRY_LATER, "the broker refuses RABBITMQ_URL's user or password")
+        case ConnectionClosedByBroker(reply_code=403):
+            return BrokerRefuses(Reason.TRY_LATER, "the broker refuses RABBITMQ_URL's user or password")
+        case ProbableAccessDeniedError() | ConnectionClosedByBroker(reply_code=530):
+            return BrokerRefuses(
+                Reason.TRY_LATER, "the broker has no such virtual host, or not for RABBITMQ_URL's user"
+            )
+    return Transient(Reason.TRY_LATER, f"the broker cannot be reached ({type(error).__name__})")
 
 
 def connection_parameters(url: Secret, name: str, *, heartbeat: int) -> pika.URLParameters:
@@ -35,7 +108,7 @@ def connection_parameters(url: Secret, name: str, *, heartbeat: int) -> pika.URL
     parameters.heartbeat = heartbeat
     parameters.blocked_connection_timeout = 30
     parameters.socket_timeout = 5
-    parameters.stack_timeout = 10
+    parameters.stack_timeout = STACK_SECONDS
     parameters.client_properties = {"connection_name": name}
     return parameters
 
@@ -87,14 +160,14 @@ class Publisher:
         self._threads.shutdown(wait=False)
 
     def _publish(self, exchange: str, routing_key: str, body: bytes, properties: pika.BasicProperties) -> None:
-        with pika.BlockingConnection(self._parameters) as connection:
+        with broker_errors(), pika.BlockingConnection(self._parameters) as connection:
             channel = connection.channel()
             declare(channel)
             channel.confirm_delivery()
             channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
 
     def _connect_and_leave(self) -> None:
-        with pika.BlockingConnection(self._parameters) as connection:
+        with broker_errors(), pika.BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
 
     def _wait(self, publishing: "Future[None]") -> None:
@@ -103,7 +176,9 @@ class Publisher:
         except NoAnswer:
             publishing.cancel()
             raise Transient(Reason.TRY_LATER, "the broker does not answer") from None
-        except (UnroutableError, NackError):
-            raise Transient(Reason.TRY_LATER, "the broker has no room for the message") from None
-        except (AMQPError, OSError) as error:
-            raise Transient(Reason.TRY_LATER, f"the broker cannot be reached ({type(error).__name__})") from None
+        except Transient:
+            raise
+        except Exception as bug:
+            # Whatever it was: the message is in no queue, or nobody knows.
+            logger.exception("publishing met a bug")
+            raise Transient(Reason.TRY_LATER, f"the message was not published ({type(bug).__name__})") from None

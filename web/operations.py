@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from common import metrics
 from common.errors import Transient
+from common.loops import error_level
 from web.problems import describe, problem_response
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,13 @@ class Readiness:
         self._now = now
         self._asking = threading.Lock()
         self._answer = False
+        self._trouble = ""
         self._fresh_until = float("-inf")
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being ready that only an operator can mend; empty when there is nothing of the kind."""
+        return self._trouble
 
     def is_ready(self) -> bool:
         """Return the newest answer; who comes while the broker is being asked gets the one before."""
@@ -49,19 +56,34 @@ class Readiness:
         try:
             self._check()
         except Transient as error:
-            logger.warning("not ready", extra={"reason": error.reason, "detail": error.detail})
+            level = error_level(error)
+            logger.log(level, "not ready", extra={"reason": error.reason, "detail": error.detail})
+            self._trouble = error.detail if level == logging.ERROR else ""
             return False
+        self._trouble = ""
         return True
 
 
-def make_router(readiness: Readiness) -> APIRouter:
-    """Return the routes."""
+def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: True) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        readiness: whether archives can begin.
+        is_alive: whether every long-lived thread of this process moves; asks nobody else.
+    """
     router = APIRouter(tags=["operations"])
 
-    @router.get("/healthz", summary="Is this process alive?")
-    def get_healthz() -> dict[str, str]:
-        """Answer, which is all there is to say."""
-        return {"status": "ok"}
+    @router.get(
+        "/healthz",
+        summary="Is this process alive?",
+        response_model=dict[str, str],
+        responses={503: describe("A thread of this process stands still: restart it.")},
+    )
+    def get_healthz() -> Response:
+        """Say whether every thread moves; whether the broker is there is another question."""
+        if is_alive():
+            return JSONResponse({"status": "ok"})
+        return problem_response(503, "not_alive", "A thread of this process stands still: restart it.")
 
     @router.get(
         "/readyz",
@@ -73,7 +95,7 @@ def make_router(readiness: Readiness) -> APIRouter:
         """Say whether the broker can be reached."""
         if readiness.is_ready():
             return JSONResponse({"status": "ok"})
-        return problem_response(503, "not_ready", "The broker cannot be reached.")
+        return problem_response(503, "not_ready", readiness.trouble or "The broker cannot be reached.")
 
     @router.get("/metrics", include_in_schema=False)
     def get_metrics() -> Response:
