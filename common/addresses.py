@@ -8,8 +8,9 @@ _IPV4_TRAPS = (
     IPv4Network("192.0.0.0/24"),  # protocol assignments
     IPv4Network("192.88.99.0/24"),  # 6to4 relays
     # Registered as anybody's, but every machine of that cloud reaches the cloud's own services there, with no route
-    # from outside. The others' are link-local, shared or unique-local (169.254.169.254, 100.100.100.200, fd00:ec2::254).
-    IPv4Network("168.63.129.16/32"),  # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    # from outside. Those of other clouds are link-local, shared or unique-local: 169.254.169.254, 100.100.100.200.
+    # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    IPv4Network("168.63.129.16/32"),
     IPv4Network("161.26.0.0/16"),  # https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc
     IPv4Network("166.8.0.0/14"),  # the same
 )

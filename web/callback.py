@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -23,11 +23,20 @@ from common.tracing import Trace
 from web.cloud_archive import callback_uri
 from web.news import News
 from web.outcomes import Outcomes
-from web.pages import HEADERS, void_page
-from web.problems import describe
+from web.pages import HEADERS, later_page, prefers_html, void_page
+from web.problems import describe, problem_response
 from web.promise import Promise, PromiseVoid, open_promise
+from web.rate_limit import Quota, TooOften, refuse_often
+from web.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
+
+# Hundreds of a wedding's guests come back within a minute, some 5 a second; each holds a thread for as long as its
+# cloud takes to answer, 15 s at most: 75 threads would do for the worst of both. A thread that waits costs 0.1 MB.
+AT_ONCE = 64
+# Who finds no thread waits as long as a browser's user does before pressing again; so many of them, a few kB each.
+MOST_WAITING, PATIENCE_SECONDS = 1000, 20.0
+BUSY_SECONDS = 10
 
 
 class Publishes(Protocol):
@@ -41,7 +50,7 @@ class Publishes(Protocol):
 
 
 class Callback:
-    """Takes guests' answers. Thread-safe.
+    """Takes guests' answers. For one event loop.
 
     Args:
         settings: of this process.
@@ -68,8 +77,15 @@ class Callback:
         self._tell = tell
         self._now = now
         self._outcomes = Outcomes()
+        # All that waits for a cloud or the broker does so here, and only other callbacks wait for it.
+        self._threads = Threads("callback", at_once=AT_ONCE, waiting=MOST_WAITING, patience=PATIENCE_SECONDS)
+        self._states = Quota("state", settings.rate_limit_per_minute, now)
 
-    def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
+    def close(self) -> None:
+        """Begin nothing any more."""
+        self._threads.close()
+
+    async def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
         """Return the link that a guest goes to, after their job is in the queue or cannot be.
 
         Args:
@@ -78,6 +94,8 @@ class Callback:
 
         Raises:
             PromiseVoid: this is no answer to anything we asked.
+            TooOften: this very promise was asked for too often; nothing was begun.
+            Busy: too many guests are back at once; nothing was begun.
         """
         answer = dict(query)
         if len(answer) != len(query):
@@ -85,10 +103,15 @@ class Callback:
         promise = self._open(cloud_type, answer.pop("state", ""))
         trace = tracing.read_trace(promise.traceparent) or tracing.current()
         logs.note(job_id=promise.job_id, trace_id=trace.trace_id)
+        self._states.demand(promise.job_id)
         if self._is_promised(promise):
             return promise.success_link
         brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
-        kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, trace, cloud_type, answer))
+
+        async def attempt() -> bool:
+            return await self._threads.run(lambda: self._try(promise, trace, cloud_type, answer))
+
+        kept = await self._outcomes.once(promise.job_id, brought, attempt)
         return promise.success_link if kept else promise.fail_link
 
     def _open(self, cloud_type: str, state: str) -> Promise:
@@ -171,22 +194,42 @@ def make_router(callback: Callback) -> APIRouter:
         responses={
             303: {"description": "To the success link when the archive has begun, else to the fail link."},
             400: {"description": "A page for the guest: this is no answer to anything we asked.", "content": _HTML},
+            429: _describe_later("Too many from one address or with one state; the same callback counts later."),
+            503: _describe_later("Too many guests are back at once; the same callback counts later."),
             "default": describe("Anything else."),
         },
     )
-    def get_callback(cloud_type: str, request: Request) -> Response:
+    async def get_callback(cloud_type: str, request: Request) -> Response:
         """Take a guest's answer, put the archive into the queue, and send the guest on."""
         try:
-            link = callback.receive(cloud_type, request.query_params.multi_items())
+            link = await callback.receive(cloud_type, request.query_params.multi_items())
         except PromiseVoid as error:
             logger.warning("callback refused", extra={"reason": str(error)})
             return void_page(request.headers.get("accept-language", ""))
+        except TooOften as often:
+            return refuse_often(often, request.headers)
+        except Busy:
+            logger.warning("callback put off: too many guests are back at once")
+            return _put_off(request.headers)
         return Response(status_code=303, headers={**HEADERS, "Location": as_header(link)})
 
     return router
 
 
 _HTML = {"text/html": {"schema": {"type": "string"}}}
+
+
+def _describe_later(description: str) -> dict[str, object]:
+    """Return how OpenAPI describes an answer that is a page for browsers, a problem for others, with Retry-After."""
+    problem = describe(f"{description} Retry-After says when. Browsers get a page.")
+    return {**problem, "content": {**cast(dict[str, object], problem["content"]), **_HTML}}
+
+
+def _put_off(headers: Mapping[str, str]) -> Response:
+    told = {"Retry-After": str(BUSY_SECONDS)}
+    if prefers_html(headers.get("accept", "")):
+        return later_page(headers.get("accept-language", ""), 503, told)
+    return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=told)
 
 
 def as_header(link: str) -> str:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from common import metrics
 from common.errors import Transient
 from web.problems import describe, problem_response
+from web.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,11 @@ class Readiness:
         self._answer = False
         self._fresh_until = float("-inf")
 
+    @property
+    def latest(self) -> bool:
+        """The newest answer, without asking anybody."""
+        return self._answer
+
     def is_ready(self) -> bool:
         """Return the newest answer; who comes while the broker is being asked gets the one before."""
         if self._now() >= self._fresh_until and self._asking.acquire(blocking=False):
@@ -57,9 +63,11 @@ class Readiness:
 def make_router(readiness: Readiness) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["operations"])
+    # The broker may take its time; neither the loop nor anybody else's thread waits for it.
+    threads = Threads("readiness", at_once=1, waiting=0, patience=0.0)
 
     @router.get("/healthz", summary="Is this process alive?")
-    def get_healthz() -> dict[str, str]:
+    async def get_healthz() -> dict[str, str]:
         """Answer, which is all there is to say."""
         return {"status": "ok"}
 
@@ -69,14 +77,18 @@ def make_router(readiness: Readiness) -> APIRouter:
         response_model=dict[str, str],
         responses={503: describe("The broker cannot be reached.")},
     )
-    def get_readyz() -> Response:
+    async def get_readyz() -> Response:
         """Say whether the broker can be reached."""
-        if readiness.is_ready():
+        try:
+            ready = await threads.run(readiness.is_ready)
+        except Busy:  # somebody is asking: who comes meanwhile gets the answer before
+            ready = readiness.latest
+        if ready:
             return JSONResponse({"status": "ok"})
         return problem_response(503, "not_ready", "The broker cannot be reached.")
 
     @router.get("/metrics", include_in_schema=False)
-    def get_metrics() -> Response:
+    async def get_metrics() -> Response:
         """Tell Prometheus what was counted."""
         return Response(metrics.render(metrics.WEB), headers={"Content-Type": metrics.CONTENT_TYPE})
 

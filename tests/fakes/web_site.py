@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
@@ -136,6 +136,15 @@ class Site:
         """Open an address of ours that somebody else sends the guest to."""
         assert address.startswith(PUBLIC)
         return self.send("GET", address.removeprefix(PUBLIC), **options)
+
+
+def seen_from(site: Site, address: str | None) -> Site:
+    """Return the same application as a client at an address reaches it."""
+
+    async def moved(scope: Scope, receive: Receive, send: Send) -> None:
+        await site.app({**scope, "client": (address, 1) if address else None}, receive, send)
+
+    return replace(site, app=moved)
 
 
 OpenSite = Callable[..., Site]

@@ -158,7 +158,9 @@ def test_names_of_every_script_pass(name: str) -> None:
     assert check_link(f"https://{name}.lite.gallery/", OURS).hostname == f"{name}.lite.gallery"
 
 
-@pytest.mark.parametrize("link", ["https://lite.gallery/\ud800", "https://lite.gallery/?\udfff", "https://\ud83d.lite.gallery/"])
+@pytest.mark.parametrize(
+    "link", ["https://lite.gallery/\ud800", "https://lite.gallery/?\udfff", "https://\ud83d.lite.gallery/"]
+)
 def test_half_a_character_is_refused(link: str) -> None:
     """JSON may bring one; no header and no message can carry it."""
     with pytest.raises(LinkRefused):
