@@ -14,6 +14,7 @@ from common.environment import WrongSetting
 from common.metrics import VERSION
 from common.settings import WebSettings, load_environment
 from web.app import create_app
+from web.http_protocol import LONGEST_HEAD, Doors, allow_more_files, make_protocol
 
 logger = logging.getLogger("web")
 
@@ -35,11 +36,15 @@ def main() -> int:
     # uvicorn ends cleanly on these, and then raises them once more for whoever was there before it: nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    allow_more_files()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings, lambda: server.should_exit),
             host=settings.host,
             port=settings.port,
+            http=make_protocol(Doors()),
+            ws="none",
+            h11_max_incomplete_event_size=LONGEST_HEAD,
             log_config=None,
             access_log=False,
             proxy_headers=True,

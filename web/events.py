@@ -22,8 +22,8 @@ from web.status import FindProgress, Status, put_into_words
 LOOK_SECONDS = 1.0
 # Each holds a socket and a few kB of memory; who gets none asks for the status instead, which is as good.
 MOST_STREAMS = 500
-# A guest watches on a few devices, in a few tabs, and shows the link to a family; a wedding's guests are many behind one
-# address, each with an archive of their own. No client and no archive may have so many that few are left for others.
+# A guest watches on a few devices, in a few tabs, and shows the link to a family; a wedding's guests are many behind
+# one address, each with an archive of their own. No client and no archive leaves too few for others.
 MOST_FOR_CLIENT, MOST_FOR_JOB = 100, 50
 BUSY_SECONDS = 30
 # A browser that does not close the stream after the end comes back by itself; not before this time.
