@@ -18,8 +18,9 @@ from web.http_protocol import LONGEST_HEAD, Doors, allow_more_files, make_protoc
 
 logger = logging.getLogger("web")
 
-# A callback under way may wait for the cloud (15 s) and for the broker (10 s) before its guest is sent on.
-GRACE_SECONDS = 27
+# A callback under way may wait for the cloud (15 s) and for the broker (10 s), and then for what is in doubt to be
+# withdrawn (5 s), before its guest is sent on.
+GRACE_SECONDS = 32
 
 
 def main() -> int:

@@ -17,9 +17,11 @@ from common.clouds.base import CloudAuth
 from common.errors import ArchiveError, Reason
 from common.links import LinkRefused, check_link
 from common.progress import Progress, State
+from common.publisher import InDoubt
 from common.settings import WebSettings
 from common.topology import EXCHANGE, JOB_KEY
 from common.tracing import Trace
+from common.verdict import make_ticket
 from web.cloud_archive import callback_uri
 from web.news import News
 from web.outcomes import Outcomes
@@ -45,7 +47,11 @@ class Publishes(Protocol):
     def publish(
         self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Return when the message is in a queue; raises Transient when it may not be."""
+        """Return when the message is in a queue; raises Transient when it is not, InDoubt when nobody knows."""
+        ...
+
+    def withdraw(self, ticket: str) -> bool:
+        """Withdraw a message in doubt; return whether it is, or a worker has it; raises Transient if nobody knows."""
         ...
 
 
@@ -178,8 +184,14 @@ class Callback:
             grant=self._settings.sealer.seal(grant.to_text(), grant_context(promise.job_id)),
             created_at=datetime.fromtimestamp(promise.issued_at, UTC).isoformat(),
             traceparent=trace.next().header,
+            ticket=make_ticket(),
         )
-        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
+        try:
+            self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
+        except InDoubt:
+            # It may land when the guest is long gone. Success or failure, it must be what the worker will find.
+            if self._publisher.withdraw(job.ticket):
+                raise
 
 
 def make_router(callback: Callback) -> APIRouter:

@@ -10,6 +10,7 @@ from worker.consumer import Consumer
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.keeper import Keeper
 from worker.lanes import STAGES
+from worker.promised import keep_promised
 from worker.reporter import Reporter
 from worker.stopping import Signals
 from worker.workshop import Workshop
@@ -32,12 +33,13 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
     reporter = CountedReports(Reporter(settings.rabbitmq_url))
-    outbox = CountedOutbox(Publisher(settings.rabbitmq_url, "cloud_archive worker publishes"), reporter.tell)
+    publisher = Publisher(settings.rabbitmq_url, "cloud_archive worker publishes")
+    outbox = CountedOutbox(publisher, reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
     keeper = Keeper(workshop.work, gallery, outbox, reporter.tell, workshop.release)
     return Consumer(
         settings.rabbitmq_url,
-        keeper.keep,
+        keep_promised(publisher.claim, keeper.keep),
         outbox.bury,
         jobs=settings.jobs,
         signals=signals,

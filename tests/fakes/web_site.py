@@ -41,10 +41,18 @@ class Published:
 
 @dataclass
 class FakeBroker:
-    """Remembers what is published; fails when told."""
+    """Remembers what is published; fails when told.
+
+    Attributes:
+        failure: raised instead of publishing.
+        withdrawn: tickets of messages that were withdrawn.
+        taken: whether a worker had them by then; or why nobody knows.
+    """
 
     failure: Transient | None = None
     published: list[Published] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    taken: bool | Transient = False
 
     def publish(
         self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
@@ -52,6 +60,13 @@ class FakeBroker:
         """Take a message, or raise the failure."""
         self.check()
         self.published.append(Published(exchange, routing_key, body, message_id, headers or {}))
+
+    def withdraw(self, ticket: str) -> bool:
+        """Withdraw a message, if no worker has it."""
+        self.withdrawn.append(ticket)
+        if isinstance(self.taken, Transient):
+            raise self.taken
+        return not self.taken
 
     def check(self) -> None:
         """Raise the failure, if there is one."""
