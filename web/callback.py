@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -34,11 +35,13 @@ from web.threads import Busy, Threads
 logger = logging.getLogger(__name__)
 
 # Hundreds of a wedding's guests come back within a minute, some 5 a second; each holds a thread for as long as its
-# cloud takes to answer, 15 s at most: 75 threads would do for the worst of both. A thread that waits costs 0.1 MB.
-AT_ONCE = 64
-# Who finds no thread waits as long as a browser's user does before pressing again; so many of them, a few kB each.
-MOST_WAITING, PATIENCE_SECONDS = 1000, 20.0
-BUSY_SECONDS = 10
+# cloud takes to answer: 6 s may it take then, and mostly takes one. More would fight for the interpreter when a slow
+# cloud answers all of them at once: with 64 a probe took twice as long (`bench/burst.py`).
+AT_ONCE = 32
+# Who finds no thread waits as long as a browser's user does before pressing again. Each costs some 45 kB meanwhile, of
+# which Python gives little back: so many are 11 MB. The others get a page that comes again by itself, not all at once.
+MOST_WAITING, PATIENCE_SECONDS = 250, 20.0
+BUSY_SECONDS = range(5, 16)
 
 
 class Publishes(Protocol):
@@ -238,7 +241,7 @@ def _describe_later(description: str) -> dict[str, object]:
 
 
 def _put_off(headers: Mapping[str, str]) -> Response:
-    told = {"Retry-After": str(BUSY_SECONDS)}
+    told = {"Retry-After": str(secrets.choice(BUSY_SECONDS))}
     if prefers_html(headers.get("accept", "")):
         return later_page(headers.get("accept-language", ""), 503, told)
     return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=told)

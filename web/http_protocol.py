@@ -24,8 +24,8 @@ LONGEST_HEAD = 16 * 1024
 HEAD_SECONDS = BODY_SECONDS = 10.0
 # How long a client may leave more than 64 KiB of an answer unread, which is when asyncio tells us.
 UNREAD_SECONDS = 30.0
-# 1,000 guests who wait for their cloud, 500 streams, and as many again that are idle between two requests or slow,
-# which are the first to go; some 25 kB each, 75 MB together.
+# 300 guests who wait for their cloud, 500 streams, and 2,000 and more that are idle between two requests or slow, which
+# are the first to go; those take 6 kB each, a guest who waits 45 (`bench/burst.py`).
 MOST_OPEN = 3000
 # Files that are open besides: the broker's, the clouds', the log.
 OTHER_FILES = 200

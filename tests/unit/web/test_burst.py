@@ -70,7 +70,8 @@ def test_guests_beyond_all_bounds_are_put_off(
     assert {answer.headers["Location"] for answer in answers if answer not in put_off} == {SUCCESS}
     # All but two and three, if all were back before the first was served.
     assert 0 < len(put_off) <= 7
-    assert put_off[0].headers["Retry-After"] == put_off[0].headers["Refresh"] == "10"
+    assert 5 <= int(put_off[0].headers["Retry-After"]) <= 15
+    assert put_off[0].headers["Refresh"] == put_off[0].headers["Retry-After"]
     assert (put_off[0].headers["Content-Language"], "html" in put_off[0].headers["Content-Type"]) == ("ru", True)
     assert len(site.broker.published) == 12 - len(put_off)
     again = [site.come_back(address) for address in addresses]
@@ -89,7 +90,7 @@ def test_programs_that_are_put_off_read_a_problem(
     with guests_back(site, [first], world):
         answer = site.come_back(second)
     assert (answer.status_code, answer.json()["code"]) == (503, "too_many_guests")
-    assert answer.headers["Retry-After"] == "10"
+    assert 5 <= int(answer.headers["Retry-After"]) <= 15
 
 
 def test_cancels_hold_up_only_cancels(
