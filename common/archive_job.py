@@ -78,6 +78,7 @@ class ArchiveJob:
         created_at: when the guest asked, RFC 3339 in UTC.
         course: how far it has come.
         traceparent: the promise's step of its trace, see `common.tracing`; empty in messages of an earlier version.
+        ticket: of the message that `web` published, see `common.verdict`; empty in messages of an earlier version.
     """
 
     id: str
@@ -89,6 +90,12 @@ class ArchiveJob:
     created_at: str
     course: Course = Course()
     traceparent: str = ""
+    ticket: str = ""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no worker has begun with it."""
+        return self.course == Course()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -109,11 +116,11 @@ class ArchiveJob:
         message = _read_object(body)
         if message.get("version") != VERSION:
             raise NotOurMessage("unknown version")
-        names = [field.name for field in fields(cls) if field.name not in ("course", "traceparent")]
+        names = [field.name for field in fields(cls) if field.name not in ("course", "traceparent", "ticket")]
         texts = {name: _read_text(message, name) for name in names}
         # Whatever stands there: a job is no worse for it.
-        traceparent = str(message.get("traceparent", ""))
-        return cls(**texts, course=_read_course(message.get("course", {})), traceparent=traceparent)
+        traceparent, ticket = str(message.get("traceparent", "")), str(message.get("ticket", ""))
+        return cls(**texts, course=_read_course(message.get("course", {})), traceparent=traceparent, ticket=ticket)
 
 
 def _read_object(body: bytes) -> dict[str, Any]:

@@ -7,14 +7,16 @@ happens on threads of our own: a hung broker costs one bounded wait and at most 
 
 import logging
 import struct
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoAnswer
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 import pika
+from pika.adapters.blocking_connection import BlockingChannel
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import (
     AMQPError,
@@ -30,7 +32,8 @@ from pika.exceptions import (
 
 from common.errors import Reason, Transient
 from common.sealing import Secret
-from common.topology import OtherTopology, declare, find_difference
+from common.topology import EXCHANGE, OtherTopology, declare, find_difference
+from common.verdict import Verdict, say
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,12 @@ AT_ONCE = 4
 WAIT_SECONDS = 10.0
 # From the first packet to a connection that can be used, in seconds.
 STACK_SECONDS = 10.0
+# After a wait in vain: how long its caller waits for the message to be withdrawn, and how long that is tried, which is
+# less than a worker's word stands (`Verdict.TAKEN`).
+WITHDRAW_SECONDS, WITHDRAW_FOR_SECONDS, WITHDRAW_AGAIN_SECONDS = 5.0, 300.0, 5.0
 APP_ID = "cloud_archive"
+
+Value = TypeVar("Value")
 
 # Every way in which pika says that the broker cannot be had. A connection that comes about too slowly, or breaks
 # before it is one, is no AMQPError; and what talks nonsense is read by code that expects none: struct, assertions,
@@ -54,6 +62,14 @@ BROKER_ERRORS: tuple[type[Exception], ...] = (
     AssertionError,
     UnicodeError,
 )
+
+
+class InDoubt(Transient):
+    """Nobody knows whether the message is in a queue, or still gets there."""
+
+
+class Unrouted(Transient):
+    """The message is in no queue: the broker had none for it, and gave it back."""
 
 
 class BrokerRefuses(Transient):
@@ -124,6 +140,9 @@ class Publisher:
     def __init__(self, url: Secret, name: str) -> None:
         self._parameters = connection_parameters(url, name, heartbeat=30)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="publisher")
+        # Others: those may all be held up by the very trouble that verdicts are about.
+        self._verdicts = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verdicts")
+        self._closed = threading.Event()
 
     def publish(
         self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, Any] | None = None
@@ -138,7 +157,8 @@ class Publisher:
             headers: more about it.
 
         Raises:
-            Transient: it is not in a queue, or nobody knows; the same message may be published again.
+            InDoubt: nobody knows whether it is, or gets, into a queue.
+            Transient: it is in none. After both the same message may be published again.
         """
         properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
             content_type="application/json",
@@ -149,36 +169,112 @@ class Publisher:
             timestamp=int(time.time()),
             headers=dict(headers or {}),
         )
-        self._wait(self._threads.submit(self._publish, exchange, routing_key, body, properties))
+        sending = _Sending()
+
+        def send() -> None:
+            with broker_errors(), pika.BlockingConnection(self._parameters) as connection:
+                channel = connection.channel()
+                declare(channel)
+                channel.confirm_delivery()
+                _knock(channel)
+                sending.begin()
+                try:
+                    channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+                except UnroutableError:
+                    raise Unrouted(Reason.TRY_LATER, "the broker has no queue for the message") from None
+
+        try:
+            _wait(self._threads.submit(send), WAIT_SECONDS)
+        except Unrouted:
+            raise
+        except Transient as error:
+            if sending.give_up():
+                raise InDoubt(error.reason, error.detail) from None
+            raise
+
+    def withdraw(self, ticket: str) -> bool:
+        """Withdraw a message whose publishing is in doubt: no worker will begin with it, whenever it lands.
+
+        Args:
+            ticket: of the message.
+
+        Returns:
+            whether it is withdrawn; else a worker has begun with it.
+
+        Raises:
+            Transient: the broker cannot be asked yet; it goes on being tried for minutes.
+        """
+        until = time.monotonic() + WITHDRAW_FOR_SECONDS
+        return _wait(self._verdicts.submit(self._withdraw, ticket, until), WITHDRAW_SECONDS)
+
+    def claim(self, ticket: str) -> bool:
+        """Say that work on a message begins; return whether it may, or raise Transient if the broker cannot be asked.
+
+        Args:
+            ticket: of the message.
+        """
+        return _wait(self._verdicts.submit(say, self._parameters, ticket, Verdict.TAKEN), WAIT_SECONDS)
 
     def check(self) -> None:
         """Connect and declare the topology; raises Transient when the broker cannot be reached."""
-        self._wait(self._threads.submit(self._connect_and_leave))
+        _wait(self._threads.submit(self._connect_and_leave), WAIT_SECONDS)
 
     def close(self) -> None:
         """Let what is under way end; nothing can be published any more."""
+        self._closed.set()
         self._threads.shutdown(wait=False)
-
-    def _publish(self, exchange: str, routing_key: str, body: bytes, properties: pika.BasicProperties) -> None:
-        with broker_errors(), pika.BlockingConnection(self._parameters) as connection:
-            channel = connection.channel()
-            declare(channel)
-            channel.confirm_delivery()
-            channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
+        self._verdicts.shutdown(wait=False)
 
     def _connect_and_leave(self) -> None:
-        with broker_errors(), pika.BlockingConnection(self._parameters) as connection:
+        with pika.BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
 
-    def _wait(self, publishing: "Future[None]") -> None:
-        try:
-            publishing.result(WAIT_SECONDS)
-        except NoAnswer:
-            publishing.cancel()
-            raise Transient(Reason.TRY_LATER, "the broker does not answer") from None
-        except Transient:
-            raise
-        except Exception as bug:
-            # Whatever it was: the message is in no queue, or nobody knows.
-            logger.exception("publishing met a bug")
-            raise Transient(Reason.TRY_LATER, f"the message was not published ({type(bug).__name__})") from None
+    def _withdraw(self, ticket: str, until: float) -> bool:
+        while True:
+            try:
+                return say(self._parameters, ticket, Verdict.VOID)
+            except BROKER_ERRORS:
+                if time.monotonic() + WITHDRAW_AGAIN_SECONDS > until or self._closed.wait(WITHDRAW_AGAIN_SECONDS):
+                    raise
+
+
+class _Sending:
+    """One message: whether any of it may have left, and whether it still may. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun = self._given_up = False
+
+    def begin(self) -> None:
+        """Note that it leaves now; raises Transient if nobody waits for it any more."""
+        with self._lock:
+            if self._given_up:
+                raise Transient(Reason.TRY_LATER, "nobody waits for it any more")
+            self._begun = True
+
+    def give_up(self) -> bool:
+        """Let it leave no more, and say whether it may have left."""
+        with self._lock:
+            self._given_up = True
+            return self._begun
+
+
+def _knock(channel: BlockingChannel) -> None:
+    """Return when the broker takes messages: one that holds up publishers does not even send this one back.
+
+    So an alarm that is already there costs nothing but time: what matters was never sent. It must have a body: what has
+    none is whole before RabbitMQ stops to read.
+    """
+    with suppress(UnroutableError):
+        channel.basic_publish(EXCHANGE, "nowhere", b"{}", mandatory=True)
+
+
+def _wait(doing: "Future[Value]", seconds: float) -> Value:
+    """Return what comes of it; raises Transient if nothing does, or not in time. What was not begun then never is."""
+    try:
+        return doing.result(seconds)
+    except NoAnswer:
+        doing.cancel()
+        raise Transient(Reason.TRY_LATER, "the broker does not answer") from None
+    except BROKER_ERRORS as error:
+        raise _translate(error) from None

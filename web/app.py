@@ -106,6 +106,8 @@ def wire(
         yield
         reader.close()
         broker.close()
+        cancels.close()
+        callbacks.close()
 
     def count_and_tell(progress: Progress) -> None:
         metrics.count_callback(progress)
@@ -132,9 +134,11 @@ def wire(
     clouds = _open_clouds(settings)
     find = partial(status.find_progress, settings.sealer, news, now)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
-    app.router.routes.extend(page_routes.make_routes(find, broker))
-    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, count_and_tell, now)))
-    app.include_router(cancel.make_router(settings.sealer, broker))
+    cancels = cancel.Cancels(broker)
+    callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
+    app.router.routes.extend(page_routes.make_routes(find, cancels.tell))
+    app.include_router(callback.make_router(callbacks))
+    app.include_router(cancel.make_router(settings.sealer, cancels.tell))
     app.include_router(status.make_router(find))
     app.include_router(events.make_router(find, events.Streams(), is_stopping))
     app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))

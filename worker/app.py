@@ -12,6 +12,7 @@ from worker.consumer import Consumer
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.keeper import Keeper
 from worker.lanes import STAGES
+from worker.promised import keep_promised
 from worker.reporter import Reporter
 from worker.stopping import Signals
 from worker.workshop import Workshop
@@ -38,12 +39,13 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> tuple[Consume
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
     publishing = Reporter(settings.rabbitmq_url)
     reporter = CountedReports(publishing)
-    outbox = CountedOutbox(Publisher(settings.rabbitmq_url, "cloud_archive worker publishes"), reporter.tell)
+    publisher = Publisher(settings.rabbitmq_url, "cloud_archive worker publishes")
+    outbox = CountedOutbox(publisher, reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
     keeper = Keeper(workshop.work, gallery, outbox, reporter.tell, workshop.release)
     consumer = Consumer(
         settings.rabbitmq_url,
-        keeper.keep,
+        keep_promised(publisher.claim, keeper.keep),
         outbox.bury,
         jobs=settings.jobs,
         signals=signals,

@@ -163,7 +163,7 @@ def test_who_is_told_to_stop_has_time_for_it() -> None:
     for name in ("worker", "sandbox-worker"):
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= 25 + 5
     for name in ("web", "sandbox-web"):
-        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 27
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 32
 
 
 def test_the_sandbox_is_pointed_at_as_it_says() -> None:

@@ -192,7 +192,7 @@ def test_who_is_told_to_stop_has_time_for_it(resources: list[Resource]) -> None:
     web = pods["cloud-archive-web"]
     before = web["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     # web/__main__.py's GRACE_SECONDS.
-    assert web["terminationGracePeriodSeconds"] >= before + 27 + 5
+    assert web["terminationGracePeriodSeconds"] >= before + 32 + 5
 
 
 def test_a_rollout_takes_nobody_away_first(resources: list[Resource]) -> None:
