@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import namespace, posts
+from bench import burst, namespace, posts
 from bench.cases import CASES
 from bench.comparison import Comparison, Extent
 from bench.lineup import PEERS
@@ -32,6 +32,8 @@ def main() -> int:
             comparison.show_memory()
         if "p" in options.case:
             print(posts.compare(QUICK_SECONDS if options.quick else LOAD_SECONDS, options.runs))
+        if "w" in options.case:
+            print(burst.measure())
         if "s" in options.case:
             comparison.show_stand_ins()
     return 0
@@ -42,9 +44,10 @@ def _read_options() -> argparse.Namespace:
         prog="scripts/bench",
         description="Compares our worker with the programs a user would pick instead.",
         epilog="; ".join(f"{case.letter}: {case.title}" for case in CASES)
-        + "; m: memory, 10 photos to 10,000; p: POST /cloud_archive; s: how fast the stand-ins are alone.",
+        + "; m: memory, 10 photos to 10,000; p: POST /cloud_archive; w: web's probes in a crowd; "
+        "s: how fast the stand-ins are alone.",
     )
-    parser.add_argument("--case", default="abcdefmps", help="letters of what to run, see below")
+    parser.add_argument("--case", default="abcdefmpws", help="letters of what to run, see below")
     parser.add_argument("--runs", type=int, default=3, help="of each program in each case")
     parser.add_argument("--threads", type=int, default=8, help="photos at a time")
     parser.add_argument("--peers", default=",".join(peer.name for peer in PEERS), help="comma-separated, or none")

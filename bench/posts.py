@@ -14,7 +14,7 @@ from bench.measure import python
 from common.sealing import make_key
 
 CONNECTIONS = 8
-_ASKED = {
+ASKED = {
     "redirect_success_link": "https://app.litegallery.io/saved/",
     "redirect_fail_link": "https://app.litegallery.io/not-saved/",
     "archive_url": "https://arch-d.lite.gallery/g/api/stream/858329/f9d24b1dfb81a1bfa215cc008f46f3d3?mod=web",
@@ -89,7 +89,7 @@ def _load(port: int, seconds: float) -> float:
 
 
 def _ask_until(port: int, until: float) -> int:
-    body = json.dumps(_ASKED).encode()
+    body = json.dumps(ASKED).encode()
     head = "POST /cloud_archive HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
     answers = 0

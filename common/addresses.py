@@ -7,6 +7,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 _IPV4_TRAPS = (
     IPv4Network("192.0.0.0/24"),  # protocol assignments
     IPv4Network("192.88.99.0/24"),  # 6to4 relays
+    # Registered as anybody's, but every machine of that cloud reaches the cloud's own services there, with no route
+    # from outside. Those of other clouds are link-local, shared or unique-local: 169.254.169.254, 100.100.100.200.
+    # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+    IPv4Network("168.63.129.16/32"),
+    IPv4Network("161.26.0.0/16"),  # https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc
+    IPv4Network("166.8.0.0/14"),  # the same
 )
 _UNICAST = IPv6Network("2000::/3")  # all that was ever given out; 64:ff9b::/96 and ::ffff:0:0/96 are outside of it
 _IPV6_TRAPS = (
@@ -21,7 +27,8 @@ def is_public(address: str) -> bool:
     """Say whether an address belongs to the public internet.
 
     Loopback, private, link-local, shared (CGNAT), multicast and reserved addresses do not, nor do those that lead to
-    IPv4 by another way: IPv4-mapped, NAT64, 6to4, Teredo. What is no address is not public.
+    IPv4 by another way: IPv4-mapped, NAT64, 6to4, Teredo; nor do those at which a cloud answers its own machines only.
+    What is no address is not public.
     """
     try:
         known = ip_address(address)

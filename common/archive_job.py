@@ -11,6 +11,12 @@ from typing import Any, Self
 from common.foreign import read_json
 
 VERSION = 1
+ARCHIVE_TYPES = ("webs", "originals")
+LONGEST_NAME = 255
+# Ten times what the longest list that is read can hold (50 MiB, some 60 bytes for each photo).
+MOST_OF_ANYTHING = 10_000_000
+# Unix time in seconds, some three thousand years ahead: what a date can show.
+LATEST_MOMENT = 1e11
 
 
 class NotOurMessage(ValueError):
@@ -72,6 +78,7 @@ class ArchiveJob:
         created_at: when the guest asked, RFC 3339 in UTC.
         course: how far it has come.
         traceparent: the promise's step of its trace, see `common.tracing`; empty in messages of an earlier version.
+        ticket: of the message that `web` published, see `common.verdict`; empty in messages of an earlier version.
     """
 
     id: str
@@ -83,6 +90,12 @@ class ArchiveJob:
     created_at: str
     course: Course = Course()
     traceparent: str = ""
+    ticket: str = ""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no worker has begun with it."""
+        return self.course == Course()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -103,11 +116,11 @@ class ArchiveJob:
         message = _read_object(body)
         if message.get("version") != VERSION:
             raise NotOurMessage("unknown version")
-        names = [field.name for field in fields(cls) if field.name not in ("course", "traceparent")]
+        names = [field.name for field in fields(cls) if field.name not in ("course", "traceparent", "ticket")]
         texts = {name: _read_text(message, name) for name in names}
         # Whatever stands there: a job is no worse for it.
-        traceparent = str(message.get("traceparent", ""))
-        return cls(**texts, course=_read_course(message.get("course", {})), traceparent=traceparent)
+        traceparent, ticket = str(message.get("traceparent", "")), str(message.get("ticket", ""))
+        return cls(**texts, course=_read_course(message.get("course", {})), traceparent=traceparent, ticket=ticket)
 
 
 def _read_object(body: bytes) -> dict[str, Any]:
@@ -150,25 +163,47 @@ def _read_rejected(value: Any) -> dict[str, tuple[str, str]]:
     return {str(key): (str(reason), str(detail)) for key, (reason, detail) in value.items()}
 
 
+def _read_count(value: Any) -> int:
+    """Read how many there are of something: nobody is told of less than none."""
+    return _read_whole(value, least=0)
+
+
+def _read_count_if_known(value: Any) -> int:
+    return _read_whole(value, least=-1)
+
+
+def _read_whole(value: Any, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST_OF_ANYTHING:
+        raise ValueError("no count")
+    return value
+
+
+def _read_moment(value: Any) -> float:
+    moment = float(value)
+    if not 0 <= moment <= LATEST_MOMENT:
+        raise ValueError("no moment")
+    return moment
+
+
 def _read_tries(value: Any) -> dict[str, int]:
-    return {str(key): int(tries) for key, tries in value.items()}
+    return {str(key): _read_count(tries) for key, tries in value.items()}
 
 
 _COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
-    "slices": int,
-    "copied": int,
+    "slices": _read_count,
+    "copied": _read_count,
     "arrived": _read_ids,
     "rejected": _read_rejected,
     "tries": _read_tries,
     "telling": bool,
-    "failed_photos": int,
-    "waits": int,
-    "waiting_since": float,
+    "failed_photos": _read_count,
+    "waits": _read_count,
+    "waiting_since": _read_moment,
     "reason": str,
-    "stored": int,
+    "stored": _read_count_if_known,
     "crowded": bool,
-    "skipped": int,
-    "started_at": float,
+    "skipped": _read_count_if_known,
+    "started_at": _read_moment,
     "told": bool,
     "handed_over": bool,
 }

@@ -33,19 +33,24 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
         environ: the variables, as from `load_environment`.
     """
     variables = {cloud.name: cloud.variables for cloud in CLOUDS}
-    try:
-        web = WebSettings.read(environ, variables)
-        worker = WorkerSettings.read(environ, variables)
-    except WrongSetting as error:
-        return [(False, "settings", str(error))]
+    problems: dict[str, None] = {}
+    for service in (WebSettings, WorkerSettings):
+        try:
+            service.read(environ, variables)
+        except WrongSetting as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        return [(False, "settings", problem) for problem in problems]
+    web, worker = WebSettings.read(environ, variables), WorkerSettings.read(environ, variables)
     if web.allow_local_network:
         let_oauthlib_speak_http()
     http = HttpClient(connections=1, ca_bundle=web.ca_bundle, reason=Reason.TRY_LATER, local=web.allow_local_network)
     return [
         (True, "settings", "both services take them"),
+        *((False, "settings", doubt) for doubt in web.warnings),
         _local_network(web),
         _keys(web.sealer),
-        _attempt("broker", "reachable, the topology is declared", Publisher(web.rabbitmq_url, "doctor").check),
+        *ask_broker(web.rabbitmq_url),
         _attempt("gallery", f"{web.gallery_base_url} answers", lambda: _ask_gallery(http, web.gallery_base_url)),
         _done_call(worker),
         *_clouds(web, http),
@@ -68,6 +73,19 @@ def _keys(sealer: Sealer) -> Finding:
                 "SECRET_KEYS holds a key of the examples; `python -m common.sealing` prints a fresh one",
             )
     return True, "keys", "sane"
+
+
+def ask_broker(url: Secret) -> list[Finding]:
+    """Look at the broker: whether it can be reached, and whether its queues are those of this version.
+
+    Args:
+        url: of the broker.
+    """
+    publisher = Publisher(url, "doctor")
+    try:
+        return [_attempt("broker", "reachable, the topology is declared", publisher.check)]
+    finally:
+        publisher.close()
 
 
 def _ask_gallery(http: HttpClient, base_url: str) -> None:

@@ -2,11 +2,13 @@
 
 Nothing here retries, follows a redirect, or reads proxies or passwords from the environment or a `.netrc`: who calls
 decides. What breaks on the wire becomes `Transient`; every status is an answer. Only public addresses are connected to.
+Nothing is waited for without end, whatever trickles: see `HttpClient.request` for what has which deadline.
 """
 
 import http.client
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -15,13 +17,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from common.connections import NotPublic
+from common.deadlines import Ending, TooSlow, go_on
 from common.errors import AddressRefused, Reason, Transient
 from common.foreign import read_json
-from common.lines import Body, Line, Lines, Origin, TooSlow
+from common.lines import Body, Line, Lines, Origin, read_headers
 from common.links import DEFAULT_PORTS, LinkRefused, write_link
 from common.witness import Nobody, Witness
 
-# How long the other side may be silent: Drive thinks for seconds after a large upload's last byte, not for minutes.
+# How long an answer may take: Drive thinks for seconds after a large upload's last byte, not for minutes.
 READ_SECONDS = 60.0
 # An answer that is read whole is a small JSON or an error page; only the gallery's list may be longer (its own limit).
 LONGEST_ANSWER = 16 * 1024 * 1024
@@ -61,11 +64,22 @@ class HttpClient:
         self.local = local
         self._lines = Lines(kept=connections, ca_bundle=ca_bundle, local=local)
         self.witness: Witness = Nobody()
+        self._check: Callable[[], None] = go_on
 
     def counted_by(self, witness: Witness) -> "HttpClient":
         """Return a client over the same connections, whose requests somebody counts."""
         client = copy(self)
         client.witness = witness
+        return client
+
+    def ended_by(self, end: Ending) -> "HttpClient":
+        """Return a client over the same connections, whose requests end within a second when the work does.
+
+        Args:
+            end: what it raises comes out of whatever is under way, as it is.
+        """
+        client = copy(self)
+        client._check = end.check
         return client
 
     def request(
@@ -77,8 +91,11 @@ class HttpClient:
         body: Body = None,
         longest: int = LONGEST_ANSWER,
         read_seconds: float = READ_SECONDS,
+        body_seconds: float | None = None,
     ) -> Answer:
         """Send a request and return its whole answer, whatever the status.
+
+        To connect there is a deadline of its own, and another for TLS. Bodies go out and come in at a floor of speed.
 
         Args:
             method: as HTTP spells it.
@@ -86,15 +103,16 @@ class HttpClient:
             headers: sent as they are; a body of blocks needs its Content-Length here.
             body: bytes, or blocks that are sent one by one. What they raise comes out as it is.
             longest: bytes an answer may have.
-            read_seconds: silence allowed while waiting for the answer.
+            read_seconds: from the last byte sent to the answer's end, or only to the end of its headers if
+            body_seconds: for the rest of it are given.
 
         Raises:
-            Transient: no answer, a broken one, or one that is too long.
+            Transient: no answer, a broken one, or one that is too long, or too slow.
             AddressRefused: its host is not on the public internet.
         """
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
         try:
-            return Answer(incoming.status, incoming.headers, incoming.read(longest))
+            return Answer(incoming.status, incoming.headers, incoming.read(longest, body_seconds))
         finally:
             incoming.close()
 
@@ -107,7 +125,10 @@ class HttpClient:
         body: Body = None,
         read_seconds: float = READ_SECONDS,
     ) -> "Incoming":
-        """Send a request and return its answer unread, to be closed; arguments and errors as in `request`."""
+        """Send a request and return its answer unread, to be closed; arguments and errors as in `request`.
+
+        `read_seconds` is for its headers.
+        """
         began = time.monotonic()
         try:
             incoming = self._open(method, url, headers or {}, body, read_seconds)
@@ -123,7 +144,8 @@ class HttpClient:
             origin, target = _read_url(url)
             line = self._lines.take(origin)
             try:
-                response = line.ask(method, target, {"User-Agent": USER_AGENT, **headers}, body, read_seconds)
+                own = {"User-Agent": USER_AGENT, **headers}
+                response = line.ask(method, target, own, body, read_seconds, self._check)
                 return Incoming(response, self.reason, line, self._lines, self.witness)
             except BaseException:
                 line.close()
@@ -152,7 +174,7 @@ class Incoming:
         witness: Witness,
     ) -> None:
         self.status = response.status
-        self.headers = _read_headers(response)
+        self.headers = read_headers(response)
         self._response = response
         self._reason = reason
         self._line: Line | None = line
@@ -166,16 +188,26 @@ class Incoming:
             Transient: the line broke, drips, or the body ended before its announced length.
         """
         with _translated(self._reason):
+            self._expect(len(block), math.inf)
             count = self._response.readinto(block)
             self._witness.note_received(count)
             if count < len(block):
                 self._demand_end()
         return count
 
-    def read(self, longest: int) -> bytes:
-        """Return the rest of the body; raises Transient when it breaks or has more bytes than that."""
+    def read(self, longest: int, seconds: float | None = None) -> bytes:
+        """Return the rest of the body.
+
+        Args:
+            longest: bytes that it may have.
+            seconds: that it may take; None leaves it what is left of those for the headers.
+
+        Raises:
+            Transient: it breaks, or has more bytes, or takes longer.
+        """
         pieces, count = [], 0
         with _translated(self._reason):
+            self._expect(longest, None if seconds is None else time.monotonic() + seconds)
             # Only a read that finds nothing more tells an end from a break.
             while more := self._response.read(longest + 1 - count):
                 pieces.append(more)
@@ -201,6 +233,10 @@ class Incoming:
         else:
             line.close()
 
+    def _expect(self, most: int, until: float | None) -> None:
+        if self._line:
+            self._line.expect_body(most, until=until)
+
     def _demand_end(self) -> None:
         if self._response.length:
             raise http.client.IncompleteRead(b"", self._response.length)
@@ -225,18 +261,6 @@ def _read_url(url: str) -> tuple[Origin, str]:
     port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     origin = Origin(parts.scheme == "https", parts.hostname or "", port)
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def _read_headers(response: http.client.HTTPResponse) -> dict[str, str]:
-    """Return the headers under lower-case names; raises HTTPException when they do not tell where the body ends."""
-    headers: dict[str, str] = {}
-    for name, value in response.headers.items():
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()):
-        raise http.client.HTTPException("lengths that are none")
-    return headers
 
 
 @contextmanager

@@ -7,32 +7,25 @@ less than half of what it costs the libraries above it; a photo needs three.
 import contextlib
 import functools
 import http.client
-import io
 import select
-import socket
 import ssl
 import threading
-import time
 import weakref
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import certifi
 
-from common.connections import connect
+from common.connections import connect, shake_hands
+from common.deadlines import Deadline, go_on
+from common.wire import Wire
 
+# For the name and the connection; and as long again for the handshake.
 CONNECT_SECONDS = 10.0
-# One block of a body must leave within this time. Without it a stuck receiver would hold a thread for ever.
-SEND_SECONDS = 60.0
-# A body that comes slower than so many bytes a second, for so many seconds, is as good as stuck: a socket's timeout
-# never ends one that drips.
-SLOWEST, WATCH_SECONDS = 4 * 1024, 30.0
+
+LONGEST_LENGTH = 18  # digits; more than all storage there is
 
 Body = bytes | Iterable[memoryview] | None
-
-
-class TooSlow(OSError):
-    """A body drips."""
 
 
 class Origin(NamedTuple):
@@ -49,64 +42,17 @@ class Origin(NamedTuple):
     port: int
 
 
-class _Inflow(io.RawIOBase):
-    """The bytes that come in. Only the time spent waiting for them counts: whoever takes them may be slow.
-
-    Args:
-        sock: where they come from.
-        source: its file, which keeps it open.
-    """
-
-    def __init__(self, sock: socket.socket, source: io.RawIOBase) -> None:
-        self._sock = sock
-        self._source = source
-        self._waited = 0.0
-        self._counted = 0
-        self.is_watched = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, block: Any) -> int:
-        """Fill a large block, which TLS gives in pieces of 16 KiB; of a small one as much as there is."""
-        room = memoryview(block)
-        is_large = len(room) > io.DEFAULT_BUFFER_SIZE
-        began = time.monotonic()
-        count = got = self._sock.recv_into(room)
-        while is_large and got and count < len(room):
-            if time.monotonic() - began > WATCH_SECONDS:
-                break
-            got = self._sock.recv_into(room[count:])
-            count += got
-        if self.is_watched:
-            self._watch(count, time.monotonic() - began)
-        return count
-
-    def _watch(self, count: int, seconds: float) -> None:
-        self._waited += seconds
-        self._counted += count
-        if self._waited < WATCH_SECONDS:
-            return
-        if self._counted < SLOWEST * self._waited:
-            raise TooSlow(f"only {self._counted} bytes in {self._waited:.0f} seconds")
-        self._waited, self._counted = 0.0, 0
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
-
 class _Response(http.client.HTTPResponse):
-    """An answer whose body is watched; until it begins, its sender may think as long as the timeout allows."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self._inflow = _Inflow(sock, self.fp.detach())
-        self.fp = io.BufferedReader(self._inflow)
+    """An answer; those before it, which only say that it is to come (RFC 9110, section 15.2), are passed over."""
 
     def begin(self) -> None:
         super().begin()
-        self._inflow.is_watched = True
+        while 100 <= self.status < 200:
+            if self.status == http.client.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("another protocol, which nobody asked for")
+            # Python passes over `100 Continue` only, and takes any other for the answer.
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
 
 
 class Line(http.client.HTTPConnection):
@@ -119,6 +65,7 @@ class Line(http.client.HTTPConnection):
     """
 
     response_class = _Response
+    auto_open = 0  # nobody but `ask` connects
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext, *, local: bool) -> None:
         self.default_port = http.client.HTTPS_PORT if origin.is_secure else http.client.HTTP_PORT
@@ -128,40 +75,53 @@ class Line(http.client.HTTPConnection):
         self._local = local
         self._is_broken = False
         self._answer: http.client.HTTPResponse | None = None
-
-    def connect(self) -> None:
-        """Connect; raises OSError or NotPublic."""
-        fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, local=self._local)
-        if not self.origin.is_secure:
-            self.sock = fresh
-            return
-        try:
-            self.sock = self._tls.wrap_socket(fresh, server_hostname=self.origin.host)
-        except BaseException:
-            fresh.close()
-            raise
+        self.wire: Wire | None = None
 
     def ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: Body, read_seconds: float
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Body,
+        read_seconds: float,
+        check: Callable[[], None],
     ) -> http.client.HTTPResponse:
         """Send a request and return its answer, unread; arguments as in `HttpClient.request`.
+
+        `check` is called before each wait; what it raises comes out as it is.
 
         Raises:
             OSError, HTTPException: the line broke, or what came is no answer.
             NotPublic: the host is not to be connected to.
         """
-        if self.sock is None:
-            self.connect()
-        self.sock.settimeout(SEND_SECONDS)
+        # `sock` is http.client's own name for it, forgotten when an answer says that the connection ends with it.
+        wire = self.wire = self.sock = self.wire or self._connect(check)
+        wire.begin(check)
         try:
             self.request(method, target, body, headers)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # Who refuses a body may have answered before its end, and hung up.
             self._is_broken = True
             self._forget_errors()
-        self.sock.settimeout(read_seconds)
+        wire.expect_head(read_seconds)
         self._answer = self.getresponse()
         return self._answer
+
+    def expect_body(self, most: int, *, until: float | None = None) -> None:
+        """Allow so much more of the answer's body; arguments as in `Wire.expect_body`."""
+        if self.wire:
+            self.wire.expect_body(most, until=until)
+
+    def rest(self) -> None:
+        """Forget whose request it carried last."""
+        if self.wire:
+            self.wire.begin(go_on)
+
+    def _connect(self, check: Callable[[], None]) -> Wire:
+        fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, local=self._local, check=check)
+        if self.origin.is_secure:
+            fresh = shake_hands(fresh, self._tls, self.origin.host, Deadline(CONNECT_SECONDS, check))
+        return Wire(fresh)
 
     def close(self) -> None:
         """Let it go, and its answer with it: one that ends with the line holds the socket open."""
@@ -218,6 +178,7 @@ class Lines:
 
     def give_back(self, line: Line) -> None:
         """Keep a line whose last answer was read to its end."""
+        line.rest()
         with self._lock:
             self._idle.append(line)
             spare = self._idle.pop(0) if len(self._idle) > self._kept else None
@@ -231,6 +192,31 @@ class Lines:
                 if self._idle[index].origin == origin:
                     return self._idle.pop(index)
         return None
+
+
+def read_headers(response: http.client.HTTPResponse) -> dict[str, str]:
+    """Return the headers under lower-case names; raises HTTPException when they do not tell where the body ends."""
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        said = headers.get(key, "")
+        # What is said twice in the same words, or once and once not at all, is said once.
+        headers[key] = f"{said}, {value}" if said and value not in ("", said) else said or value
+    if "content-length" in headers:
+        headers["content-length"] = length = _read_length(headers["content-length"])
+        # http.client reads no length that is told twice, and would wait for the connection's end instead.
+        if response.length is None and not response.chunked:
+            response.length = int(length)
+    return headers
+
+
+def _read_length(text: str) -> str:
+    """Return a body's length, which may be told more than once: RFC 9110, section 8.6."""
+    lengths = {part.strip() for part in text.split(",")}
+    length = lengths.pop()
+    if lengths or len(length) > LONGEST_LENGTH or not (length.isascii() and length.isdigit()):
+        raise http.client.HTTPException("lengths that are none")
+    return length
 
 
 @functools.cache

@@ -6,18 +6,24 @@ from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 # At the start: a thread that imports it while another one imports requests may find it half made.
+import idna
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 LONGEST_LINK = 2048  # the longest address every browser and proxy of the field takes
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+# Half a surrogate pair is half a character: JSON may bring one, and no link, header or message can carry it.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff]")
 # What means the same host to a browser (https://url.spec.whatwg.org) and to a plain parser (RFC 3986); the tests ask a
 # browser's parser. Both let more pass (`a;b.example` is a name), but no host of ours or of a gallery's is called so.
 _PLAIN = re.compile(
     r"[a-z][a-z0-9+.-]*://(?P<host>[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:(?P<port>[0-9]*))?([/?#].*)?",
     re.ASCII | re.IGNORECASE,
 )
+# What the DNS can carry, and so what a name can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
+_LONGEST_NAME = 253
+# A hyphen neither begins nor ends a label: https://www.rfc-editor.org/rfc/rfc1123#section-2.1
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # A name that ends so is an address to browsers, in any of its many spellings.
 _NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 # An address that needs no rewriting: RFC 3986's own characters and escapes, a port that is one for certain, and no part
@@ -27,7 +33,7 @@ _WRITTEN = re.compile(
     r"(\?([\w~!$&'()*+,;=:@./?-]++|%[0-9A-F]{2})*+)?",
     re.ASCII,
 )
-_FORBIDDEN_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+_FORBIDDEN_IN_PATHS = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 # Some servers cut a segment at its semicolon before they look for dots.
 _DOT_SEGMENT = re.compile(r"(?:^|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
 
@@ -49,19 +55,20 @@ def host_matches(host: str, patterns: Sequence[str]) -> bool:
     )
 
 
-def check_link(link: str, hosts: Sequence[str], *, local: bool = False) -> SplitResult:
+def check_link(link: str, hosts: Sequence[str], *, local: bool = False, longest: int = LONGEST_LINK) -> SplitResult:
     """Return the parts of a link that a browser would open at an allowed host.
 
     Args:
         link: as somebody gave it.
         hosts: patterns of allowed hosts, see `host_matches`.
         local: also let plain http and any port pass (sandbox and tests).
+        longest: characters it may have.
 
     Raises:
         LinkRefused: not https on its default port, a host that is not allowed, or a text that a browser and a
             plain parser might understand differently (user-info, backslashes, control characters, look-alikes).
     """
-    if len(link) > LONGEST_LINK:
+    if len(link) > longest:
         raise LinkRefused("is too long")
     if _FORBIDDEN.search(link):
         raise LinkRefused("holds characters that no link holds")
@@ -139,10 +146,28 @@ def _split_like_a_browser(link: str) -> tuple[SplitResult, str, int | None]:
 
 
 def _is_plain(host: str) -> bool:
-    """Say whether a host is a name, or an address in the one spelling that nobody changes."""
+    """Say whether a host is a name that can be looked up, or an address in the one spelling that nobody changes."""
     try:
         if host[0] == "[":
             return host == f"[{IPv6Address(host[1:-1])}]"
-        return not _NUMBER.fullmatch(host) or host == str(IPv4Address(host))
+        if _NUMBER.fullmatch(host):
+            return host == str(IPv4Address(host))
     except ValueError:
+        return False
+    return len(host) <= _LONGEST_NAME and all(_is_label(label) for label in host.split("."))
+
+
+def _is_label(label: str) -> bool:
+    """Say whether a label can stand in a name; one of another script only as browsers and registries write it.
+
+    Browsers do not open a name with a label that decodes to nothing, or to what nobody would encode so:
+    https://www.unicode.org/reports/tr46/#Validity_Criteria.
+    """
+    if not _LABEL.fullmatch(label):
+        return False
+    if not label.startswith("xn--"):
+        return True
+    try:
+        return idna.alabel(idna.ulabel(label)) == label.encode()
+    except ValueError:  # IDNAError and UnicodeError are both
         return False

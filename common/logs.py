@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType
     out.setFormatter(JsonLines(about) if form == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[out], force=True)
     logging.captureWarnings(True)
+    threading.excepthook = _tell_of_thread
     # No line of ours tells its thread, task, process or place in the code, so no record needs to find them out:
     # https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -62,6 +64,13 @@ def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType
     logging._srcfile = None
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level]))
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """Tell of a thread that ended by an exception: by default that goes to standard error, past every record."""
+    name = ended.thread.name if ended.thread else "?"
+    trace = (ended.exc_type, ended.exc_value, ended.exc_traceback) if ended.exc_value else None
+    logging.getLogger("threads").error("a thread ended by an exception: %s", name, exc_info=trace)
 
 
 @contextmanager

@@ -1,13 +1,21 @@
 """The exchanges and queues of RabbitMQ, and how they are declared. Knows nothing of what jobs hold.
 
-Arguments are those that every RabbitMQ from 3.10 to 4.3 takes alike: they can never be changed later without a new
-queue name (a second declaration with others is refused), so what an operator may want to tune belongs in a policy.
+A queue whose arguments change gets a new name, and so does its routing key: RabbitMQ refuses to declare a queue again
+with other arguments, and while versions change both run side by side. What lies in the old queue still finds its way;
+when it is empty an operator deletes it. `tests/unit/common/test_topology.py` holds every name with its arguments.
+
+Arguments are those that every RabbitMQ from 3.10 to 4.3 takes alike. What an operator may want to tune, like the age
+of dead messages, belongs in a policy.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
+
+from common.errors import Reason, Transient
 
 EXCHANGE = "cloud_archive"
 DEAD_EXCHANGE = "cloud_archive.dlx"
@@ -49,51 +57,103 @@ def progress_key(job_id: str) -> str:
     return f"job.{job_id}.progress"
 
 
+@dataclass(frozen=True)
+class Queue:
+    """A durable queue.
+
+    Args:
+        name: of it; another one for other arguments.
+        arguments: as RabbitMQ takes them.
+        exchange, key: where its messages come from.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    exchange: str
+    key: str
+
+
+class OtherTopology(Transient):
+    """The broker's queues or exchanges are not those of this version: nothing but an operator will change that.
+
+    Args:
+        difference: which one, and what differs.
+    """
+
+    needs_operator = True
+
+    def __init__(self, difference: str) -> None:
+        super().__init__(Reason.TRY_LATER, f"{difference}; see docs/operations.md, A queue was declared otherwise")
+
+
 def declare(channel: BlockingChannel) -> None:
     """Declare everything that both processes use; repeating it changes nothing."""
     channel.exchange_declare(EXCHANGE, "direct", durable=True)
     # Fanout, so that no routing key can lead a dead message past its queue.
     channel.exchange_declare(DEAD_EXCHANGE, "fanout", durable=True)
     channel.exchange_declare(NEWS_EXCHANGE, "topic", durable=True)
-    channel.queue_declare(DEAD, durable=True, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(DEAD, DEAD_EXCHANGE, "")
-    _declare_work_queue(
-        channel, JOBS, JOB_KEY, dead_letters_to=DEAD_EXCHANGE, more={"x-delivery-limit": DELIVERY_LIMIT}
-    )
-    _declare_events(channel)
+    for queue in list_queues():
+        channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+        channel.queue_bind(queue.name, queue.exchange, queue.key)
+
+
+def list_queues() -> Iterator[Queue]:
+    """Return every queue that both processes use."""
+    yield Queue(DEAD, {"x-queue-type": "quorum"}, DEAD_EXCHANGE, "")
+    yield _work_queue(JOBS, JOB_KEY, {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-delivery-limit": DELIVERY_LIMIT})
+    yield Queue(EVENTS, _EVENTS_ARGUMENTS, EXCHANGE, EVENT_KEY)
     for level, seconds in enumerate(WAITING_SECONDS):
         # A wait ends by the message's death here, which leads it back to the jobs.
-        more = {"x-message-ttl": seconds * 1000, "x-dead-letter-routing-key": JOB_KEY}
+        back = {"x-dead-letter-exchange": EXCHANGE, "x-dead-letter-routing-key": JOB_KEY}
         key = waiting_key(level)
-        _declare_work_queue(channel, f"{EXCHANGE}.{key}", key, dead_letters_to=EXCHANGE, more=more)
+        yield _work_queue(f"{EXCHANGE}.{key}", key, {**back, "x-message-ttl": seconds * 1000})
 
 
-def _declare_events(channel: BlockingChannel) -> None:
-    """Declare the stream of everything that happened to jobs lately: what a starting replica reads."""
-    arguments = {
-        "x-queue-type": "stream",
-        "x-max-age": "7D",
-        "x-max-length-bytes": 1_000_000_000,
-        # Only whole segments are ever dropped: with the default of 500 MB the age would never count.
-        "x-stream-max-segment-size-bytes": 20_000_000,
-    }
-    channel.queue_declare(EVENTS, durable=True, arguments=arguments)
-    channel.queue_bind(EVENTS, EXCHANGE, EVENT_KEY)
+# The stream of everything that happened to jobs lately: what a starting replica reads.
+_EVENTS_ARGUMENTS = {
+    "x-queue-type": "stream",
+    "x-max-age": "7D",
+    "x-max-length-bytes": 1_000_000_000,
+    # Only whole segments are ever dropped: with the default of 500 MB the age would never count.
+    "x-stream-max-segment-size-bytes": 20_000_000,
+}
 
 
-def _declare_work_queue(
-    channel: BlockingChannel, name: str, key: str, *, dead_letters_to: str, more: dict[str, Any]
-) -> None:
+def _work_queue(name: str, key: str, more: Mapping[str, Any]) -> Queue:
     arguments = {
         "x-queue-type": "quorum",
         "x-max-length": LONGEST_QUEUE,
         "x-overflow": "reject-publish",
-        "x-dead-letter-exchange": dead_letters_to,
         # A dead message stays where it is until the other queue has it.
         "x-dead-letter-strategy": "at-least-once",
     }
-    channel.queue_declare(name, durable=True, arguments={**arguments, **more})
-    channel.queue_bind(name, EXCHANGE, key)
+    return Queue(name, {**arguments, **more}, EXCHANGE, key)
+
+
+# Of the broker's words only these are repeated: an argument, a queue or exchange of ours, and two short values.
+# https://github.com/rabbitmq/rabbitmq-server/blob/v4.1.0/deps/rabbit_common/src/rabbit_misc.erl
+_VALUE = r"(?:the value )?(none|'[\w.-]{1,60}')(?: of type '\w{1,20}')?"
+_INEQUIVALENT = re.compile(
+    r"PRECONDITION_FAILED - inequivalent arg '(?P<argument>[\w-]{1,60})' for (?P<kind>queue|exchange) "
+    rf"'(?P<name>{EXCHANGE}[a-z0-9._]{{0,60}})' in vhost '[^']{{1,255}}': received {_VALUE} but current is {_VALUE}",
+    re.ASCII,
+)
+
+
+def find_difference(reply_text: str) -> str:
+    """Return what a broker found different when something was declared again, or nothing.
+
+    Args:
+        reply_text: with which it closed the channel.
+    """
+    told = _INEQUIVALENT.fullmatch(reply_text)
+    if not told:
+        return ""
+    wanted, found = (value.strip("'") for value in told.groups()[-2:])
+    return (
+        f"the {told['kind']} {told['name']} was declared otherwise before: "
+        f"its {told['argument']} is {found}, this version needs {wanted}"
+    )
 
 
 def delivery_count(headers: Mapping[str, Any] | None) -> int:

@@ -4,13 +4,13 @@ An action gets a strike and returns the reply, or drops the connection.
 """
 
 import json
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.faults import UPLOADS, Fault
-from sandbox.message import PIECE, Body, Dropped, Reply, Request, html_reply, text_reply
+from sandbox.message import PIECE, Body, Dropped, Interim, Reply, Request, html_reply, text_reply
 
 if TYPE_CHECKING:
     from sandbox.service import Service
@@ -119,17 +119,38 @@ def drip(strike: Strike) -> Reply:
         reply = strike.go()
         reply.rate = rate
         return reply
-    read_slowly(strike.request.body, rate)
+    read_slowly(strike.request.body, rate, strike.service.faults.stopped)
     return strike.go()
 
 
-def read_slowly(body: Body, rate: float) -> None:
-    """Let a body be read at so many bytes a second."""
+def drip_headers(strike: Strike) -> Reply:
+    """Do everything, then give status and headers a byte at a time."""
+    reply = strike.go()
+    reply.head_rate = 1 / float(strike.fault.get("seconds", 3))
+    return reply
+
+
+def say_more_is_to_come(strike: Strike) -> Reply:
+    """Do everything, then say again and again that the answer is to come."""
+    reply = strike.go()
+    seconds = float(strike.fault.get("seconds", 1))
+    reply.interim = Interim(strike.fault.get("status", 100), strike.fault.get("count"), seconds)
+    return reply
+
+
+def never_read(strike: Strike) -> Reply:
+    """Take nothing of an upload's body, say nothing, and hang up after a while."""
+    strike.service.faults.stopped.wait(strike.fault.get("seconds", 60))
+    raise Dropped
+
+
+def read_slowly(body: Body, rate: float, stopped: threading.Event) -> None:
+    """Let a body be read at so many bytes a second, until everything ends."""
     read = body.read
 
     def drip_in(size: int = PIECE) -> bytes:
         piece = read(max(1, min(size, int(rate / 10))))
-        time.sleep(len(piece) / rate)
+        stopped.wait(len(piece) / rate)
         return piece
 
     body.read = drip_in  # type: ignore[method-assign]
@@ -141,9 +162,24 @@ def answer_html(strike: Strike) -> Reply:
 
 
 def redirect(strike: Strike) -> Reply:
-    """Send the client elsewhere."""
+    """Send the client elsewhere, in the very bytes that are given: real servers escape nothing."""
     reply = text_reply("", strike.fault.get("status", 308))
-    reply.headers["Location"] = strike.fault.get("location", "http://127.0.0.1:9/elsewhere")
+    given = strike.fault.get("location", "http://127.0.0.1:9/elsewhere")
+    encoding = strike.fault.get("encoding", "utf-8")
+    for location in [given] if isinstance(given, str) else given:
+        # The server writes each letter of ISO 8859-1 as its byte.
+        reply.lines.append(("Location", location.encode(encoding).decode("latin-1")))
+    return reply
+
+
+def relabel(strike: Strike) -> Reply:
+    """Do everything, then say other things of the body than are so."""
+    reply = strike.go()
+    reply.status = strike.fault.get("status", reply.status)
+    headers = {**reply.headers, **strike.fault.get("headers", {})}
+    reply.headers = {name: value for name, value in headers.items() if value is not None}
+    reply.lines += [(name, value) for name, value in strike.fault.get("lines", [])]
+    reply.length = strike.fault.get("length", reply.length)
     return reply
 
 
@@ -205,8 +241,12 @@ GENERIC: dict[str, Action] = {
     "drop_midway": drop_midway,
     "stall": stall,
     "drip": drip,
+    "drip_headers": drip_headers,
+    "interim": say_more_is_to_come,
+    "never_read": never_read,
     "html": answer_html,
     "redirect": redirect,
+    "relabel": relabel,
     "bad_json": cut_json,
     "drop_fields": drop_fields,
     "set_fields": set_fields,

@@ -114,6 +114,29 @@ class Broker:
         self._node.kill()
         _end_strays(self._folder)
 
+    def raise_alarm(self) -> None:
+        """Let it have no memory left: publishers are held up until the alarm is cleared, nobody else is."""
+        self._control("set_vm_memory_high_watermark", "absolute", "1")
+
+    def clear_alarm(self) -> None:
+        """Let it have memory again: what publishers sent meanwhile lands."""
+        self._control("set_vm_memory_high_watermark", "absolute", "1GB")
+
+    def _control(self, *command: str) -> None:
+        """Run a command of `rabbitmqctl`; some seconds."""
+        assert self._server
+        done = subprocess.run(
+            [self._server.with_name("rabbitmqctl"), "--node", self._environment["RABBITMQ_NODENAME"], *command],
+            env=self._environment,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BrokerError(f"rabbitmqctl {command[0]}:\n{done.stdout[-3000:]}")
+
     def stop(self) -> None:
         """End the node and its epmd and remove their folder. May be called again."""
         for program in (self._node, self._epmd):

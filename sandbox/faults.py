@@ -29,9 +29,12 @@ ACTIONS: dict[str, frozenset[str]] = {
     "drop_after": OPERATIONS,
     "drop_midway": OPERATIONS,  # bytes=
     "stall": OPERATIONS,  # seconds=, when=before|after
-    "drip": OPERATIONS,  # rate= bytes per second
+    "drip": OPERATIONS,  # rate= bytes per second, of the body
+    "drip_headers": OPERATIONS,  # seconds= for each byte
+    "interim": OPERATIONS,  # status=100, count= of them, seconds= after each; without count for ever
     "html": OPERATIONS,
-    "redirect": OPERATIONS,  # status=308, location=
+    "redirect": OPERATIONS,  # status=308, location= or several, raw; encoding=utf-8 is how it is written
+    "relabel": PHOTOS | {"list", "done"},  # status=, headers={}, None takes one away, lines=[[name, value]], length=
     "bad_json": JSON,  # bytes= kept
     "drop_fields": JSON,  # fields=[...]
     "set_fields": JSON,  # fields={...}
@@ -45,6 +48,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "change_etag": PHOTOS,
     "gzip": PHOTOS | {"list"},
     "partial": UPLOADS,  # bytes= kept
+    "never_read": UPLOADS,  # seconds= until the connection is reset
     "no_range": SESSION,  # lose=True: the bytes are gone as well
     "lie_range": SESSION,  # bytes= beyond
     "forget_session": SESSION | {"cancel"},

@@ -75,7 +75,8 @@ class Gallery(PhotoServer):
         self._archives: dict[str, Archive] = {}
         self._numbers = itertools.count(49851973)
         self._streams = itertools.count(858329)
-        done = re.compile(r"/cloud_archive/done")
+        # Wherever it is told to go: an end may be led to another spelling of its address.
+        done = re.compile(r"(/[\w%-]+)*/cloud_archive/done/?")
         self.routes = (
             *(Route(method, done, "done", self._take_done) for method in ("POST", "GET", "PUT")),
             Route("GET", re.compile(r"/(?P<which>ok|fail)"), "", self._show_end),

@@ -148,6 +148,20 @@ class Request:
         return token.strip() if kind.lower() == "bearer" else None
 
 
+class Interim(NamedTuple):
+    """Answers that only say that the real one is to come (RFC 9110, section 15.2).
+
+    Attributes:
+        status: 100, 102 or 103.
+        count: How many; None for ever.
+        seconds: After each of them.
+    """
+
+    status: int
+    count: int | None
+    seconds: float
+
+
 @dataclass
 class Reply:
     """One reply, and how the wire is to treat it.
@@ -156,9 +170,12 @@ class Reply:
         status: HTTP status.
         body: The body, whole.
         headers: Without Content-Length, which is the body's length unless `length` says otherwise.
+        lines: Headers besides, sent as they are, a name as often as it is given.
         length: The Content-Length to declare, in bytes; None sends none and closes; "true" is the body's own.
         cut: Bytes of the body after which the connection is reset.
         rate: Bytes per second at which the body drips.
+        head_rate: Bytes per second at which status and headers drip.
+        interim: Answers before this one.
         early: Send without reading what is left of the request.
         close: Close the connection afterwards.
     """
@@ -166,9 +183,12 @@ class Reply:
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    lines: list[tuple[str, str]] = field(default_factory=list)
     length: int | str | None = "true"
     cut: int | None = None
     rate: float | None = None
+    head_rate: float | None = None
+    interim: Interim | None = None
     early: bool = False
     close: bool = False
 

@@ -18,6 +18,7 @@ class _Line:
     client: socket.socket
     server: socket.socket
     stranded: bool = False
+    mute: bool = False
 
     def end(self) -> None:
         """Let both sides know that it is over; of a stranded line only the server's side ends."""
@@ -35,6 +36,7 @@ class Proxy:
     Attributes:
         port: where it listens, on 127.0.0.1.
         delay: seconds that each piece of data is held up in each direction.
+        mute_after: a line whose client has sent these bytes hears nothing any more; they still arrive. Empty: none.
     """
 
     def __init__(self, port: int) -> None:
@@ -42,6 +44,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
+        self.mute_after = b""
         self._flows = threading.Event()
         self._flows.set()
         self._guard = threading.Lock()
@@ -115,7 +118,9 @@ class Proxy:
             while piece := source.recv(_PIECE):
                 self._flows.wait()
                 time.sleep(self.delay)
-                target.sendall(piece)
+                line.mute = line.mute or bool(self.mute_after and source is line.client and self.mute_after in piece)
+                if not (line.mute and source is line.server):
+                    target.sendall(piece)
         # What the client of a stranded line still says goes nowhere, until it hangs up or the line is cut.
         with contextlib.suppress(OSError):
             while line.stranded and source is line.client and source.recv(_PIECE):

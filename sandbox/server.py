@@ -1,6 +1,8 @@
 """The base server: connections, TLS, resets. Knows neither routes nor vendors."""
 
 import contextlib
+import io
+import itertools
 import socket
 import ssl
 import struct
@@ -9,10 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sandbox.message import PIECE, Body, Dropped, Reply, Request
+from sandbox.message import PIECE, Body, Dropped, Interim, Reply, Request
 
 # close() then sends RST instead of FIN: socket(7), SO_LINGER, on with a timeout of zero.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -68,9 +71,21 @@ class Exchange(BaseHTTPRequestHandler):
             body.read()
 
     def _send(self, reply: Reply, body: Body) -> None:
+        head = self._compose(reply, body)
+        if reply.interim:
+            self._announce(reply.interim)
+        self._pour(head, reply.head_rate)
+        if self.command != "HEAD" and reply.status != 204:
+            self._pour(memoryview(reply.body)[: reply.cut], reply.rate)
+            if reply.cut is not None:
+                raise Dropped
+
+    def _compose(self, reply: Reply, body: Body) -> bytes:
+        """Return status and headers as they are sent."""
+        wire, self.wfile = self.wfile, (head := io.BytesIO())
         self.send_response_only(reply.status)
         self.send_header("Date", formatdate(usegmt=True))
-        for name, value in reply.headers.items():
+        for name, value in (*reply.headers.items(), *reply.lines):
             self.send_header(name, value)
         length = len(reply.body) if reply.length == "true" else reply.length
         if length is not None and reply.status != 204:
@@ -80,19 +95,26 @@ class Exchange(BaseHTTPRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD" and reply.status != 204:
-            self._send_body(reply)
+        self.wfile = wire
+        return head.getvalue()
 
-    def _send_body(self, reply: Reply) -> None:
-        body = memoryview(reply.body)[: reply.cut]
+    def _announce(self, interim: Interim) -> None:
+        often = itertools.repeat(None) if interim.count is None else itertools.repeat(None, interim.count)
+        for _ in often:
+            self.wfile.write(f"HTTP/1.1 {interim.status} {HTTPStatus(interim.status).phrase}\r\n\r\n".encode())
+            self._wait(interim.seconds)
+
+    def _pour(self, data: bytes | memoryview, rate: float | None) -> None:
         # A drip is felt every tenth of a second; below ten bytes a second it is one byte at a time.
-        step = max(1, int(reply.rate / 10)) if reply.rate else PIECE
-        for start in range(0, len(body), step):
-            piece = body[start : start + step]
+        step = max(1, int(rate / 10)) if rate else PIECE
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
             self.wfile.write(piece)
-            if reply.rate:
-                time.sleep(len(piece) / reply.rate)
-        if reply.cut is not None:
+            if rate:
+                self._wait(len(piece) / rate)
+
+    def _wait(self, seconds: float) -> None:
+        if self.server.stopped.wait(seconds):
             raise Dropped
 
     def _reset(self) -> None:
@@ -128,7 +150,7 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), Exchange)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://{public_host or host}:{self.server_address[1]}"
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self._thread = threading.Thread(target=self._accept, name=f"sandbox {self.url}", daemon=True)
 
     def start(self) -> None:
@@ -137,7 +159,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close the port and every connection."""
-        self._stopped.set()
+        self.stopped.set()
         self.socket.shutdown(socket.SHUT_RDWR)  # ends the accept at once, where the base class would poll
         self._thread.join()
         self.server_close()
@@ -174,7 +196,7 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def _accept(self) -> None:
-        while not self._stopped.is_set():
+        while not self.stopped.is_set():
             with contextlib.suppress(OSError):
                 self.process_request(*self.get_request())
 

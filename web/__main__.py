@@ -14,11 +14,13 @@ from common.environment import WrongSetting
 from common.metrics import VERSION
 from common.settings import WebSettings, load_environment
 from web.app import create_app
+from web.http_protocol import LONGEST_HEAD, Doors, allow_more_files, make_protocol
 
 logger = logging.getLogger("web")
 
-# A callback under way may wait for the cloud (15 s) and for the broker (10 s) before its guest is sent on.
-GRACE_SECONDS = 27
+# A callback under way may wait for the cloud (15 s) and for the broker (10 s), and then for what is in doubt to be
+# withdrawn (5 s), before its guest is sent on.
+GRACE_SECONDS = 32
 
 
 def main() -> int:
@@ -35,11 +37,15 @@ def main() -> int:
     # uvicorn ends cleanly on these, and then raises them once more for whoever was there before it: nobody.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    allow_more_files()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings, lambda: server.should_exit),
             host=settings.host,
             port=settings.port,
+            http=make_protocol(Doors()),
+            ws="none",
+            h11_max_incomplete_event_size=LONGEST_HEAD,
             log_config=None,
             access_log=False,
             proxy_headers=True,

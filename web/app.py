@@ -68,7 +68,8 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
     news = News()
     reader = Reader(settings.rabbitmq_url, news)
-    return wire(settings, publisher, news, Teller(publisher, news).tell, reader, is_stopping=is_stopping)
+    tell = Teller(publisher, news).tell
+    return wire(settings, publisher, news, tell, reader, is_stopping=is_stopping, is_alive=lambda: reader.is_alive)
 
 
 def wire(
@@ -79,6 +80,7 @@ def wire(
     reader: ReadsNews,
     now: Callable[[], float] = time.time,
     is_stopping: Callable[[], bool] = lambda: False,
+    is_alive: Callable[[], bool] = lambda: True,
 ) -> FastAPI:
     """Put the application together.
 
@@ -90,7 +92,10 @@ def wire(
         reader: reads what the others tell, as long as the application lives.
         now: Unix time in seconds.
         is_stopping: as in `create_app`.
+        is_alive: whether every long-lived thread of this process moves.
     """
+    for doubt in settings.warnings:
+        logger.warning("a setting: %s", doubt)
     if settings.allow_local_network:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
         let_oauthlib_speak_http()
@@ -101,15 +106,18 @@ def wire(
         yield
         reader.close()
         broker.close()
+        cancels.close()
+        callbacks.close()
 
     def count_and_tell(progress: Progress) -> None:
         metrics.count_callback(progress)
         tell(progress)
 
     def check_ready() -> None:
+        # First: it knows what keeps the past from being read.
+        broker.check()
         if not reader.is_caught_up:
             raise Transient(Reason.TRY_LATER, "the past is still being read")
-        broker.check()
 
     app = FastAPI(
         title="cloud_archive",
@@ -126,12 +134,14 @@ def wire(
     clouds = _open_clouds(settings)
     find = partial(status.find_progress, settings.sealer, news, now)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
-    app.router.routes.extend(page_routes.make_routes(find, broker))
-    app.include_router(callback.make_router(callback.Callback(settings, clouds, broker, news, count_and_tell, now)))
-    app.include_router(cancel.make_router(settings.sealer, broker))
+    cancels = cancel.Cancels(broker)
+    callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
+    app.router.routes.extend(page_routes.make_routes(find, cancels.tell))
+    app.include_router(callback.make_router(callbacks))
+    app.include_router(cancel.make_router(settings.sealer, cancels.tell))
     app.include_router(status.make_router(find))
     app.include_router(events.make_router(find, events.Streams(), is_stopping))
-    app.include_router(operations.make_router(operations.Readiness(check_ready)))
+    app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))
     problems.install(app)
     # The last one added is the first one met.
     app.add_middleware(LastResort)

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -17,17 +18,30 @@ from common.clouds.base import CloudAuth
 from common.errors import ArchiveError, Reason
 from common.links import LinkRefused, check_link
 from common.progress import Progress, State
+from common.publisher import InDoubt
 from common.settings import WebSettings
 from common.topology import EXCHANGE, JOB_KEY
 from common.tracing import Trace
+from common.verdict import make_ticket
 from web.cloud_archive import callback_uri
 from web.news import News
 from web.outcomes import Outcomes
-from web.pages import HEADERS, void_page
-from web.problems import describe
+from web.pages import HEADERS, later_page, prefers_html, void_page
+from web.problems import describe, problem_response
 from web.promise import Promise, PromiseVoid, open_promise
+from web.rate_limit import Quota, TooOften, refuse_often
+from web.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
+
+# Hundreds of a wedding's guests come back within a minute, some 5 a second; each holds a thread for as long as its
+# cloud takes to answer: 6 s may it take then, and mostly takes one. More would fight for the interpreter when a slow
+# cloud answers all of them at once: with 64 a probe took twice as long (`bench/burst.py`).
+AT_ONCE = 32
+# Who finds no thread waits as long as a browser's user does before pressing again. Each costs some 45 kB meanwhile, of
+# which Python gives little back: so many are 11 MB. The others get a page that comes again by itself, not all at once.
+MOST_WAITING, PATIENCE_SECONDS = 250, 20.0
+BUSY_SECONDS = range(5, 16)
 
 
 class Publishes(Protocol):
@@ -36,12 +50,16 @@ class Publishes(Protocol):
     def publish(
         self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Return when the message is in a queue; raises Transient when it may not be."""
+        """Return when the message is in a queue; raises Transient when it is not, InDoubt when nobody knows."""
+        ...
+
+    def withdraw(self, ticket: str) -> bool:
+        """Withdraw a message in doubt; return whether it is, or a worker has it; raises Transient if nobody knows."""
         ...
 
 
 class Callback:
-    """Takes guests' answers. Thread-safe.
+    """Takes guests' answers. For one event loop.
 
     Args:
         settings: of this process.
@@ -68,8 +86,15 @@ class Callback:
         self._tell = tell
         self._now = now
         self._outcomes = Outcomes()
+        # All that waits for a cloud or the broker does so here, and only other callbacks wait for it.
+        self._threads = Threads("callback", at_once=AT_ONCE, waiting=MOST_WAITING, patience=PATIENCE_SECONDS)
+        self._states = Quota("state", settings.rate_limit_per_minute, now)
 
-    def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
+    def close(self) -> None:
+        """Begin nothing any more."""
+        self._threads.close()
+
+    async def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
         """Return the link that a guest goes to, after their job is in the queue or cannot be.
 
         Args:
@@ -78,6 +103,8 @@ class Callback:
 
         Raises:
             PromiseVoid: this is no answer to anything we asked.
+            TooOften: this very promise was asked for too often; nothing was begun.
+            Busy: too many guests are back at once; nothing was begun.
         """
         answer = dict(query)
         if len(answer) != len(query):
@@ -85,10 +112,15 @@ class Callback:
         promise = self._open(cloud_type, answer.pop("state", ""))
         trace = tracing.read_trace(promise.traceparent) or tracing.current()
         logs.note(job_id=promise.job_id, trace_id=trace.trace_id)
+        self._states.demand(promise.job_id)
         if self._is_promised(promise):
             return promise.success_link
         brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
-        kept = self._outcomes.once(promise.job_id, brought, lambda: self._try(promise, trace, cloud_type, answer))
+
+        async def attempt() -> bool:
+            return await self._threads.run(lambda: self._try(promise, trace, cloud_type, answer))
+
+        kept = await self._outcomes.once(promise.job_id, brought, attempt)
         return promise.success_link if kept else promise.fail_link
 
     def _open(self, cloud_type: str, state: str) -> Promise:
@@ -161,8 +193,14 @@ class Callback:
             grant=self._settings.sealer.seal(grant.to_text(), grant_context(promise.job_id)),
             created_at=datetime.fromtimestamp(promise.issued_at, UTC).isoformat(),
             traceparent=trace.next().header,
+            ticket=make_ticket(),
         )
-        self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
+        try:
+            self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
+        except InDoubt:
+            # It may land when the guest is long gone. Success or failure, it must be what the worker will find.
+            if self._publisher.withdraw(job.ticket):
+                raise
 
 
 def make_router(callback: Callback) -> APIRouter:
@@ -177,22 +215,42 @@ def make_router(callback: Callback) -> APIRouter:
         responses={
             303: {"description": "To the success link when the archive has begun, else to the fail link."},
             400: {"description": "A page for the guest: this is no answer to anything we asked.", "content": _HTML},
+            429: _describe_later("Too many from one address or with one state; the same callback counts later."),
+            503: _describe_later("Too many guests are back at once; the same callback counts later."),
             "default": describe("Anything else."),
         },
     )
-    def get_callback(cloud_type: str, request: Request) -> Response:
+    async def get_callback(cloud_type: str, request: Request) -> Response:
         """Take a guest's answer, put the archive into the queue, and send the guest on."""
         try:
-            link = callback.receive(cloud_type, request.query_params.multi_items())
+            link = await callback.receive(cloud_type, request.query_params.multi_items())
         except PromiseVoid as error:
             logger.warning("callback refused", extra={"reason": str(error)})
             return void_page(request.headers.get("accept-language", ""))
+        except TooOften as often:
+            return refuse_often(often, request.headers)
+        except Busy:
+            logger.warning("callback put off: too many guests are back at once")
+            return _put_off(request.headers)
         return Response(status_code=303, headers={**HEADERS, "Location": as_header(link)})
 
     return router
 
 
 _HTML = {"text/html": {"schema": {"type": "string"}}}
+
+
+def _describe_later(description: str) -> dict[str, object]:
+    """Return how OpenAPI describes an answer that is a page for browsers, a problem for others, with Retry-After."""
+    problem = describe(f"{description} Retry-After says when. Browsers get a page.")
+    return {**problem, "content": {**cast(dict[str, object], problem["content"]), **_HTML}}
+
+
+def _put_off(headers: Mapping[str, str]) -> Response:
+    told = {"Retry-After": str(secrets.choice(BUSY_SECONDS))}
+    if prefers_html(headers.get("accept", "")):
+        return later_page(headers.get("accept-language", ""), 503, told)
+    return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=told)
 
 
 def as_header(link: str) -> str:

@@ -1,6 +1,7 @@
 """`POST /cloud_archive/jobs/{job_id}/cancel`: a guest wants no more of an archive. What was copied stays."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -12,10 +13,14 @@ from common.sealing import Sealer
 from common.topology import NEWS_EXCHANGE, cancel_key
 from web.callback import Publishes
 from web.problems import describe, problem_response
+from web.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+# As many as the publisher sends at a time; behind them, at a broker that never answers (10 s), five turns of them.
+AT_ONCE = 4
+MOST_WAITING, PATIENCE_SECONDS = 20, 10.0
 
 
 class CancelAnswer(BaseModel):
@@ -24,12 +29,43 @@ class CancelAnswer(BaseModel):
     job_id: str = Field(description="The archive that will stop.")
 
 
-def make_router(sealer: Sealer, publisher: Publishes) -> APIRouter:
+Cancel = Callable[[str], Awaitable[bool]]
+
+
+class Cancels:
+    """Tells all workers that a guest wants no more of a job. For one event loop.
+
+    Args:
+        publisher: takes it to them.
+    """
+
+    def __init__(self, publisher: Publishes) -> None:
+        self._publisher = publisher
+        self._threads = Threads("cancel", at_once=AT_ONCE, waiting=MOST_WAITING, patience=PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """Begin nothing any more."""
+        self._threads.close()
+
+    async def tell(self, job_id: str) -> bool:
+        """Tell them; return whether they could be told, after a bounded wait."""
+        try:
+            await self._threads.run(lambda: self._publish(job_id))
+        except (Transient, Busy) as error:
+            logger.warning("nobody could be told of a cancel: %r", error, extra={"job_id": job_id})
+            return False
+        return True
+
+    def _publish(self, job_id: str) -> None:
+        self._publisher.publish(NEWS_EXCHANGE, cancel_key(job_id), b"{}", message_id=job_id)
+
+
+def make_router(sealer: Sealer, cancel: Cancel) -> APIRouter:
     """Return the route.
 
     Args:
         sealer: knows the ids that were issued here.
-        publisher: tells all workers.
+        cancel: tells all workers, and says whether they could be told.
     """
     router = APIRouter()
 
@@ -45,14 +81,11 @@ def make_router(sealer: Sealer, publisher: Publishes) -> APIRouter:
             "default": describe("Anything else."),
         },
     )
-    def post_cancel(job_id: str) -> Response:
+    async def post_cancel(job_id: str) -> Response:
         """Tell the worker that has this archive, or will have it, to stop."""
         if not is_job_id(sealer, job_id):
             return problem_response(404, "not_found", "There is no such archive.")
-        try:
-            publisher.publish(NEWS_EXCHANGE, cancel_key(job_id), b"{}", message_id=job_id)
-        except Transient as error:
-            logger.warning("nobody could be told of a cancel: %s", error, extra={"job_id": job_id})
+        if not await cancel(job_id):
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(503, "try_later", "No worker can be told right now.", headers=headers)
         return JSONResponse({"job_id": job_id}, 202)

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
 from common import logs, tracing
+from common.archive_job import ARCHIVE_TYPES, LONGEST_NAME
 from common.clouds.base import CloudAuth, StateTooLong
 from common.clouds.oauth2 import make_verifier
 from common.job_id import make_job_id
@@ -24,8 +25,6 @@ from web.promise import ArchiveType, Promise
 from web.rate_limit import CLIENTS_PER_ARCHIVE, Quota
 from web.repeats import KEEP_SECONDS, KeyMalformed, KeyReused, Repeats
 
-LONGEST_NAME = 255
-ARCHIVE_TYPES = ("webs", "originals")
 # What travels through the cloud's consent page and back, and may be long.
 _CARRIED = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
 # Controls, the separators of lines and paragraphs, halves of characters: Unicode's categories Cc, Zl, Zp and Cs.

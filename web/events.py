@@ -6,20 +6,25 @@ another one.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from common.progress import Progress
 from web.problems import ProblemWithCode, describe
+from web.rate_limit import client_of
 from web.status import FindProgress, Status, put_into_words
 
 LOOK_SECONDS = 1.0
 # Each holds a socket and a few kB of memory; who gets none asks for the status instead, which is as good.
 MOST_STREAMS = 500
+# A guest watches on a few devices, in a few tabs, and shows the link to a family; a wedding's guests are many behind
+# one address, each with an archive of their own. No client and no archive leaves too few for others.
+MOST_FOR_CLIENT, MOST_FOR_JOB = 100, 50
 BUSY_SECONDS = 30
 # A browser that does not close the stream after the end comes back by itself; not before this time.
 COME_BACK_MS = 10 * 60 * 1000
@@ -32,11 +37,17 @@ class Streams:
 
     Args:
         most: so many may be.
+        most_for_client, most_for_job: so many of one client, and for one job.
     """
 
-    def __init__(self, most: int = MOST_STREAMS) -> None:
+    def __init__(
+        self, most: int = MOST_STREAMS, most_for_client: int = MOST_FOR_CLIENT, most_for_job: int = MOST_FOR_JOB
+    ) -> None:
         self._most = most
+        self._most_for_client = most_for_client
+        self._most_for_job = most_for_job
         self._open = 0
+        self._shares: Counter[str] = Counter()
 
     async def take_place(self) -> AsyncIterator[None]:
         """Count one for as long as its request lives.
@@ -52,6 +63,24 @@ class Streams:
             yield
         finally:
             self._open -= 1
+
+    async def take_share(self, request: Request, job_id: str) -> AsyncIterator[None]:
+        """Count one for its client and for its job for as long as its request lives.
+
+        Raises:
+            ProblemWithCode: one of them has too many.
+        """
+        shares = {f"client {client_of(request.scope)}": self._most_for_client, f"job {job_id}": self._most_for_job}
+        if any(self._shares[whose] >= most for whose, most in shares.items()):
+            told = "Too many streams are open for this client or archive; ask for the status instead."
+            raise ProblemWithCode(429, "too_many_streams", told, {"Retry-After": str(BUSY_SECONDS)})
+        self._shares.update(shares.keys())
+        try:
+            yield
+        finally:
+            self._shares.subtract(shares.keys())
+            # What nobody holds is not kept.
+            self._shares += Counter()
 
 
 def make_router(
@@ -78,11 +107,12 @@ def make_router(
         response_class=EventSourceResponse,
         responses={
             404: describe("No such archive."),
+            429: describe("Too many requests or streams of one client or for one archive; ask for the status instead."),
             503: describe("Too many streams are open; ask for the status instead."),
             "default": describe("Anything else."),
         },
         # The id first: nobody takes a place without one.
-        dependencies=[Depends(take_job), Depends(streams.take_place)],
+        dependencies=[Depends(take_job), Depends(streams.take_share), Depends(streams.take_place)],
     )
     async def get_events(job_id: Annotated[str, Depends(take_job)]) -> AsyncIterator[ServerSentEvent]:
         """Tell the status now and after every change; the stream ends with the archive: close it then."""

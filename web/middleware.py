@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -109,7 +110,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = await _read(scope, receive)
+        try:
+            body = await _read(scope, receive)
+        except ClientDisconnect:
+            return  # what is only half asked for is not done, and nobody waits for an answer
         if body is None:
             detail = f"The body must not be longer than {LONGEST_BODY} bytes."
             await problem_response(413, "too_large", detail)(scope, receive, send)
@@ -123,7 +127,11 @@ class BodyLimit:
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes | None:
-    """Return the body, or None when it is longer than allowed."""
+    """Return the body, or None when it is longer than allowed.
+
+    Raises:
+        ClientDisconnect: its client left before its end.
+    """
     declared = Headers(scope=scope).get("content-length", "0")
     if declared.isdecimal() and int(declared) > LONGEST_BODY:
         return None
@@ -131,6 +139,8 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > LONGEST_BODY:

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-from pika.exceptions import AMQPError
 
 from common.errors import Transient
+from common.loops import Loop
 from common.progress import NotProgress, Progress, State
-from common.publisher import Publisher, connection_parameters
+from common.publisher import Publisher, broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import EVENT_KEY, EVENTS, EXCHANGE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
 
@@ -40,7 +40,8 @@ LONGEST_QUEUE = 10_000
 TICK_SECONDS = 0.2
 # The stream has been read when nothing more came of it for so long.
 QUIET_SECONDS = 1.0
-RECONNECT_SECONDS = 2.0
+# Messages in a row that nobody can read, of which one is told: a sender that is broken sends one every second.
+TOLD_OF = 1000
 HEARTBEAT_SECONDS = 30
 
 
@@ -116,6 +117,9 @@ class Teller:
             self._publisher.publish(EXCHANGE, EVENT_KEY, progress.encode(), message_id=progress.job_id)
         except Transient as error:
             logger.warning("a change could not be told: %s", error, extra={"job_id": progress.job_id})
+        except Exception:
+            # Nobody looks at what a thread of a pool leaves.
+            logger.exception("telling a change met a bug", extra={"job_id": progress.job_id})
 
 
 class Reader:
@@ -133,7 +137,13 @@ class Reader:
         self._caught_up = threading.Event()
         self._began_at = 0.0
         self._event_at = 0.0
-        self._thread = threading.Thread(target=self._run, name="news", daemon=True)
+        self._unreadable = 0
+        self._loop = Loop("the reader of news", self._read, is_over=self._stopped.is_set, wait=self._stopped.wait)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread moves; also when there is no broker."""
+        return self._loop.is_alive
 
     @property
     def is_caught_up(self) -> bool:
@@ -142,22 +152,14 @@ class Reader:
 
     def start(self) -> None:
         """Begin to read."""
-        self._thread.start()
+        self._thread = self._loop.start()
 
     def close(self) -> None:
         """Read no more."""
         self._stopped.set()
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._read()
-            except (AMQPError, OSError) as error:
-                logger.warning("no news", extra={"error": type(error).__name__})
-                self._stopped.wait(RECONNECT_SECONDS)
-
     def _read(self) -> None:
-        with BlockingConnection(self._parameters) as connection:
+        with broker_errors(), BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
             self._subscribe_to_snapshots(connection.channel())
             self._began_at = time.time()
@@ -165,6 +167,7 @@ class Reader:
             self._event_at = time.monotonic()
             while not self._stopped.is_set():
                 connection.process_data_events(TICK_SECONDS)
+                self._loop.beat()
                 if time.monotonic() - self._event_at > QUIET_SECONDS:
                     self._caught_up.set()
 
@@ -209,8 +212,17 @@ class Reader:
         """Take a snapshot; return when it was taken, Unix time in seconds, 0 if it is none."""
         try:
             progress = Progress.decode(body)
+            self._news.learn(progress)
         except NotProgress as error:
-            logger.warning("news that are none: %s", error)
+            self._count_unreadable(f"they are none: {error}")
             return 0.0
-        self._news.learn(progress)
+        except Exception as bug:  # noqa: BLE001 - its trace would hold what a stranger wrote
+            self._count_unreadable(f"a bug: {type(bug).__name__}")
+            return 0.0
         return progress.updated_at
+
+    def _count_unreadable(self, why: str) -> None:
+        """Tell of a message that nobody can read; it ends nothing, and the others are read."""
+        if self._unreadable % TOLD_OF == 0:
+            logger.error("news cannot be read: %s", why, extra={"unreadable": self._unreadable + 1})
+        self._unreadable += 1

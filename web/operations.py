@@ -10,7 +10,9 @@ from fastapi.responses import JSONResponse
 
 from common import metrics
 from common.errors import Transient
+from common.loops import error_level
 from web.problems import describe, problem_response
+from web.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +35,18 @@ class Readiness:
         self._now = now
         self._asking = threading.Lock()
         self._answer = False
+        self._trouble = ""
         self._fresh_until = float("-inf")
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being ready that only an operator can mend; empty when there is nothing of the kind."""
+        return self._trouble
+
+    @property
+    def latest(self) -> bool:
+        """The newest answer, without asking anybody."""
+        return self._answer
 
     def is_ready(self) -> bool:
         """Return the newest answer; who comes while the broker is being asked gets the one before."""
@@ -49,19 +62,36 @@ class Readiness:
         try:
             self._check()
         except Transient as error:
-            logger.warning("not ready", extra={"reason": error.reason, "detail": error.detail})
+            level = error_level(error)
+            logger.log(level, "not ready", extra={"reason": error.reason, "detail": error.detail})
+            self._trouble = error.detail if level == logging.ERROR else ""
             return False
+        self._trouble = ""
         return True
 
 
-def make_router(readiness: Readiness) -> APIRouter:
-    """Return the routes."""
-    router = APIRouter(tags=["operations"])
+def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: True) -> APIRouter:
+    """Return the routes.
 
-    @router.get("/healthz", summary="Is this process alive?")
-    def get_healthz() -> dict[str, str]:
-        """Answer, which is all there is to say."""
-        return {"status": "ok"}
+    Args:
+        readiness: whether archives can begin.
+        is_alive: whether every long-lived thread of this process moves; asks nobody else.
+    """
+    router = APIRouter(tags=["operations"])
+    # The broker may take its time; neither the loop nor anybody else's thread waits for it.
+    threads = Threads("readiness", at_once=1, waiting=0, patience=0.0)
+
+    @router.get(
+        "/healthz",
+        summary="Is this process alive?",
+        response_model=dict[str, str],
+        responses={503: describe("A thread of this process stands still: restart it.")},
+    )
+    async def get_healthz() -> Response:
+        """Say whether every thread moves; whether the broker is there is another question."""
+        if is_alive():
+            return JSONResponse({"status": "ok"})
+        return problem_response(503, "not_alive", "A thread of this process stands still: restart it.")
 
     @router.get(
         "/readyz",
@@ -69,12 +99,17 @@ def make_router(readiness: Readiness) -> APIRouter:
         response_model=dict[str, str],
         responses={503: describe("The broker cannot be reached.")},
     )
-    def get_readyz() -> Response:
+    async def get_readyz() -> Response:
         """Say whether the broker can be reached."""
-        if readiness.is_ready():
+        try:
+            ready = await threads.run(readiness.is_ready)
+        except Busy:  # somebody is asking: who comes meanwhile gets the answer before
+            ready = readiness.latest
+        if ready:
             return JSONResponse({"status": "ok"})
-        return problem_response(503, "not_ready", "The broker cannot be reached.")
+        return problem_response(503, "not_ready", readiness.trouble or "The broker cannot be reached.")
 
+    # On one of the shared threads, which nobody waits on: writing it all down takes milliseconds.
     @router.get("/metrics", include_in_schema=False)
     def get_metrics() -> Response:
         """Tell Prometheus what was counted."""

@@ -5,6 +5,7 @@ Each is one file without anything of others', and without anything that its poli
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -81,6 +82,20 @@ def void_page(accept_language: str) -> HTMLResponse:
     return _say(LANGUAGES[choose_language(accept_language)], 400, "void")
 
 
+def later_page(accept_language: str, status: int, headers: Mapping[str, str]) -> HTMLResponse:
+    """Return the page for a guest who is to wait for a moment; it asks again by itself when that is over.
+
+    Args:
+        accept_language: the header of that name.
+        status: of HTTP.
+        headers: to go with it; `Retry-After` says how long the moment is, in seconds.
+    """
+    page = _say(LANGUAGES[choose_language(accept_language)], status, "later")
+    # Browsers look at no Retry-After: https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh
+    page.headers.update({**headers, "Refresh": headers["Retry-After"]})
+    return page
+
+
 def unknown_page(texts: Texts) -> HTMLResponse:
     """Return the page for a guest whose job we do not know."""
     return _say(texts, 404, "unknown")
@@ -89,3 +104,23 @@ def unknown_page(texts: Texts) -> HTMLResponse:
 def _say(texts: Texts, status: int, what: str) -> HTMLResponse:
     title, text = texts.say(f"{what}_title"), texts.say(f"{what}_text")
     return HTMLResponse(render("words.html", texts, title=title, text=text), status, page_headers(texts))
+
+
+def prefers_html(accept: str) -> bool:
+    """Say whether an Accept header likes HTML better than JSON (RFC 9110, section 12.5.1)."""
+    weights: dict[str, float] = {}
+    for word in accept.lower().split(","):
+        media, *parameters = (part.strip() for part in word.split(";"))
+        weights[media] = max(weights.get(media, 0.0), _read_weight(parameters))
+
+    def weigh(*ranges: str) -> float:
+        return next((weights[each] for each in ranges if each in weights), 0.0)
+
+    return weigh("text/html", "text/*", "*/*") > weigh("application/json", "application/*", "*/*")
+
+
+def _read_weight(parameters: list[str]) -> float:
+    try:
+        return next((float(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
+    except ValueError:
+        return 0.0

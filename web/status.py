@@ -87,10 +87,11 @@ def make_router(find: FindProgress) -> APIRouter:
         responses={
             304: {"description": "Nothing has changed since the ETag that was sent along."},
             404: describe("No such archive."),
+            429: describe("Too many requests from one address; Retry-After says when to come back."),
             "default": describe("Anything else."),
         },
     )
-    def get_status(job_id: str, if_none_match: str | None = Header(default=None)) -> Response:
+    async def get_status(job_id: str, if_none_match: str | None = Header(default=None)) -> Response:
         """Return the newest that this replica knows; whoever has the id may read it."""
         progress = find(job_id)
         if progress is None:

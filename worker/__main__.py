@@ -19,9 +19,6 @@ from worker.stopping import Cause, Signals
 
 logger = logging.getLogger("worker")
 
-# Longer than the longest wait of the connection's thread, in seconds: reconnecting takes it half a minute at most.
-LONGEST_SILENCE = 90.0
-
 
 def main() -> int:
     """Run until SIGTERM or SIGINT, or do what was asked for; return the exit status."""
@@ -38,30 +35,40 @@ def main() -> int:
         replayed, left = replay_dead(settings.rabbitmq_url)
         print(f"{replayed} put back to work, {left} no jobs and left where they are")  # noqa: T201 - the answer
         return 0
-    run(settings)
-    # A job that did not end in time is let go: its message has returned, and nobody waits for its threads.
-    os._exit(0)
+    status = 1
+    try:
+        run(settings)
+        status = 0
+    except Exception:
+        logger.exception("the worker ends by a bug")
+    finally:
+        logging.shutdown()
+        # A job that did not end in time is let go: its message has returned, and nobody waits for its threads. After a
+        # bug they would even keep a process that takes no messages.
+        os._exit(status)
 
 
 def run(settings: WorkerSettings) -> None:
     """Take jobs until told to stop."""
+    for doubt in settings.warnings:
+        logger.warning("a setting: %s", doubt)
     if settings.allow_local_network:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
     signals = Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
         # On a thread of its own: the one that is interrupted may hold the very lock that is needed.
         signal.signal(number, lambda *_: threading.Thread(target=signals.wind_down.set, args=(Cause.SHUTDOWN,)).start())
-    consumer = create_consumer(settings, signals)
+    consumer, is_alive = create_consumer(settings, signals)
     health = serve_health(
         settings.port,
-        is_alive=lambda: consumer.idle_seconds < LONGEST_SILENCE,
+        is_alive=is_alive,
         is_ready=lambda: consumer.is_ready,
+        trouble=lambda: consumer.trouble,
     )
     logger.info("the worker starts", extra={"settings": repr(settings)})
     consumer.run()
     health.shutdown()
     logger.info("the worker stops")
-    logging.shutdown()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The wiring of the worker, and the only place that wires."""
 
+from collections.abc import Callable
+
 from common import metrics
 from common.errors import Reason
 from common.httpclient import HttpClient
@@ -10,17 +12,21 @@ from worker.consumer import Consumer
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.keeper import Keeper
 from worker.lanes import STAGES
+from worker.promised import keep_promised
 from worker.reporter import Reporter
 from worker.stopping import Signals
 from worker.workshop import Workshop
 
 
-def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
+def create_consumer(settings: WorkerSettings, signals: Signals) -> tuple[Consumer, Callable[[], bool]]:
     """Wire the rooms of the worker together.
 
     Args:
         settings: the worker's.
         signals: end it.
+
+    Returns:
+        the consumer, and what says whether every long-lived thread of the worker moves.
     """
     gallery = CountedGallery(
         _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
@@ -31,19 +37,22 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> Consumer:
         local=settings.allow_local_network,
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
-    reporter = CountedReports(Reporter(settings.rabbitmq_url))
-    outbox = CountedOutbox(Publisher(settings.rabbitmq_url, "cloud_archive worker publishes"), reporter.tell)
+    publishing = Reporter(settings.rabbitmq_url)
+    reporter = CountedReports(publishing)
+    publisher = Publisher(settings.rabbitmq_url, "cloud_archive worker publishes")
+    outbox = CountedOutbox(publisher, reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
     keeper = Keeper(workshop.work, gallery, outbox, reporter.tell, workshop.release)
-    return Consumer(
+    consumer = Consumer(
         settings.rabbitmq_url,
-        keeper.keep,
+        keep_promised(publisher.claim, keeper.keep),
         outbox.bury,
         jobs=settings.jobs,
         signals=signals,
         grace=settings.shutdown_grace_seconds,
         note_wait=metrics.queue_wait.observe,
     )
+    return consumer, lambda: consumer.is_alive and publishing.is_alive
 
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:

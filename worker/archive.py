@@ -82,6 +82,7 @@ class Archive:
         """
         inventory = self._look()
         self._tally.skipped = self._find_copies(inventory).kept.keys() - self._tally.arrived.keys()
+        self._tally.before = len(self._tally.skipped)
         for _ in range(MOST_LISTS):
             self._complete(inventory)
             if not self._list_again():

@@ -16,12 +16,12 @@ from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-from pika.exceptions import AMQPError
 
 from common import logs
 from common.archive_job import ArchiveJob, NotOurMessage
 from common.errors import Transient
-from common.publisher import connection_parameters
+from common.loops import Loop, guard
+from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
 from common.tracing import enter, read_trace
@@ -86,7 +86,14 @@ class Consumer:
         self._cancelled = Cancelled()
         self._line_changed_at = time.monotonic()
         self._consuming = False
-        self._ticked_at = time.monotonic()
+        self._trouble = ""
+        self._loop = Loop(
+            "the consumer",
+            self._consume_or_tell,
+            is_over=signals.wind_down.is_set,
+            wait=self._wait,
+            delays=(FIRST_RECONNECT_DELAY, LONGEST_RECONNECT_DELAY),
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -94,31 +101,37 @@ class Consumer:
         return self._consuming
 
     @property
-    def idle_seconds(self) -> float:
-        """How long ago the connection's thread was last seen alive, in seconds."""
-        return time.monotonic() - self._ticked_at
+    def is_alive(self) -> bool:
+        """Whether the connection's thread moves; also when there is no broker."""
+        return self._loop.is_alive
+
+    @property
+    def trouble(self) -> str:
+        """Why no messages are being taken, in one line; empty when they are, or nobody knows."""
+        return self._trouble
 
     def run(self) -> None:
         """Take messages until told to stop, then wait for the jobs' end as long as the grace allows."""
-        delay = FIRST_RECONNECT_DELAY
-        while not self._signals.wind_down.is_set():
-            try:
-                self._consume()
-                delay = FIRST_RECONNECT_DELAY
-            except (AMQPError, OSError) as error:
-                # A connection that had been good tells nothing of how long the broker will be away.
-                if self._consuming:
-                    delay = FIRST_RECONNECT_DELAY
-                    self._line_changed_at = time.monotonic()
-                logger.warning("the broker is out of reach", extra={"error": type(error).__name__, "retry_in": delay})
-                self._ticked_at = time.monotonic()
-                self._leave_to_others(None)
-                with suppress(Interrupted):
-                    self._signals.wind_down.sleep(delay)
-                delay = min(delay * 2, LONGEST_RECONNECT_DELAY)
-            finally:
-                self._consuming = False
+        self._loop.run()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _consume_or_tell(self) -> None:
+        try:
+            with broker_errors():
+                self._consume()
+        except Transient as error:
+            self._trouble = error.detail
+            raise
+        finally:
+            if self._consuming:
+                self._line_changed_at = time.monotonic()
+            self._consuming = False
+            if not self._signals.wind_down.is_set():
+                self._leave_to_others(None)
+
+    def _wait(self, seconds: float) -> None:
+        with suppress(Interrupted):
+            self._signals.wind_down.sleep(seconds)
 
     def _consume(self) -> None:
         with BlockingConnection(self._parameters) as connection:
@@ -132,6 +145,7 @@ class Consumer:
             consumer_tag = channel.basic_consume(JOBS, partial(self._take, connection))
             self._line_changed_at = time.monotonic()
             self._consuming = True
+            self._trouble = ""
             while not self._signals.wind_down.is_set() and not ended:
                 self._tick(connection)
             if not ended:
@@ -155,7 +169,7 @@ class Consumer:
 
     def _tick(self, connection: BlockingConnection) -> None:
         connection.process_data_events(TICK_SECONDS)
-        self._ticked_at = time.monotonic()
+        self._loop.beat()
         self._deliveries.settle(connection)
         self._leave_to_others(connection)
 
@@ -171,7 +185,7 @@ class Consumer:
             connection,
             channel,
             method.delivery_tag,
-            properties.message_id or "",
+            _read_text(properties.message_id),
             delivery_count(properties.headers),
             Signals(self._signals),
         )
@@ -180,11 +194,13 @@ class Consumer:
             return
         # What came back, or out of a waiting queue, bears the time of another beginning.
         if properties.timestamp and not held.returns and "x-death" not in (properties.headers or {}):
-            self._note_wait(max(0.0, time.time() - properties.timestamp))
+            waited = max(0.0, time.time() - properties.timestamp)
+            guard("counting a wait", lambda: self._note_wait(waited))
         if held.message_id in self._cancelled:
             held.signals.stop(Cause.CANCELLED)
-        # In a context of its own: the thread's next job is on another way.
-        self._threads.submit(copy_context().run, self._run, body, held)
+        # In a context of its own: the thread's next job is on another way. When no thread can be started, another one
+        # takes it up as soon as it is free.
+        guard("starting a job's thread", lambda: self._threads.submit(copy_context().run, self._run, body, held))
 
     def _hear_cancel(
         self,
@@ -193,14 +209,22 @@ class Consumer:
         _properties: pika.BasicProperties,
         _body: bytes,
     ) -> None:
-        job_id = method.routing_key.split(".")[1]
+        guard("cancelling a job", lambda: self._cancel(_read_text(method.routing_key).split(".")[1]))
+
+    def _cancel(self, job_id: str) -> None:
         self._cancelled.add(job_id)
         for held in self._deliveries.find(job_id):
             held.signals.stop(Cause.CANCELLED)
 
     def _run(self, body: bytes, held: Held) -> None:
         with logs.bound(job_id=held.message_id):
-            self._deliveries.finish(body, self._try_to_work(body, held))
+            settle: Settle = give_back
+            try:
+                settle = self._try_to_work(body, held)
+            except Exception:
+                # Its message must not stay in our hands for ever.
+                logger.exception("a job's end met a bug; its message goes back to the queue")
+            self._deliveries.finish(body, settle)
 
     def _try_to_work(self, body: bytes, held: Held) -> Settle:
         try:
@@ -227,11 +251,13 @@ class Consumer:
             self._bury(body, held.message_id, reason)
         except Transient:
             return self._give_back_later()
+        except Exception:
+            logger.exception("burying a message met a bug")
+            return self._give_back_later()
         return acknowledge
 
     def _give_back_later(self) -> Settle:
-        with suppress(Interrupted):
-            self._signals.wind_down.sleep(REST_SECONDS)
+        self._wait(REST_SECONDS)
         return give_back
 
     def _leave_to_others(self, connection: BlockingConnection | None) -> None:
@@ -240,3 +266,8 @@ class Consumer:
         if since > (TAKEN_OVER_AFTER if connection else LONGEST_ABSENCE):
             for lost in self._deliveries.find_lost(connection):
                 lost.signals.stop(Cause.TAKEN_OVER)
+
+
+def _read_text(text: str | bytes | None) -> str:
+    """Return a short text of a message: pika leaves one that is no UTF-8 as it came."""
+    return text.decode(errors="replace") if isinstance(text, bytes) else text or ""

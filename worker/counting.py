@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from common import metrics
 from common.archive_job import ArchiveJob
 from common.errors import Reason, Transient
+from common.loops import guard
 from common.progress import Progress
 from common.publisher import Publisher
 from common.topology import WAITING_SECONDS
@@ -71,7 +72,8 @@ class CountedReports:
     def tell(self, progress: Progress) -> None:
         """Tell of a change of state."""
         if progress.state.is_final:
-            metrics.count_end(progress)
+            # Whatever becomes of the count, the end is told.
+            guard("counting an end", lambda: metrics.count_end(progress))
         if progress.reason == Reason.APP_REFUSED:
             metrics.count_app_refusal(progress.cloud_type)
         self._reports.tell(progress)
@@ -85,7 +87,7 @@ class CountedReports:
             nonlocal last
             progress = take_snapshot()
             if (progress.photos_copied, progress.bytes_copied) != (last.photos_copied, last.bytes_copied):
-                metrics.note_arrival()
+                guard("noting an arrival", metrics.note_arrival)
             last = progress
             return progress
 

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from urllib.parse import urljoin, urlsplit
+from copy import copy
+from urllib.parse import urlsplit
 
 from common.archive_job import ArchiveJob
 from common.clouds.photos import Photo
+from common.deadlines import Ending
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.httpclient import HttpClient, Incoming, read_wait
 from common.links import LinkRefused, check_link
@@ -14,14 +16,23 @@ from common.sealing import Secret
 from common.signing import sign
 from common.tracing import onward
 from worker.manifest import Manifest, read_manifest
+from worker.redirects import MOST_REDIRECTS, join_link, read_location
 
 # 10,000 photos need 3 MB; a hundred thousand still fit.
 LONGEST_LIST = 50 * 1024 * 1024
-MOST_REDIRECTS = 3
+# The longest one at 170 kB a second; a photo may take longer, at a floor of speed.
+LIST_SECONDS = 300.0
+# Signed addresses carry a token of their signer; it is what nginx takes: large_client_header_buffers.
+LONGEST_ADDRESS = 8 * 1024
+# What brings a body, by whatever hands: RFC 9110, section 15.3; what the body is worth is seen by who reads it.
+_BRINGING = (200, 201, 202, 203, 206)
 
 
 class Gallery:
     """The gallery's side of an archive. Thread-safe.
+
+    Redirects are followed as browsers follow them, and no further than to the hosts that are named here. No request
+    carries anybody's credentials, so none can leak.
 
     Args:
         http: sends the requests.
@@ -45,9 +56,17 @@ class Gallery:
         self._http = http
         self._base_url = base_url
         self._photo_hosts = photo_hosts
+        self._list_hosts = (_host(base_url), *photo_hosts)
+        self._done_hosts = (_host(done_url), *self._list_hosts)
         self._done_url = done_url
         self._signing_secrets = signing_secrets
         self._local = local
+
+    def ended_by(self, end: Ending) -> "Gallery":
+        """Return the same gallery, whose requests end with the work; see `HttpClient.ended_by`."""
+        gallery = copy(self)
+        gallery._http = self._http.ended_by(end)
+        return gallery
 
     def fetch_manifest(self, archive_url: str) -> Manifest:
         """Return what the gallery lists for an archive.
@@ -55,15 +74,16 @@ class Gallery:
         Raises:
             Transient: there is no list, or not a usable one; there may be one later.
         """
-        answer = self._http.request(
-            "GET",
-            list_url(self._base_url, archive_url),
-            headers={"Accept": "application/json", **onward()},
-            longest=LONGEST_LIST,
-        )
-        if answer.status != 200:
-            raise Transient(Reason.GALLERY_UNAVAILABLE, f"the gallery answered {answer.status}", wait=answer.wait())
-        return read_manifest(answer.body)
+        headers = {"Accept": "application/json", **onward()}
+        incoming = self._follow("GET", list_url(self._base_url, archive_url), headers, self._list_hosts)
+        try:
+            # Whoever passes a list on may say so with 203.
+            if incoming.status not in (200, 203):
+                raise _unavailable(incoming)
+            body = incoming.read(LONGEST_LIST, LIST_SECONDS)
+        finally:
+            incoming.close()
+        return read_manifest(body)
 
     def open_photo(self, photo: Photo, offset: int, etag: str | None) -> Incoming:
         """Open a photo's bytes at its own host or, where that fails, under the same path at the gallery's.
@@ -75,7 +95,7 @@ class Gallery:
 
         Raises:
             Transient: neither host gives it.
-            PhotoRejected: its host is not one photos may be read from, or not on the public internet.
+            PhotoRejected: its host is not one photos may be read from, or leads to no public address.
         """
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **onward()}
         if offset:
@@ -83,16 +103,20 @@ class Gallery:
             # A weak one does not promise the same bytes: RFC 9110, section 13.1.5.
             if etag and not etag.startswith("W/"):
                 headers["If-Range"] = etag
+        self._check_photo(photo)
         try:
-            return self._follow(photo.url, headers)
-        except Transient:
-            return self._follow(self._base_url + _path_and_query(photo.url), headers, trusted=True)
+            return self._open_at(photo.url, headers, self._photo_hosts)
+        except AddressRefused as refused:
+            raise PhotoRejected(Reason.URL_NOT_ALLOWED, refused.detail) from None
+        except Transient as failure:
+            return self._open_here(photo, headers, failure)
 
     def tell_done(self, job: ArchiveJob, failed_photos: int) -> None:
         """Tell the gallery that an archive has ended.
 
         The body is exactly what its API asks for and does not say which archive it was: the headers do. The same
-        call may come more than once, always with the same key.
+        call may come more than once, always with the same key. Led elsewhere, it goes on as the very same call,
+        signature and all; but not by 303, which asks for a GET: its answer would not say whether anybody took the end.
 
         Raises:
             Transient: the gallery did not take it.
@@ -108,43 +132,78 @@ class Gallery:
             **onward(),
             **sign(self._signing_secrets, job.id, int(time.time()), body),
         }
-        answer = self._http.request("POST", self._done_url, headers=headers, body=body)
-        if not 200 <= answer.status < 300:
-            raise Transient(Reason.GALLERY_UNAVAILABLE, f"the gallery answered {answer.status}", wait=answer.wait())
+        incoming = self._follow("POST", self._done_url, headers, self._done_hosts, body)
+        incoming.close()
+        if not 200 <= incoming.status < 300:
+            raise _unavailable(incoming)
 
-    def _follow(self, url: str, headers: Mapping[str, str], *, trusted: bool = False) -> Incoming:
-        """Open an address and where it leads to, as long as photos may be read from there."""
-        for hop in range(1 + MOST_REDIRECTS):
-            if hop or not trusted:
-                self._check(url)
-            incoming = self._open(url, headers, trusted=trusted and not hop)
-            if incoming.status in (200, 206):
+    def _open_at(self, url: str, headers: Mapping[str, str], hosts: Sequence[str]) -> Incoming:
+        """Open a photo at an address; raises Transient when it is not to be had there."""
+        incoming = self._follow("GET", url, headers, hosts, astray=Reason.URL_NOT_ALLOWED)
+        if incoming.status == 416 and "Range" in headers:
+            # It has no such part, or thinks so: then all of it.
+            incoming.close()
+            whole = {name: value for name, value in headers.items() if name not in ("Range", "If-Range")}
+            incoming = self._follow("GET", url, whole, hosts, astray=Reason.URL_NOT_ALLOWED)
+        if incoming.status in _BRINGING:
+            return incoming
+        incoming.close()
+        raise _unavailable(incoming, Reason.PHOTO_UNAVAILABLE)
+
+    def _open_here(self, photo: Photo, headers: Mapping[str, str], failure: Transient) -> Incoming:
+        """Open a photo at the gallery's own address, after its host failed."""
+        try:
+            return self._open_at(self._base_url + _path_and_query(photo.url), headers, self._list_hosts)
+        except Transient:
+            # Who is led astray is to hear of it: that can be mended. Else the gallery's own word counts.
+            if failure.reason is Reason.URL_NOT_ALLOWED:
+                raise failure from None
+            raise
+
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        hosts: Sequence[str],
+        body: bytes | None = None,
+        *,
+        astray: Reason = Reason.GALLERY_UNAVAILABLE,
+    ) -> Incoming:
+        """Send a request to an address, and on to where its answers lead; return the first that leads nowhere, unread.
+
+        Args:
+            method: stays what it is.
+            url: asked in any case.
+            headers: go along unchanged.
+            hosts: patterns of those it may lead to.
+            body: goes along.
+            astray: what it is called when it leads anywhere else; that is one answer, and the next may be another.
+        """
+        for _ in range(1 + MOST_REDIRECTS):
+            incoming = self._http.open(method, url, headers=headers, body=body)
+            location = read_location(incoming.status, incoming.headers)
+            if not location or (method == "POST" and incoming.status == 303):
                 return incoming
             incoming.close()
-            if incoming.status == 416 and "Range" in headers:
-                # It has no such part, or thinks so: then all of it.
-                headers = {name: value for name, value in headers.items() if name not in ("Range", "If-Range")}
-                continue
-            target = incoming.headers.get("location")
-            if incoming.status not in (301, 302, 303, 307, 308) or not target:
-                reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else Reason.PHOTO_UNAVAILABLE
-                wait = read_wait(incoming.headers)
-                raise Transient(reason, f"the gallery answered {incoming.status}", wait=wait)
-            url = _join(url, target)
-        raise Transient(Reason.PHOTO_UNAVAILABLE, "the gallery leads in a circle")
+            try:
+                url = self._lead(url, location, hosts)
+            except LinkRefused as refused:
+                raise Transient(astray, f"the gallery leads to an address that {refused}") from None
+        raise Transient(Reason.GALLERY_UNAVAILABLE, "the gallery leads in a circle")
 
-    def _open(self, url: str, headers: Mapping[str, str], *, trusted: bool) -> Incoming:
-        try:
-            return self._http.open("GET", url, headers=headers)
-        except AddressRefused as refused:
-            # Where our own base address leads is no photo's fault.
-            if trusted:
-                raise
-            raise PhotoRejected(Reason.URL_NOT_ALLOWED, refused.detail) from None
+    def _lead(self, url: str, location: str, hosts: Sequence[str]) -> str:
+        """Return where an address leads; raises LinkRefused unless we may go there."""
+        target = join_link(url, location)
+        check_link(target, hosts, local=self._local, longest=LONGEST_ADDRESS)
+        # What nobody could read on the wire stays so, in the sandbox as well.
+        if url.lower().startswith("https:") and not target.startswith("https:"):
+            raise LinkRefused("must be https")
+        return target
 
-    def _check(self, url: str) -> None:
+    def _check_photo(self, photo: Photo) -> None:
         try:
-            check_link(url, self._photo_hosts, local=self._local)
+            check_link(photo.url, self._photo_hosts, local=self._local, longest=LONGEST_ADDRESS)
         except LinkRefused as refused:
             raise PhotoRejected(Reason.URL_NOT_ALLOWED, f"the photo's address {refused}") from None
 
@@ -158,11 +217,14 @@ def list_url(base_url: str, archive_url: str) -> str:
     return f"{base_url}{urlsplit(archive_url).path}?json=true"
 
 
-def _join(url: str, target: str) -> str:
-    try:
-        return urljoin(url, target)
-    except ValueError:
-        raise Transient(Reason.PHOTO_UNAVAILABLE, "the gallery leads to no address") from None
+def _unavailable(incoming: Incoming, reason: Reason = Reason.GALLERY_UNAVAILABLE) -> Transient:
+    """Return what an answer means that brings nothing: below 500 it may be the photo's fault, above never."""
+    reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else reason
+    return Transient(reason, f"the gallery answered {incoming.status}", wait=read_wait(incoming.headers))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _path_and_query(url: str) -> str:

@@ -38,14 +38,15 @@ class JobQueue(Protocol):
         ...
 
 
-WorkSlice = Callable[[ArchiveJob, int, Signals], tuple[ArchiveJob, Outcome]]
+WorkSlice = Callable[[ArchiveJob, int, Signals], tuple[ArchiveJob, Outcome | None]]
 
 
 class Keeper:
     """Keeps jobs, each on the thread that calls. Thread-safe.
 
     Args:
-        work: works one slice of a job; returns the job as it must travel on, and how the slice ended.
+        work: looks whether a message may be believed, and works one slice of its job; returns the job as it must travel
+            on, and how the slice ended, or None when all that is left is to tell the gallery.
         gallery: is told of the end.
         queue: where jobs go on.
         report: tells those who watch of a change.
@@ -82,10 +83,11 @@ class Keeper:
             Interrupted: another worker has the message by now.
             Transient: the queue could not be had; the message must come back.
         """
-        if job.course.telling:
+        # In every case: nothing is told, and nothing given back, for a message whose grant does not open.
+        job, outcome = self._work(job, returns, signals)
+        if outcome is None:
             self._tell(job)
             return
-        job, outcome = self._work(job, returns, signals)
         if outcome.waits_for and self._wait(job, outcome.waits_for):
             self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
         elif not outcome.ended and not outcome.waits_for:
@@ -138,7 +140,8 @@ class Keeper:
 
     def _wait(self, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""
-        since = job.course.waiting_since or self._now()
+        # No clock of another worker is far ahead: a wait that begins in the future would have no end.
+        since = min(job.course.waiting_since or self._now(), self._now())
         if self._now() - since > LONGEST_WAIT:
             return False
         level = WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS) - 1)]

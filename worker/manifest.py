@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from common.clouds.photos import Album, Photo
 from common.errors import Reason, Transient
 from common.links import LinkRefused, write_link
+from worker.dates import Zones, read_date
 
 LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a guest's computer take
 # Drive stops at 100 levels: https://developers.google.com/workspace/drive/api/guides/folder
@@ -27,8 +28,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BEGIN, _COMMA, _END = (re.compile(rf"[ \t\n\r]*{char}[ \t\n\r]*") for char in (r"\[", ",", r"\]"))
 _ENTRY = json.JSONDecoder()
 
-_Kept = dict[Any, Any]
-"""Albums and time zones by themselves: thousands of photos have few, and need not hold one each."""
+_Albums = dict[Album, Album]
+"""Albums by themselves: thousands of photos are in few of them, and need not hold one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,11 @@ def read_manifest(body: bytes) -> Manifest:
     # One that is listed twice is one photo.
     photos: dict[Photo, None] = {}
     unusable: list[Failure] = []
-    kept: _Kept = {}
+    albums: _Albums = {}
+    zones: Zones = {}
     for entry in _read_array(body):
         try:
-            photos[_read_entry(entry, kept)] = None
+            photos[_read_entry(entry, albums, zones)] = None
         except ValueError as error:
             unusable.append(Failure(_label(entry), Reason.UNREADABLE_ENTRY, str(error)))
     return Manifest(_tell_apart(photos), unusable)
@@ -124,31 +126,51 @@ def _tell_apart(photos: Collection[Photo]) -> dict[str, Photo]:
         owner = owners.setdefault(photo.key, photo)
         if owner is not photo:
             owners[photo.key] = min(owner, photo, key=_tell)
-    apart = (photo if owners[photo.key] is photo else replace(photo, key=_digest(_tell(photo))) for photo in photos)
-    return {photo.key: photo for photo in apart}
+    apart: dict[str, Photo] = {}
+    for photo in photos:
+        owner = owners[photo.key]
+        if owner is not photo and _tell(owner) != _tell(photo):
+            photo = replace(photo, key=_digest(_tell(photo)))
+        twin = apart.setdefault(photo.key, photo)
+        if twin is not photo:
+            # One photo under two signatures: either leads to it.
+            apart[photo.key] = min(twin, photo, key=attrgetter("url"))
+    return apart
 
 
 def _tell(photo: Photo) -> str:
+    """Return what a photo is, in one text.
+
+    Of its address without the query, which may be signed anew at each reading; but where nothing else tells what bytes
+    it has, two queries are rather two photos than one that is lost.
+    """
     album = "/".join(photo.album)
-    return f"{photo.key}\n{album}\n{photo.name}\n{photo.url}\n{photo.size}\n{photo.crc32}\n{photo.taken_at}"
+    url = photo.url if photo.crc32 is None else photo.url.partition("?")[0]
+    return f"{photo.key}\n{album}\n{photo.name}\n{url}\n{photo.size}\n{photo.crc32}\n{photo.taken_at}"
 
 
-def _read_entry(entry: Any, kept: _Kept) -> Photo:
+def _read_entry(entry: Any, albums: _Albums, zones: Zones) -> Photo:
     if not isinstance(entry, dict):
         raise ValueError("not an object")
     key = _read_key(entry.get("id"))
     url = _read_url(entry.get("url"))
     album, name = _read_name(entry.get("name"), url, key)
-    album = kept.setdefault(album, album)
+    album = albums.setdefault(album, album)
     size, crc32 = _read_size(entry.get("filesize")), _read_crc32(entry.get("crc"))
-    return Photo(key, album, name, url, size, crc32, _read_date(entry.get("created_at"), kept))
+    return Photo(key, album, name, url, size, crc32, read_date(entry.get("created_at"), zones))
 
 
 def _read_key(value: Any) -> str:
+    value = _as_whole(value)
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise ValueError("no id")
     key = _to_unicode(str(value))
     return key if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() else _digest(key)
+
+
+def _as_whole(value: Any) -> Any:
+    """Return a number without its fraction, if that is nothing: some encoders of JSON write 7 as 7.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _read_url(value: Any) -> str:
@@ -161,7 +183,8 @@ def _read_url(value: Any) -> str:
 
 
 def _read_size(value: Any) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    value = _as_whole(value)
+    if isinstance(value, str) and value.isascii() and value.strip().isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**50:
         raise ValueError("no filesize")
@@ -171,18 +194,6 @@ def _read_size(value: Any) -> int:
 def _read_crc32(value: Any) -> int | None:
     """Return the CRC-32, or None where the gallery does not know it: "-", empty, null or missing."""
     return int(value, 16) if isinstance(value, str) and _CRC32.fullmatch(value.strip()) else None
-
-
-def _read_date(value: Any, kept: _Kept) -> datetime | None:
-    """Return the date, as in "2024-08-17 12:54:32 +0300"; a photo without a usable one is still a photo."""
-    if not isinstance(value, str):
-        return None
-    try:
-        date = datetime.strptime(value.strip(), "%Y-%m-%d %H:%M:%S %z")
-        date.astimezone(UTC)  # years at the edges have none
-    except (ValueError, OverflowError):
-        return None
-    return date.replace(tzinfo=kept.setdefault(date.tzinfo, date.tzinfo))
 
 
 def _read_name(value: Any, url: str, key: str) -> tuple[Album, str]:

@@ -49,7 +49,7 @@ class Meter:
     def skipped(self) -> int:
         """How many photos were in the cloud before the job's first slice; -1 while nobody has looked."""
         before = self._job.course.skipped
-        return before if before >= 0 or self._tally.manifest is None else len(self._tally.skipped)
+        return before if before >= 0 else self._tally.before
 
     def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
         """Return a snapshot of this moment."""

@@ -12,7 +12,12 @@ from common.clouds.photos import Photo
 from common.errors import Reason, SessionLost, Transient
 from worker.blocks import BLOCK_BYTES, Blocks
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+# Units have no case (RFC 9110, section 14.1), and some servers write the equals sign of a request.
+_CONTENT_RANGE = re.compile(r"(?i:bytes)[ =]+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+# What brings a body: RFC 9110, section 15.3.
+_BRINGING = (200, 201, 202, 203, 206)
+_PAGE_TYPES = ("text/html", "application/xhtml+xml")
+_PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|script)\b", re.I | re.S)
 
 
 class Source(Protocol):
@@ -44,7 +49,8 @@ class GalleryStream:
     """See `common.clouds.base.PhotoStream`. Holds one block and one open answer; used by one thread.
 
     Size and CRC-32 are those of the list; MD5 is what the cloud must confirm. Each byte is hashed once, in order,
-    however often it is read again.
+    however often it is read again. Where the list has a CRC-32, bytes that agree with it are the photo, whatever the
+    answer's head says of them; where it has none, what looks packed or like a page is refused.
 
     Args:
         photo: what is read.
@@ -61,6 +67,7 @@ class GalleryStream:
         self._block: memoryview | None = None
         self._source: Source | None = None
         self._etag: str | None = None
+        self._doubt = ""  # what an answer seems to be instead of the photo
         self._position = 0
         self._hashed = 0
         self._crc32 = 0
@@ -103,7 +110,9 @@ class GalleryStream:
         self._block = self._block or self._blocks.lend()
         block = self._block[:size]
         if self._read_into(block) < size:
-            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the photo ended early")
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, self._doubt or "the photo ended early")
+        if not self._position and self._photo.crc32 is None and _PAGE.match(block):
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a page")
         self._hash(block)
         self._compare()
         if self._position == self._photo.size:
@@ -138,11 +147,23 @@ class GalleryStream:
 
     def _prove(self) -> None:
         """Before the last block is given out: nothing follows it, and the whole is what the gallery lists."""
-        if self._read_into(memoryview(bytearray(1))):
-            raise self._worthless("the photo is longer than listed")
-        if self._photo.crc32 is not None and self._crc32 != self._photo.crc32:
-            raise self._worthless("the photo's bytes are not those listed")
+        if self._has_more():
+            raise self._worthless(self._doubt or "the photo is longer than listed")
+        if self._photo.crc32 not in (None, self._crc32):
+            raise self._worthless(self._doubt or "the photo's bytes are not those listed")
         self._proved = True
+
+    def _has_more(self) -> bool:
+        assert self._source is not None
+        try:
+            # Not by `_read_into`: the last block is still to be given out.
+            return bool(self._source.read_into(memoryview(bytearray(1))))
+        except Transient:
+            # Where the sum agrees, a line that breaks now has brought everything; the sum of nothing proves nothing.
+            if self._photo.size and self._photo.crc32 == self._crc32:
+                return False
+            self.close()
+            raise
 
     def _open(self, offset: int) -> None:
         self.close()
@@ -164,30 +185,40 @@ class GalleryStream:
 
     def _demand_photo(self) -> None:
         assert self._source is not None
-        headers = self._source.headers
-        if self._source.status not in (200, 206):
+        if self._source.status not in _BRINGING:
             raise self._broken(Reason.PHOTO_UNAVAILABLE, f"the gallery answered {self._source.status}")
-        if headers.get("content-encoding", "identity") != "identity":
-            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery packed the photo")
-        if headers.get("content-type", "").startswith("text/html"):
-            raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a page")
+        self._doubt = _find_doubt(self._source.headers)
+        if self._doubt and self._photo.crc32 is None:
+            raise self._broken(Reason.PHOTO_UNAVAILABLE, self._doubt)
 
     def _demand_range(self, offset: int) -> None:
         assert self._source is not None
-        headers = self._source.headers
-        match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
-        whole = f"{offset}-{self._photo.size - 1}"
-        if not match or f"{match[1]}-{match[2]}" != whole or match[3] not in ("*", str(self._photo.size)):
+        if not self._is_range(offset):
             raise self._worthless("the gallery answered with another range")
-        if self._etag and headers.get("etag") not in (None, self._etag):
+        # One that calls itself weak may still be the same: who packs for others weakens it.
+        etag = self._source.headers.get("etag")
+        if self._etag and etag and etag.removeprefix("W/") != self._etag.removeprefix("W/"):
             raise self._worthless("the photo changed while it was read")
 
     def _demand_whole(self) -> None:
         assert self._source is not None
-        if self._source.status == 206:
+        headers = self._source.headers
+        if self._source.status == 206 and not self._is_range(0):
             raise self._broken(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a part nobody asked for")
-        if self._source.headers.get("content-length", str(self._photo.size)) != str(self._photo.size):
+        length = "" if "transfer-encoding" in headers else headers.get("content-length", "")
+        if length and length.lstrip("0") != str(self._photo.size).lstrip("0"):
+            if self._doubt:
+                raise self._broken(Reason.PHOTO_UNAVAILABLE, self._doubt)
             raise self._broken(Reason.WRONG_BYTES, "the photo has another size than listed")
+
+    def _is_range(self, offset: int) -> bool:
+        """Say whether the answer is the part from an offset to the photo's end."""
+        assert self._source is not None
+        match = _CONTENT_RANGE.fullmatch(self._source.headers.get("content-range", ""))
+        if not match:
+            return False
+        size = self._photo.size
+        return (int(match[1]), int(match[2])) == (offset, size - 1) and match[3] in ("*", str(size))
 
     def _broken(self, reason: Reason, detail: str) -> Transient:
         self.close()
@@ -208,3 +239,11 @@ class GalleryStream:
         self._hashed = 0
         self._position = 0
         self._proved = False
+
+
+def _find_doubt(headers: Mapping[str, str]) -> str:
+    """Return what an answer's head says that it brings instead of a photo; nothing when it says nothing of the kind."""
+    codings = {coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")}
+    if codings - {"identity", ""}:
+        return "the gallery packed the photo"
+    return "the gallery answered with a page" if headers.get("content-type", "").lower().startswith(_PAGE_TYPES) else ""

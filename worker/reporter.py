@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-from pika.exceptions import AMQPError
 
+from common.loops import Loop
 from common.progress import Progress, State
-from common.publisher import connection_parameters
+from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import EVENT_KEY, EXCHANGE, NEWS_EXCHANGE, declare, progress_key
 
@@ -44,9 +44,16 @@ class Reporter:
         self._last: dict[str, tuple[Progress, float]] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
-        self._thread.start()
+        # What could not be read or written, by the watch it came from: told once, not every second.
+        self._broken: set[int] = set()
+        self._stopped = threading.Event()
+        self._loop = Loop("the reporter", self._report, is_over=self._stopped.is_set, wait=self._stopped.wait)
+        self._thread = self._loop.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread moves; also when there is no broker."""
+        return self._loop.is_alive
 
     @contextmanager
     def watch(self, take_snapshot: TakeSnapshot) -> Iterator[None]:
@@ -58,6 +65,7 @@ class Reporter:
         finally:
             with self._lock:
                 del self._watched[id(take_snapshot)]
+                self._broken.discard(id(take_snapshot))
 
     def tell(self, progress: Progress) -> None:
         """Publish a change of state; it is kept until the broker can be reached."""
@@ -67,27 +75,23 @@ class Reporter:
 
     def close(self, seconds: float) -> None:
         """Publish what is left, for at most so many seconds."""
-        self._stopped = True
+        self._stopped.set()
         self._wake.set()
         self._thread.join(seconds)
 
-    def _run(self) -> None:
-        while not self._stopped:
-            try:
-                with BlockingConnection(self._parameters) as connection:
-                    channel = connection.channel()
-                    declare(channel)
-                    self._publish_until_stopped(connection, channel)
-            except (AMQPError, OSError) as error:
-                logger.warning("progress cannot be told", extra={"error": type(error).__name__})
-                self._wake.wait(INTERVAL_SECONDS)
+    def _report(self) -> None:
+        with broker_errors(), BlockingConnection(self._parameters) as connection:
+            channel = connection.channel()
+            declare(channel)
+            self._publish_until_stopped(connection, channel)
 
     def _publish_until_stopped(self, connection: BlockingConnection, channel: BlockingChannel) -> None:
         while True:
-            stopped = self._stopped
+            stopped = self._stopped.is_set()
             self._publish_changes(channel)
             self._publish_snapshots(channel)
             connection.process_data_events(0)
+            self._loop.beat()
             if stopped:
                 return
             self._wake.wait(INTERVAL_SECONDS)
@@ -96,31 +100,54 @@ class Reporter:
     def _publish_changes(self, channel: BlockingChannel) -> None:
         while self._changes:
             change = self._changes[0]
-            _publish(channel, EXCHANGE, EVENT_KEY, change, persistent=True)
-            self._publish_news(channel, change)
+            if body := self._encode(change):
+                _publish(channel, EXCHANGE, EVENT_KEY, body, persistent=True)
+                self._publish_news(channel, change, body)
             with self._lock:
                 self._changes.pop(0)
             if change.state is not State.RUNNING:
                 self._last.pop(change.job_id, None)
 
+    def _encode(self, change: Progress) -> bytes | None:
+        try:
+            return change.encode()
+        except Exception:
+            logger.exception("a change of state cannot be told", extra={"job_id": str(change.job_id)})
+            return None
+
     def _publish_snapshots(self, channel: BlockingChannel) -> None:
         with self._lock:
-            watched = list(self._watched.values())
-        for take_snapshot in watched:
-            progress = take_snapshot()
-            last, at = self._last.get(progress.job_id, (None, 0.0))
-            same = last is not None and replace(progress, updated_at=last.updated_at) == last
-            if not same or time.monotonic() - at > REPEAT_SECONDS:
-                self._publish_news(channel, progress)
+            watched = list(self._watched.items())
+        for key, take_snapshot in watched:
+            if taken := self._take(key, take_snapshot):
+                self._publish_news(channel, *taken)
 
-    def _publish_news(self, channel: BlockingChannel, progress: Progress) -> None:
-        _publish(channel, NEWS_EXCHANGE, progress_key(progress.job_id), progress, persistent=False)
+    def _take(self, key: int, take_snapshot: TakeSnapshot) -> tuple[Progress, bytes] | None:
+        """Return a job's snapshot and its wire form, unless nothing is to be told: one that fails stops no other."""
+        try:
+            progress = take_snapshot()
+            return (progress, progress.encode()) if self._is_news(progress) else None
+        except Exception:
+            with self._lock:
+                is_first = key in self._watched and key not in self._broken
+                self._broken |= self._watched.keys() & {key}
+            if is_first:
+                logger.exception("a job's progress cannot be told; the others' goes on")
+            return None
+
+    def _is_news(self, progress: Progress) -> bool:
+        last, at = self._last.get(progress.job_id, (None, 0.0))
+        same = last is not None and replace(progress, updated_at=last.updated_at) == last
+        return not same or time.monotonic() - at > REPEAT_SECONDS
+
+    def _publish_news(self, channel: BlockingChannel, progress: Progress, body: bytes) -> None:
+        _publish(channel, NEWS_EXCHANGE, progress_key(progress.job_id), body, persistent=False)
         self._last[progress.job_id] = progress, time.monotonic()
 
 
-def _publish(channel: BlockingChannel, exchange: str, key: str, progress: Progress, *, persistent: bool) -> None:
+def _publish(channel: BlockingChannel, exchange: str, key: str, body: bytes, *, persistent: bool) -> None:
     mode = pika.DeliveryMode.Persistent if persistent else pika.DeliveryMode.Transient
     properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
         content_type="application/json", delivery_mode=mode.value, type="cloud_archive.progress.v1"
     )
-    channel.basic_publish(exchange, key, progress.encode(), properties)
+    channel.basic_publish(exchange, key, body, properties)

@@ -155,6 +155,7 @@ class Slice:
         """What was copied here after the other worker's last look is nobody else's to remove."""
         if self._tally.manifest is None:
             return
+        self._signals.allow_last_look()
         try:
             self._archive.remove_doubles(is_alone=False)
         except (ArchiveError, Interrupted) as error:
@@ -162,6 +163,7 @@ class Slice:
 
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
+            self._signals.allow_last_look()
             self._archive.look_last()
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 

@@ -1,8 +1,15 @@
 """How work is told to stop: once, from anywhere, and whoever sleeps wakes. Knows nothing of what stops."""
 
 import threading
+import time
 import weakref
 from enum import Enum
+
+# How long a last look at the cloud may take after everything was let go.
+LAST_LOOK_SECONDS = 20.0
+# How long a refresh that is under way may go on: its answer may hold the only token that is worth something from then
+# on. With the half second until the end is noticed it is still less than one.
+REFRESH_GRACE_SECONDS = 0.3
 
 
 class Cause(Enum):
@@ -77,6 +84,7 @@ class Signals:
     def __init__(self, parent: "Signals | None" = None) -> None:
         self.wind_down: Stop = Stop(parent.wind_down if parent else None)
         self.let_go: Stop = Stop(parent.let_go if parent else None)
+        self._last_look_ends = 0.0
 
     @property
     def cause(self) -> Cause | None:
@@ -87,3 +95,40 @@ class Signals:
         """Stop at once."""
         self.wind_down.set(cause)
         self.let_go.set(cause)
+
+    def check(self) -> None:
+        """Raise Interrupted when what moves is to stop; not during a last look."""
+        if self.let_go.is_set() and time.monotonic() >= self._last_look_ends:
+            raise Interrupted
+
+    def allow_last_look(self) -> None:
+        """Let requests go out after all, for a while. Only when nothing else of this work moves any more."""
+        self._last_look_ends = time.monotonic() + LAST_LOOK_SECONDS
+
+
+class Grace:
+    """An end that comes a little later than the work's, for what had better not be broken off. Used by one thread.
+
+    Args:
+        signals: the work's.
+        seconds: how much later; `REFRESH_GRACE_SECONDS` unless given.
+
+    Raises:
+        Interrupted: the work has ended already.
+    """
+
+    def __init__(self, signals: Signals, seconds: float | None = None) -> None:
+        signals.check()
+        self._signals = signals
+        self._seconds = REFRESH_GRACE_SECONDS if seconds is None else seconds
+        self._ends: float | None = None
+
+    def check(self) -> None:
+        """Raise Interrupted when the work was to stop so long ago."""
+        try:
+            self._signals.check()
+        except Interrupted:
+            now = time.monotonic()
+            self._ends = self._ends or now + self._seconds
+            if now >= self._ends:
+                raise

@@ -16,7 +16,8 @@ class Tally:
 
     Args:
         manifest: what the gallery lists, as far as is known; None before the list was read.
-        skipped: were in the cloud before this delivery.
+        before: how many were in the cloud before this delivery; -1 while nobody has looked.
+        skipped: are in the cloud, and were not copied by this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
         tries: of those that have not arrived, how often they failed.
@@ -26,6 +27,7 @@ class Tally:
     """
 
     manifest: Manifest | None = None
+    before: int = -1
     skipped: set[str] = field(default_factory=set)
     arrived: dict[str, StoredPhoto] = field(default_factory=dict)
     rejected: Rejected = field(default_factory=dict)

@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
-from common.archive_job import ArchiveJob, NotOurMessage, grant_context
+from common.archive_job import ARCHIVE_TYPES, LONGEST_NAME, ArchiveJob, NotOurMessage, grant_context
 from common.clouds import CLOUDS, find_cloud
 from common.clouds.base import Cloud, Storage
 from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
 from common.environment import CloudSettings
 from common.errors import Transient
 from common.httpclient import HttpClient
+from common.links import LinkRefused, check_link, check_path
 from common.progress import Progress
 from common.sealing import NotSealedByUs
 from common.settings import WorkerSettings
@@ -23,7 +24,7 @@ from worker.renewal import Renewal, ReplacedGrants
 from worker.reporter import TakeSnapshot
 from worker.retry import RetryPolicy
 from worker.slice import Outcome, Slice
-from worker.stopping import Signals
+from worker.stopping import Grace, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,17 @@ class Workshop:
         self._watched = {cloud.name: cloud_http.counted_by(watch_cloud(cloud)) for cloud in CLOUDS}
         self._replaced = ReplacedGrants()
 
-    def work(self, job: ArchiveJob, returns: int, signals: Signals) -> tuple[ArchiveJob, Outcome]:
-        """Work one slice of a job; see `worker.keeper.WorkSlice`."""
+    def work(self, job: ArchiveJob, returns: int, signals: Signals) -> tuple[ArchiveJob, Outcome | None]:
+        """Work one slice of a job; see `worker.keeper.WorkSlice`.
+
+        Raises:
+            NotOurMessage: it is none that `web` would have promised, or its grant does not open for it.
+            Interrupted: another worker has the message by now.
+        """
+        _check_promise(job)
+        if job.course.telling:
+            self._open_grant(job)
+            return job, None
         settings, mine = self._settings, Signals(signals)
         storage, grant, renewal = self._open_storage(job, mine)
         sleep = mine.wind_down.sleep
@@ -65,7 +75,7 @@ class Workshop:
         )
         share = Slice(
             job,
-            self._gallery,
+            self._gallery.ended_by(mine),
             storage,
             policy,
             photos=settings.photos,
@@ -96,7 +106,7 @@ class Workshop:
         cloud, variables, grant = self._open_grant(job)
         http = self._watched[cloud.name]
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
-        refresh = count_refreshes(lambda old: cloud.auth(variables, http).refresh(old))
+        refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(Grace(signals))).refresh(old))
         renewal = Renewal(refresh, grant, self._replaced, signals, may_hand_over=not job.course.handed_over)
         in_use = GrantInUse(
             self._replaced.newest(grant),
@@ -106,7 +116,8 @@ class Workshop:
             check=renewal.check,
         )
         wait = signals.wind_down.sleep
-        return cloud.storage(variables, http, in_use, self._settings.chunk_bytes, wait), in_use, renewal
+        storage = cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait)
+        return storage, in_use, renewal
 
     def _open_grant(self, job: ArchiveJob) -> tuple[Cloud, CloudSettings, Grant]:
         cloud, variables = find_cloud(job.cloud_type), self._settings.clouds.get(job.cloud_type)
@@ -117,3 +128,15 @@ class Workshop:
         except NotSealedByUs:
             raise NotOurMessage("its grant does not open") from None
         return cloud, variables, Grant.from_text(text)
+
+
+def _check_promise(job: ArchiveJob) -> None:
+    """Look at what `web` looked at before it promised the job: whoever writes into the queue may not ask for more."""
+    try:
+        check_path(check_link(job.archive_url, ("*",), local=True).path)
+    except LinkRefused as refused:
+        raise NotOurMessage(f"its archive's address {refused}") from None
+    if job.archive_type not in ARCHIVE_TYPES:
+        raise NotOurMessage("its archive_type is none")
+    if len(job.gallery_name) > LONGEST_NAME:
+        raise NotOurMessage("its gallery's name is too long")

@@ -37,6 +37,8 @@ _SOURCE: list[Trouble] = [
     ("photo", "no_range_support", {}),
     ("photo", "wrong_range", {}),
     ("photo", "stall", {"seconds": 1}),
+    ("photo", "interim", {"status": 103, "count": 3, "seconds": 0.1}),
+    ("photo", "drip_headers", {"seconds": 0.01}),
 ]
 _SESSION: list[Trouble] = [
     ("initiate", "drop_before", {}),
@@ -81,6 +83,8 @@ _BYTES: list[Trouble] = [
     ("upload", "html", {}),
     ("upload", "stall", {"seconds": 1, "when": "before"}),
     ("upload", "stall", {"seconds": 1, "when": "after"}),
+    ("upload", "interim", {"status": 102, "count": 2, "seconds": 0.2}),
+    ("upload", "drip_headers", {"seconds": 0.01}),
 ]
 _LINK: list[Trouble] = [
     ("yandex_link", "drop_before", {}),
@@ -121,6 +125,8 @@ _PUT: list[Trouble] = [
     ("yandex_upload", "html", {}),
     ("yandex_upload", "stall", {"seconds": 1, "when": "before"}),
     ("yandex_upload", "stall", {"seconds": 1, "when": "after"}),
+    ("yandex_upload", "interim", {"status": 102, "count": 2, "seconds": 0.2}),
+    ("yandex_upload", "drip_headers", {"seconds": 0.01}),
 ]
 # What strikes one photo on its way into each cloud.
 _INTO: dict[str, tuple[list[Trouble], list[Trouble]]] = {"google_drive": (_SESSION, _BYTES), "yadisk": (_LINK, _PUT)}

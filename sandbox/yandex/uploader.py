@@ -102,7 +102,7 @@ class Uploader(Service):
 
     def _take(self, request: Request, link: Link) -> Reply:
         if link.is_slow and self.disk.slow_rate:
-            read_slowly(request.body, self.disk.slow_rate)
+            read_slowly(request.body, self.disk.slow_rate, self.faults.stopped)
         content = self._receive(request, link)
         fault = request.fault.params if request.fault and request.fault.does == "defer" else None
 

@@ -36,10 +36,11 @@ class InProcessHttp:
         body: Body = None,
         longest: int = LONGEST_ANSWER,
         read_seconds: float = READ_SECONDS,
+        body_seconds: float | None = None,
     ) -> Answer:
         """Send a request and return its whole answer."""
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
-        return Answer(incoming.status, incoming.headers, incoming.read(longest))
+        return Answer(incoming.status, incoming.headers, incoming.read(longest, body_seconds))
 
     def open(
         self,
@@ -83,7 +84,7 @@ class IncomingReply:
         self.status = reply.status
         self.closed = False
         length = len(reply.body) if reply.length == "true" else reply.length
-        self.headers = {name.lower(): value for name, value in reply.headers.items()}
+        self.headers = {name.lower(): value for name, value in (*reply.headers.items(), *reply.lines)}
         if length is not None:
             self.headers["content-length"] = str(length)
         self._rest = memoryview(reply.body)[: reply.cut][: length if isinstance(length, int) else None]
@@ -100,7 +101,7 @@ class IncomingReply:
         self._rest = self._rest[len(data) :]
         return len(data)
 
-    def read(self, longest: int) -> bytes:
+    def read(self, longest: int, seconds: float | None = None) -> bytes:
         """Return the rest."""
         if self._breaks:
             raise Transient(self._reason, "no answer (ProtocolError)")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import requests
@@ -41,10 +41,18 @@ class Published:
 
 @dataclass
 class FakeBroker:
-    """Remembers what is published; fails when told."""
+    """Remembers what is published; fails when told.
+
+    Attributes:
+        failure: raised instead of publishing.
+        withdrawn: tickets of messages that were withdrawn.
+        taken: whether a worker had them by then; or why nobody knows.
+    """
 
     failure: Transient | None = None
     published: list[Published] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    taken: bool | Transient = False
 
     def publish(
         self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
@@ -52,6 +60,13 @@ class FakeBroker:
         """Take a message, or raise the failure."""
         self.check()
         self.published.append(Published(exchange, routing_key, body, message_id, headers or {}))
+
+    def withdraw(self, ticket: str) -> bool:
+        """Withdraw a message, if no worker has it."""
+        self.withdrawn.append(ticket)
+        if isinstance(self.taken, Transient):
+            raise self.taken
+        return not self.taken
 
     def check(self) -> None:
         """Raise the failure, if there is one."""
@@ -136,6 +151,15 @@ class Site:
         """Open an address of ours that somebody else sends the guest to."""
         assert address.startswith(PUBLIC)
         return self.send("GET", address.removeprefix(PUBLIC), **options)
+
+
+def seen_from(site: Site, address: str | None) -> Site:
+    """Return the same application as a client at an address reaches it."""
+
+    async def moved(scope: Scope, receive: Receive, send: Send) -> None:
+        await site.app({**scope, "client": (address, 1) if address else None}, receive, send)
+
+    return replace(site, app=moved)
 
 
 OpenSite = Callable[..., Site]

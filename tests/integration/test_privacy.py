@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pika
 import pytest
 import requests
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ConnectionClosedByBroker
 
 from common.progress import Progress
 from common.topology import DEAD, EVENTS, JOBS, WAITING_SECONDS, waiting_key
@@ -153,7 +155,7 @@ def test_nothing_of_a_guest_is_left_when_all_is_over(services: Services, world: 
         queues = [JOBS, DEAD, *(f"cloud_archive.{waiting_key(level)}" for level in range(len(WAITING_SECONDS)))]
         left = [body for queue in queues for body in peek(channel, queue)]
         assert [job for job in jobs for body in left if job.encode() in body] == []
-        events = [told for told in read_stream(channel) if told["job_id"] in jobs]
+    events = [told for told in read_stream(rabbitmq_url) if told["job_id"] in jobs]
     assert {told["job_id"] for told in events} == jobs
     # A grant has no place in what is kept for a week, sealed or not.
     assert {name for told in events for name in told} <= {"version", *(field.name for field in fields(Progress))}
@@ -171,13 +173,16 @@ def peek(channel: BlockingChannel, queue: str) -> list[bytes]:
     return [body for _, _, body in taken]
 
 
-def read_stream(channel: BlockingChannel) -> list[dict[str, object]]:
+def read_stream(rabbitmq_url: str) -> list[dict[str, object]]:
     """Return all that the stream of events has kept."""
     told: list[dict[str, object]] = []
-    channel.basic_qos(prefetch_count=1000)
-    for method, _, body in channel.consume(EVENTS, arguments={"x-stream-offset": "first"}, inactivity_timeout=1.0):
-        if method is None or body is None:
-            break
-        channel.basic_ack(method.delivery_tag)
-        told.append(json.loads(body))
+    # A stream takes nothing back: what came after the last look ends the connection, and with it the reading.
+    with suppress(ConnectionClosedByBroker), pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1000)
+        for method, _, body in channel.consume(EVENTS, arguments={"x-stream-offset": "first"}, inactivity_timeout=1.0):
+            if method is None or body is None:
+                break
+            channel.basic_ack(method.delivery_tag)
+            told.append(json.loads(body))
     return told

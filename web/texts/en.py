@@ -61,6 +61,9 @@ ENGLISH = Texts(
         "unknown_title": "There is no such archive",
         "unknown_text": "The address is incomplete, or the archive ended more than a week ago. Your photos stay where "
         "they are, in your cloud.",
+        "later_title": "One moment, please",
+        "later_text": "Many guests are back at the same time. This page tries again by itself in a few seconds; please "
+        "leave it open. Nothing is lost.",
         "void_title": "This link no longer works",
         "void_text": "Permission to save the gallery was asked for too long ago, or the link was changed on its way. "
         "Nothing was saved. Please go back to the gallery and press the button again.",

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.clouds.base import PhotoStream
 from common.clouds.google_drive.failures import read_failure
-from common.clouds.google_drive.replies import is_made_here
+from common.clouds.google_drive.replies import is_made_here, read_parent
 from common.clouds.google_drive.resumable import (
     Complete,
     Stands,
@@ -42,6 +42,7 @@ class DriveSession:
         http: sends the requests.
         chunk_bytes: the most one request carries; a multiple of 256 KiB.
         find: returns the file of this photo's id, if there is one.
+        note_sent: is told the MD5 of what was sent, once all of it was; whether it arrived is another matter.
         note_stored: is told that this file is the photo.
         discard: removes that file, so that the next session begins with another id.
         forget: gives the id up and leaves the file alone, if there is one.
@@ -57,6 +58,7 @@ class DriveSession:
         chunk_bytes: int,
         *,
         find: ReadFile,
+        note_sent: Callable[[str], None],
         note_stored: Callable[[], None],
         discard: Callable[[], None],
         forget: Callable[[], None],
@@ -70,6 +72,7 @@ class DriveSession:
         self._http = http
         self._chunk_bytes = chunk_bytes
         self._find = find
+        self._note_sent = note_sent
         self._note_stored = note_stored
         self._discard = discard
         self._forget = forget
@@ -135,7 +138,12 @@ class DriveSession:
         blocks = self._counted(stream.blocks(start, end), start)
         # An empty body must be bytes: a body without blocks would go out chunked.
         body = blocks if total else b""
-        return self._read(self._put(address, upload_headers(start, end, total), body), asked=False)
+        try:
+            answer = self._put(address, upload_headers(start, end, total), body)
+        finally:
+            if stream.md5:
+                self._note_sent(stream.md5)
+        return self._read(answer, asked=False)
 
     def _counted(self, blocks: Iterator[memoryview], start: int) -> Iterator[memoryview]:
         at = start
@@ -195,8 +203,9 @@ class DriveSession:
             self._is_wrong = False
             raise SessionLost(Reason.WRONG_BYTES, "Drive holds other bytes than were sent")
         self.offset = self._photo.size
+        photo = self._photo
         self.stored = StoredPhoto(
-            self._photo.key, self._file_id, self._photo.size, self._photo.crc32, made_here=is_made_here(file)
+            photo.key, self._file_id, photo.size, photo.crc32, read_parent(file), made_here=is_made_here(file)
         )
         self._note_stored()
 

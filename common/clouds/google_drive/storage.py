@@ -65,7 +65,8 @@ class DriveStorage:
         self._run = _name_run()
         self._proved_runs: set[str] = set()
         self._unproved: dict[str, list[StoredPhoto]] = {}  # by the photo's key
-        self._begun: set[str] = set()  # ids of files that may have come to be without a proof
+        # Files that may have come to be without a proof, by their ids: the MD5 of what was sent, once all of it was.
+        self._begun: dict[str, str] = {}
         self._has_stored = False
 
     def free_bytes(self) -> int | None:
@@ -83,6 +84,7 @@ class DriveStorage:
         files = list_files(self._api, query, known, runs)
         folders = [file for file in files if isinstance(file, Listed) and file.is_folder]
         proved = find_runs(folders) | self._proved_runs
+        self._settle_doubts(runs.keys())
         # Of this run all that came to its end was seen to agree.
         proved_ids = {
             id_ for id_, run in runs.items() if run in proved or (run == self._run and id_ not in self._begun)
@@ -112,7 +114,7 @@ class DriveStorage:
         if folder is None or not self._has_stored:
             return
         # Who was never seen to its end may have come to be after all.
-        if len(self._begun) > MOST_DOUBTS or any(self._files.find(file_id) for file_id in self._begun):
+        if len(self._begun) > MOST_DOUBTS or any(self._files.find(file_id) for file_id in list(self._begun)):
             return
         self._albums.note_runs(folder.id, [self._run])
         # What comes now needs a proof of its own.
@@ -151,7 +153,7 @@ class DriveStorage:
         is_refused = is_refused_id(answer)
         if not is_refused and answer.status not in (200, 201):
             raise read_failure(answer)
-        self._begun.add(file_id)
+        self._begun[file_id] = ""
         return self._open(photo, file_id, None if is_refused else self._read_address(answer))
 
     def remove(self, stored: StoredPhoto) -> None:
@@ -166,6 +168,7 @@ class DriveStorage:
             self._http,
             self._chunk_bytes,
             find=lambda: self._files.find(file_id),
+            note_sent=lambda md5: self._note_sent(file_id, md5),
             note_stored=lambda: self._note_stored(photo, file_id),
             discard=lambda: self._discard(photo, file_id),
             forget=lambda: self._forget(photo, file_id),
@@ -182,9 +185,20 @@ class DriveStorage:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive opened an upload session without an address") from None
         return address
 
+    def _note_sent(self, file_id: str, md5: str) -> None:
+        if file_id in self._begun:
+            self._begun[file_id] = md5
+
+    def _settle_doubts(self, listed: Collection[str]) -> None:
+        """Look into what was sent whole and is there now, though nobody said so."""
+        for file_id, md5 in list(self._begun.items()):
+            if md5 and file_id in listed and (self._files.find(file_id) or {}).get("md5Checksum") == md5:
+                self._has_stored = True
+                self._begun.pop(file_id, None)
+
     def _note_stored(self, photo: Photo, file_id: str) -> None:
         self._has_stored = True
-        self._begun.discard(file_id)
+        self._begun.pop(file_id, None)
         if self._drop_unproved(photo, file_id):
             # Else it would be read again by every later run; that is all that is lost if this fails.
             with suppress(ArchiveError):

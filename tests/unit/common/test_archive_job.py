@@ -20,7 +20,9 @@ JOB = ArchiveJob(
     grant="sealed",
     created_at="2026-11-23T12:00:00+00:00",
 )
-TEXTS = [field.name for field in dataclasses.fields(ArchiveJob) if field.name not in ("course", "traceparent")]
+TEXTS = [
+    field.name for field in dataclasses.fields(ArchiveJob) if field.name not in ("course", "traceparent", "ticket")
+]
 
 
 def message(**changes: object) -> bytes:
@@ -51,7 +53,7 @@ def test_a_trace_travels_along_and_may_be_missing() -> None:
     traced = dataclasses.replace(JOB, traceparent="00-1-2-01")
     assert ArchiveJob.decode(traced.encode()) == traced
     assert traced.headers == {"traceparent": "00-1-2-01"}
-    old = {key: value for key, value in json.loads(JOB.encode()).items() if key != "traceparent"}
+    old = {key: value for key, value in json.loads(JOB.encode()).items() if key not in ("traceparent", "ticket")}
     assert ArchiveJob.decode(json.dumps(old).encode()) == JOB
     assert JOB.headers == {}
     assert ArchiveJob.decode(message(traceparent=None)).id == JOB.id

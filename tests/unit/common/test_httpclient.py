@@ -15,7 +15,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import lines, logs, sessions
+from common import lines, sessions, wire
 from common.errors import Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient, Incoming
 from common.sessions import equip
@@ -132,7 +132,7 @@ def test_a_witness_sees_every_request(desk: CountedServer, http: HttpClient) -> 
         ("GET", nobody, 0, 0),
         ("GET", f"{desk.url}/d", 200, 0),
     ]
-    assert count.received == 5 + 5 + 3
+    assert count.received == 5 + 5 + 3 + 5
     assert desk.accepted == 2
 
 
@@ -304,16 +304,13 @@ def test_what_is_no_http_is_transient(http: HttpClient, answer: bytes) -> None:
 
 
 def test_malformed_headers_put_no_address_into_the_log(http: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
-    """urllib3, below the OAuth libraries, warns of them with the whole address: our logs do not hear that."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
+    """urllib3, on which the OAuth libraries stand, would warn of them with the whole address: it is not asked."""
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
     with raw_server(answer) as url, requests.Session() as session:
         http.request("GET", f"{url}/?{SECRET}")
-        assert not [record for record in caplog.records if SECRET in record.getMessage()]
         equip(session, http)
         session.get(f"{url}/?{SECRET}")
-    told = [record for record in caplog.records if SECRET in record.getMessage()]
-    assert told
-    assert all(record.levelno < logs._QUIET[record.name] for record in told)
+    assert not [record for record in caplog.records if SECRET in record.getMessage()]
 
 
 @pytest.mark.parametrize("length", [b"5, 6", b"5\r\nContent-Length: 6", b"-5", b"five"])
@@ -375,7 +372,7 @@ def test_a_body_that_stops_is_transient(http: HttpClient) -> None:
 
 def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every byte comes in time, and the photo would take days."""
-    monkeypatch.setattr(lines, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 100_000, rate=200.0)
     incoming = http.open("GET", desk.url)
     with pytest.raises(Transient, match="bytes in"):
@@ -385,7 +382,7 @@ def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, m
 
 def test_a_slow_taker_is_no_slow_source(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only waiting for the body counts: a cloud that takes its time costs no source its connection."""
-    monkeypatch.setattr(lines, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 1000)
     incoming = http.open("GET", desk.url)
     block = memoryview(bytearray(500))
@@ -419,7 +416,7 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
 
 def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that does not leave in time: who never reads would hold a thread for ever."""
-    monkeypatch.setattr(lines, "SEND_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "SEND_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Transient):
         http.request("PUT", f"http://127.0.0.1:{listener.getsockname()[1]}", body=bytes(32 * 1024 * 1024))
 
@@ -463,9 +460,10 @@ def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatc
     monkeypatch.setattr(sessions, "READ_SECONDS", 0.05)
     with raw_server(b"", wait=0.5) as url, requests.Session() as session:
         equip(session, http)
-        with pytest.raises(requests.exceptions.ReadTimeout, match=r"0\.05"):
+        with pytest.raises(Transient, match=r"in its time"):
             session.get(url)
-        with pytest.raises(requests.exceptions.ReadTimeout, match=r"0\.01"):
+        monkeypatch.setattr(sessions, "READ_SECONDS", 60.0)
+        with pytest.raises(Transient, match=r"in its time"):
             session.get(url, timeout=0.01)
 
 

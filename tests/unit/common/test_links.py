@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import Url, ValidationError
 
-from common.links import LONGEST_LINK, LinkRefused, check_link, host_matches, write_link
+from common.links import LONGEST_LINK, LinkRefused, check_link, check_path, host_matches, write_link
 
 OURS = ("*.lite.gallery", "*.litegallery.io")
 
@@ -120,6 +120,53 @@ def test_characters_that_browsers_drop_or_change_are_refused(char: str, form: st
     """At any place, also where they would do no harm."""
     with pytest.raises(LinkRefused):
         check_link(form.format(char), OURS)
+
+
+NO_NAMES = [
+    "xn--a",
+    "xn--",
+    "xn---",
+    "xn--0",
+    "xn--a-",
+    "XN--A",
+    "xn--ls8h-",
+    "xn--abc-",
+    "xn--99999999999999",
+    "xn--a.xn--e1afmkfd",
+    "xn--e1afmkfd.xn--a",
+    "-a",
+    "a-",
+    "a.-b",
+    "a-.b",
+    "a..b",
+    "a" * 64,
+    f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{'d' * 63}",
+]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+def test_names_that_nobody_can_look_up_are_refused(name: str) -> None:
+    """Labels that decode to nothing, that hyphens begin or end, that are empty or too long; names that are too long."""
+    for hosts in (OURS, ("*",)):
+        with pytest.raises(LinkRefused):
+            check_link(f"https://{name}.lite.gallery/", hosts)
+
+
+@pytest.mark.parametrize("name", ["xn--e1afmkfd", "xn--80ak6aa92e", "xn--zca", "a--b", "a_b", "a" * 63, "1-2"])
+def test_names_of_every_script_pass(name: str) -> None:
+    """As browsers and registries write them."""
+    assert check_link(f"https://{name}.lite.gallery/", OURS).hostname == f"{name}.lite.gallery"
+
+
+@pytest.mark.parametrize(
+    "link", ["https://lite.gallery/\ud800", "https://lite.gallery/?\udfff", "https://\ud83d.lite.gallery/"]
+)
+def test_half_a_character_is_refused(link: str) -> None:
+    """JSON may bring one; no header and no message can carry it."""
+    with pytest.raises(LinkRefused):
+        check_link(link, OURS)
+    with pytest.raises(LinkRefused):
+        check_path("/a/\ud800")
 
 
 def test_any_host_may_be_allowed_but_not_any_spelling() -> None:

@@ -2,10 +2,12 @@
 
 import dataclasses
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from common.environment import Variable, WrongSetting
+from common.publisher import connection_parameters
 from common.sealing import Secret
 from common.settings import WebSettings, WorkerSettings, let_oauthlib_speak_http, load_environment
 
@@ -102,6 +104,37 @@ def test_what_is_required_is_named_when_missing(name: str) -> None:
         ("WEB_PORT", "0"),
         ("WEB_PORT", "65536"),
         ("WEB_PORT", "80.5"),
+        ("WEB_PORT", "8_000"),
+        ("WEB_PORT", "٨٠٠٠"),
+        ("WEB_PORT", "tcp://10.0.0.1:80"),
+        ("WEB_HOST", "0.0.0.0:8000"),
+        ("WEB_HOST", "http://hush"),
+        ("RATE_LIMIT_PER_MINUTE", "1000001"),
+        ("RATE_LIMIT_PER_MINUTE", "6 0"),
+        ("FORWARDED_ALLOW_IPS", "hush"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1/8"),
+        ("FORWARDED_ALLOW_IPS", "127.0.0.1,999.1.1.1"),
+        ("FORWARDED_ALLOW_IPS", ","),
+        ("PUBLIC_BASE_URL", "https://archive.example/hush"),
+        ("PUBLIC_BASE_URL", "https://archive.example/?"),
+        ("PUBLIC_BASE_URL", "https://archive.example/#"),
+        ("PUBLIC_BASE_URL", "https://@archive.example"),
+        ("PUBLIC_BASE_URL", "https://archive.example:"),
+        ("PUBLIC_BASE_URL", "https://archive.example:0"),
+        ("PUBLIC_BASE_URL", "https://arch ive.example"),
+        ("PUBLIC_BASE_URL", "https://архив.example"),
+        ("PUBLIC_BASE_URL", "https://*.example"),
+        ("PUBLIC_BASE_URL", "https://.example"),
+        ("GALLERY_BASE_URL", "https://t.litegallery.io\n.hush"),
+        ("REDIRECT_HOSTS", "*."),
+        ("REDIRECT_HOSTS", ".hush.example"),
+        ("REDIRECT_HOSTS", "hush..example"),
+        ("REDIRECT_HOSTS", "галерея.example"),
+        ("RABBITMQ_URL", "amqp://user:hu#sh@broker:5672/"),
+        ("RABBITMQ_URL", "amqp://user:hush@broker:5672/a/b"),
+        ("RABBITMQ_URL", "amqp://user:hush@broker:0/"),
+        ("RABBITMQ_URL", "amqp://user:hush@bro ker/"),
+        ("RABBITMQ_URL", "amqp://user:hush@broker/#hush"),
         ("LOG_LEVEL", "hush"),
         ("LOG_FORMAT", "xml"),
         ("ALLOW_LOCAL_NETWORK", "hush"),
@@ -124,6 +157,30 @@ def test_a_wrong_value_is_named_and_not_shown(name: str, value: str) -> None:
         ("WORKER_PHOTOS", "none"),
         ("CHUNK_SIZE_MIB", "0.5"),
         ("RETRY_ATTEMPTS", "0"),
+        ("WORKER_JOBS", "1001"),
+        ("WORKER_JOBS", "1_0"),
+        ("WORKER_JOBS", "+4"),
+        ("WORKER_JOBS", "4.0"),
+        ("WORKER_JOBS", "9" * 5000),
+        ("WORKER_PORT", "tcp://10.96.0.7:8001"),
+        ("WORKER_PHOTOS", "257"),
+        ("CHUNK_SIZE_MIB", "10241"),
+        ("RETRY_ATTEMPTS", "101"),
+        ("RETRY_BASE_SECONDS", "0"),
+        ("RETRY_BASE_SECONDS", "61"),
+        ("RETRY_MAX_SECONDS", "0.5"),
+        ("RETRY_MAX_SECONDS", "1e9"),
+        ("RETRY_MAX_SECONDS", "1000000000"),
+        ("RETRY_MAX_SECONDS", "1_0"),
+        ("SLICE_SECONDS", "0"),
+        ("SLICE_SECONDS", "0.0"),
+        ("SLICE_SECONDS", "-0"),
+        ("SLICE_SECONDS", "86400"),
+        ("SLICE_SECONDS", "infinity"),
+        ("SHUTDOWN_GRACE_SECONDS", "0"),
+        ("SHUTDOWN_GRACE_SECONDS", "-1"),
+        ("SHUTDOWN_GRACE_SECONDS", "３０"),
+        ("SHUTDOWN_GRACE_SECONDS", "3601"),
         ("RETRY_BASE_SECONDS", "-1"),
         ("RETRY_MAX_SECONDS", "nan"),
         ("SHUTDOWN_GRACE_SECONDS", "inf"),
@@ -133,8 +190,58 @@ def test_a_wrong_value_is_named_and_not_shown(name: str, value: str) -> None:
 )
 def test_the_worker_checks_its_own(name: str, value: str) -> None:
     """In the same way."""
-    with pytest.raises(WrongSetting, match=rf"^{name} must be"):
+    with pytest.raises(WrongSetting, match=rf"^({name}|RETRY_BASE_SECONDS) must (not )?be"):
         read_worker(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SLICE_SECONDS", "0.001"), ("SLICE_SECONDS", "43200"), ("RETRY_BASE_SECONDS", "0.001"), ("WORKER_JOBS", " 500 ")],
+)
+def test_what_is_unusual_and_works_is_taken(name: str, value: str) -> None:
+    """The bounds keep out what cannot be meant, and no more."""
+    read_worker(**{name: value})
+
+
+def test_what_is_wrong_together_is_told() -> None:
+    """Each alone would be right."""
+    read_worker(WORKER_JOBS="1000", WORKER_PHOTOS="4")
+    with pytest.raises(WrongSetting, match=r"^WORKER_PHOTOS times WORKER_JOBS must be"):
+        read_worker(WORKER_JOBS="1000", WORKER_PHOTOS="5")
+    read_worker(RETRY_BASE_SECONDS="60")
+    with pytest.raises(WrongSetting, match=r"^RETRY_BASE_SECONDS must not be more than RETRY_MAX_SECONDS"):
+        read_worker(RETRY_BASE_SECONDS="2", RETRY_MAX_SECONDS="1.5")
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """Also when something else is made of one of them, or a required one is missing."""
+    with pytest.raises(WrongSetting) as caught:
+        WorkerSettings.read(
+            {"SECRET_KEYS": "hush", "GALLERY_BASE_URL": "hush", "SLICE_SECONDS": "0", "DC_ID": "a"}, CLOUDS
+        )
+    named = [problem.partition(" ")[0].strip(":") for problem in caught.value.problems]
+    assert named == ["DC_SECRET", "RABBITMQ_URL", "SECRET_KEYS", "GALLERY_BASE_URL", "SLICE_SECONDS"]
+    assert "hush" not in str(caught.value)
+    with pytest.raises(WrongSetting) as caught:
+        read_web(REDIRECT_HOSTS="*.", WEB_PORT="0", ALLOW_LOCAL_NETWORK="perhaps")
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("character", '#/?@%[] \\äж"<>^`{|}')
+def test_a_password_that_breaks_its_url_is_told_with_its_cure(character: str) -> None:
+    """Percent-encoded each of them is taken, and means itself."""
+    with pytest.raises(WrongSetting, match=r"^RABBITMQ_URL must have its user and password percent-encoded") as caught:
+        read_web(RABBITMQ_URL=f"amqp://user:hu{character}sh@broker:5672/vhost")
+    assert f"hu{character}" not in str(caught.value)
+    url = read_web(RABBITMQ_URL=f"amqp://user:hu{quote(character, '')}sh@broker:5672/%2F").rabbitmq_url
+    parameters = connection_parameters(url, "test", heartbeat=10)
+    assert (parameters.credentials.password, parameters.virtual_host) == (f"hu{character}sh", "/")
+
+
+def test_a_port_that_kubernetes_tells_is_explained() -> None:
+    """A Service called `worker` gives every pod a WORKER_PORT."""
+    with pytest.raises(WrongSetting, match="enableServiceLinks"):
+        read_worker(WORKER_PORT="tcp://10.96.0.7:8001")
 
 
 def test_the_local_network_allows_plain_http() -> None:

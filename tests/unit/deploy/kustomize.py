@@ -174,12 +174,13 @@ def _set_namespace(namespace: str, resources: list[Resource]) -> None:
 
 
 def _set_image(image: dict[str, str], resources: list[Resource]) -> None:
-    assert image.keys() <= {"name", "newName", "newTag"}
+    assert image.keys() <= {"name", "newName", "newTag", "digest"}
+    digest = f"@{image['digest']}" if "digest" in image else ""
     for pod in pod_specs(resources).values():
         for container in pod["containers"]:
             name, _, tag = container["image"].partition(":")
             if name == image["name"]:
-                container["image"] = f"{image.get('newName', name)}:{image.get('newTag', tag)}"
+                container["image"] = f"{image.get('newName', name)}:{image.get('newTag', tag)}{digest}"
 
 
 def _add_hashes(resources: list[Resource]) -> None:

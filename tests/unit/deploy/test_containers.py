@@ -97,14 +97,41 @@ def test_ports_are_published_on_loopback_only() -> None:
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_containers_are_locked_down(name: str) -> None:
-    """Ours run read-only, without capabilities, without ways to gain any."""
+@pytest.mark.parametrize("name", SERVICES)
+def test_containers_are_locked_down(name: str) -> None:
+    """Ours or not: read-only, no capability and no way to gain one, no root, bounds of memory and threads."""
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert "volumes" not in service
+    assert not {"privileged", "pid", "ipc", "network_mode", "devices"} & service.keys()
+    assert int(service["user"].split(":")[0]) > 0
+    assert int(service["pids_limit"]) > 0
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_write_nothing(name: str) -> None:
+    """Neither to a volume nor to memory that looks like a disk."""
+    assert not {"volumes", "tmpfs"} & SERVICES[name].keys()
+    assert SERVICES[name]["user"] == "10001:10001"
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - set(OURS)))
+def test_images_of_others_are_named_by_their_digests(name: str) -> None:
+    """A tag may be another image tomorrow."""
+    image = re.fullmatch(r"\$\{\w+:-(.+)\}", SERVICES[name]["image"])
+    assert image
+    assert re.fullmatch(r"[a-z/]+(:\w[\w.-]*)?@sha256:[0-9a-f]{64}", image[1])
+
+
+def test_the_base_image_is_named_by_its_digest() -> None:
+    """The Dockerfile's only one."""
+    assert re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.M) == re.findall(
+        r"python:3\.13-slim@sha256:[0-9a-f]{64}", DOCKERFILE
+    )
 
 
 def test_broker_keeps_its_queues_and_has_a_user_of_its_own() -> None:
@@ -136,7 +163,7 @@ def test_who_is_told_to_stop_has_time_for_it() -> None:
     for name in ("worker", "sandbox-worker"):
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) >= 25 + 5
     for name in ("web", "sandbox-web"):
-        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 27
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > 32
 
 
 def test_the_sandbox_is_pointed_at_as_it_says() -> None:

@@ -1,14 +1,20 @@
 """The manifests that `kubectl apply -k` would send, looked at as a cluster's owner would."""
 
 import ipaddress
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from kubernetes_validate import SchemaNotFoundError, latest_version, validate
 
 from common.clouds import CLOUDS
 from common.settings import WebSettings, WorkerSettings
-from tests.unit.deploy.kustomize import OVERLAYS, Resource, of_kind, pod_specs, render, render_with, settings
+from common.topology import DEAD, list_queues
+from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Resource, of_kind, pod_specs, render, render_with, settings
 
 OURS = ("cloud-archive-web", "cloud-archive-worker")
 # Kinds of operators, which no schema here knows.
@@ -103,14 +109,79 @@ def test_an_outage_of_the_broker_restarts_nothing(resources: list[Resource]) -> 
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
-def test_images_are_pinned(resources: list[Resource]) -> None:
-    """Every image has a digest or a tag that names a version."""
-    for pod in pod_specs(resources).values():
-        for container in pod["containers"]:
-            name, _, tag = container["image"].rpartition(":")
-            assert name
-            assert "/" not in tag
-            assert any(character.isdigit() for character in tag)
+def test_images_of_others_are_named_by_their_digests(resources: list[Resource]) -> None:
+    """With the version beside it for people; ours have a version, and a digest once they were pushed."""
+    named = [container["image"] for pod in pod_specs(resources).values() for container in pod["containers"]]
+    named += [broker["spec"]["image"] for broker in of_kind(resources, "RabbitmqCluster")]
+    assert len(named) == 3
+    for image in named:
+        ours = re.fullmatch(r"[a-z.]+/cloud_archive-\w+:\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?", image)
+        assert ours or re.fullmatch(r"[a-z/]+:\d[\w.-]+@sha256:[0-9a-f]{64}", image)
+
+
+def test_our_images_are_pinned_when_they_are_pushed(tmp_path: Path) -> None:
+    """`scripts/pin` names one by its digest, and by a newer one later; nothing else changes."""
+    for name in ("scripts/pin", "k8s/overlays/prod/kustomization.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+
+    def pin(*arguments: str) -> int:
+        command = [sys.executable, tmp_path / "scripts/pin", *arguments]
+        return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
+
+    for character in "ab":
+        assert pin("prod", "web", f"sha256:{character * 64}") == 0
+    images = yaml.safe_load((tmp_path / "k8s/overlays/prod/kustomization.yaml").read_text())["images"]
+    before = yaml.safe_load((ROOT / "k8s/overlays/prod/kustomization.yaml").read_text())["images"]
+    assert images == [{**before[0], "digest": f"sha256:{'b' * 64}"}, before[1]]
+    assert pin("prod", "web", "latest") == 2
+    assert pin("prod", "sandbox", f"sha256:{'a' * 64}") == 1
+    assert pin("nowhere", "web", f"sha256:{'a' * 64}") == 1
+
+
+def test_the_brokers_pods_are_closed_too(resources: list[Resource]) -> None:
+    """Its root is read-only like ours; what an operator makes is overridden so."""
+    pods = [pod for name, pod in pod_specs(resources).items() if name not in OURS]
+    clusters = of_kind(resources, "RabbitmqCluster")
+    pods += [cluster["spec"]["override"]["statefulSet"]["spec"]["template"]["spec"] for cluster in clusters]
+    assert len(pods) == 1
+    for pod in pods:
+        assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 999)
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in (*pod["containers"], *pod.get("initContainers", ())):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+        for volume in pod["volumes"]:
+            assert "configMap" in volume or "sizeLimit" in volume["emptyDir"]
+
+
+def broker_settings(resources: list[Resource]) -> str:
+    """Return what the broker is configured with."""
+    told = [broker["spec"]["rabbitmq"]["additionalConfig"] for broker in of_kind(resources, "RabbitmqCluster")]
+    for each in of_kind(resources, "ConfigMap"):
+        told += [text for name, text in each["data"].items() if name.endswith(".conf")]
+    (settings,) = told
+    return str(settings)
+
+
+def test_dead_messages_expire(resources: list[Resource]) -> None:
+    """They hold sealed permissions: a policy of the broker's lets them go after two weeks, wherever it runs."""
+    assert find_policy(broker_settings(resources)) == {
+        "vhost_pattern": ".*",
+        "queue_pattern": "^cloud_archive[.]dead$",
+        "message_ttl": "14d",
+    }
+    assert find_policy((ROOT / "compose/rabbitmq.conf").read_text()) == find_policy(broker_settings(resources))
+    pattern = find_policy(broker_settings(resources))["queue_pattern"]
+    assert [queue.name for queue in list_queues() if re.search(pattern, queue.name)] == [DEAD]
+
+
+def find_policy(settings: str) -> dict[str, str]:
+    """Return the operator policy that a broker's settings hold."""
+    return dict(re.findall(r"^default_policies\.operator\.cloud_archive_dead\.(\w+) = (.+)$", settings, re.M))
 
 
 def test_who_is_told_to_stop_has_time_for_it(resources: list[Resource]) -> None:
@@ -121,7 +192,7 @@ def test_who_is_told_to_stop_has_time_for_it(resources: list[Resource]) -> None:
     web = pods["cloud-archive-web"]
     before = web["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     # web/__main__.py's GRACE_SECONDS.
-    assert web["terminationGracePeriodSeconds"] >= before + 27 + 5
+    assert web["terminationGracePeriodSeconds"] >= before + 32 + 5
 
 
 def test_a_rollout_takes_nobody_away_first(resources: list[Resource]) -> None:

@@ -2,6 +2,9 @@
 
 import contextlib
 import hashlib
+import socket
+import ssl
+import time
 from typing import Any
 
 import pytest
@@ -265,3 +268,66 @@ def test_any_call_can_be_refused_once_for_any_reason(api: Api, world: World, on:
     assert (refused.status_code, error["errors"][0]["reason"]) == (status, "forbidden")
     assert [each["reason"] for each in error["details"]] == ["CONSUMER_SUSPENDED"]
     assert api.call(method, path, json={}).ok
+
+
+def exchange(url: str, head: bytes, seconds: float = 0.5) -> bytes:
+    """Send a head, and return what has come back after a while."""
+    host, _, path = url.partition("//")[2].partition("/")
+    name, _, port = host.partition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    came, ends = b"", time.monotonic() + seconds
+    plain = socket.create_connection((name, int(port)))
+    with context.wrap_socket(plain) if url.startswith("https:") else plain as connection:
+        connection.sendall(head.replace(b"PATH", b"/" + path.encode()))
+        with contextlib.suppress(TimeoutError):
+            while (left := ends - time.monotonic()) > 0:
+                connection.settimeout(left)
+                came += connection.recv(65536)
+    return came
+
+
+GET = b"GET PATH HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def test_headers_drip(world: World, url: str) -> None:
+    """A byte at a time, and in the end all of it."""
+    world.faults.add(Fault(on="photo", does="drip_headers", seconds=0.2))
+    assert 1 <= len(exchange(url, GET)) <= 3
+    world.faults.add(Fault(on="photo", does="drip_headers", seconds=0.0005))
+    assert get(url).content == DATA
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_interim_answers(world: World, url: str, status: int) -> None:
+    """So many and then the real one, or for ever."""
+    line = f"HTTP/1.1 {status} ".encode()
+    world.faults.add(Fault(on="photo", does="interim", status=status, count=3, seconds=0.001))
+    came = exchange(url, GET)
+    assert (came.count(line), came.count(b"HTTP/1.1 200 "), came.endswith(DATA)) == (3, 1, True)
+    world.faults.add(Fault(on="photo", does="interim", status=status, seconds=0.01))
+    came = exchange(url, GET)
+    assert came.count(line) > 3
+    assert b"HTTP/1.1 200 " not in came
+
+
+def test_a_body_drips(world: World, url: str) -> None:
+    """Less than a byte a second, if so wanted."""
+    world.faults.add(Fault(on="photo", does="drip", rate=0.5))
+    assert exchange(url, GET).endswith(b"\r\n\r\n" + DATA[:1])
+
+
+def test_an_upload_that_nobody_takes(world: World, api: Api) -> None:
+    """The connection stands, until it is reset; nothing was kept."""
+    world.faults.add(Fault(on="upload", does="never_read", seconds=0.2))
+    session = api.open(len(BIG))
+    with pytest.raises(requests.ConnectionError):
+        api.put(session, BIG)
+    assert world.drive.account().files() == []
+
+
+def test_every_operation_can_hang() -> None:
+    """Whoever asks for anything must be shown that it may never come."""
+    for does in ("stall", "drip", "drip_headers", "interim"):
+        assert ACTIONS[does] == OPERATIONS
+    assert ACTIONS["never_read"] == {"upload", "yandex_upload"}

@@ -1,8 +1,10 @@
 """Faults of photos: bodies that break, lie, change or never end."""
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -113,3 +115,36 @@ def test_world_ends_in_the_middle_of_a_stall(url: str, world: World) -> None:
     world.__exit__(None, None, None)
     reader.join(10)
     assert not reader.is_alive()
+
+
+def raw_head(url: str) -> bytes:
+    """Return an answer's status and headers as they come over the wire."""
+    parts = urlsplit(url)
+    with socket.create_connection((str(parts.hostname), parts.port or 80), 10) as line:
+        line.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: line.recv(65536), b"")).partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("params", "lines"),
+    [
+        ({"location": "/ф х.jpg"}, ["Location: /ф х.jpg".encode()]),
+        ({"location": "/é", "encoding": "latin-1"}, [b"Location: /\xe9"]),
+        ({"location": ["/a", "", "/a"]}, [b"Location: /a", b"Location: ", b"Location: /a"]),
+    ],
+)
+def test_redirects_in_any_bytes(world: World, url: str, params: dict[str, Any], lines: list[bytes]) -> None:
+    """Nothing is escaped, nothing joined."""
+    world.faults.add(Fault(on="photo", does="redirect", **params))
+    assert [line for line in raw_head(url).split(b"\r\n") if line.startswith(b"Location")] == lines
+
+
+def test_answers_that_say_strange_things_of_themselves(world: World, url: str) -> None:
+    """Another status, headers changed, taken away and told twice, another length; the bytes are the right ones."""
+    strange = {"status": 203, "headers": {"Content-Type": "text/html", "ETag": None}, "length": "10240, 10240"}
+    world.faults.add(Fault(on="photo", does="relabel", lines=[["X-A", "1"], ["X-A", "2"]], times=2, **strange))
+    head = raw_head(url).split(b"\r\n")
+    assert head[0].startswith(b"HTTP/1.1 203")
+    assert {b"Content-Type: text/html", b"X-A: 1", b"X-A: 2", b"Content-Length: 10240, 10240"} <= set(head)
+    assert not [line for line in head if line.startswith(b"ETag")]
+    assert get(url).content == DATA

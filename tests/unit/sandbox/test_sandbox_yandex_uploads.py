@@ -220,7 +220,7 @@ def test_first_properties_are_lost(world: World, disk_api: DiskApi) -> None:
 def test_some_types_are_taken_slowly(world: World, disk_api: DiskApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """By their names, when the link is asked for; who pretends to be Yandex's program is quick, and found out."""
     slept: list[float] = []
-    monkeypatch.setattr("sandbox.actions.time.sleep", slept.append)
+    monkeypatch.setattr(world.faults.stopped, "wait", slept.append)
     world.yandex.slow_rate = 1000.0
     for name, seconds in {"a.jpg": 0, "a.mp4": 0.5, "A.ZIP": 0.5, "a.db": 0.5, "a": 0}.items():
         slept.clear()

@@ -11,6 +11,8 @@ from common import metrics
 from common.archive_job import ArchiveJob, grant_context
 from common.clouds.grant import Grant
 from common.errors import Reason, Transient
+from common.progress import State
+from common.publisher import InDoubt
 from sandbox.faults import Fault
 from sandbox.world import World
 from tests.fakes.guest import FAIL, SUCCESS, agree, ask, change
@@ -179,6 +181,54 @@ def test_a_broker_that_takes_nothing_leads_to_the_fail_link(site_in_world: Site,
     """Success is said only when the job is in a queue."""
     site_in_world.broker.failure = Transient(Reason.TRY_LATER, "the broker cannot be reached")
     assert site_in_world.come_back(agree(site_in_world, world)).headers["Location"] == FAIL
+
+
+def test_a_job_in_doubt_is_withdrawn_before_the_fail_link(site_in_world: Site, world: World) -> None:
+    """It may land hours later, behind an alarm: then no worker begins with it, and the status says so too."""
+    site_in_world.broker.failure = InDoubt(Reason.TRY_LATER, "the broker does not answer")
+    told = site_in_world.post().json()
+    answer = site_in_world.come_back(world.accounts.consent(told["redirect_to"]))
+    assert answer.headers["Location"] == FAIL
+    (ticket,) = site_in_world.broker.withdrawn
+    assert len(ticket) > 20
+    known = site_in_world.news.find(told["job_id"])
+    assert known
+    assert (known.state, known.reason) == (State.FAILED, Reason.TRY_LATER)
+
+
+def test_a_job_in_doubt_that_a_worker_has_is_a_success(site_in_world: Site, world: World) -> None:
+    """Only its confirm was late: guest and status are told what is so."""
+    site_in_world.broker.failure = InDoubt(Reason.TRY_LATER, "the broker does not answer")
+    site_in_world.broker.taken = True
+    told = site_in_world.post().json()
+    address = world.accounts.consent(told["redirect_to"])
+    assert site_in_world.come_back(address).headers["Location"] == SUCCESS
+    assert site_in_world.come_back(address).headers["Location"] == SUCCESS
+    known = site_in_world.news.find(told["job_id"])
+    assert known
+    assert (known.state, known.reason) == (State.QUEUED, "")
+    assert len(site_in_world.broker.withdrawn) == 1
+
+
+def test_a_job_in_doubt_of_which_nobody_knows_is_no_success(site_in_world: Site, world: World) -> None:
+    """Success is said only when it is certain."""
+    site_in_world.broker.failure = InDoubt(Reason.TRY_LATER, "the broker does not answer")
+    site_in_world.broker.taken = Transient(Reason.TRY_LATER)
+    assert site_in_world.come_back(agree(site_in_world, world)).headers["Location"] == FAIL
+
+
+def test_what_was_never_sent_is_not_withdrawn(site_in_world: Site, world: World) -> None:
+    """There is nothing to withdraw; each trial of a guest has a ticket of its own."""
+    site_in_world.broker.failure = Transient(Reason.TRY_LATER, "the broker cannot be reached")
+    consent_page = ask(site_in_world)
+    assert site_in_world.come_back(world.accounts.consent(consent_page)).headers["Location"] == FAIL
+    assert site_in_world.broker.withdrawn == []
+    site_in_world.broker.failure = InDoubt(Reason.TRY_LATER)
+    assert site_in_world.come_back(world.accounts.consent(consent_page)).headers["Location"] == FAIL
+    site_in_world.broker.failure = None
+    assert site_in_world.come_back(world.accounts.consent(consent_page)).headers["Location"] == SUCCESS
+    (message,) = site_in_world.broker.published
+    assert ArchiveJob.decode(message.body).ticket not in ("", *site_in_world.broker.withdrawn)
 
 
 def test_a_bug_leads_to_the_fail_link_too(

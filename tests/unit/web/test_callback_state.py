@@ -22,8 +22,9 @@ def test_another_replica_completes_what_one_began(open_site: OpenSite, worldly: 
     assert (len(began.broker.published), len(completed.broker.published)) == (0, 1)
 
 
-def test_a_state_changed_in_any_byte_is_refused(site_in_world: Site, world: World) -> None:
-    """Every single character counts."""
+def test_a_state_changed_in_any_byte_is_refused(open_site: OpenSite, worldly: dict[str, str], world: World) -> None:
+    """Every single character counts; more of them than one client has callbacks in a minute."""
+    site_in_world = open_site(worldly, RATE_LIMIT_PER_MINUTE="0")
     address = agree(site_in_world, world)
     state = parse_qs(urlsplit(address).query)["state"][0]
     for place, char in enumerate(state):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from common.job_id import make_job_id
 from common.progress import Progress, State
-from tests.fakes.web_site import Site
+from tests.fakes.web_site import Site, seen_from
 from web import problems
 from web.events import Streams, make_router
 
@@ -90,6 +90,31 @@ def test_places_are_few_and_come_back() -> None:
         await anext(streams.take_place())
 
     asyncio.run(fill())
+
+
+def test_one_client_and_one_job_leave_places_for_others(site: Site, job: Progress) -> None:
+    """Whoever opens what they can: another client still listens, to another job and in the end to the same."""
+    app = FastAPI()
+    streams = Streams(most=9, most_for_client=4, most_for_job=3)
+    app.include_router(make_router(site.news.find, streams, lambda: False, look_seconds=0.02))
+    problems.install(app)
+    small, other = replace(site, app=app), replace(job, job_id=make_job_id(site.settings.sealer, NOW))
+    site.news.learn(other)
+    open_streams = [listen(small, job) for _ in range(4)]
+    assert [each.status_code for each in open_streams] == [200, 200, 200, 429]
+    refused = open_streams[-1]
+    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("too_many_streams", "30")
+    open_streams += [listen(small, other) for _ in range(2)]
+    assert [each.status_code for each in open_streams[4:]] == [200, 429]
+    elsewhere = seen_from(small, "203.0.113.7")
+    assert [listen(elsewhere, each).status_code for each in (other, job)] == [200, 429]
+    open_streams[0].close()
+    deadline = time.monotonic() + 20
+    while (stream := listen(elsewhere, job)).status_code == 429:
+        assert time.monotonic() < deadline, "its share was never given back"
+    stream.close()
+    for each in open_streams:
+        each.close()
 
 
 def test_open_streams_hold_no_threads(site: Site, job: Progress) -> None:

@@ -1,14 +1,16 @@
-"""How many POSTs one client may send, and what it is told of it."""
+"""How often one client may ask, and what it is told of it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from starlette.types import Receive, Scope, Send
 
-from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
-from web.rate_limit import Quota
+from common.job_id import make_job_id
+from sandbox.world import World
+from tests.fakes.guest import SUCCESS, agree, change
+from tests.fakes.web_site import CALLBACK, SEED_REQUEST, OpenSite, Site, seen_from
+from web.rate_limit import STATUS_PER_POST, Quota
 
 OURS = "https://app.litegallery.io"
 
@@ -17,15 +19,6 @@ OURS = "https://app.litegallery.io"
 def limited(open_site: OpenSite, environ: dict[str, str]) -> Site:
     """An application that takes three POSTs a minute of each client."""
     return open_site(environ, RATE_LIMIT_PER_MINUTE="3")
-
-
-def seen_from(site: Site, address: str | None) -> Site:
-    """Return the same application as a client at an address reaches it."""
-
-    async def moved(scope: Scope, receive: Receive, send: Send) -> None:
-        await site.app({**scope, "client": (address, 1) if address else None}, receive, send)
-
-    return replace(site, app=moved)
 
 
 def test_a_client_has_so_many_posts_a_minute(limited: Site) -> None:
@@ -87,6 +80,50 @@ def test_only_posts_count(limited: Site) -> None:
         assert limited.send("OPTIONS", "/cloud_archive").status_code == 405
     answers = [limited.post([]), limited.send("POST", "/nowhere"), limited.post(), limited.post()]
     assert [answer.status_code for answer in answers] == [422, 404, 200, 429]
+
+
+def test_callbacks_are_limited_as_posts_are(limited: Site) -> None:
+    """Three a minute of each client, whatever they hold; a share of its own; a page for browsers, that comes again."""
+    answers = [limited.send("GET", CALLBACK + "?state=x") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"callback";q=3;w=60'}
+    assert answers[-1].json()["code"] == "rate_limited"
+    asks = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "ru"}
+    page = limited.send("GET", CALLBACK + "?state=x", headers=asks)
+    assert (page.status_code, page.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
+    assert page.headers["Content-Language"] == "ru"
+    assert 0 < int(page.headers["Retry-After"]) <= 60
+    assert page.headers["Refresh"] == page.headers["Retry-After"]
+    assert seen_from(limited, "8.8.8.8").send("GET", CALLBACK).status_code == 400
+    assert limited.post().status_code == 200
+
+
+def test_one_state_is_limited_from_everywhere(
+    open_site: OpenSite, worldly: dict[str, str], world: World, clock: list[float]
+) -> None:
+    """A link that is passed round; who is refused may come back with it later, and it still counts."""
+    limited = open_site(worldly, RATE_LIMIT_PER_MINUTE="3")
+    address = agree(limited, world)
+    wrong = [change(address, code=f"4/0Awrong{number}") for number in range(3)]
+    crowd = [seen_from(limited, f"8.8.8.{number}") for number in range(5)]
+    answers = [guest.come_back(each) for guest, each in zip(crowd, [*wrong, address], strict=False)]
+    assert [answer.status_code for answer in answers] == [303, 303, 303, 429]
+    assert answers[-1].headers["RateLimit-Policy"] == '"state";q=3;w=60, "callback";q=3;w=60'
+    assert (world.accounts.exchanges, limited.broker.published) == (3, [])
+    clock[0] += 61
+    assert crowd[4].come_back(address).headers["Location"] == SUCCESS
+
+
+def test_looking_is_limited_widely(limited: Site, clock: list[float]) -> None:
+    """A hundred times as often as asking: status, page and events; and nobody's look takes another's share."""
+    job_id = make_job_id(limited.settings.sealer, clock[0])
+    path = f"/cloud_archive/jobs/{job_id}"
+    answers = [limited.send("GET", path) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"status";q=300;w=60'}
+    quota = Quota("status", STATUS_PER_POST * 3)
+    assert [quota.take("client") for _ in range(301)] == [True] * 300 + [False]
+    assert limited.send("POST", f"{path}/cancel").status_code == 202
 
 
 def test_nobody_is_limited_by_zero(open_site: OpenSite, environ: dict[str, str]) -> None:

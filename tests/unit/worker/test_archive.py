@@ -25,11 +25,12 @@ from common.errors import (
 from tests.fakes.clock import Clock
 from tests.fakes.job import JOB
 from tests.fakes.memory_cloud import MemoryCloud, SilentStream
-from worker.archive import MOST_LISTS, MOST_STALE_LOOKS, Archive, archive_key
+from worker.archive import MOST_LISTS, Archive, archive_key
 from worker.copier import Copier
 from worker.manifest import Manifest
 from worker.pacing import Pace
 from worker.retry import RetryPolicy
+from worker.round import Round
 from worker.stopping import Cause, Interrupted, Signals
 from worker.tally import Tally
 
@@ -214,7 +215,7 @@ def test_what_is_gone_by_now_is_copied_anew() -> None:
     assert scene.keep() == ["0"]
 
 
-@pytest.mark.parametrize("looks", range(1, MOST_STALE_LOOKS))
+@pytest.mark.parametrize("looks", [1, 2, 3])
 def test_a_cloud_that_changes_meanwhile_is_looked_at_again(looks: int) -> None:
     """As often as said, and not once less."""
     stale = [InventoryStale(Reason.CLOUD_REFUSED, "gone")] * looks
@@ -228,7 +229,7 @@ def test_a_cloud_that_never_settles_lets_the_job_wait() -> None:
     scene = Scene(make_photos(1), MemoryCloud(begins=lambda _photo: InventoryStale(Reason.CLOUD_REFUSED, "gone")))
     with pytest.raises(Postponed):
         scene.keep()
-    assert len(scene.cloud.begun) == MOST_STALE_LOOKS
+    assert len(scene.cloud.begun) == 4
 
 
 # One strange answer ends nothing
@@ -308,6 +309,14 @@ def test_photos_that_stay_refused_cost_only_themselves() -> None:
         assert scene.rejected == dict.fromkeys(keys, Reason.CLOUD_REFUSED)
 
 
+def test_an_account_that_takes_something_again_has_all_its_tries_again() -> None:
+    """What was refused before an arrival tells nothing of what comes after it."""
+    script = [*[DISABLED] * 4, None, *[DISABLED] * 4, None, *[DISABLED] * 4]
+    scene = Scene(make_photos(4), MemoryCloud(begins=lambda _photo: script.pop(0) if script else None))
+    assert scene.keep() == ["0", "1", "2", "3"]
+    assert script == []
+
+
 def test_throttling_is_nobodys_failure() -> None:
     """It uses up no try, however often it comes."""
     scene = Scene(make_photos(1), MemoryCloud(begins=once(*[Throttled(Reason.CLOUD_UNAVAILABLE)] * (TRIES + 3))))
@@ -352,6 +361,16 @@ def test_an_outage_in_the_middle_lets_the_job_wait() -> None:
     with pytest.raises(Postponed):
         scene.keep()
     assert (len(scene.tally.arrived), scene.tally.rejected) == (30, {})
+
+
+def test_broken_photos_may_stand_side_by_side() -> None:
+    """Where nothing came from one end, the next try begins at the other; what failed before comes last."""
+    scene = Scene(make_photos(4))
+    failed = {"0": PhotoRejected(Reason.GALLERY_UNAVAILABLE)}
+    scene.copier.conclude(Round(failed, any_arrived=False, is_complete=False))
+    assert [photo.key for photo in scene.copier.sort(scene.photos)] == ["3", "2", "1", "0"]
+    scene.copier.conclude(Round({}, any_arrived=True, is_complete=False))
+    assert [photo.key for photo in scene.copier.sort(scene.photos)] == ["1", "2", "3", "0"]
 
 
 # Room

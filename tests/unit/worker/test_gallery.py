@@ -3,7 +3,10 @@
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -115,9 +118,9 @@ def test_a_list_is_read() -> None:
     assert list(gallery_of(http).fetch_manifest(ARCHIVE_URL).photos) == ["1", "2"]
 
 
-@pytest.mark.parametrize("code", [204, 301, 302, 400, 401, 403, 404, 410, 429, 500, 502, 503])
+@pytest.mark.parametrize("code", [204, 206, 300, 304, 305, 306, 400, 401, 403, 404, 410, 429, 500, 502, 503])
 def test_a_list_that_is_not_had_may_be_had_later(code: int) -> None:
-    """Whatever the reason; a redirect is not followed with a path that is a secret. The wait it asks for is kept."""
+    """Whatever the reason; only what leads elsewhere is followed. The wait it asks for is kept."""
     http = wire({BASE: status(code, **{"Location": f"{BASE}/elsewhere", "Retry-After": "7"})})
     with pytest.raises(Transient) as raised:
         gallery_of(http).fetch_manifest(ARCHIVE_URL)
@@ -129,6 +132,37 @@ def test_a_list_that_is_none_may_be_one_later(answer: Answer) -> None:
     """A broken line, a page, no array."""
     with pytest.raises(Transient):
         gallery_of(wire({BASE: answer})).fetch_manifest(ARCHIVE_URL)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("/g/new?json=true", f"{BASE}/g/new?json=true"),
+        ("?json=true&page=1", f"{list_url(BASE, ARCHIVE_URL)}&page=1"),
+        ("https://arch-e.lite.gallery/новый список", "https://arch-e.lite.gallery/" + quote("новый список")),
+        ("https://arch-e.lite.gallery:443/a", "https://arch-e.lite.gallery:443/a"),
+    ],
+)
+def test_a_list_may_be_elsewhere(code: int, target: str, found: str) -> None:
+    """At the gallery itself or where photos may be; it is asked for in the same words."""
+    asked: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(request.method)
+        return Reply(203, b"[]") if len(asked) > 1 else Reply(code, b"", {"Location": target})
+
+    http = wire({BASE: answer, "https://arch-e.lite.gallery": answer, "https://arch-e.lite.gallery:443": answer})
+    assert gallery_of(http).fetch_manifest(ARCHIVE_URL).photos == {}
+    assert [(method, url) for method, url, _ in http.sent] == [("GET", list_url(BASE, ARCHIVE_URL)), ("GET", found)]
+    assert http.sent[0][2] == http.sent[1][2]
+
+
+def test_the_gallery_may_lead_within_its_own_host() -> None:
+    """Which is the operator's, whatever PHOTO_HOSTS says."""
+    own = "https://gallery.internal"
+    http = wire({own: lambda request: Reply(200, b"[]") if request.path == "/b" else lead_to("/b")(request)})
+    assert gallery_of(http, base_url=own).fetch_manifest("https://arch.lite.gallery/a").photos == {}
 
 
 # A photo
@@ -224,15 +258,87 @@ FORBIDDEN = [
 ]
 
 
-@pytest.mark.parametrize("target", [*FORBIDDEN, "file:///etc/passwd", "ftp://up-d.lite.gallery/x.jpg"])
+FORBIDDEN_TARGETS = [*FORBIDDEN, "file:///etc/passwd", "ftp://up-d.lite.gallery/x.jpg", "http:x.jpg", "mailto:a@b.c"]
+
+
+@pytest.mark.parametrize("target", FORBIDDEN_TARGETS)
 @pytest.mark.parametrize("host", [PHOTOS, BASE])
 def test_a_redirect_to_another_host_is_not(host: str, target: str) -> None:
-    """Neither from the photo's host nor from the gallery's: every step is looked at. Nothing is sent there."""
+    """Neither from the photo's host nor from the gallery's: every step is looked at. Nothing is sent there.
+
+    It was one answer, as a host gives that is closed for a while: the next try may bring the photo.
+    """
     http = wire({host: lead_to(target)})
-    with pytest.raises(PhotoRejected) as rejected:
+    with pytest.raises(Transient) as raised:
         gallery_of(http).open_photo(PHOTO, 0, None)
-    assert rejected.value.reason == Reason.URL_NOT_ALLOWED
-    assert {url.split("/")[2] for _, url, _ in http.sent} <= {"up-d.lite.gallery", "app.litegallery.io"}
+    assert raised.value.reason == Reason.URL_NOT_ALLOWED
+    assert [url.split("/")[2] for _, url, _ in http.sent] == ["up-d.lite.gallery", "app.litegallery.io"]
+
+
+def test_a_host_that_leads_astray_is_a_host_that_fails() -> None:
+    """The gallery itself may have the photo."""
+    assert read(gallery_of(wire({PHOTOS: lead_to(FORBIDDEN[0]), BASE: serve})).open_photo(PHOTO, 0, None)) == DATA
+
+
+@pytest.mark.parametrize("target", FORBIDDEN_TARGETS)
+def test_neither_list_nor_end_goes_to_another_host(target: str) -> None:
+    """Both are secrets of a sort; each may be tried again later."""
+    for ask in (lambda to: to.fetch_manifest(ARCHIVE_URL), lambda to: to.tell_done(job_of(), 0)):
+        http = wire({BASE: lead_to(target, 308)})
+        with pytest.raises(Transient) as raised:
+            ask(gallery_of(http))
+        assert (raised.value.reason, len(http.sent)) == (Reason.GALLERY_UNAVAILABLE, 1)
+        assert target not in str(raised.value)
+
+
+@pytest.mark.parametrize("code", [300, 304, 305, 306])
+def test_what_browsers_do_not_follow_is_no_photo(code: int) -> None:
+    """A proxy that is recommended to us, or a choice: the gallery itself may have the photo."""
+    http = wire({PHOTOS: status(code, Location="https://up-e.lite.gallery/x.jpg"), BASE: serve})
+    assert read(gallery_of(http).open_photo(PHOTO, 0, None)) == DATA
+    assert len(http.sent) == 2
+
+
+def test_where_a_redirect_leads_may_fail_as_well() -> None:
+    """Then the gallery is asked, for the path that was listed."""
+    http = wire({PHOTOS: lead_to("https://up-e.lite.gallery/x.jpg"), "https://up-e.lite.gallery": drop, BASE: serve})
+    assert read(gallery_of(http).open_photo(PHOTO, 0, None)) == DATA
+    assert http.sent[2][1] == f"{BASE}/litepr-m/a.jpg"
+
+
+def test_nothing_goes_back_to_plain_http() -> None:
+    """Not even where plain http is allowed from the beginning; up to https is no matter."""
+    hosts = {"photo_hosts": ("127.0.0.1",), "local": True, "base_url": "http://127.0.0.1:1"}
+    up = wire({"http://127.0.0.1:2": lead_to("https://127.0.0.1:3/a.jpg"), "https://127.0.0.1:3": serve})
+    photo = Photo("1", (), "a", "http://127.0.0.1:2/a.jpg", 7)
+    assert read(gallery_of(up, **hosts).open_photo(photo, 0, None)) == DATA
+    down = wire({"https://127.0.0.1:3": lead_to("http://127.0.0.1:2/a.jpg"), "http://127.0.0.1:2": serve})
+    with pytest.raises(Transient):
+        gallery_of(down, **hosts).open_photo(replace(photo, url="https://127.0.0.1:3/a.jpg"), 0, None)
+    assert [url for _, url, _ in down.sent] == ["https://127.0.0.1:3/a.jpg", "http://127.0.0.1:1/a.jpg"]
+
+
+@pytest.mark.parametrize("length", [3000, 8000])
+def test_a_signed_address_may_be_long(length: int) -> None:
+    """Listed or led to: storages sign with tokens of a thousand characters and more."""
+    signed = f"{PHOTOS}/a.jpg?X-Amz-Security-Token={'A' * length}"
+    http = wire({PHOTOS: serve})
+    assert read(gallery_of(http).open_photo(replace(PHOTO, url=signed), 0, None)) == DATA
+    led = wire({PHOTOS: lambda request: serve(request) if request.query else lead_to(signed)(request)})
+    assert read(gallery_of(led).open_photo(PHOTO, 0, None)) == DATA
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 203, 206])
+def test_any_success_may_bring_a_photo(code: int) -> None:
+    """What the bytes are worth is proved by whoever reads them."""
+    http = wire({PHOTOS: lambda _: Reply(code, DATA), BASE: drop})
+    assert read(gallery_of(http).open_photo(PHOTO, 0, None)) == DATA
+
+
+@pytest.mark.parametrize("code", [204, 205, 207])
+def test_a_success_that_brings_nothing_is_none(code: int) -> None:
+    """The gallery itself may have the photo."""
+    assert read(gallery_of(wire({PHOTOS: status(code), BASE: serve})).open_photo(PHOTO, 0, None)) == DATA
 
 
 @pytest.mark.parametrize("url", FORBIDDEN)
@@ -294,6 +400,11 @@ def test_the_sandbox_may_be_read_by_plain_http() -> None:
 # The end
 
 
+def taken() -> Reply:
+    """Take an end."""
+    return text_reply("ok")
+
+
 @pytest.fixture
 def desk() -> Iterator[tuple[str, list[Request]]]:
     """An address for done calls, on a real wire, and what was said there."""
@@ -302,7 +413,7 @@ def desk() -> Iterator[tuple[str, list[Request]]]:
     def answer(request: Request) -> Reply:
         request.content()
         seen.append(request)
-        return text_reply("ok")
+        return taken()
 
     server = Server(answer, "127.0.0.1")
     server.start()
@@ -374,9 +485,9 @@ def test_a_secret_signs_it(desk: tuple[str, list[Request]]) -> None:
     assert headers["webhook-signature"].startswith("v1,")
 
 
-@pytest.mark.parametrize("code", [301, 302, 308, 400, 401, 404, 405, 409, 410, 429, 500, 503])
+@pytest.mark.parametrize("code", [300, 303, 304, 305, 400, 401, 404, 405, 409, 410, 429, 500, 503])
 def test_an_end_that_is_not_taken_is_told_again_later(code: int) -> None:
-    """Only a 2xx is taken; a redirect is not followed: the operator's address is the only one."""
+    """Only a 2xx is taken; 303 asks for a GET, and a page that answers it, a login's say, has taken nothing."""
     http = wire({BASE: status(code, **{"Location": f"{BASE}/elsewhere", "Retry-After": "9"})})
     with pytest.raises(Transient) as raised:
         gallery_of(http).tell_done(job_of(), 0)
@@ -387,3 +498,43 @@ def test_an_end_that_is_not_taken_is_told_again_later(code: int) -> None:
 def test_any_success_is_taken(code: int) -> None:
     """Whatever the body."""
     gallery_of(wire({BASE: status(code)})).tell_done(job_of(), 0)
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/cloud_archive/done/", "/cloud_archive/done/"),
+        ("завершено?v=2", "/cloud_archive/%D0%B7%D0%B0%D0%B2%D0%B5%D1%80%D1%88%D0%B5%D0%BD%D0%BE?v=2"),
+    ],
+)
+def test_an_end_is_told_where_the_gallery_takes_it(
+    desk: tuple[str, list[Request]], code: int, target: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the very same call: method, body, key and signature stay what they were."""
+    url, seen = desk
+    answers = [Reply(code, b"", {"Location": target.encode().decode("latin-1")}), Reply(202, b"")]
+    monkeypatch.setattr("tests.unit.worker.test_gallery.taken", lambda: answers.pop(0))
+    tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), local=True)
+    first, second = seen
+    assert [(each.method, each.target) for each in seen] == [("POST", "/cloud_archive/done"), ("POST", path)]
+    assert first.content() == second.content()
+    assert sorted(first.headers.items()) == sorted(second.headers.items())
+    assert "webhook-signature" in second.headers
+
+
+@pytest.mark.parametrize("other", [PHOTOS, "https://hooks.example"])
+def test_an_end_may_be_taken_by_any_host_of_the_gallery(other: str) -> None:
+    """The done call's own, the list's, and those of photos."""
+    http = wire({"https://hooks.example": lead_to(f"{other}/done", 308), PHOTOS: status(200), BASE: status(200)})
+    with suppress(Transient):
+        gallery_of(http, done_url="https://hooks.example/start").tell_done(job_of(), 0)
+    assert http.sent[1][:2] == ("POST", f"{other}/done")
+
+
+def test_a_circle_of_ends_ends() -> None:
+    """Told again later, as everything that is not taken."""
+    http = wire({BASE: lead_to("/cloud_archive/done", 307)})
+    with pytest.raises(Transient, match="circle"):
+        gallery_of(http).tell_done(job_of(), 0)
+    assert len(http.sent) == 1 + MOST_REDIRECTS

@@ -1,13 +1,17 @@
 """What the gallery's answers may not do to us."""
 
+from collections.abc import Callable
+
 import pytest
 
 from common.clouds.photos import Photo
 from common.errors import AddressRefused, Reason, Transient
-from common.httpclient import Incoming
+from common.httpclient import HttpClient, Incoming
 from sandbox.message import Reply, Request, text_reply
 from tests.fakes.in_process import InProcessHttp
+from tests.fakes.job import JOB
 from worker.gallery import Gallery
+from worker.stopping import Interrupted
 
 BASE, ARCHIVE = "https://app.litegallery.io", "https://arch-d.lite.gallery/g/api/stream/1/2?mod=web"
 PHOTO = Photo("1", (), "a.jpg", "https://up-d.lite.gallery/a.jpg", 7)
@@ -37,6 +41,36 @@ def gallery_on(http: InProcessHttp) -> Gallery:
     )
 
 
+class Ended:
+    """Work that is over."""
+
+    def check(self) -> None:
+        """Say so."""
+        raise Interrupted
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda gallery: gallery.fetch_manifest(ARCHIVE),
+        lambda gallery: gallery.open_photo(PHOTO, 0, None),
+        lambda gallery: gallery.tell_done(JOB, 0),
+    ],
+    ids=["list", "photo", "done"],
+)
+def test_its_requests_end_with_the_work(ask: Callable[[Gallery], object]) -> None:
+    """All of them, of this copy; the gallery itself is everybody's."""
+    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.GALLERY_UNAVAILABLE, local=True)
+    closed = "http://127.0.0.1:1"
+    gallery = Gallery(
+        http, base_url=closed, photo_hosts=("*.lite.gallery",), done_url=closed, signing_secrets=(), local=True
+    )
+    with pytest.raises(Interrupted):
+        ask(gallery.ended_by(Ended()))
+    with pytest.raises(Transient):
+        gallery.fetch_manifest(ARCHIVE)
+
+
 def test_a_list_may_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to the limit it is a list, one byte more is not."""
     http = InProcessHttp({BASE: lambda _: text_reply("[" + " " * 998 + "]")}, Reason.GALLERY_UNAVAILABLE)
@@ -48,12 +82,12 @@ def test_a_list_may_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_list_is_read_from_its_own_place_only() -> None:
-    """A redirect is no list, wherever it leads; whatever host the archive's link names is never asked."""
+    """Whatever host the archive's link names is never asked, nor is one that the gallery may not lead to."""
     asked: list[str] = []
 
     def redirect(request: Request) -> Reply:
         asked.append(request.target)
-        return Reply(302, b"", {"Location": "https://other.lite.gallery/list"})
+        return Reply(302, b"", {"Location": "https://other.example/list"})
 
     http = InProcessHttp({BASE: redirect}, Reason.GALLERY_UNAVAILABLE)
     with pytest.raises(Transient):

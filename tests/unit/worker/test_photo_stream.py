@@ -1,9 +1,11 @@
 """A photo's bytes, read from a gallery that breaks, changes its mind and lies; no HTTP."""
 
+import gzip
 import hashlib
 import random
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -364,33 +366,135 @@ def test_a_status_that_brings_no_photo_is_tried_again(status: int) -> None:
     assert take(stream, 0, len(DATA)) == DATA
 
 
+NOT_LIKE_PHOTOS: list[dict[str, str | None]] = [
+    {"content-type": "text/html; charset=utf-8"},
+    {"content-type": "Text/HTML"},
+    {"content-type": "application/xhtml+xml"},
+    {"content-encoding": "gzip"},
+    {"content-encoding": "br"},
+    {"content-encoding": "identity, gzip"},
+    {"content-encoding": "aws-chunked"},
+]
+
+
+@pytest.mark.parametrize("headers", NOT_LIKE_PHOTOS, ids=str)
+def test_what_looks_like_no_photo_is_none_unless_the_list_can_prove_it(headers: dict[str, str | None]) -> None:
+    """A log-in page, a packed body: without a CRC-32 not one byte of it goes out."""
+    stream, gallery = stream_of(Given(headers=headers), Given(), has_crc=False)
+    got, error = take_until(stream, 0, len(DATA), Transient)
+    assert (got, getattr(error, "reason", None)) == (b"", Reason.PHOTO_UNAVAILABLE)
+    assert gallery.opened[0].closed
+    assert take(stream, 0, len(DATA)) == DATA
+
+
+@pytest.mark.parametrize("headers", NOT_LIKE_PHOTOS, ids=str)
+@pytest.mark.parametrize("status", [200, 201, 202, 203])
+def test_what_size_and_crc_prove_is_the_photo(headers: dict[str, str | None], status: int) -> None:
+    """Storages and proxies label bytes strangely and give them unchanged: the bytes tell, not the head."""
+    stream, gallery = stream_of(Given(headers=headers, status=status))
+    assert take(stream, 0, len(DATA)) == DATA
+    assert (stream.md5, len(gallery.asked)) == (md5(DATA), 1)
+
+
 @pytest.mark.parametrize(
-    "headers",
+    ("body", "headers", "detail"),
     [
-        {"content-type": "text/html; charset=utf-8"},
-        {"content-encoding": "gzip"},
-        {"content-encoding": "br"},
-        {"content-length": "5"},
-        {"content-length": str(len(DATA) + 1)},
+        (gzip.compress(DATA), {"content-encoding": "gzip"}, "the gallery packed the photo"),
+        (gzip.compress(DATA), {"content-encoding": "gzip", "content-length": None}, "the gallery packed the photo"),
+        (b"<html>log in</html>", {"content-type": "text/html"}, "the gallery answered with a page"),
+        (b"<html>log in</html>", {"content-type": "text/html", "content-length": None}, "answered with a page"),
     ],
-    ids=str,
 )
-def test_an_answer_that_is_no_photo_is_seen_at_its_head(headers: dict[str, str | None]) -> None:
-    """A log-in page, a packed body, another size: not one byte of it goes out."""
-    stream, gallery = stream_of(Given(headers=headers), Given())
-    got, _ = take_until(stream, 0, len(DATA), Transient)
-    assert got == b""
+def test_what_is_really_packed_or_a_page_is_called_so(body: bytes, headers: dict[str, str | None], detail: str) -> None:
+    """The proof fails, and a guest hears what came instead of the photo; the last block never goes out."""
+    stream, _ = stream_of(Given(body, headers=headers), Given())
+    with pytest.raises((Transient, SessionLost), match=detail):
+        take(stream, 0, len(DATA))
+    assert stream.md5 is None
+    assert take(stream, 0, len(DATA)) == DATA
+
+
+@pytest.mark.parametrize(
+    "start", ["<!DOCTYPE html>", "\ufeff\n <html lang=ru>", "<!-- x -->\n<HEAD>", "<script src=a>"]
+)
+def test_a_page_of_the_right_size_is_a_page(start: str) -> None:
+    """Whatever it calls itself, where nothing but its size could prove it."""
+    page = start.encode() + bytes(len(DATA) - len(start.encode()))
+    stream, _ = stream_of(Given(page, headers={"content-type": "image/jpeg"}), Given(), has_crc=False)
+    got, error = take_until(stream, 0, len(DATA), Transient)
+    assert (got, "page" in str(error)) == (b"", True)
+    assert take(stream, 0, len(DATA)) == DATA
+
+
+@pytest.mark.parametrize("start", [b"<svg xmlns=", b"<?xml version=", b"\xff\xd8\xff\xe0", b"<htmlish", b"<"])
+def test_what_begins_like_a_picture_is_no_page(start: bytes) -> None:
+    """Drawings begin with a bracket as well."""
+    data = start + DATA[len(start) :]
+    stream, _ = stream_of(Given(data), data=data, has_crc=False)
+    assert take(stream, 0, len(data)) == data
+
+
+@pytest.mark.parametrize("length", ["5", str(len(DATA) + 1), "0"])
+@pytest.mark.parametrize("has_crc", [True, False])
+def test_another_size_than_listed_is_seen_at_the_head(length: str, has_crc: bool) -> None:
+    """It is another photo by now, or a part of it: not one byte goes out."""
+    stream, gallery = stream_of(Given(headers={"content-length": length}), Given(), has_crc=has_crc)
+    got, error = take_until(stream, 0, len(DATA), Transient)
+    assert (got, getattr(error, "reason", None)) == (b"", Reason.WRONG_BYTES)
     assert gallery.opened[0].closed
     assert take(stream, 0, len(DATA)) == DATA
 
 
 @pytest.mark.parametrize(
-    "headers", [{"content-encoding": "identity"}, {"content-type": None}, {"content-length": None}]
+    "headers",
+    [
+        {"content-encoding": "identity"},
+        {"content-encoding": "Identity"},
+        {"content-encoding": ""},
+        {"content-encoding": "identity, IDENTITY"},
+        {"content-type": None},
+        {"content-type": "application/octet-stream"},
+        {"content-length": None},
+        {"content-length": f"000{len(DATA)}"},
+        {"content-length": "5", "transfer-encoding": "chunked"},
+    ],
+    ids=str,
 )
-def test_what_a_head_leaves_open_is_proved_by_the_bytes(headers: dict[str, str | None]) -> None:
-    """Neither type nor length are needed."""
-    stream, _ = stream_of(Given(headers=headers))
+@pytest.mark.parametrize("has_crc", [True, False])
+def test_what_a_head_leaves_open_is_proved_by_the_bytes(headers: dict[str, str | None], has_crc: bool) -> None:
+    """Neither type nor length are needed, and nothing is packed by saying that it is not."""
+    stream, _ = stream_of(Given(headers=headers), has_crc=has_crc)
     assert take(stream, 0, len(DATA)) == DATA
+
+
+@pytest.mark.parametrize("told", ["bytes 0-{last}/{size}", "bytes 0-{last}/*", "Bytes=0-{last}/{size}"])
+def test_a_part_that_is_the_whole_is_the_photo(told: str) -> None:
+    """206 where nobody asked for a part: some caches always answer so."""
+    told = told.format(last=len(DATA) - 1, size=len(DATA))
+    stream, gallery = stream_of(Given(status=206, headers={"content-range": told}))
+    assert take(stream, 0, len(DATA)) == DATA
+    assert len(gallery.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "told", [f"bytes 0-{len(DATA) - 2}/{len(DATA)}", f"bytes 1-{len(DATA)}/{len(DATA)}", "bytes */7", "bytes 0-1/2"]
+)
+def test_a_part_that_is_less_is_no_photo(told: str) -> None:
+    """Nobody asked for it, and the rest is not there."""
+    stream, _ = stream_of(Given(status=206, headers={"content-range": told}), Given())
+    assert take_until(stream, 0, len(DATA), Transient)[0] == b""
+
+
+@pytest.mark.parametrize(("first", "second"), [('"a"', 'W/"a"'), ('W/"a"', '"a"')])
+def test_a_version_that_calls_itself_weak_is_the_same(first: str, second: str) -> None:
+    """Whoever packs for others weakens it; another name is another version."""
+    stream, gallery = stream_of(
+        Given(breaks_after=BLOCK_BYTES, headers={"etag": first}),
+        Given(honours_condition=False, headers={"etag": second}),
+    )
+    take_until(stream, 0, len(DATA), Transient)
+    assert take(stream, BLOCK_BYTES, len(DATA)) == DATA[BLOCK_BYTES:]
+    assert len(gallery.asked) == 2
 
 
 @pytest.mark.parametrize("cut", [0, 1, BLOCK_BYTES, len(DATA) - 1])
@@ -443,12 +547,109 @@ def test_nothing_at_all_is_proved_as_well() -> None:
 
 
 def test_a_line_that_breaks_after_the_last_byte_proves_nothing() -> None:
-    """Whether more would have come nobody knows: the end is read again."""
-    stream, _ = stream_of(Given(breaks_after=len(DATA)), Given())
+    """Whether more would have come nobody knows, unless a sum tells: the end is read again."""
+    stream, _ = stream_of(Given(breaks_after=len(DATA)), Given(), has_crc=False)
     got, _ = take_until(stream, 0, len(DATA), Transient)
     assert (got, stream.md5) == (DATA[: 3 * BLOCK_BYTES], None)
     assert take(stream, 3 * BLOCK_BYTES, len(DATA)) == DATA[3 * BLOCK_BYTES :]
     assert stream.md5 == md5(DATA)
+
+
+def test_a_line_that_breaks_after_bytes_that_are_proved_has_brought_them() -> None:
+    """Size and CRC-32 agree: it is the photo, though its end was never said, or the line was reset."""
+    stream, gallery = stream_of(Given(breaks_after=len(DATA)))
+    assert take(stream, 0, len(DATA)) == DATA
+    assert (stream.md5, len(gallery.asked)) == (md5(DATA), 1)
+    stream.close()
+    assert gallery.opened[0].closed
+
+
+def test_the_sum_of_nothing_proves_nothing() -> None:
+    """A photo of zero bytes has the sum 0 whatever would have come: its end must be seen."""
+    stream, _ = stream_of(Given(b"", breaks_after=0), Given(b""), data=b"")
+    take_until(stream, 0, 0, Transient)
+    assert stream.md5 is None
+    assert take(stream, 0, 0) == b""
+    assert stream.md5 == md5(b"")
+
+
+@pytest.mark.parametrize("has_crc", [True, False])
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize(
+    ("given", "error", "reason"),
+    [
+        (Given(DATA), Transient, Reason.WRONG_BYTES),
+        (Given(DATA, headers={"content-length": None}), SessionLost, Reason.WRONG_BYTES),
+        (Given(b"x", headers={"content-length": None}), SessionLost, Reason.WRONG_BYTES),
+        (Given(b"", status=404), Transient, Reason.PHOTO_UNAVAILABLE),
+        (Given(b"", status=204), Transient, Reason.PHOTO_UNAVAILABLE),
+    ],
+)
+def test_nothing_is_proved_as_everything_else(
+    given: Given, error: type[Exception], reason: Reason, is_open: bool, has_crc: bool
+) -> None:
+    """A photo listed with zero bytes that has some, or is not there: asked for its no bytes, the stream says so."""
+    stream, _ = stream_of(given, data=b"", has_crc=has_crc)
+    for _ in range(2):
+        if is_open:
+            with suppress(Transient):
+                stream.open()
+        with pytest.raises(error) as raised:
+            list(stream.blocks(0, 0))
+        assert getattr(raised.value, "reason", None) is reason
+        assert stream.md5 is None
+
+
+def test_nothing_with_a_sum_is_a_contradiction() -> None:
+    """A list that gives zero bytes a CRC-32 means another photo."""
+    photo = Photo("1", (), "p.jpg", "https://h/p.jpg", 0, 0xE7B057B2)
+    stream = GalleryStream(photo, Gallery(Given(b"")).open, lambda: None, Blocks())
+    with pytest.raises(SessionLost):
+        list(stream.blocks(0, 0))
+
+
+CALLS = st.one_of(
+    st.just(("open",)),
+    st.just(("close",)),
+    st.tuples(st.just("blocks"), st.integers(0, 4), st.integers(0, 4)),
+    st.tuples(st.just("begin"), st.integers(0, 4), st.integers(0, 4)),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    size=st.sampled_from([0, 1, BLOCK_BYTES, 2 * BLOCK_BYTES + 5]),
+    calls=st.lists(CALLS, max_size=8),
+    answers=st.lists(
+        st.builds(Given, data=st.none(), ranges=st.booleans(), breaks_after=st.sampled_from([None, 0, BLOCK_BYTES])),
+        max_size=4,
+    ),
+    has_crc=st.booleans(),
+)
+def test_calls_may_come_in_any_order(size: int, calls: list[Any], answers: list[Given], has_crc: bool) -> None:
+    """Opened or not, closed in between, asked for nothing, for the end, again, or left in the middle of a block.
+
+    What comes out is the photo; its MD5 is there only when all of it was read; nothing but a known error ever comes.
+    """
+    data = DATA[:size]
+    for answer in answers:
+        answer.data = data
+    stream, _ = stream_of(*answers, Given(data), data=data, has_crc=has_crc)
+    for name, *span in calls:
+        start, end = sorted(min(step * BLOCK_BYTES, size) for step in span) if span else (0, 0)
+        with suppress(Transient):
+            if name == "blocks":
+                assert take(stream, start, end) == data[start:end]
+            elif name == "begin":
+                next(stream.blocks(start, end), None)
+            else:
+                getattr(stream, name)()
+        assert stream.md5 in (None, md5(data))
+    while True:
+        with suppress(Transient):
+            assert take(stream, 0, size) == data
+            break
+    assert stream.md5 == md5(data)
 
 
 @pytest.mark.parametrize("kind", [Interrupted, Transient])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.stopping import Cause, Interrupted, Signals, Stop
+from worker import stopping
+from worker.stopping import Cause, Grace, Interrupted, Signals, Stop
 
 WAIT = 20.0  # seconds until a test gives up on a thread that ought to wake at once
 
@@ -131,3 +132,46 @@ def test_signals_go_down_one_by_one() -> None:
     assert (job.wind_down.is_set(), job.let_go.is_set()) == (True, False)
     process.let_go.set(Cause.SHUTDOWN)
     assert job.let_go.is_set()
+
+
+def test_requests_end_when_everything_is_let_go() -> None:
+    """Not when only nothing new is to begin."""
+    job = Signals(Signals())
+    job.wind_down.set(Cause.SLICE_OVER)
+    job.check()
+    job.let_go.set(Cause.SHUTDOWN)
+    with pytest.raises(Interrupted):
+        job.check()
+
+
+def test_a_last_look_is_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After everything was let go; a cloud that hangs does not make it longer."""
+    job = Signals()
+    job.stop(Cause.CANCELLED)
+    job.allow_last_look()
+    job.check()
+    monkeypatch.setattr(stopping, "LAST_LOOK_SECONDS", 0.0)
+    job.allow_last_look()
+    with pytest.raises(Interrupted):
+        job.check()
+
+
+def test_a_refresh_may_come_to_its_end() -> None:
+    """For a moment, counted from when its end was noticed; one that has not begun does not begin."""
+    job = Signals()
+    grace = Grace(job, WAIT)
+    job.stop(Cause.SHUTDOWN)
+    grace.check()
+    grace = Grace(Signals(), 0.0)
+    grace.check()
+    with pytest.raises(Interrupted):
+        Grace(job)
+
+
+def test_a_moment_is_no_minute() -> None:
+    """A token endpoint that hangs is left."""
+    job = Signals()
+    grace = Grace(job, 0.0)
+    job.stop(Cause.SHUTDOWN)
+    with pytest.raises(Interrupted):
+        grace.check()

@@ -28,5 +28,5 @@ def worldly(world: World, monkeypatch: pytest.MonkeyPatch) -> GoogleAuth:
 @pytest.fixture
 def google() -> Iterator[responses.RequestsMock]:
     """A Google that gives the answers it is told; whatever is not told is refused."""
-    with responses.RequestsMock() as mock:
+    with responses.RequestsMock(target="common.sessions.Adapter.send") as mock:
         yield mock

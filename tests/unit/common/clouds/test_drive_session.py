@@ -71,7 +71,9 @@ class Copy:
     def check(self) -> None:
         """Exactly this photo is there, once, and nothing forbidden was done."""
         (item,) = self.guests.account.files()
-        assert self.session.stored == StoredPhoto("1", item.id, len(self.data), self.photo.crc32, made_here=True)
+        assert self.session.stored == StoredPhoto(
+            "1", item.id, len(self.data), self.photo.crc32, item.parent, made_here=True
+        )
         assert self.guests.contents() == [self.data]
         assert self.guests.violations == []
 

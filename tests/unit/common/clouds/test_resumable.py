@@ -123,6 +123,13 @@ def test_a_success_without_a_file_is_asked_for_again(body: bytes) -> None:
     assert isinstance(read_reply(200, {}, body, sent=7, asked=False), Unclear)
 
 
+@pytest.mark.parametrize("status", [200, 201])
+def test_a_file_that_is_told_is_the_end(status: int) -> None:
+    """Drive says either: https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable."""
+    assert is_spoken(status)
+    assert isinstance(read_reply(status, {}, b'{"id": "1"}', sent=7, asked=False), Complete)
+
+
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 410, 411, 412, 416, 499])
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_session_that_is_over(status: int, asked: bool) -> None:

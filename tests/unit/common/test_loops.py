@@ -1,0 +1,137 @@
+"""Loops that go on whatever happens, and tell the truth about whether they move."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from common import logs
+from common.errors import Reason, Transient
+from common.loops import FIRST_DELAY, FORGOTTEN_AFTER, LONGEST_DELAY, LONGEST_QUESTION, LONGEST_SILENCE, Loop, guard
+from common.publisher import BrokerRefuses
+
+
+class Bench:
+    """A loop on a clock of its own; its work is what a test says, and its waits only move the clock."""
+
+    def __init__(self, *works: Callable[["Bench"], None]) -> None:
+        self.clock = 0.0
+        self.waits: list[float] = []
+        self._works = list(works)
+        self.loop = Loop("a loop", self._work, is_over=lambda: not self._works, wait=self._wait, now=lambda: self.clock)
+
+    def _work(self) -> None:
+        self._works.pop(0)(self)
+
+    def _wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.clock += seconds
+
+
+def fail(error: BaseException) -> Callable[[Bench], None]:
+    """Return work that fails at once."""
+
+    def work(_bench: Bench) -> None:
+        raise error
+
+    return work
+
+
+def move_and_fail(error: Exception, seconds: float = 1.0) -> Callable[[Bench], None]:
+    """Return work that moves for a while before it fails."""
+
+    def work(bench: Bench) -> None:
+        bench.clock += seconds
+        bench.loop.beat()
+        raise error
+
+    return work
+
+
+AWAY = Transient(Reason.TRY_LATER, "the broker cannot be reached")
+
+
+def test_whatever_fails_is_begun_again_after_growing_bounded_waits() -> None:
+    """An outage and a bug alike; what returns too early as well."""
+    errors = [AWAY, KeyError("x"), AssertionError(), RecursionError(), MemoryError(), AWAY, AWAY, AWAY]
+    bench = Bench(*map(fail, errors), lambda _: None, lambda _: None)
+    bench.loop.run()
+    assert bench.waits[:3] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY]
+    assert len(bench.waits) == len(errors) + 1
+    assert max(bench.waits) == LONGEST_DELAY
+
+
+def test_an_outage_after_good_times_is_waited_for_anew() -> None:
+    """A line that had been good tells nothing of how long it will be away."""
+    bench = Bench(fail(AWAY), fail(AWAY), fail(AWAY), move_and_fail(AWAY), fail(AWAY), fail(AWAY))
+    bench.loop.run()
+    assert bench.waits == [0.5, 1.0, 2.0, 0.5, 1.0]
+
+
+def test_a_bug_that_comes_again_and_again_fills_no_log() -> None:
+    """However well it moved before: only a long life is a good sign."""
+    bench = Bench(*[move_and_fail(KeyError("x"))] * 4, move_and_fail(KeyError("x"), FORGOTTEN_AFTER + 1), fail(AWAY))
+    bench.loop.run()
+    assert bench.waits == [0.5, 1.0, 2.0, 4.0, 0.5]
+
+
+def test_failures_are_told_as_loudly_as_they_are_bad(caplog: pytest.LogCaptureFixture) -> None:
+    """An outage is a warning, what only an operator can mend an error, a bug an error with its trace."""
+    refused = BrokerRefuses(Reason.TRY_LATER, "no such virtual host")
+    Bench(fail(AWAY), fail(refused), fail(KeyError("x"))).loop.run()
+    told = [(record.levelno, bool(record.exc_info)) for record in caplog.records]
+    assert told == [(logging.WARNING, False), (logging.ERROR, False), (logging.ERROR, True)]
+    assert "no such virtual host" in caplog.text
+
+
+def test_a_loop_that_stands_still_is_dead_and_one_that_asks_is_not() -> None:
+    """It may ask longer than it may be silent: an outage elsewhere is no death here."""
+    seen: list[bool] = []
+
+    def work(bench: Bench) -> None:
+        for passed in (LONGEST_QUESTION - 1, 2):
+            bench.clock += passed
+            seen.append(bench.loop.is_alive)
+        bench.loop.beat()
+        for passed in (LONGEST_SILENCE - 1, 2):
+            bench.clock += passed
+            seen.append(bench.loop.is_alive)
+
+    bench = Bench(work, lambda _: None)
+    assert bench.loop.is_alive
+    bench.loop.run()
+    assert seen == [True, False, True, False]
+    assert bench.loop.is_alive  # it is over
+
+
+def test_a_thread_that_ended_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what no loop goes on after."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    bench = Bench(fail(SystemExit()), lambda _: None)
+    bench.loop.start().join(10)
+    assert not bench.loop.is_alive
+
+
+def test_an_end_by_an_exception_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any thread, in the way of all other records."""
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        logs.configure("INFO", "json")
+        thread = threading.Thread(target=lambda: {}["x"], name="photo 7")
+        thread.start()
+        thread.join()
+    finally:
+        root.handlers[:], root.level = handlers, level
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "photo 7" in line
+    assert "KeyError" in line
+
+
+def test_a_guarded_failure_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """It is told with its trace."""
+    assert guard("counting", lambda: None)
+    assert not guard("counting", lambda: {}["x"])
+    assert [bool(record.exc_info) for record in caplog.records] == [True]
