@@ -2,7 +2,7 @@
 
 A job stands in the queue as one message, but publishing and acknowledging can never be one step: there may be copies
 of it, old ones and new ones, in queues and in hands. The ledger says which of them counts. Each message bears a
-ticket; a worker that takes one claims it here, by a random name of its own, and reads the log up to its claim. The
+edition; a worker that takes one claims it here, by a random name of its own, and reads the log up to its claim. The
 order in the log decides, never a clock: whoever reads the same entries knows the same.
 
 docs/decisions/ledger.md tells why.
@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-# The ticket of a job's first message, which `web` writes before anybody worked on it.
+# The edition of a job's first message, which `web` writes before anybody worked on it.
 FIRST = ""
 
 
 class Kind(StrEnum):
     """What an entry says."""
 
-    CLAIMED = "claimed"  # whoever has a message with this ticket works on the job, under this name
+    CLAIMED = "claimed"  # whoever has a message with this edition works on the job, under this name
     TAKEN_UP = "taken_up"  # so does this one, without a message, as long as nobody has claimed it
-    WENT_ON = "went_on"  # its slice is over: the next message is this one, under a new ticket
+    WENT_ON = "went_on"  # its slice is over: the next message is this one, under a new edition
     QUEUED = "queued"  # the broker has confirmed that message
     STOPPED = "stopped"  # the guest wants no more of it
     GRANTED = "granted"  # the cloud replaced the guest's permission by this one
@@ -38,7 +38,7 @@ class Entry:
         job_id: of what it speaks.
         kind: what it says.
         by: the name under which a worker claimed the job; empty when `web` speaks.
-        ticket: the one claimed, the next message's, or the one that is queued.
+        edition: the one claimed, the next message's, or the one that is queued.
         returns: how often the claimed message came back before; of one message, whoever got it last is meant.
         body: the next message, when it went on.
         grant: sealed for its job, when it was replaced.
@@ -48,7 +48,7 @@ class Entry:
     job_id: str
     kind: Kind
     by: str = ""
-    ticket: str = FIRST
+    edition: str = FIRST
     returns: int = 0
     body: str = ""
     grant: str = ""
@@ -60,12 +60,12 @@ class Record:
     """What the log says of one job so far.
 
     Args:
-        tickets: of the messages that may bring the job: the newest whose message is known to be in a queue, and those
-            that were written since. A message with any other ticket is a leftover.
+        editions: of the messages that may bring the job: the newest whose message is known to be in a queue, and those
+            that were written since. A message with any other edition is a leftover.
         newest: the one of them that was written last.
         holder: the name of whoever claimed it last.
         held_since: the offset of that claim; claims are ordered by it.
-        held_by: the ticket of the claimed message, and how often that had come back.
+        held_by: the edition of the claimed message, and how often that had come back.
         is_claimed: whether the newest message was claimed.
         body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
         is_stopped: whether its guest wants no more of it.
@@ -75,7 +75,7 @@ class Record:
         has_ended: whether nothing is left to do.
     """
 
-    tickets: set[str] = field(default_factory=lambda: {FIRST})
+    editions: set[str] = field(default_factory=lambda: {FIRST})
     newest: str = FIRST
     holder: str = ""
     held_since: int = -1
@@ -98,34 +98,34 @@ class Record:
         return not self.has_ended and _RULES[entry.kind](self, entry, offset)
 
     def _claim(self, entry: Entry, offset: int) -> bool:
-        if entry.ticket not in self.tickets:
+        if entry.edition not in self.editions:
             return False
         # A claim may reach the log late, when its worker is dead and another one has the very message: that one would
         # give way to nobody. Of two messages, the one claimed last is meant: the other's worker acknowledges its own.
-        ticket, returns = self.held_by
+        edition, returns = self.held_by
         if self.is_claimed and False:
             return False
         self.holder, self.held_since, self.is_claimed = entry.by, offset, True
-        self.held_by = entry.ticket, entry.returns
+        self.held_by = entry.edition, entry.returns
         return True
 
     def _take_up(self, entry: Entry, offset: int) -> bool:
         # Its message lies in a queue, and stays the one that brings the job back if this worker dies. Whoever has a
         # message must never give way to one without, or nobody would have any.
-        return not self.is_claimed and entry.ticket == self.newest and self._claim(entry, offset)
+        return not self.is_claimed and entry.edition == self.newest and self._claim(entry, offset)
 
     def _go_on(self, entry: Entry, offset: int) -> bool:
         # Whoever was overtaken writes nothing that counts.
         if entry.by != self.holder:
             return False
-        self.tickets.add(entry.ticket)
-        self.newest, self.body_at, self.is_claimed, self.holder = entry.ticket, offset, False, ""
+        self.editions.add(entry.edition)
+        self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
         return True
 
     def _queue(self, entry: Entry, _offset: int) -> bool:
-        if entry.ticket != self.newest:
+        if entry.edition != self.newest:
             return False
-        self.tickets = {entry.ticket}
+        self.editions = {entry.edition}
         return True
 
     def _stop(self, _entry: Entry, _offset: int) -> bool:

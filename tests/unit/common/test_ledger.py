@@ -20,7 +20,7 @@ def entry(kind: Kind, **fields: Any) -> Entry:
 
 
 Message = tuple[str, int]
-"""Its ticket, and how often it came back."""
+"""Its edition, and how often it came back."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Worker:
     message: Message | None
     failed: int
     stage: str = "claim"
-    next_ticket: str = ""
+    next_edition: str = ""
 
 
 @dataclass
@@ -70,12 +70,12 @@ class World:
     def crash(self, worker: Worker, *, is_late: bool = False) -> None:
         """Let a worker die: its message comes back; a claim it was writing may land later."""
         if is_late and worker.stage == "claim" and worker.message:
-            ticket, returns = worker.message
-            self.late.append(entry(Kind.CLAIMED, by=worker.name, ticket=ticket, returns=returns))
+            edition, returns = worker.message
+            self.late.append(entry(Kind.CLAIMED, by=worker.name, edition=edition, returns=returns))
         self.workers.remove(worker)
         if worker.message:
-            ticket, returns = worker.message
-            self.queue.append((ticket, returns + 1))
+            edition, returns = worker.message
+            self.queue.append((edition, returns + 1))
 
     def leave(self, worker: Worker) -> None:
         """Let a worker acknowledge its message."""
@@ -95,22 +95,22 @@ class World:
             case "work":
                 self._work(worker, wants_more=wants_more)
             case "publish":
-                self.queue.extend([(worker.next_ticket, 0)] * landed)
+                self.queue.extend([(worker.next_edition, 0)] * landed)
                 self.slices += 1
                 # Without a confirm it tries again, or dies.
                 worker.stage = "confirmed" if landed else "publish"
             case "confirmed":
-                self.write(Kind.QUEUED, by=worker.name, ticket=worker.next_ticket)
+                self.write(Kind.QUEUED, by=worker.name, edition=worker.next_edition)
                 self.leave(worker)
             case _:
                 self._tell(worker)
 
     def _claim(self, worker: Worker) -> None:
         if worker.message:
-            ticket, returns = worker.message
-            counts = self.write(Kind.CLAIMED, by=worker.name, ticket=ticket, returns=returns)
+            edition, returns = worker.message
+            counts = self.write(Kind.CLAIMED, by=worker.name, edition=edition, returns=returns)
         else:
-            counts = self.write(Kind.TAKEN_UP, by=worker.name, ticket=self.record.newest)
+            counts = self.write(Kind.TAKEN_UP, by=worker.name, edition=self.record.newest)
         worker.stage = "work"
         if not counts:
             self.leave(worker)
@@ -118,8 +118,8 @@ class World:
     def _work(self, worker: Worker, *, wants_more: bool) -> None:
         record = self.record
         if wants_more and not record.is_stopped and record.failed_photos is None:
-            worker.next_ticket = f"t{next(self.names)}"
-            counts = self.write(Kind.WENT_ON, by=worker.name, ticket=worker.next_ticket, body="{}")
+            worker.next_edition = f"t{next(self.names)}"
+            counts = self.write(Kind.WENT_ON, by=worker.name, edition=worker.next_edition, body="{}")
             worker.stage = "publish"
         else:
             counts = self.write(Kind.TELLING, by=worker.name, failed_photos=worker.failed)
@@ -179,8 +179,8 @@ class OneJob(RuleBasedStateMachine):
     @rule(data=st.data())
     def twin(self, data: st.DataObject) -> None:
         """An operator's shovel, or the broker, brings a message twice."""
-        ticket, _ = data.draw(st.sampled_from(self.world.queue))
-        self.world.queue.append((ticket, 0))
+        edition, _ = data.draw(st.sampled_from(self.world.queue))
+        self.world.queue.append((edition, 0))
 
     @rule()
     def stop(self) -> None:
@@ -198,7 +198,7 @@ class OneJob(RuleBasedStateMachine):
         """As long as it has not ended, a message that counts is in a queue or in hands."""
         record = self.world.record
         messages = [*self.world.queue, *(worker.message for worker in self.world.workers if worker.message)]
-        assert record.has_ended or record.tickets & {ticket for ticket, _ in messages}
+        assert record.has_ended or record.editions & {edition for edition, _ in messages}
 
     @invariant()
     def is_told_one_count(self) -> None:
@@ -235,22 +235,22 @@ TestOneJob.settings = settings(deadline=None, max_examples=300, stateful_step_co
 def test_an_old_message_counts_until_the_next_is_known_to_be_in_the_queue(is_queued: bool) -> None:
     """Killed between the two, the old message is all that is left; after it, it is a leftover."""
     world = World()
-    world.write(Kind.CLAIMED, by="a", ticket=FIRST)
-    world.write(Kind.WENT_ON, by="a", ticket="t1", body="{}")
+    world.write(Kind.CLAIMED, by="a", edition=FIRST)
+    world.write(Kind.WENT_ON, by="a", edition="t1", body="{}")
     if is_queued:
-        world.write(Kind.QUEUED, by="a", ticket="t1")
-    assert world.write(Kind.CLAIMED, by="b", ticket=FIRST) is not is_queued
-    assert world.write(Kind.CLAIMED, by="c", ticket="t1")
+        world.write(Kind.QUEUED, by="a", edition="t1")
+    assert world.write(Kind.CLAIMED, by="b", edition=FIRST) is not is_queued
+    assert world.write(Kind.CLAIMED, by="c", edition="t1")
     assert (world.record.holder, world.record.body_at) == ("c", 1)
 
 
 def test_whoever_was_overtaken_writes_nothing_that_counts() -> None:
     """But what the cloud and the gallery have done is so, whoever says it."""
     world = World()
-    world.write(Kind.CLAIMED, by="a", ticket=FIRST)
+    world.write(Kind.CLAIMED, by="a", edition=FIRST)
     world.write(Kind.TELLING, by="a", failed_photos=3)
-    world.write(Kind.CLAIMED, by="b", ticket=FIRST)
-    assert not world.write(Kind.WENT_ON, by="a", ticket="t1")
+    world.write(Kind.CLAIMED, by="b", edition=FIRST)
+    assert not world.write(Kind.WENT_ON, by="a", edition="t1")
     assert not world.write(Kind.ENDED, by="a")
     assert world.write(Kind.GRANTED, by="a", grant="newest")
     assert world.write(Kind.TELLING, by="b", failed_photos=9)
@@ -262,9 +262,9 @@ def test_whoever_was_overtaken_writes_nothing_that_counts() -> None:
 def test_who_has_no_message_gives_way() -> None:
     """To whoever has one, before and after; else a crash would leave nobody with any."""
     world = World()
-    assert world.write(Kind.TAKEN_UP, by="idle", ticket=FIRST)
-    assert world.write(Kind.CLAIMED, by="a", ticket=FIRST)
-    assert not world.write(Kind.TAKEN_UP, by="idle again", ticket=FIRST)
+    assert world.write(Kind.TAKEN_UP, by="idle", edition=FIRST)
+    assert world.write(Kind.CLAIMED, by="a", edition=FIRST)
+    assert not world.write(Kind.TAKEN_UP, by="idle again", edition=FIRST)
     assert world.record.holder == "a"
 
 
@@ -272,7 +272,7 @@ def test_claims_are_ordered_by_the_log() -> None:
     """No clock has a say in which snapshot is the newer one."""
     world = World()
     world.write(Kind.STOPPED)
-    world.write(Kind.CLAIMED, by="a", ticket=FIRST)
+    world.write(Kind.CLAIMED, by="a", edition=FIRST)
     first = world.record.held_since
-    world.write(Kind.CLAIMED, by="b", ticket=FIRST)
+    world.write(Kind.CLAIMED, by="b", edition=FIRST)
     assert (first, world.record.held_since) == (1, 2)
