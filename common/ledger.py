@@ -8,10 +8,15 @@ order in the log decides, never a clock: whoever reads the same entries knows th
 docs/decisions/ledger.md tells why.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from typing import Any, Self
 
+from common.foreign import read_json
+
+VERSION = 1
 # The edition of a job's first message, which `web` writes before anybody worked on it.
 FIRST = ""
 
@@ -28,6 +33,10 @@ class Kind(StrEnum):
     TELLING = "telling"  # the gallery is about to be told of this count
     TOLD = "told"  # it has taken it
     ENDED = "ended"  # nothing is left to do
+
+
+class NotAnEntry(ValueError):
+    """The bytes are no entry we understand: another version's, or nobody's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,47 @@ class Entry:
     body: str = ""
     grant: str = ""
     failed_photos: int = 0
+
+    def encode(self, key: str = "") -> bytes:
+        """Return the wire form: what is as it is by default is left out.
+
+        Args:
+            key: names this very entry, so that who wrote it knows it again.
+        """
+        told = {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name)}
+        return json.dumps({"version": VERSION, "key": key, **told}, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> tuple[str, Self]:
+        """Read the wire form; return its key and the entry.
+
+        Raises:
+            NotAnEntry: it is none.
+        """
+        try:
+            told = read_json(body)
+            if told["version"] != VERSION:
+                raise NotAnEntry("another version")
+            known = {name: _read(told[name], usual) for name, usual in _DEFAULTS.items() if name in told}
+            return str(told.get("key", "")), cls(job_id=str(told["job_id"]), kind=Kind(told["kind"]), **known)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise NotAnEntry(type(error).__name__) from None
+
+
+_DEFAULTS: dict[str, Any] = {
+    "by": "",
+    "edition": FIRST,
+    "returns": 0,
+    "body": "",
+    "grant": "",
+    "failed_photos": 0,
+}
+
+
+def _read(value: Any, usual: Any) -> Any:
+    if type(value) is not type(usual):
+        raise TypeError(type(value).__name__)
+    return value
 
 
 @dataclass
@@ -97,13 +147,17 @@ class Record:
         """
         return not self.has_ended and _RULES[entry.kind](self, entry, offset)
 
+    def copy(self) -> "Record":
+        """Return it as it stands now."""
+        return replace(self, editions=set(self.editions))
+
     def _claim(self, entry: Entry, offset: int) -> bool:
         if entry.edition not in self.editions:
             return False
         # A claim may reach the log late, when its worker is dead and another one has the very message: that one would
         # give way to nobody. Of two messages, the one claimed last is meant: the other's worker acknowledges its own.
         edition, returns = self.held_by
-        if self.is_claimed and False:
+        if self.is_claimed and entry.edition == edition and entry.returns < returns:
             return False
         self.holder, self.held_since, self.is_claimed = entry.by, offset, True
         self.held_by = entry.edition, entry.returns

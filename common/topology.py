@@ -23,9 +23,11 @@ NEWS_EXCHANGE = "cloud_archive.progress"
 JOBS = "cloud_archive.jobs"
 DEAD = "cloud_archive.dead"
 EVENTS = "cloud_archive.events"
+LEDGER = "cloud_archive.ledger"
 
 JOB_KEY = "job"
 EVENT_KEY = "event"
+LEDGER_KEY = "ledger"
 CANCEL_KEYS = "job.*.cancel"
 PROGRESS_KEYS = "job.*.progress"
 
@@ -102,6 +104,7 @@ def list_queues() -> Iterator[Queue]:
     yield Queue(DEAD, {"x-queue-type": "quorum"}, DEAD_EXCHANGE, "")
     yield _work_queue(JOBS, JOB_KEY, {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-delivery-limit": DELIVERY_LIMIT})
     yield Queue(EVENTS, _EVENTS_ARGUMENTS, EXCHANGE, EVENT_KEY)
+    yield Queue(LEDGER, _LEDGER_ARGUMENTS, EXCHANGE, LEDGER_KEY)
     for level, seconds in enumerate(WAITING_SECONDS):
         # A wait ends by the message's death here, which leads it back to the jobs.
         back = {"x-dead-letter-exchange": EXCHANGE, "x-dead-letter-routing-key": JOB_KEY}
@@ -117,6 +120,11 @@ _EVENTS_ARGUMENTS = {
     # Only whole segments are ever dropped: with the default of 500 MB the age would never count.
     "x-stream-max-segment-size-bytes": 20_000_000,
 }
+
+
+# The log of who works on what (`common.ledger`). It holds sealed grants and the bodies of messages, so it is kept no
+# longer than it must be: a job waits for a day at most.
+_LEDGER_ARGUMENTS = {**_EVENTS_ARGUMENTS, "x-max-age": "2D"}
 
 
 def _work_queue(name: str, key: str, more: Mapping[str, Any]) -> Queue:
