@@ -43,7 +43,6 @@ class Course:
         skipped: photos that were in the cloud before the first slice; -1 before it.
         started_at: when the first slice began, Unix time in seconds; 0 before it.
         told: whether the gallery was told, and all that is left is to look for what the other one left.
-        handed_over: whether the last slice ended early, only to pass a replaced grant on.
     """
 
     slices: int = 0
@@ -61,7 +60,6 @@ class Course:
     skipped: int = -1
     started_at: float = 0
     told: bool = False
-    handed_over: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +76,7 @@ class ArchiveJob:
         created_at: when the guest asked, RFC 3339 in UTC.
         course: how far it has come.
         traceparent: the promise's step of its trace, see `common.tracing`; empty in messages of an earlier version.
+        edition: of this message among those of its job, see `common.ledger`; empty in the first.
         ticket: of the message that `web` published, see `common.verdict`; empty in messages of an earlier version.
     """
 
@@ -90,6 +89,7 @@ class ArchiveJob:
     created_at: str
     course: Course = Course()
     traceparent: str = ""
+    edition: str = ""
     ticket: str = ""
 
     @property
@@ -116,11 +116,15 @@ class ArchiveJob:
         message = _read_object(body)
         if message.get("version") != VERSION:
             raise NotOurMessage("unknown version")
-        names = [field.name for field in fields(cls) if field.name not in ("course", "traceparent", "ticket")]
-        texts = {name: _read_text(message, name) for name in names}
+        needed = [field.name for field in fields(cls) if field.name not in ("course", *_MAY_BE_MISSING)]
+        texts = {name: _read_text(message, name) for name in needed}
         # Whatever stands there: a job is no worse for it.
-        traceparent, ticket = str(message.get("traceparent", "")), str(message.get("ticket", ""))
-        return cls(**texts, course=_read_course(message.get("course", {})), traceparent=traceparent, ticket=ticket)
+        more = {name: str(message.get(name, "")) for name in _MAY_BE_MISSING}
+        return cls(**texts, **more, course=_read_course(message.get("course", {})))
+
+
+# What messages of earlier versions do not have.
+_MAY_BE_MISSING = ("traceparent", "edition", "ticket")
 
 
 def _read_object(body: bytes) -> dict[str, Any]:
@@ -205,7 +209,6 @@ _COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
     "skipped": _read_count_if_known,
     "started_at": _read_moment,
     "told": bool,
-    "handed_over": bool,
 }
 
 

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     CLAIMED = "claimed"  # whoever has a message with this edition works on the job, under this name
     TAKEN_UP = "taken_up"  # so does this one, without a message, as long as nobody has claimed it
     WENT_ON = "went_on"  # its slice is over: the next message is this one, under a new edition
+    PUT_DOWN = "put_down"  # nobody works on it: its message lies among the dead, until somebody puts it back to work
     QUEUED = "queued"  # the broker has confirmed that message
     STOPPED = "stopped"  # the guest wants no more of it
     GRANTED = "granted"  # the cloud replaced the guest's permission by this one
@@ -49,7 +50,7 @@ class Entry:
         by: the name under which a worker claimed the job; empty when `web` speaks.
         edition: the one claimed, the next message's, or the one that is queued.
         returns: how often the claimed message came back before; of one message, whoever got it last is meant.
-        body: the next message, when it went on.
+        body: the next message, when it went on; how the job ended, when it is told or has ended.
         grant: sealed for its job, when it was replaced.
         failed_photos: the count that the gallery is told.
     """
@@ -118,6 +119,7 @@ class Record:
         held_by: the edition of the claimed message, and how often that had come back.
         is_claimed: whether the newest message was claimed.
         body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
+        said_at: the offset of the entry that says how the job ended; -1 before it.
         is_stopped: whether its guest wants no more of it.
         grant: the newest one, sealed; empty for the one in the message.
         failed_photos: what the gallery is told, whoever tells it; None before anybody did.
@@ -132,6 +134,7 @@ class Record:
     held_by: tuple[str, int] = (FIRST, -1)
     is_claimed: bool = False
     body_at: int = -1
+    said_at: int = -1
     is_stopped: bool = False
     grant: str = ""
     failed_photos: int | None = None
@@ -176,6 +179,11 @@ class Record:
         self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
         return True
 
+    def _put_down(self, _entry: Entry, _offset: int) -> bool:
+        # Whoever brings the message back brings a copy, which never came back before.
+        self.is_claimed, self.holder = False, ""
+        return True
+
     def _queue(self, entry: Entry, _offset: int) -> bool:
         if entry.edition != self.newest:
             return False
@@ -191,11 +199,12 @@ class Record:
         self.grant = entry.grant
         return True
 
-    def _tell(self, entry: Entry, _offset: int) -> bool:
+    def _tell(self, entry: Entry, offset: int) -> bool:
         if entry.by != self.holder:
             return False
         # The first count that may have arrived is the only one.
-        self.failed_photos = entry.failed_photos if self.failed_photos is None else self.failed_photos
+        if self.failed_photos is None:
+            self.failed_photos, self.said_at = entry.failed_photos, offset
         return True
 
     def _note_told(self, _entry: Entry, _offset: int) -> bool:
@@ -203,10 +212,12 @@ class Record:
         self.is_told = self.failed_photos is not None
         return self.is_told
 
-    def _end(self, entry: Entry, _offset: int) -> bool:
+    def _end(self, entry: Entry, offset: int) -> bool:
         if entry.by != self.holder:
             return False
         self.has_ended = True
+        if self.said_at < 0 and entry.body:
+            self.said_at = offset
         return True
 
 
@@ -214,6 +225,7 @@ _RULES = {
     Kind.CLAIMED: Record._claim,
     Kind.TAKEN_UP: Record._take_up,
     Kind.WENT_ON: Record._go_on,
+    Kind.PUT_DOWN: Record._put_down,
     Kind.QUEUED: Record._queue,
     Kind.STOPPED: Record._stop,
     Kind.GRANTED: Record._grant,

@@ -60,6 +60,7 @@ class Ledger:
         publisher: appends.
         note: told of each entry that counts and came while this process follows, and of what is known with it; on the
             follower's thread.
+        note_caught_up: told once, when all that was there at the start has been read.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Ledger:
         name: str,
         publisher: Publishes,
         note: Callable[[Entry, Record], None] = lambda _entry, _record: None,
+        note_caught_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._parameters = connection_parameters(url, f"{name} follows the ledger", heartbeat=HEARTBEAT_SECONDS)
         self._publisher = publisher
         self._note = note
+        self._note_caught_up = note_caught_up
         self._lock = threading.Lock()
         self._records: OrderedDict[str, Record] = OrderedDict()
         self._awaited: dict[str, Future[Written]] = {}
@@ -119,6 +122,11 @@ class Ledger:
         """Return what is known of a job."""
         with self._lock:
             return self._records.get(job_id, Record()).copy()
+
+    def find_stopped(self) -> list[str]:
+        """Return the jobs that were stopped and have not ended."""
+        with self._lock:
+            return [job for job, record in self._records.items() if record.is_stopped and not record.has_ended]
 
     def read(self, offset: int) -> Entry:
         """Return the entry at a place in the log.
@@ -170,6 +178,7 @@ class Ledger:
                 if here and here not in self._awaited:
                     here = ""
                     self._caught_up.set()
+                    guard("beginning to follow", self._note_caught_up)
 
     def _leave_mark(self, channel: BlockingChannel) -> str:
         """Append an entry of no job: when it comes back, everything before it has been read."""

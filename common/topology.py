@@ -164,7 +164,12 @@ def find_difference(reply_text: str) -> str:
     )
 
 
-def delivery_count(headers: Mapping[str, Any] | None) -> int:
-    """Return how often a message came back before: quorum queues count it."""
-    count = (headers or {}).get("x-delivery-count", 0)
-    return count if isinstance(count, int) else 0
+def delivery_count(headers: Mapping[str, Any] | None, *, redelivered: bool = False) -> int:
+    """Return how often a message came back before: quorum queues count it, some versions not every time.
+
+    Args:
+        headers: of the message.
+        redelivered: whether it was handed out before.
+    """
+    counts = [(headers or {}).get(name, 0) for name in ("x-delivery-count", "x-acquired-count")]
+    return max([int(redelivered), *(count for count in counts if isinstance(count, int))])

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from common.errors import Transient
 from common.job_id import is_job_id
+from common.ledger import Entry, Kind
 from common.sealing import Sealer
-from common.topology import NEWS_EXCHANGE, cancel_key
+from common.topology import EXCHANGE, LEDGER_KEY
 from web.callback import Publishes
 from web.problems import describe, problem_response
 from web.threads import Busy, Threads
@@ -24,7 +25,7 @@ MOST_WAITING, PATIENCE_SECONDS = 20, 10.0
 
 
 class CancelAnswer(BaseModel):
-    """The worker that has the job hears of it within seconds."""
+    """It is written down: whoever has the job, or will have it, stops it, whatever is restarted meanwhile."""
 
     job_id: str = Field(description="The archive that will stop.")
 
@@ -33,10 +34,10 @@ Cancel = Callable[[str], Awaitable[bool]]
 
 
 class Cancels:
-    """Tells all workers that a guest wants no more of a job. For one event loop.
+    """Writes down in the ledger that a guest wants no more of a job. For one event loop.
 
     Args:
-        publisher: takes it to them.
+        publisher: appends to it.
     """
 
     def __init__(self, publisher: Publishes) -> None:
@@ -48,16 +49,17 @@ class Cancels:
         self._threads.close()
 
     async def tell(self, job_id: str) -> bool:
-        """Tell them; return whether they could be told, after a bounded wait."""
+        """Write it down; return whether it stands, after a bounded wait."""
         try:
             await self._threads.run(lambda: self._publish(job_id))
         except (Transient, Busy) as error:
-            logger.warning("nobody could be told of a cancel: %r", error, extra={"job_id": job_id})
+            logger.warning("a cancel could not be written down: %r", error, extra={"job_id": job_id})
             return False
         return True
 
     def _publish(self, job_id: str) -> None:
-        self._publisher.publish(NEWS_EXCHANGE, cancel_key(job_id), b"{}", message_id=job_id)
+        entry = Entry(job_id=job_id, kind=Kind.STOPPED)
+        self._publisher.publish(EXCHANGE, LEDGER_KEY, entry.encode(), message_id=job_id)
 
 
 def make_router(sealer: Sealer, cancel: Cancel) -> APIRouter:

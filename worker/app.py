@@ -5,9 +5,12 @@ from collections.abc import Callable
 from common import metrics
 from common.errors import Reason
 from common.httpclient import HttpClient
+from common.ledger import Entry, Kind, Record
+from common.ledger_log import Ledger
 from common.publisher import Publisher
 from common.settings import WorkerSettings
 from common.upstreams import watch_gallery
+from worker.claims import Claims
 from worker.consumer import Consumer
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.keeper import Keeper
@@ -15,6 +18,7 @@ from worker.lanes import STAGES
 from worker.promised import keep_promised
 from worker.reporter import Reporter
 from worker.stopping import Signals
+from worker.take_ups import TakeUps
 from worker.workshop import Workshop
 
 
@@ -42,17 +46,37 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> tuple[Consume
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive worker publishes")
     outbox = CountedOutbox(publisher, reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
-    keeper = Keeper(workshop.work, gallery, outbox, reporter.tell, workshop.release)
+
+    def hear(entry: Entry, record: Record) -> None:
+        claims.hear(entry, record)
+        take_ups.hear(entry, record)
+
+    def stop_job(job_id: str) -> None:
+        ledger.append(Entry(job_id=job_id, kind=Kind.STOPPED))
+
+    ledger = Ledger(
+        settings.rabbitmq_url,
+        "cloud_archive worker",
+        publisher,
+        hear,
+        lambda: take_ups.take_all(ledger.find_stopped()),
+    )
+    claims = Claims(ledger)
+    keeper = Keeper(claims, workshop.check, workshop.work, gallery, outbox, reporter.tell, workshop.release)
+    take_ups = TakeUps(keeper.take_up, signals)
+    ledger.start()
     consumer = Consumer(
         settings.rabbitmq_url,
         keep_promised(publisher.claim, keeper.keep),
         outbox.bury,
+        stop_job=stop_job,
+        may_begin=lambda: ledger.is_caught_up,
         jobs=settings.jobs,
         signals=signals,
         grace=settings.shutdown_grace_seconds,
         note_wait=metrics.queue_wait.observe,
     )
-    return consumer, lambda: consumer.is_alive and publishing.is_alive
+    return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive
 
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:

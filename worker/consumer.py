@@ -25,7 +25,6 @@ from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
 from common.tracing import enter, read_trace
-from worker.cancelling import Cancelled
 from worker.deliveries import Deliveries, Held, Settle, acknowledge, give_back
 from worker.stopping import Cause, Interrupted, Signals
 
@@ -60,6 +59,8 @@ class Consumer:
         jobs: how many at a time.
         signals: end the taking of messages and the jobs.
         grace: seconds that the running jobs then have for their end.
+        stop_job: writes down that a guest wants no more of a job, given its id; raises Transient.
+        may_begin: says whether messages may be taken by now.
         note_wait: told how long a message that is new here lay ready in the queue, in seconds.
     """
 
@@ -72,18 +73,23 @@ class Consumer:
         jobs: int,
         signals: Signals,
         grace: float,
+        stop_job: Callable[[str], None] = lambda _job_id: None,
+        may_begin: Callable[[], bool] = lambda: True,
         note_wait: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker", heartbeat=HEARTBEAT_SECONDS)
         self._work = work
         self._bury = bury
+        self._stop_job = stop_job
+        self._may_begin = may_begin
         self._jobs = jobs
         self._signals = signals
         self._grace = grace
         self._note_wait = note_wait
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
         self._deliveries = Deliveries()
-        self._cancelled = Cancelled()
+        # Replicas of `web` of the version before tell of cancels here, and write nothing down.
+        self._cancels = ThreadPoolExecutor(1, thread_name_prefix="cancels")
         self._line_changed_at = time.monotonic()
         self._consuming = False
         self._trouble = ""
@@ -139,6 +145,8 @@ class Consumer:
             declare(channel)
             channel.basic_qos(prefetch_count=self._jobs)
             self._listen_for_cancels(channel)
+            while not self._may_begin() and not self._signals.wind_down.is_set():
+                self._tick(connection)
             ended: list[Any] = []
             # RabbitMQ 4.3 takes an overdue delivery away by ending the consumer, and leaves the channel open.
             channel.add_on_cancel_callback(ended.append)
@@ -186,7 +194,7 @@ class Consumer:
             channel,
             method.delivery_tag,
             _read_text(properties.message_id),
-            delivery_count(properties.headers),
+            delivery_count(properties.headers, redelivered=method.redelivered),
             Signals(self._signals),
         )
         if not self._deliveries.take(body, held):
@@ -196,8 +204,6 @@ class Consumer:
         if properties.timestamp and not held.returns and "x-death" not in (properties.headers or {}):
             waited = max(0.0, time.time() - properties.timestamp)
             guard("counting a wait", lambda: self._note_wait(waited))
-        if held.message_id in self._cancelled:
-            held.signals.stop(Cause.CANCELLED)
         # In a context of its own: the thread's next job is on another way. When no thread can be started, another one
         # takes it up as soon as it is free.
         guard("starting a job's thread", lambda: self._threads.submit(copy_context().run, self._run, body, held))
@@ -209,12 +215,8 @@ class Consumer:
         _properties: pika.BasicProperties,
         _body: bytes,
     ) -> None:
-        guard("cancelling a job", lambda: self._cancel(_read_text(method.routing_key).split(".")[1]))
-
-    def _cancel(self, job_id: str) -> None:
-        self._cancelled.add(job_id)
-        for held in self._deliveries.find(job_id):
-            held.signals.stop(Cause.CANCELLED)
+        job_id = _read_text(method.routing_key).split(".")[1]
+        self._cancels.submit(guard, "stopping a job", lambda: self._stop_job(job_id))
 
     def _run(self, body: bytes, held: Held) -> None:
         with logs.bound(job_id=held.message_id):

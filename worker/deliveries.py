@@ -1,12 +1,13 @@
 """The messages in a worker's hands: which came from where, which are done with, and how each is settled.
 
-A message is known by its body: after a lost connection the same one may come again over another.
+A message is known by its body: after a lost connection the same one may come again over another, and a twin of it may
+come over the same. All of them are one job's, and are settled together.
 """
 
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import ConnectionWrongStateError
@@ -35,6 +36,7 @@ class Held:
         message_id: of the message, which is the job's id.
         returns: how often it came back before.
         signals: end its job.
+        twins: tags of the same message, each a copy of its own, that came over the same connection.
     """
 
     connection: BlockingConnection
@@ -43,6 +45,7 @@ class Held:
     message_id: str
     returns: int
     signals: Signals
+    twins: list[int] = field(default_factory=list)
 
 
 class Deliveries:
@@ -60,8 +63,12 @@ class Deliveries:
         """Hold a message; returns false when it is one that came again: then its job goes on under the new tag."""
         with self._lock:
             known = self._held.setdefault(body, held)
+            if known is held:
+                return True
+            # Over the same connection it is a copy: the first one is still ours, and must be settled as well.
+            known.twins = [*known.twins, known.tag] if known.connection is held.connection else []
             known.connection, known.channel, known.tag = held.connection, held.channel, held.tag
-            return known is held
+            return False
 
     def finish(self, body: bytes, settle: Settle) -> None:
         """Note that a message is done with, and how it is to be settled."""
@@ -77,13 +84,10 @@ class Deliveries:
         with self._lock:
             done = [(body, settle) for body, settle in self._done.items() if self._held[body].connection is connection]
         for body, settle in done:
-            settle(self._held[body].channel, self._held[body].tag)
+            held = self._held[body]
+            for tag in (held.tag, *held.twins):
+                settle(held.channel, tag)
             self._forget(body)
-
-    def find(self, message_id: str) -> list[Held]:
-        """Return what is held under an id."""
-        with self._lock:
-            return [held for held in self._held.values() if held.message_id == message_id]
 
     def find_lost(self, connection: BlockingConnection | None) -> list[Held]:
         """Return what did not come again over this connection, and is still worked on; forgets what is done with."""

@@ -9,9 +9,10 @@ from typing import Protocol
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.errors import ArchiveError, Reason, StorageFull, Transient
 from common.progress import Progress, State
+from worker.claims import Claim, Claims, Overtaken
 from worker.gallery import Gallery
 from worker.slice import Outcome
-from worker.stopping import Signals
+from worker.stopping import Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +39,16 @@ class JobQueue(Protocol):
         ...
 
 
-WorkSlice = Callable[[ArchiveJob, int, Signals], tuple[ArchiveJob, Outcome | None]]
+WorkSlice = Callable[[Claim, int, Signals], tuple[ArchiveJob, Outcome]]
 
 
 class Keeper:
     """Keeps jobs, each on the thread that calls. Thread-safe.
 
     Args:
-        work: looks whether a message may be believed, and works one slice of its job; returns the job as it must travel
-            on, and how the slice ended, or None when all that is left is to tell the gallery.
+        claims: who works on what.
+        check: says whether a message is one of ours, before anything is done for it; raises NotOurMessage.
+        work: works one slice of a claimed job; returns the job as it must travel on, and how the slice ended.
         gallery: is told of the end.
         queue: where jobs go on.
         report: tells those who watch of a change.
@@ -56,13 +58,17 @@ class Keeper:
 
     def __init__(
         self,
+        claims: Claims,
+        check: Callable[[ArchiveJob], None],
         work: WorkSlice,
         gallery: Gallery,
         queue: JobQueue,
         report: Callable[[Progress], None],
-        release: Callable[[ArchiveJob], None],
+        release: Callable[[Claim], None],
         now: Callable[[], float] = time.time,
     ) -> None:
+        self._claims = claims
+        self._check = check
         self._work = work
         self._gallery = gallery
         self._queue = queue
@@ -80,24 +86,57 @@ class Keeper:
 
         Raises:
             NotOurMessage: it cannot be worked on, or the gallery never took its end.
-            Interrupted: another worker has the message by now.
-            Transient: the queue could not be had; the message must come back.
+            Interrupted: the message must come back.
+            Transient: the queue or the ledger could not be had; the message must come back.
         """
-        # In every case: nothing is told, and nothing given back, for a message whose grant does not open.
-        job, outcome = self._work(job, returns, signals)
-        if outcome is None:
-            self._tell(job)
+        # In every case: nothing is told, written down or given back for a message whose grant does not open.
+        self._check(job)
+        with self._claims.take(job, returns, signals) as claim:
+            if claim:
+                self._go_on(claim, returns, signals)
+            else:
+                logger.info("a leftover of a job that went on or has ended")
+
+    def take_up(self, job_id: str, signals: Signals) -> None:
+        """Work on a job whose message waits in a queue, unless somebody has it; arguments and errors as in `keep`."""
+        with self._claims.take_up(job_id, signals) as claim:
+            if claim:
+                logger.info("a job that waits is taken up", extra={"job_id": job_id})
+                self._go_on(claim, 0, signals)
+
+    def _go_on(self, claim: Claim, returns: int, signals: Signals) -> None:
+        try:
+            self._take_step(claim, returns, signals)
+        except Overtaken:
+            logger.info("another worker has the job by now")
+        except Interrupted:
+            # Who took it has a message of its own.
+            if not claim.is_overtaken:
+                raise
+        except Transient:
+            raise
+        except Exception:
+            # Its message goes to the dead; who puts it back to work is not to be taken for a leftover.
+            claim.put_down()
+            raise
+
+    def _take_step(self, claim: Claim, returns: int, signals: Signals) -> None:
+        course = claim.job.course
+        if not course.told and (course.telling or claim.record.failed_photos is not None):
+            self._tell(claim, claim.job)
             return
-        if outcome.waits_for and self._wait(job, outcome.waits_for):
+        job, outcome = self._work(claim, returns, signals)
+        if outcome.waits_for and self._wait(claim, job, outcome.waits_for):
             self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
         elif not outcome.ended and not outcome.waits_for:
-            self._queue.put_behind(job)
+            claim.go_on(job, self._queue.put_behind)
         elif job.course.told:
-            self._release(job)
+            claim.end()
+            self._release(claim)
         else:
-            self._end(job, outcome)
+            self._end(claim, job, outcome)
 
-    def _end(self, job: ArchiveJob, outcome: Outcome) -> None:
+    def _end(self, claim: Claim, job: ArchiveJob, outcome: Outcome) -> None:
         """Say that an archive has ended, to those who watch it and to the gallery."""
         failure = outcome.waits_for
         reason = str(failure.reason) if failure else job.course.reason
@@ -106,7 +145,6 @@ class Keeper:
             progress = replace(progress, reason=Reason.GALLERY_EMPTY)
         if outcome.full:
             progress = _tell_space(progress, outcome.full)
-        self._report(progress)
         logger.info(
             "an archive ended",
             extra={
@@ -120,25 +158,38 @@ class Keeper:
         # Without a list there is no count, and nothing to tell.
         if outcome.has_count:
             course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=reason)
-            self._tell(replace(job, course=course))
+            self._tell(claim, replace(job, course=course), progress.encode())
         else:
-            self._release(job)
+            claim.end(progress.encode())
+            self._report(progress)
+            self._release(claim)
 
-    def _tell(self, job: ArchiveJob) -> None:
-        """Tell the gallery, or let the news wait: it holds up no other job and copies nothing again."""
-        try:
-            self._gallery.tell_done(job, job.course.failed_photos)
-        except Transient as error:
-            if not self._wait(job, error):
-                raise NotOurMessage("the gallery never took the done call") from None
-            return
-        logger.info("the gallery was told", extra={"failed": job.course.failed_photos})
+    def _tell(self, claim: Claim, job: ArchiveJob, end: bytes = b"") -> None:
+        """Tell the gallery, or let the news wait: it holds up no other job and copies nothing again.
+
+        What is told is written down before, so that whoever goes on after a crash says the same.
+        """
+        count = claim.begin_to_tell(job.course.failed_photos, end)
+        if said := claim.read_end():
+            self._report(Progress.decode(said))
+        job = replace(job, course=replace(job.course, telling=True, failed_photos=count))
+        if not claim.record.is_told:
+            try:
+                self._gallery.tell_done(job, count)
+            except Transient as error:
+                if not self._wait(claim, job, error):
+                    raise NotOurMessage("the gallery never took the done call") from None
+                return
+            claim.note_told()
+            logger.info("the gallery was told", extra={"failed": count})
         if job.course.crowded:
-            self._queue.let_wait(replace(job, course=Course(slices=job.course.slices, told=True)), AFTERCARE_LEVEL)
+            later = replace(job, course=Course(slices=job.course.slices, told=True))
+            claim.go_on(later, lambda each: self._queue.let_wait(each, AFTERCARE_LEVEL))
         else:
-            self._release(job)
+            claim.end()
+            self._release(claim)
 
-    def _wait(self, job: ArchiveJob, error: ArchiveError) -> bool:
+    def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""
         # No clock of another worker is far ahead: a wait that begins in the future would have no end.
         since = min(job.course.waiting_since or self._now(), self._now())
@@ -158,7 +209,7 @@ class Keeper:
                 job.cloud_type,
                 error.detail,
             )
-        self._queue.let_wait(replace(job, course=course), level)
+        claim.go_on(replace(job, course=course), lambda each: self._queue.let_wait(each, level))
         return True
 
 

@@ -1,92 +1,74 @@
-"""Renewing a job's grant so that no crash loses it: a replaced one travels on before it is used. Knows no vendor.
+"""Renewing a job's grant so that no crash loses it: a replaced one is written down before it is used. Knows no vendor.
 
-Where refresh tokens rotate, the one in the message is worth nothing once it was used, and the message is all that is
-left of a worker that dies. So the slice ends at once, and the next message has the new one before it is needed. What
-remains is the moment between the cloud's answer and the broker's confirmation.
+Where refresh tokens rotate, each is good for one use. So of all who work on a job, now or later, everybody must find
+the one that came last: in the ledger. What remains is the moment between the cloud's answer and the ledger's.
 """
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 
 from common.clouds.grant import Grant
-from common.sealing import Secret
+from common.errors import GrantRevoked
+from worker.claims import Claim
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
-# Messages with an old grant come back within minutes, if at all; each entry is a few hundred bytes.
-MOST_REMEMBERED = 1000
-
-
-class ReplacedGrants:
-    """What this process knows of refresh tokens that were used: the message may come back with one. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._next: OrderedDict[Secret, Grant] = OrderedDict()
-
-    def note(self, old: Grant, new: Grant) -> None:
-        """Remember what replaced a grant."""
-        with self._lock:
-            self._next[old.refresh_token] = new
-            if len(self._next) > MOST_REMEMBERED:
-                self._next.popitem(last=False)
-
-    def newest(self, grant: Grant) -> Grant:
-        """Return what a grant was replaced by in the end, as far as is known here; itself, if by nothing."""
-        with self._lock:
-            while following := self._next.get(grant.refresh_token):
-                grant = following
-            return grant
+# Who had the job before may have spent the token a moment ago, and be about to write down what came of it: so long it
+# is waited for, in seconds, look by look.
+LOOKS = (0.5, 1.0, 2.0)
 
 
 class Renewal:
-    """Renews the grant of one slice, and ends the slice when it has to be passed on. Thread-safe.
+    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `GrantInUse`.
 
     Args:
         refresh: asks the cloud; raises GrantRevoked or Transient.
-        came_with: the grant in the message.
-        replaced: remembers what was replaced.
+        claim: where grants are written down.
+        seal: seals one for its job.
+        open_sealed: opens a sealed one.
         signals: the slice's.
-        may_hand_over: whether the slice may end for it; never twice in a row, so that there is progress.
-
-    Attributes:
-        handed_over: whether it ended for it.
     """
 
     def __init__(
         self,
         refresh: Callable[[Grant], Grant],
-        came_with: Grant,
-        replaced: ReplacedGrants,
+        claim: Claim,
+        seal: Callable[[Grant], str],
+        open_sealed: Callable[[str], Grant],
         signals: Signals,
-        *,
-        may_hand_over: bool,
     ) -> None:
-        self.handed_over = False
         self._refresh = refresh
-        self._came_with = came_with
-        self._replaced = replaced
+        self._claim = claim
+        self._seal = seal
+        self._open = open_sealed
         self._signals = signals
-        self._may_hand_over = may_hand_over
 
     def refresh(self, grant: Grant) -> Grant:
-        """Return a fresh grant; raises Interrupted when the job is another worker's: it would spend what that needs."""
+        """Return a fresh grant, which is written down where it replaced the one before.
+
+        Raises:
+            GrantRevoked, Transient: as the cloud says.
+            Interrupted: the job is another worker's: this one would spend what that one needs.
+        """
         if self._signals.cause is Cause.TAKEN_OVER:
             raise Interrupted
-        fresh = self._refresh(grant)
+        try:
+            fresh = self._refresh(grant)
+        except GrantRevoked:
+            grant = self._find_newer(grant)
+            fresh = self._refresh(grant)
         if fresh.refresh_token != grant.refresh_token:
-            self._replaced.note(grant, fresh)
+            self._claim.replace_grant(self._seal(fresh))
+            logger.info("the grant was replaced, and the new one is written down")
         return fresh
 
-    def check(self, grant: Grant) -> None:
-        """Raise Interrupted, and let everything go, when a grant must be passed on before it is used."""
-        if grant.refresh_token == self._came_with.refresh_token or not self._may_hand_over:
-            return
-        if not self.handed_over:
-            logger.info("the grant was replaced; the job goes on with the new one")
-        self.handed_over = True
-        self._signals.stop(Cause.SLICE_OVER)
-        raise Interrupted
+    def _find_newer(self, refused: Grant) -> Grant:
+        """Return what replaced a grant that was spent; raises GrantRevoked when nothing did."""
+        for seconds in (0.0, *LOOKS):
+            if seconds:
+                self._signals.wind_down.sleep(seconds)
+            sealed = self._claim.find_grant()
+            if sealed and (newer := self._open(sealed)).refresh_token != refused.refresh_token:
+                return newer
+        raise GrantRevoked("the cloud refuses the refresh token")

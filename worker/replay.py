@@ -7,9 +7,10 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from common.archive_job import ArchiveJob, NotOurMessage
+from common.ledger import Entry, Kind
 from common.publisher import connection_parameters
 from common.sealing import Secret
-from common.topology import DEAD, EXCHANGE, JOB_KEY, declare
+from common.topology import DEAD, EXCHANGE, JOB_KEY, LEDGER_KEY, declare
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ def _replay_one(channel: BlockingChannel) -> bool | None:
         return False
     course = replace(job.course, waits=0, waiting_since=0, stored=-1)
     properties.headers = None
+    # Its copy is none that came back: whoever claims it is not to be taken for a worker that died.
+    entry = Entry(job_id=job.id, kind=Kind.PUT_DOWN)
+    channel.basic_publish(EXCHANGE, LEDGER_KEY, entry.encode(), mandatory=True)
     channel.basic_publish(EXCHANGE, JOB_KEY, replace(job, course=course).encode(), properties, mandatory=True)
     channel.basic_ack(method.delivery_tag)
     logger.info("a dead job goes back to work", extra={"job_id": job.id})

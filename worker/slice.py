@@ -164,6 +164,7 @@ class Slice:
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
             self._signals.allow_last_look()
+            self._list_last()
             self._archive.look_last()
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
@@ -175,6 +176,14 @@ class Slice:
             self._outcome(ended=False),
             course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
         )
+
+    def _list_last(self) -> None:
+        """Read the list of a job that ended before it was read: it tells how many photos are missing."""
+        if self._tally.manifest is None:
+            try:
+                self._tally.manifest = self._fetch_manifest()
+            except (ArchiveError, Interrupted) as error:
+                logger.info("there is no list: %s", error)
 
     def _fetch_manifest(self) -> Manifest:
         return self._gallery.fetch_manifest(self._job.archive_url)

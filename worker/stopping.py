@@ -8,8 +8,8 @@ from enum import Enum
 # How long a last look at the cloud may take after everything was let go.
 LAST_LOOK_SECONDS = 20.0
 # How long a refresh that is under way may go on: its answer may hold the only token that is worth something from then
-# on. With the half second until the end is noticed it is still less than one.
-REFRESH_GRACE_SECONDS = 0.3
+# on, for whoever goes on with the job; most answers come in a second. Where the guest wants no more of it nobody does.
+REFRESH_GRACE_SECONDS, LONG_REFRESH_GRACE_SECONDS = 0.3, 5.0
 
 
 class Cause(Enum):
@@ -111,7 +111,7 @@ class Grace:
 
     Args:
         signals: the work's.
-        seconds: how much later; `REFRESH_GRACE_SECONDS` unless given.
+        seconds: how much later; by default as long as the grant may still be worth something to anybody.
 
     Raises:
         Interrupted: the work has ended already.
@@ -120,7 +120,7 @@ class Grace:
     def __init__(self, signals: Signals, seconds: float | None = None) -> None:
         signals.check()
         self._signals = signals
-        self._seconds = REFRESH_GRACE_SECONDS if seconds is None else seconds
+        self._seconds = seconds
         self._ends: float | None = None
 
     def check(self) -> None:
@@ -129,6 +129,11 @@ class Grace:
             self._signals.check()
         except Interrupted:
             now = time.monotonic()
-            self._ends = self._ends or now + self._seconds
+            self._ends = self._ends or now + self._grace()
             if now >= self._ends:
                 raise
+
+    def _grace(self) -> float:
+        if self._seconds is not None:
+            return self._seconds
+        return REFRESH_GRACE_SECONDS if self._signals.cause is Cause.CANCELLED else LONG_REFRESH_GRACE_SECONDS

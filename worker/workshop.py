@@ -18,9 +18,10 @@ from common.progress import Progress
 from common.sealing import NotSealedByUs
 from common.settings import WorkerSettings
 from common.upstreams import count_refreshes, count_retry, watch_cloud
+from worker.claims import Claim
 from worker.gallery import Gallery
 from worker.pacing import Pace
-from worker.renewal import Renewal, ReplacedGrants
+from worker.renewal import Renewal
 from worker.reporter import TakeSnapshot
 from worker.retry import RetryPolicy
 from worker.slice import Outcome, Slice
@@ -49,21 +50,24 @@ class Workshop:
         self._settings = settings
         self._gallery = gallery
         self._watched = {cloud.name: cloud_http.counted_by(watch_cloud(cloud)) for cloud in CLOUDS}
-        self._replaced = ReplacedGrants()
 
-    def work(self, job: ArchiveJob, returns: int, signals: Signals) -> tuple[ArchiveJob, Outcome | None]:
-        """Work one slice of a job; see `worker.keeper.WorkSlice`.
+    def check(self, job: ArchiveJob) -> None:
+        """Look whether a message is one of ours, before anything is done for it.
 
         Raises:
             NotOurMessage: it is none that `web` would have promised, or its grant does not open for it.
-            Interrupted: another worker has the message by now.
         """
         _check_promise(job)
-        if job.course.telling:
-            self._open_grant(job)
-            return job, None
-        settings, mine = self._settings, Signals(signals)
-        storage, grant, renewal = self._open_storage(job, mine)
+        self._open_grant(job, job.grant)
+
+    def work(self, claim: Claim, returns: int, signals: Signals) -> tuple[ArchiveJob, Outcome]:
+        """Work one slice of a job; see `worker.keeper.WorkSlice`.
+
+        Raises:
+            Interrupted: another worker has the job by now.
+        """
+        settings, mine, job = self._settings, Signals(signals), claim.job
+        storage, grant = self._open_storage(claim, mine)
         sleep = mine.wind_down.sleep
         policy = RetryPolicy(
             settings.retry_attempts,
@@ -86,45 +90,55 @@ class Workshop:
             self._reporter.tell(share.meter.read())
         with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():
             outcome = share.work(returns)
-        # Refresh tokens may have rotated: the newest must travel on.
-        sealed = settings.sealer.seal(grant.grant.to_text(), grant_context(job.id))
-        course = replace(outcome.course, handed_over=renewal.handed_over)
-        return replace(job, grant=sealed, course=course), outcome
+        # Tokens may have been renewed: the newest travel on, as the newest are in the ledger.
+        return replace(job, grant=self._seal(job, grant.grant), course=outcome.course), outcome
 
-    def release(self, job: ArchiveJob) -> None:
+    def release(self, claim: Claim) -> None:
         """Give a job's grant back, if that is wanted here; it is forgotten with its message in any case."""
         if not self._settings.revoke_when_done:
             return
         try:
-            cloud, variables, grant = self._open_grant(job)
-            cloud.auth(variables, self._watched[cloud.name]).revoke(self._replaced.newest(grant))
+            cloud, variables, grant = self._open_newest(claim)
+            cloud.auth(variables, self._watched[cloud.name]).revoke(grant)
         except (Transient, NotOurMessage) as error:
             logger.warning("a grant was not given back: %s", error)
 
-    def _open_storage(self, job: ArchiveJob, signals: Signals) -> tuple[Storage, GrantInUse, Renewal]:
-        """Open a job's cloud with the grant that travelled with it; raises NotOurMessage when they do not fit."""
-        cloud, variables, grant = self._open_grant(job)
-        http = self._watched[cloud.name]
+    def _open_storage(self, claim: Claim, signals: Signals) -> tuple[Storage, GrantInUse]:
+        """Open a job's cloud with the newest grant there is."""
+        cloud, variables, grant = self._open_newest(claim)
+        http, job = self._watched[cloud.name], claim.job
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
         refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(Grace(signals))).refresh(old))
-        renewal = Renewal(refresh, grant, self._replaced, signals, may_hand_over=not job.course.handed_over)
-        in_use = GrantInUse(
-            self._replaced.newest(grant),
-            renewal.refresh,
-            # What would end within the slice is renewed while nothing else is under way.
-            spare=SPARE_SECONDS + self._settings.slice_seconds,
-            check=renewal.check,
+        renewal = Renewal(
+            refresh,
+            claim,
+            seal=partial(self._seal, job),
+            open_sealed=lambda sealed: self._open_grant(job, sealed)[2],
+            signals=signals,
         )
+        # What would end within the slice is renewed while nothing else is under way.
+        in_use = GrantInUse(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
-        storage = cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait)
-        return storage, in_use, renewal
+        return cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait), in_use
 
-    def _open_grant(self, job: ArchiveJob) -> tuple[Cloud, CloudSettings, Grant]:
+    def _seal(self, job: ArchiveJob, grant: Grant) -> str:
+        return self._settings.sealer.seal(grant.to_text(), grant_context(job.id))
+
+    def _open_newest(self, claim: Claim) -> tuple[Cloud, CloudSettings, Grant]:
+        if claim.record.grant:
+            try:
+                return self._open_grant(claim.job, claim.record.grant)
+            except NotOurMessage:
+                # Whoever may write to the broker could have written it; it opens for nobody.
+                logger.exception("a grant in the ledger does not open; the message's own is taken")
+        return self._open_grant(claim.job, claim.job.grant)
+
+    def _open_grant(self, job: ArchiveJob, sealed: str) -> tuple[Cloud, CloudSettings, Grant]:
         cloud, variables = find_cloud(job.cloud_type), self._settings.clouds.get(job.cloud_type)
         if cloud is None or variables is None:
             raise NotOurMessage("its cloud is not offered here")
         try:
-            text = self._settings.sealer.open(job.grant, grant_context(job.id))
+            text = self._settings.sealer.open(sealed, grant_context(job.id))
         except NotSealedByUs:
             raise NotOurMessage("its grant does not open") from None
         return cloud, variables, Grant.from_text(text)

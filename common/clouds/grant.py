@@ -46,7 +46,6 @@ class GrantInUse:
         refresh: asks the cloud for a fresh token; raises GrantRevoked or Transient.
         now: Unix time in seconds.
         spare: how long before its end the token that came along is renewed, in seconds.
-        check: is given the grant before each use; may raise, when it has to be put into safety first.
     """
 
     def __init__(
@@ -56,12 +55,10 @@ class GrantInUse:
         now: Callable[[], float] = time.time,
         *,
         spare: float = SPARE_SECONDS,
-        check: Callable[[Grant], None] = lambda _grant: None,
     ) -> None:
         self._grant = grant
         self._refresh = refresh
         self._now = now
-        self._check = check
         self._lock = threading.Lock()
         self._renew_at = grant.expires_at - spare
 
@@ -75,18 +72,14 @@ class GrantInUse:
         with self._lock:
             if not self._grant.access_token or self._now() >= self._renew_at:
                 self._renew()
-            return self._take()
+            return self._grant.access_token.reveal()
 
     def renew(self, refused: str) -> str:
         """Return another token than the refused one; however many threads ask, one refresh is made."""
         with self._lock:
             if self._grant.access_token.reveal() == refused:
                 self._renew()
-            return self._take()
-
-    def _take(self) -> str:
-        self._check(self._grant)
-        return self._grant.access_token.reveal()
+            return self._grant.access_token.reveal()
 
     def _renew(self) -> None:
         self._grant = self._refresh(self._grant)

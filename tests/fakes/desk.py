@@ -15,6 +15,8 @@ from common.sealing import Secret, make_key
 from common.settings import WorkerSettings
 from sandbox.gallery import Archive
 from sandbox.world import World
+from tests.fakes.memory_ledger import MemoryLedger
+from worker.claims import Claims
 from worker.gallery import Gallery
 from worker.keeper import Keeper
 from worker.stopping import Signals
@@ -68,6 +70,7 @@ class Desk:
     Args:
         world: the gallery and the clouds.
         cloud: the one that jobs go to, by its name.
+        ledger: shared with another worker; one of its own, which forgets the jobs that ended, when there is none.
         environ: settings besides the world's.
 
     Attributes:
@@ -75,7 +78,9 @@ class Desk:
         now: what the keeper takes for the time, Unix seconds.
     """
 
-    def __init__(self, world: World, cloud: str = "google_drive", **environ: str) -> None:
+    def __init__(
+        self, world: World, cloud: str = "google_drive", ledger: MemoryLedger | None = None, **environ: str
+    ) -> None:
         self.world = world
         self.cloud = cloud
         self.trays = Trays()
@@ -98,8 +103,20 @@ class Desk:
             connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True
         )
         self.news = News()
-        workshop = Workshop(settings, gallery, cloud_http, self.news)
-        self.keeper = Keeper(workshop.work, gallery, self.trays, self.news.tell, workshop.release, lambda: self.now)
+        self.workshop = Workshop(settings, gallery, cloud_http, self.news)
+        self.ledger = ledger or MemoryLedger()
+        self.claims = Claims(self.ledger)
+        self.ledger.followers.append(self.claims.hear)
+        self.keeper = Keeper(
+            self.claims,
+            self.workshop.check,
+            self.workshop.work,
+            gallery,
+            self.trays,
+            self.news.tell,
+            self.workshop.release,
+            lambda: self.now,
+        )
 
     def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
         """Return the promise that `web` would have made for a guest who agreed."""

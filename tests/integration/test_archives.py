@@ -428,7 +428,7 @@ def test_message_that_ends_its_workers_is_buried_when_nothing_arrives(world: Wor
     assert renewed.course.stored == 0
     with pytest.raises(NotOurMessage):
         desk.deliver(renewed, returns=5)
-    desk.deliver(renewed)
+    desk.deliver(desk.make_job(archive, job_id="job-2"))
     desk.deliver(renewed, returns=5)
     assert desk.trays.behind.pop().course.stored == 5
 

@@ -47,6 +47,7 @@ class World:
     log: list[Entry] = field(default_factory=list)
     late: list[Entry] = field(default_factory=list)
     queue: list[Message] = field(default_factory=lambda: [(FIRST, 0)])
+    dead: list[Message] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
     slices: int = 0
@@ -76,6 +77,14 @@ class World:
         if worker.message:
             edition, returns = worker.message
             self.queue.append((edition, returns + 1))
+
+    def bury(self, worker: Worker) -> None:
+        """Let a worker meet a bug: its message goes to the dead."""
+        if worker.stage != "claim":
+            self.write(Kind.PUT_DOWN, by=worker.name)
+        self.workers.remove(worker)
+        if worker.message:
+            self.dead.append(worker.message)
 
     def leave(self, worker: Worker) -> None:
         """Let a worker acknowledge its message."""
@@ -169,6 +178,19 @@ class OneJob(RuleBasedStateMachine):
         """One of the workers dies."""
         self.world.crash(data.draw(st.sampled_from(self.world.workers)), is_late=is_late)
 
+    @precondition(lambda self: any(worker.stage == "work" for worker in self.world.workers))
+    @rule(data=st.data())
+    def bury(self, data: st.DataObject) -> None:
+        """One of those that work meets a bug."""
+        self.world.bury(data.draw(st.sampled_from([each for each in self.world.workers if each.stage == "work"])))
+
+    @precondition(lambda self: self.world.dead)
+    @rule()
+    def replay(self) -> None:
+        """An operator puts a dead message back to work."""
+        self.world.write(Kind.PUT_DOWN)
+        self.world.queue.append((self.world.dead.pop()[0], 0))
+
     @precondition(lambda self: self.world.late)
     @rule()
     def land(self) -> None:
@@ -197,7 +219,11 @@ class OneJob(RuleBasedStateMachine):
     def is_never_lost(self) -> None:
         """As long as it has not ended, a message that counts is in a queue or in hands."""
         record = self.world.record
-        messages = [*self.world.queue, *(worker.message for worker in self.world.workers if worker.message)]
+        messages = [
+            *self.world.queue,
+            *self.world.dead,
+            *(worker.message for worker in self.world.workers if worker.message),
+        ]
         assert record.has_ended or record.editions & {edition for edition, _ in messages}
 
     @invariant()
@@ -208,6 +234,8 @@ class OneJob(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Let everybody come to an end: the job ends, the gallery knows, and whatever is left does nothing."""
         world = self.world
+        while world.dead:
+            self.replay()
         for _ in range(10_000):
             if not world.workers and not world.queue:
                 break

@@ -1,0 +1,224 @@
+"""Who works on what, by the ledger: claims of jobs, and what may be written under them. Knows no broker."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Protocol
+
+from common.archive_job import ArchiveJob
+from common.errors import Transient
+from common.ledger import FIRST, Entry, Kind, Record
+from worker.stopping import Cause, Signals, Stop
+
+logger = logging.getLogger(__name__)
+
+# Between two tries to write what must stand before the work may go on, in seconds.
+AGAIN_SECONDS = 2.0
+
+
+class Overtaken(Exception):
+    """Another worker has the job by now: what is written here counts for nothing."""
+
+
+class KeepsLedger(Protocol):
+    """The log, like `common.ledger_log.Ledger`. Everything may raise Transient."""
+
+    def append(self, entry: Entry) -> tuple[bool, Record]:
+        """Write an entry; return whether it counts, and what is known of its job with it."""
+        ...
+
+    def find(self, job_id: str) -> Record:
+        """Return what is known of a job."""
+        ...
+
+    def read(self, offset: int) -> Entry:
+        """Return the entry at a place."""
+        ...
+
+
+class Claim:
+    """One job in one worker's hands. Used by one thread, but for what says otherwise.
+
+    Args:
+        ledger: where it is written down.
+        job: as it is to be gone on with.
+        name: of this claim, and of no other.
+        record: what was known when it was made.
+        signals: end the work.
+    """
+
+    def __init__(self, ledger: KeepsLedger, job: ArchiveJob, name: str, record: Record, signals: Signals) -> None:
+        self._ledger = ledger
+        self._name = name
+        self._signals = signals
+        self.job = job
+        self.record = record
+
+    @property
+    def since(self) -> int:
+        """Where it stands in the log: of two claims of a job the later one has the higher number."""
+        return self.record.held_since
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether another worker is known to have the job. Thread-safe."""
+        return self.record.holder not in (self._name, "")
+
+    def hear(self, record: Record) -> None:
+        """Learn what is known by now, and end the work when it is no longer wanted here. Thread-safe."""
+        self.record = record
+        if self.is_overtaken and not record.has_ended:
+            self._signals.stop(Cause.TAKEN_OVER)
+        if record.is_stopped:
+            self._signals.stop(Cause.CANCELLED)
+
+    def go_on(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
+        """Let a job go on as another message, which is the only one that counts from then on.
+
+        Args:
+            job: what its next slice needs.
+            publish: puts it into a queue.
+
+        Raises:
+            Overtaken: nothing was published.
+            Transient: nobody knows how far it came; the message in hand must come back.
+        """
+        following = replace(job, edition=secrets.token_urlsafe(9))
+        self._write(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
+        publish(following)
+        self._ledger.append(self._entry(Kind.QUEUED, edition=following.edition))
+
+    def begin_to_tell(self, failed_photos: int, end: bytes) -> int:
+        """Write down what the gallery is about to be told, and return what it is: the first count that was written.
+
+        Args:
+            failed_photos: the count of this slice.
+            end: how the job ended, as everybody who watches it is told.
+
+        Raises:
+            Overtaken: nothing may be told.
+        """
+        record = self._write(Kind.TELLING, failed_photos=failed_photos, body=end.decode())
+        assert record.failed_photos is not None, "a count that counts is known"
+        return record.failed_photos
+
+    def note_told(self) -> None:
+        """Write down that the gallery has taken it."""
+        self._ledger.append(self._entry(Kind.TOLD))
+
+    def end(self, end: bytes = b"") -> None:
+        """Write down that nothing is left to do; raises Overtaken."""
+        self._write(Kind.ENDED, body=end.decode())
+
+    def put_down(self) -> None:
+        """Write down that nobody works on it any more, as far as that can be done now."""
+        with suppress(Transient):
+            self._ledger.append(self._entry(Kind.PUT_DOWN))
+
+    def read_end(self) -> bytes:
+        """Return how the job ended, as it was written down; nothing when nobody has."""
+        return self._ledger.read(self.record.said_at).body.encode() if self.record.said_at >= 0 else b""
+
+    def replace_grant(self, sealed: str) -> None:
+        """Write down a grant that replaced the one in the message, before anybody uses it; returns when it stands.
+
+        However long the broker is away, and whoever wants the work to stop: the grant in hand is the only one that is
+        worth something. Nothing but the end of the process ends this.
+        """
+        while True:
+            try:
+                self.record = self._ledger.append(self._entry(Kind.GRANTED, grant=sealed))[1]
+            except Transient as error:
+                logger.warning("a replaced grant is not written down yet: %s", error.detail)
+                Stop().sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    def find_grant(self) -> str:
+        """Return the newest grant that was written down, sealed; empty for the one in the message."""
+        return self._ledger.find(self.job.id).grant
+
+    def _write(self, kind: Kind, **fields: object) -> Record:
+        counts, record = self._ledger.append(self._entry(kind, **fields))
+        self.record = record
+        if not counts:
+            raise Overtaken
+        return record
+
+    def _entry(self, kind: Kind, **fields: object) -> Entry:
+        return Entry(job_id=self.job.id, kind=kind, by=self._name, **fields)  # type: ignore[arg-type]
+
+
+class Claims:
+    """The claims of one process. Thread-safe.
+
+    Args:
+        ledger: where they are written down.
+    """
+
+    def __init__(self, ledger: KeepsLedger) -> None:
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._held: dict[str, list[Claim]] = {}
+
+    @contextmanager
+    def take(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
+        """Claim the job of a message, for the time of the block; None when the message is a leftover.
+
+        Args:
+            job: as it stands in the message.
+            returns: how often this very message came back before.
+            signals: end the work; they are set when another worker takes the job, or its guest stops it.
+
+        Raises:
+            Transient: the ledger cannot be had.
+        """
+        with self._claim(Kind.CLAIMED, job, signals, edition=job.edition, returns=returns) as claim:
+            yield claim
+
+    @contextmanager
+    def take_up(self, job_id: str, signals: Signals) -> Iterator[Claim | None]:
+        """Claim a job whose message waits in a queue; None when somebody has it, or it is not to be read here."""
+        record = self._ledger.find(job_id)
+        if record.is_claimed or record.has_ended or record.body_at < 0:
+            yield None
+            return
+        job = self._read_job(record)
+        with self._claim(Kind.TAKEN_UP, job, signals, edition=record.newest) as claim:
+            yield claim
+
+    def hear(self, entry: Entry, record: Record) -> None:
+        """Learn of an entry of the log."""
+        with self._lock:
+            held = list(self._held.get(entry.job_id, ()))
+        for claim in held:
+            claim.hear(record)
+
+    @contextmanager
+    def _claim(self, kind: Kind, job: ArchiveJob, signals: Signals, **fields: object) -> Iterator[Claim | None]:
+        name = secrets.token_urlsafe(9)
+        entry = Entry(job_id=job.id, kind=kind, by=name, **fields)  # type: ignore[arg-type]
+        counts, record = self._ledger.append(entry)
+        if not counts:
+            yield None
+            return
+        if record.newest not in (job.edition, FIRST):
+            job = self._read_job(record)
+        claim = Claim(self._ledger, job, name, record, signals)
+        with self._lock:
+            self._held.setdefault(job.id, []).append(claim)
+        try:
+            # What came between the claim and its place here.
+            claim.hear(self._ledger.find(job.id))
+            yield claim
+        finally:
+            with self._lock:
+                self._held[job.id].remove(claim)
+                if not self._held[job.id]:
+                    del self._held[job.id]
+
+    def _read_job(self, record: Record) -> ArchiveJob:
+        return ArchiveJob.decode(self._ledger.read(record.body_at).body.encode())

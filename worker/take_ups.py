@@ -1,0 +1,63 @@
+"""Jobs that are stopped while their message waits in a queue: somebody takes them up at once, and tells the gallery."""
+
+import logging
+import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from common.archive_job import NotOurMessage
+from common.errors import Transient
+from common.ledger import Entry, Kind, Record
+from common.loops import guard
+from worker.stopping import Interrupted, Signals
+
+logger = logging.getLogger(__name__)
+
+# All workers hear of it at the same moment; by the time the others look, one has it.
+MOST_PATIENCE = 3.0
+# A gallery that does not take its call holds a thread for a minute at most.
+AT_ONCE = 2
+
+TakeUp = Callable[[str, Signals], None]
+
+
+class TakeUps:
+    """Takes up stopped jobs on threads of its own. Thread-safe.
+
+    Args:
+        take_up: works on a job whose message waits, unless somebody has it; errors as `worker.keeper.Keeper` has them.
+        signals: end it with the process.
+    """
+
+    def __init__(self, take_up: TakeUp, signals: Signals) -> None:
+        self._take_up = take_up
+        self._signals = signals
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="take-up")
+
+    def hear(self, entry: Entry, record: Record) -> None:
+        """Learn of an entry of the ledger."""
+        if entry.kind is Kind.STOPPED and is_idle(record):
+            self._threads.submit(self._try, entry.job_id)
+
+    def take_all(self, job_ids: Iterable[str]) -> None:
+        """Take up what was stopped while no worker was there."""
+        for job_id in job_ids:
+            self._threads.submit(self._try, job_id)
+
+    def _try(self, job_id: str) -> None:
+        # Who cannot do it now does nothing: its message comes back by itself when its wait is over.
+        with suppress(Interrupted):
+            self._signals.wind_down.sleep(random.random() * MOST_PATIENCE)  # noqa: S311 - no secret
+            guard("taking up a stopped job", lambda: self._try_now(job_id))
+
+    def _try_now(self, job_id: str) -> None:
+        try:
+            self._take_up(job_id, Signals(self._signals))
+        except (Transient, NotOurMessage, Interrupted) as error:
+            logger.warning("a stopped job is not taken up: %s", error or type(error).__name__, extra={"job_id": job_id})
+
+
+def is_idle(record: Record) -> bool:
+    """Say whether a job's message lies in a queue, in nobody's hands, and can be read in the ledger."""
+    return not record.is_claimed and not record.has_ended and record.body_at >= 0
