@@ -180,7 +180,7 @@ def read_stream(rabbitmq_url: str) -> list[dict[str, object]]:
     with suppress(ConnectionClosedByBroker), pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
         channel = connection.channel()
         channel.basic_qos(prefetch_count=1000)
-        for method, _, body in channel.consume(EVENTS, arguments={"x-stream-offset": "first"}, inactivity_timeout=1.0):
+        for method, _, body in channel.consume(EVENTS, arguments={"x-stream-offset": "first"}, inactivity_timeout=3.0):
             if method is None or body is None:
                 break
             channel.basic_ack(method.delivery_tag)

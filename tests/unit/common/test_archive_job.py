@@ -21,7 +21,9 @@ JOB = ArchiveJob(
     created_at="2026-11-23T12:00:00+00:00",
 )
 TEXTS = [
-    field.name for field in dataclasses.fields(ArchiveJob) if field.name not in ("course", "traceparent", "ticket")
+    field.name
+    for field in dataclasses.fields(ArchiveJob)
+    if field.name not in ("course", "traceparent", "ticket", "edition")
 ]
 
 

@@ -42,6 +42,16 @@ DECLARED: dict[str, tuple[dict[str, Any], str, str]] = {
         "cloud_archive",
         "event",
     ),
+    "cloud_archive.ledger": (
+        {
+            "x-queue-type": "stream",
+            "x-max-age": "2D",
+            "x-max-length-bytes": 1_000_000_000,
+            "x-stream-max-segment-size-bytes": 20_000_000,
+        },
+        "cloud_archive",
+        "ledger",
+    ),
     "cloud_archive.waiting.1": ({**_WAITING, "x-message-ttl": 10_000}, "cloud_archive", "waiting.1"),
     "cloud_archive.waiting.2": ({**_WAITING, "x-message-ttl": 45_000}, "cloud_archive", "waiting.2"),
     "cloud_archive.waiting.3": ({**_WAITING, "x-message-ttl": 300_000}, "cloud_archive", "waiting.3"),

@@ -9,7 +9,7 @@ import pytest
 
 from common.sealing import Secret
 from common.signing import sign
-from common.topology import EVENTS, declare
+from common.topology import EVENTS, LEDGER, declare
 from web.news import KEPT_SECONDS
 from web.promise import LIFETIME_SECONDS
 from web.repeats import KEEP_SECONDS
@@ -69,6 +69,8 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
     (news,) = (row for row in rows.values() if EVENTS in row)
     assert f"{str(kept['x-max-age']).removesuffix('D')} days, or {kept['x-max-length-bytes'] // 10**9} GB" in news
     assert kept["x-max-age"] == f"{KEPT_SECONDS / 86400:.0f}D"
+    (entries,) = (row for row in rows.values() if LEDGER in row)
+    assert f"{str(told[LEDGER]['x-max-age']).removesuffix('D')} days" in entries
     # Nothing else that is declared keeps what it gives out: a message that is acknowledged is gone.
-    assert {name for name, arguments in told.items() if arguments["x-queue-type"] != "quorum"} == {EVENTS}
+    assert {name for name, arguments in told.items() if arguments["x-queue-type"] != "quorum"} == {EVENTS, LEDGER}
     assert f"{BLOCK_BYTES // 1024} KiB at a time" in rows["photos"]

@@ -4,7 +4,8 @@ import requests
 
 from common.errors import Reason, Transient
 from common.job_id import make_job_id
-from common.topology import NEWS_EXCHANGE, cancel_key
+from common.ledger import Entry, Kind
+from common.topology import EXCHANGE, LEDGER_KEY
 from tests.fakes.web_site import Site
 
 
@@ -13,13 +14,13 @@ def cancel(site: Site, job_id: str) -> requests.Response:
     return site.send("POST", f"/cloud_archive/jobs/{job_id}/cancel")
 
 
-def test_cancel_is_told_to_every_worker(site: Site) -> None:
-    """The news go out under the job's own key."""
+def test_cancel_is_written_down(site: Site) -> None:
+    """It stands in the ledger before it is answered: whoever has the job, or will have it, stops it."""
     job_id = make_job_id(site.settings.sealer, 1_790_000_000)
     assert cancel(site, job_id).status_code == 202
-    assert [(each.exchange, each.routing_key) for each in site.broker.published] == [
-        (NEWS_EXCHANGE, cancel_key(job_id))
-    ]
+    (written,) = site.broker.published
+    assert (written.exchange, written.routing_key) == (EXCHANGE, LEDGER_KEY)
+    assert Entry.decode(written.body)[1] == Entry(job_id=job_id, kind=Kind.STOPPED)
 
 
 def test_made_up_job_is_unknown(site: Site) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from common.errors import Reason, Transient
 from common.job_id import make_job_id
+from common.ledger import Entry, Kind
 from common.progress import MOST_FAILURES, FailedPhoto, Progress, State
-from common.topology import cancel_key
 from tests.fakes.web_site import Site
 from web.page import render_job
 from web.page_routes import prefers_html
@@ -235,7 +235,8 @@ def test_the_button_tells_the_workers_and_leads_back(site: Site) -> None:
     path = learn(site)
     pressed = site.send("POST", f"{path}/cancel?lang=ru", headers=BROWSER)
     assert (pressed.status_code, pressed.headers["Location"]) == (303, f"{path}?lang=ru&cancelling=asked")
-    assert [cancel_key(path.rsplit("/", 1)[1])] == [each.routing_key for each in site.broker.published]
+    (written,) = site.broker.published
+    assert Entry.decode(written.body)[1] == Entry(job_id=path.rsplit("/", 1)[1], kind=Kind.STOPPED)
     assert RUSSIAN.say("stopping") in site.send("GET", pressed.headers["Location"], headers=BROWSER).text
     site.broker.failure = Transient(Reason.TRY_LATER)
     pressed = site.send("POST", f"{path}/cancel", headers=BROWSER)
