@@ -100,17 +100,19 @@ class Reporter:
     def _publish_changes(self, channel: BlockingChannel) -> None:
         while self._changes:
             change = self._changes[0]
-            if body := self._encode(change):
+            if written := self._write(change):
+                _, body = written
                 _publish(channel, EXCHANGE, EVENT_KEY, body, persistent=True)
-                self._publish_news(channel, change, body)
+                self._publish_news(channel, change, *written)
             with self._lock:
                 self._changes.pop(0)
             if change.state is not State.RUNNING:
                 self._last.pop(change.job_id, None)
 
-    def _encode(self, change: Progress) -> bytes | None:
+    def _write(self, change: Progress) -> tuple[str, bytes] | None:
+        """Return a change's key and its wire form, unless it cannot be told: what stays first would hold up the rest."""
         try:
-            return change.encode()
+            return progress_key(change.job_id), change.encode()
         except Exception:
             logger.exception("a change of state cannot be told", extra={"job_id": str(change.job_id)})
             return None
@@ -122,11 +124,13 @@ class Reporter:
             if taken := self._take(key, take_snapshot):
                 self._publish_news(channel, *taken)
 
-    def _take(self, key: int, take_snapshot: TakeSnapshot) -> tuple[Progress, bytes] | None:
-        """Return a job's snapshot and its wire form, unless nothing is to be told: one that fails stops no other."""
+    def _take(self, key: int, take_snapshot: TakeSnapshot) -> tuple[Progress, str, bytes] | None:
+        """Return a job's snapshot, its key and its wire form, unless nothing is to be told: one that fails stops no other."""
         try:
             progress = take_snapshot()
-            return (progress, progress.encode()) if self._is_news(progress) else None
+            if not self._is_news(progress):
+                return None
+            return progress, progress_key(progress.job_id), progress.encode()
         except Exception:
             with self._lock:
                 is_first = key in self._watched and key not in self._broken
@@ -140,8 +144,8 @@ class Reporter:
         same = last is not None and replace(progress, updated_at=last.updated_at) == last
         return not same or time.monotonic() - at > REPEAT_SECONDS
 
-    def _publish_news(self, channel: BlockingChannel, progress: Progress, body: bytes) -> None:
-        _publish(channel, NEWS_EXCHANGE, progress_key(progress.job_id), body, persistent=False)
+    def _publish_news(self, channel: BlockingChannel, progress: Progress, key: str, body: bytes) -> None:
+        _publish(channel, NEWS_EXCHANGE, key, body, persistent=False)
         self._last[progress.job_id] = progress, time.monotonic()
 
 
