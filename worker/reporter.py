@@ -110,7 +110,7 @@ class Reporter:
                 self._last.pop(change.job_id, None)
 
     def _write(self, change: Progress) -> tuple[str, bytes] | None:
-        """Return a change's key and its wire form, unless it cannot be told: what stays first would hold up the rest."""
+        """Return a change's key and wire form, unless it cannot be told: what stays first would hold up the rest."""
         try:
             return progress_key(change.job_id), change.encode()
         except Exception:
@@ -125,7 +125,7 @@ class Reporter:
                 self._publish_news(channel, *taken)
 
     def _take(self, key: int, take_snapshot: TakeSnapshot) -> tuple[Progress, str, bytes] | None:
-        """Return a job's snapshot, its key and its wire form, unless nothing is to be told: one that fails stops no other."""
+        """Return a job's snapshot, key and wire form, unless nothing is to be told: one that fails stops no other."""
         try:
             progress = take_snapshot()
             if not self._is_news(progress):
