@@ -16,7 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 
 from common.loops import Loop
 from common.progress import Progress, State
-from common.publisher import broker_errors, connection_parameters
+from common.publisher import Publisher, broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import EVENT_KEY, EXCHANGE, NEWS_EXCHANGE, declare, progress_key
 
@@ -39,6 +39,7 @@ class Reporter:
 
     def __init__(self, url: Secret) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTBEAT_SECONDS)
+        self._publisher = Publisher(url, "cloud_archive worker tells")
         self._watched: dict[int, TakeSnapshot] = {}
         self._changes: list[Progress] = []
         self._last: dict[str, tuple[Progress, float]] = {}
@@ -78,6 +79,7 @@ class Reporter:
         self._stopped.set()
         self._wake.set()
         self._thread.join(seconds)
+        self._publisher.close()
 
     def _report(self) -> None:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
@@ -101,13 +103,14 @@ class Reporter:
         while self._changes:
             change = self._changes[0]
             if written := self._write(change):
-                _, body = written
-                _publish(channel, EXCHANGE, EVENT_KEY, body, persistent=True)
+                # What was only written to a line that breaks, or that an alarm holds up, is nowhere.
+                self._publisher.publish(EXCHANGE, EVENT_KEY, written[1], message_id=change.job_id)
                 self._publish_news(channel, change, *written)
             with self._lock:
                 self._changes.pop(0)
             if change.state is not State.RUNNING:
                 self._last.pop(change.job_id, None)
+            self._loop.beat()
 
     def _write(self, change: Progress) -> tuple[str, bytes] | None:
         """Return a change's key and wire form, unless it cannot be told: what stays first would hold up the rest."""
@@ -145,13 +148,10 @@ class Reporter:
         return not same or time.monotonic() - at > REPEAT_SECONDS
 
     def _publish_news(self, channel: BlockingChannel, progress: Progress, key: str, body: bytes) -> None:
-        _publish(channel, NEWS_EXCHANGE, key, body, persistent=False)
+        properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
+            content_type="application/json",
+            delivery_mode=pika.DeliveryMode.Transient.value,
+            type="cloud_archive.progress.v1",
+        )
+        channel.basic_publish(NEWS_EXCHANGE, key, body, properties)
         self._last[progress.job_id] = progress, time.monotonic()
-
-
-def _publish(channel: BlockingChannel, exchange: str, key: str, body: bytes, *, persistent: bool) -> None:
-    mode = pika.DeliveryMode.Persistent if persistent else pika.DeliveryMode.Transient
-    properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
-        content_type="application/json", delivery_mode=mode.value, type="cloud_archive.progress.v1"
-    )
-    channel.basic_publish(exchange, key, body, properties)
