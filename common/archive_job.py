@@ -4,6 +4,7 @@ The message is the only state there is: what one delivery leaves to the next tra
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -13,6 +14,10 @@ from common.foreign import read_json
 VERSION = 1
 ARCHIVE_TYPES = ("webs", "originals")
 LONGEST_NAME = 255
+# Ours have some 50 letters, and a broker takes 255 with what stands before and behind them in a routing key.
+_LONGEST_ID = 200
+# As `common.verdict` makes them; it names a queue.
+_TICKET = re.compile(r"[A-Za-z0-9_-]{0,64}")
 # Ten times what the longest list that is read can hold (50 MiB, some 60 bytes for each photo).
 MOST_OF_ANYTHING = 10_000_000
 # Unix time in seconds, some three thousand years ahead: what a date can show.
@@ -118,8 +123,14 @@ class ArchiveJob:
             raise NotOurMessage("unknown version")
         needed = [field.name for field in fields(cls) if field.name not in ("course", *_MAY_BE_MISSING)]
         texts = {name: _read_text(message, name) for name in needed}
+        if len(texts["id"].encode()) > _LONGEST_ID:
+            raise NotOurMessage("id is too long")
+        more = {name: message.get(name, "") for name in _MAY_BE_MISSING}
+        for name in ("ticket", "edition"):
+            if not isinstance(more[name], str) or not _TICKET.fullmatch(more[name]):
+                raise NotOurMessage(f"{name} is not what it should be")
         # Whatever stands there: a job is no worse for it.
-        more = {name: str(message.get(name, "")) for name in _MAY_BE_MISSING}
+        more["traceparent"] = str(more["traceparent"])
         return cls(**texts, **more, course=_read_course(message.get("course", {})))
 
 

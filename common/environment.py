@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,9 @@ class Environment:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
+
+    def _has(self, name: str) -> bool:
+        return bool(self.environ.get(name, "").strip())
 
     def text(self, name: str, default: str | None) -> str:
         """Return a text, or the default; raises WrongSetting when there is neither."""
@@ -145,14 +149,21 @@ class Environment:
     def file(self, name: str) -> str | None:
         """Return the path of a file that can be read, or None when the variable is not set."""
         value = self.environ.get(name, "").strip()
-        if value and not os.access(value, os.R_OK):
+        if value and not _is_readable(value):
             raise WrongSetting(f"{name} names a file that cannot be read")
         return value or None
+
+    def authorities(self, name: str) -> str | None:
+        """Return the path of a PEM file with certificates, or None when the variable is not set."""
+        path = self.file(name)
+        if path and not _holds_certificates(path):
+            raise WrongSetting(f"{name} names a file without certificates of authorities in PEM")
+        return path
 
     def secret(self, name: str, default: str | None = None) -> Secret:
         """Return a secret, from the variable or from the file that `<name>_FILE` names."""
         path = self.file(f"{name}_FILE")
-        if path and self.environ.get(name):
+        if path and self._has(name):
             raise WrongSetting(f"{name} and {name}_FILE are both set")
         if not path:
             return Secret(self.text(name, default))
@@ -180,6 +191,12 @@ class Environment:
             raise WrongSetting(f"{name} must be an amqp:// or amqps:// URL, like amqp://user:password@host:5672/vhost")
         if parts.path.count("/") > 1:
             raise WrongSetting(f"{name} must name one virtual host: a / in its name is written %2F")
+        for option in filter(None, parts.query.split("&")):
+            if not _BROKER_OPTION.fullmatch(option):
+                raise WrongSetting(
+                    f"{name} has an option that is none, or whose value is no number: "
+                    "https://pika.readthedocs.io/en/stable/modules/parameters.html#pika.connection.URLParameters"
+                )
         return url
 
     def networks(self, name: str, default: str) -> str:
@@ -224,7 +241,7 @@ class Environment:
 
     def signing_secrets(self, name: str) -> tuple[Secret, ...]:
         """Return the secrets of a comma-separated variable that may be left out."""
-        if not (self.environ.get(name, "").strip() or self.environ.get(f"{name}_FILE", "").strip()):
+        if not (self._has(name) or self._has(f"{name}_FILE")):
             return ()
         secrets = split_words(self.secret(name).reveal())
         try:
@@ -237,7 +254,7 @@ class Environment:
     def cloud(self, wanted: Sequence[Variable], *, local: bool) -> CloudSettings | None:
         """Return what a cloud wants, by the variables' names; None when none of its required ones is set."""
         required = [variable for variable in wanted if variable.default is None]
-        missing = [v.name for v in required if not (self.environ.get(v.name) or self.environ.get(f"{v.name}_FILE"))]
+        missing = [v.name for v in required if not (self._has(v.name) or self._has(f"{v.name}_FILE"))]
         if len(missing) == len(required):
             return None
         if missing:
@@ -253,10 +270,30 @@ _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 # What may stand before the @ of a URL: RFC 3986, section 3.2.1.
 _USERINFO = re.compile(r"([\w.~!$&'()*+,;=:-]|%[0-9a-fA-F]{2})*", re.ASCII)
+# What the broker's library takes after the ?. Those that are no numbers it reads itself.
+_BROKER_OPTION = re.compile(
+    r"(heartbeat|connection_attempts|channel_max|frame_max|retry_delay|socket_timeout|stack_timeout|"
+    r"blocked_connection_timeout)=[1-9][0-9]{0,5}|heartbeat=0|(ssl_options|tcp_options|client_properties|locale)=.+",
+    re.ASCII,
+)
 # A host name or an address, with `*.` before it for its subdomains; or `*` alone.
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _HOST = re.compile(rf"\*|(\*\.)?{_LABEL}(\.{_LABEL})*|[0-9a-f.]*:[0-9a-f.]*:[0-9a-f.:]*", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
+
+
+def _holds_certificates(path: str) -> bool:
+    try:
+        return bool(ssl.create_default_context(cafile=path).get_ca_certs())
+    except (OSError, ValueError):  # an SSLError is an OSError
+        return False
+
+
+def _is_readable(path: str) -> bool:
+    try:
+        return os.access(path, os.R_OK)
+    except ValueError:  # a .env may hold what no path can: a zero byte, half a character
+        return False
 
 
 def _explain(text: str) -> str:

@@ -57,7 +57,7 @@ class CommonSettings:
                 lambda: env.base_url("GALLERY_BASE_URL", "https://app.litegallery.io", local=local)
             ),
             "allow_local_network": local,
-            "ca_bundle": ask(lambda: env.file("CA_BUNDLE")),
+            "ca_bundle": ask(lambda: env.authorities("CA_BUNDLE")),
             "log_level": ask(lambda: env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))),
             "log_format": ask(lambda: env.choice("LOG_FORMAT", "json", ("json", "text"))),
             "clouds": {name: settings for name, settings in offered.items() if settings},

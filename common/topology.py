@@ -42,6 +42,7 @@ DELIVERY_LIMIT = 50
 LONGEST_QUEUE = 100_000
 
 REASON_HEADER = "reason"
+_LONGEST_KEY = 255
 
 
 def waiting_key(level: int) -> str:
@@ -50,13 +51,20 @@ def waiting_key(level: int) -> str:
 
 
 def cancel_key(job_id: str) -> str:
-    """Return the routing key of the news that a guest wants no more of a job."""
-    return f"job.{job_id}.cancel"
+    """Return the routing key of the news that a guest wants no more of a job; raises ValueError as `progress_key`."""
+    return _check_key(f"job.{job_id}.cancel")
 
 
 def progress_key(job_id: str) -> str:
-    """Return the routing key of a job's snapshots."""
-    return f"job.{job_id}.progress"
+    """Return the routing key of a job's snapshots; raises ValueError for an id that is too long for one."""
+    return _check_key(f"job.{job_id}.progress")
+
+
+def _check_key(key: str) -> str:
+    """A key is a short string: https://www.rabbitmq.com/amqp-0-9-1-reference.html#domain.shortstr."""
+    if len(key.encode()) > _LONGEST_KEY:
+        raise ValueError("too long for a routing key")
+    return key
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
-from common.errors import Transient
+from common.errors import Reason, Transient
 from common.loops import Loop
 from common.progress import NotProgress, Progress, State
 from common.publisher import Publisher, broker_errors, connection_parameters
@@ -161,12 +162,19 @@ class Reader:
     def _read(self) -> None:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
-            self._subscribe_to_snapshots(connection.channel())
+            snapshots, events = connection.channel(), connection.channel()
+            ended: list[Any] = []
+            # Of a queue that is deleted, or moved to another node, the broker says this and no more.
+            for channel in (snapshots, events):
+                channel.add_on_cancel_callback(ended.append)
+            self._subscribe_to_snapshots(snapshots)
             self._began_at = time.time()
-            self._subscribe_to_events(connection.channel())
+            self._subscribe_to_events(events)
             self._event_at = time.monotonic()
             while not self._stopped.is_set():
                 connection.process_data_events(TICK_SECONDS)
+                if ended:
+                    raise Transient(Reason.TRY_LATER, "the broker ended the reading of a queue")
                 self._loop.beat()
                 if time.monotonic() - self._event_at > QUIET_SECONDS:
                     self._caught_up.set()

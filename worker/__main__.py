@@ -19,6 +19,9 @@ from worker.stopping import Cause, Signals
 
 logger = logging.getLogger("worker")
 
+# After the grace: what ended within it is still to be told. Orchestrators wait ten seconds longer than the grace.
+LAST_WORDS_SECONDS = 5.0
+
 
 def main() -> int:
     """Run until SIGTERM or SIGINT, or do what was asked for; return the exit status."""
@@ -58,7 +61,7 @@ def run(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # On a thread of its own: the one that is interrupted may hold the very lock that is needed.
         signal.signal(number, lambda *_: threading.Thread(target=signals.wind_down.set, args=(Cause.SHUTDOWN,)).start())
-    consumer, is_alive = create_consumer(settings, signals)
+    consumer, is_alive, tell_last = create_consumer(settings, signals)
     health = serve_health(
         settings.port,
         is_alive=is_alive,
@@ -67,6 +70,7 @@ def run(settings: WorkerSettings) -> None:
     )
     logger.info("the worker starts", extra={"settings": repr(settings)})
     consumer.run()
+    tell_last(LAST_WORDS_SECONDS)
     health.shutdown()
     logger.info("the worker stops")
 

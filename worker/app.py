@@ -22,7 +22,9 @@ from worker.take_ups import TakeUps
 from worker.workshop import Workshop
 
 
-def create_consumer(settings: WorkerSettings, signals: Signals) -> tuple[Consumer, Callable[[], bool]]:
+def create_consumer(
+    settings: WorkerSettings, signals: Signals
+) -> tuple[Consumer, Callable[[], bool], Callable[[float], None]]:
     """Wire the rooms of the worker together.
 
     Args:
@@ -30,7 +32,8 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> tuple[Consume
         signals: end it.
 
     Returns:
-        the consumer, and what says whether every long-lived thread of the worker moves.
+        the consumer, what says whether every long-lived thread of the worker moves, and what tells the last changes
+        of state, for at most so many seconds, after the consumer's end.
     """
     gallery = CountedGallery(
         _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
@@ -76,7 +79,7 @@ def create_consumer(settings: WorkerSettings, signals: Signals) -> tuple[Consume
         grace=settings.shutdown_grace_seconds,
         note_wait=metrics.queue_wait.observe,
     )
-    return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive
+    return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive, publishing.close
 
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:

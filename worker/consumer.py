@@ -20,10 +20,10 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common import logs
 from common.archive_job import ArchiveJob, NotOurMessage
 from common.errors import Transient
-from common.loops import Loop, guard
+from common.loops import Loop, error_level, guard
 from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
-from common.topology import CANCEL_KEYS, JOBS, NEWS_EXCHANGE, declare, delivery_count
+from common.topology import CANCEL_KEYS, DELIVERY_LIMIT, JOBS, NEWS_EXCHANGE, declare, delivery_count
 from common.tracing import enter, read_trace
 from worker.deliveries import Deliveries, Held, Settle, acknowledge, give_back
 from worker.stopping import Cause, Interrupted, Signals
@@ -41,8 +41,10 @@ TAKEN_OVER_AFTER = 10.0
 LONGEST_ABSENCE = 30.0
 # Of the grace at the end: how much of it what moves may take to come to its end; the rest is for giving back.
 WINDING_DOWN = 0.6
-# Before a message is given back because the queue itself is in trouble: without it the two would race in a circle.
-REST_SECONDS = 3.0
+# Before a message is given back because the queue itself is in trouble: without it the two would race in a circle. It
+# doubles with each return, so that the returns a queue allows (`common.topology.DELIVERY_LIMIT`) last three quarters of
+# an hour, not two minutes.
+REST_SECONDS, LONGEST_REST_SECONDS = 3.0, 60.0
 
 Work = Callable[[ArchiveJob, int, Signals], None]
 Bury = Callable[[bytes, str, str], None]
@@ -238,8 +240,8 @@ class Consumer:
         except Interrupted:
             return give_back
         except Transient as error:
-            logger.warning("the job goes back to the queue: %s", error)
-            return self._give_back_later()
+            logger.log(error_level(error), "the job goes back to the queue: %s", error)
+            return self._give_back_later(held)
         except NotOurMessage as refused:
             logger.error("a message is beyond us: %s", refused)  # noqa: TRY400
             return self._try_to_bury(body, held, str(refused))
@@ -252,14 +254,15 @@ class Consumer:
         try:
             self._bury(body, held.message_id, reason)
         except Transient:
-            return self._give_back_later()
+            return self._give_back_later(held)
         except Exception:
             logger.exception("burying a message met a bug")
-            return self._give_back_later()
+            return self._give_back_later(held)
         return acknowledge
 
-    def _give_back_later(self) -> Settle:
-        self._wait(REST_SECONDS)
+    def _give_back_later(self, held: Held) -> Settle:
+        doublings = max(0, min(held.returns, DELIVERY_LIMIT))
+        self._wait(min(REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS))
         return give_back
 
     def _leave_to_others(self, connection: BlockingConnection | None) -> None:

@@ -16,7 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 
 from common.loops import Loop
 from common.progress import Progress, State
-from common.publisher import broker_errors, connection_parameters
+from common.publisher import Publisher, broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import EVENT_KEY, EXCHANGE, NEWS_EXCHANGE, declare, progress_key
 
@@ -39,6 +39,7 @@ class Reporter:
 
     def __init__(self, url: Secret) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTBEAT_SECONDS)
+        self._publisher = Publisher(url, "cloud_archive worker tells")
         self._watched: dict[int, TakeSnapshot] = {}
         self._changes: list[Progress] = []
         self._last: dict[str, tuple[Progress, float]] = {}
@@ -78,6 +79,7 @@ class Reporter:
         self._stopped.set()
         self._wake.set()
         self._thread.join(seconds)
+        self._publisher.close()
 
     def _report(self) -> None:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
@@ -100,17 +102,20 @@ class Reporter:
     def _publish_changes(self, channel: BlockingChannel) -> None:
         while self._changes:
             change = self._changes[0]
-            if body := self._encode(change):
-                _publish(channel, EXCHANGE, EVENT_KEY, body, persistent=True)
-                self._publish_news(channel, change, body)
+            if written := self._write(change):
+                # What was only written to a line that breaks, or that an alarm holds up, is nowhere.
+                self._publisher.publish(EXCHANGE, EVENT_KEY, written[1], message_id=change.job_id)
+                self._publish_news(channel, change, *written)
             with self._lock:
                 self._changes.pop(0)
             if change.state is not State.RUNNING:
                 self._last.pop(change.job_id, None)
+            self._loop.beat()
 
-    def _encode(self, change: Progress) -> bytes | None:
+    def _write(self, change: Progress) -> tuple[str, bytes] | None:
+        """Return a change's key and wire form, unless it cannot be told: what stays first would hold up the rest."""
         try:
-            return change.encode()
+            return progress_key(change.job_id), change.encode()
         except Exception:
             logger.exception("a change of state cannot be told", extra={"job_id": str(change.job_id)})
             return None
@@ -122,11 +127,13 @@ class Reporter:
             if taken := self._take(key, take_snapshot):
                 self._publish_news(channel, *taken)
 
-    def _take(self, key: int, take_snapshot: TakeSnapshot) -> tuple[Progress, bytes] | None:
-        """Return a job's snapshot and its wire form, unless nothing is to be told: one that fails stops no other."""
+    def _take(self, key: int, take_snapshot: TakeSnapshot) -> tuple[Progress, str, bytes] | None:
+        """Return a job's snapshot, key and wire form, unless nothing is to be told: one that fails stops no other."""
         try:
             progress = take_snapshot()
-            return (progress, progress.encode()) if self._is_news(progress) else None
+            if not self._is_news(progress):
+                return None
+            return progress, progress_key(progress.job_id), progress.encode()
         except Exception:
             with self._lock:
                 is_first = key in self._watched and key not in self._broken
@@ -140,14 +147,11 @@ class Reporter:
         same = last is not None and replace(progress, updated_at=last.updated_at) == last
         return not same or time.monotonic() - at > REPEAT_SECONDS
 
-    def _publish_news(self, channel: BlockingChannel, progress: Progress, body: bytes) -> None:
-        _publish(channel, NEWS_EXCHANGE, progress_key(progress.job_id), body, persistent=False)
+    def _publish_news(self, channel: BlockingChannel, progress: Progress, key: str, body: bytes) -> None:
+        properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
+            content_type="application/json",
+            delivery_mode=pika.DeliveryMode.Transient.value,
+            type="cloud_archive.progress.v1",
+        )
+        channel.basic_publish(NEWS_EXCHANGE, key, body, properties)
         self._last[progress.job_id] = progress, time.monotonic()
-
-
-def _publish(channel: BlockingChannel, exchange: str, key: str, body: bytes, *, persistent: bool) -> None:
-    mode = pika.DeliveryMode.Persistent if persistent else pika.DeliveryMode.Transient
-    properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
-        content_type="application/json", delivery_mode=mode.value, type="cloud_archive.progress.v1"
-    )
-    channel.basic_publish(exchange, key, body, properties)

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from common import publisher
 from common.doctor import ask_broker
@@ -17,7 +19,7 @@ from common.errors import Transient
 from common.progress import Progress, State
 from common.publisher import Publisher
 from common.sealing import Secret
-from common.topology import EXCHANGE, JOBS, OtherTopology, list_queues, waiting_key
+from common.topology import EVENT_KEY, EVENTS, EXCHANGE, JOBS, OtherTopology, list_queues, waiting_key
 from sandbox.proxy import Proxy
 from tests.fakes.job import JOB
 from tests.integration.test_consumer import Bench, wait_for
@@ -294,3 +296,49 @@ def test_a_broker_that_refuses_us_says_why(rabbitmq_url: str) -> None:
             sender.check()
         assert "hush" not in str(caught.value)
         sender.close()
+
+
+def test_a_reader_whose_queue_is_deleted_reads_on(rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator deletes the stream: the broker ends one consumer and says no more."""
+    queues: list[str] = []
+    consume = BlockingChannel.basic_consume
+
+    def note(channel: BlockingChannel, queue: str, *args: Any, **more: Any) -> Any:
+        queues.append(queue)
+        return consume(channel, queue, *args, **more)
+
+    monkeypatch.setattr(BlockingChannel, "basic_consume", note)
+    news = News()
+    reader = Reader(Secret(rabbitmq_url), news)
+    reader.start()
+    sender = Publisher(Secret(rabbitmq_url), "test")
+    try:
+        wait_for(lambda: reader.is_caught_up)
+        with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+            connection.channel().queue_delete(EVENTS)
+        wait_for(lambda: queues[3:] == [EVENTS])
+        told = Progress(job_id=f"anew-{time.time_ns()}", state=State.DONE, updated_at=time.time())
+        sender.publish(EXCHANGE, EVENT_KEY, told.encode(), message_id="x")
+        wait_for(lambda: news.find(told.job_id) is not None)
+        assert reader.is_alive
+    finally:
+        sender.close()
+        reader.close()
+
+
+def test_one_change_that_no_key_can_carry_holds_up_no_other(
+    rabbitmq_url: str, start: Callable[[Secret], Threads], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A foreign message may have an id of 255 letters: with what belongs to a routing key it is too long for one."""
+    threads = start(Secret(rabbitmq_url))
+    wait_for(lambda: threads.reader.is_caught_up)
+    good = Progress(job_id=f"behind-{time.time_ns()}", state=State.FAILED, updated_at=time.time())
+    running = replace(good, job_id=f"beside-{time.time_ns()}", state=State.RUNNING)
+    threads.reporter.tell(replace(good, job_id="x" * 255))
+    threads.reporter.tell(good)
+    with (
+        threads.reporter.watch(lambda: replace(running, job_id="y" * 255)),
+        threads.reporter.watch(lambda: running),
+    ):
+        wait_for(lambda: threads.news.find(good.job_id) is not None and threads.news.find(running.job_id) is not None)
+    assert "a change of state cannot be told" in caplog.messages

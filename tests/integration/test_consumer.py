@@ -13,7 +13,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.errors import Reason, Transient
 from common.progress import Progress, State
-from common.publisher import Publisher
+from common.publisher import BrokerRefuses, Publisher
 from common.sealing import Secret
 from common.topology import (
     DEAD,
@@ -284,3 +284,22 @@ def test_replay_puts_jobs_back_and_leaves_what_is_none(bench: Bench) -> None:
     wait_for(lambda: (bench.count(JOBS), bench.count(DEAD)) == (1, 1))
     _, _, body = bench.channel.basic_get(JOBS, auto_ack=True)
     assert ArchiveJob.decode(body or b"").course == Course(telling=True)
+
+
+def test_a_job_whose_worker_cannot_ask_rests_longer_each_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The returns that a queue allows must not be used up within minutes; what an operator must mend is an error."""
+    rests: list[float] = []
+    monkeypatch.setattr(Consumer, "_wait", lambda _, seconds: rests.append(seconds))
+
+    def ask(_job: ArchiveJob, returns: int, _signals: Signals) -> None:
+        if returns < 6:
+            raise BrokerRefuses(Reason.TRY_LATER, "the user lacks a permission")
+
+    bench.outbox.put_behind(JOB)
+    bench.start(ask)
+    wait_for(lambda: len(rests) == 6)
+    bench.stop()
+    assert rests == [3, 6, 12, 24, 48, 60]
+    assert {record.levelname for record in caplog.records if "goes back" in record.message} == {"ERROR"}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pika
@@ -9,12 +10,16 @@ import pytest
 
 from common import publisher
 from common.errors import Reason, Transient
+from common.progress import Progress, State
 from common.publisher import InDoubt, Publisher
 from common.sealing import Secret
 from common.topology import EXCHANGE, JOB_KEY, JOBS
 from common.verdict import make_ticket
 from sandbox.broker import Broker
 from sandbox.proxy import Proxy
+from tests.integration.test_consumer import wait_for
+from web.news import News, Reader
+from worker.reporter import Reporter
 
 WAIT = 2.0
 # Nothing else that is sent holds these bytes.
@@ -76,6 +81,27 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
     time.sleep(1)
     assert take(node.url, JOBS) == ["sent"]
     sender.close()
+
+
+def test_a_change_of_state_outlives_an_alarm_and_a_power_cut(node: Broker) -> None:
+    """What was only written to a line nobody reads is nowhere: it is told until the broker says that it has it."""
+    url = Secret(node.url)
+    reporter, news = Reporter(url), News()
+    first = Progress(job_id="before", state=State.DONE, updated_at=time.time())
+    reader = Reader(url, news)
+    try:
+        reporter.tell(first)
+        reader.start()
+        wait_for(lambda: news.find("before") is not None)
+        node.raise_alarm()
+        reporter.tell(replace(first, job_id="within"))
+        time.sleep(1)
+        node.kill()
+        node.start()
+        wait_for(lambda: news.find("within") is not None)
+    finally:
+        reader.close()
+        reporter.close(5)
 
 
 def test_a_message_that_landed_unconfirmed_is_void(sender: Publisher, proxy: Proxy, rabbitmq_url: str) -> None:

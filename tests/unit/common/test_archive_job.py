@@ -134,3 +134,14 @@ def test_a_message_is_understood_or_refused(changes: dict[str, Any], course: obj
 def test_a_grant_belongs_to_its_job() -> None:
     """Two jobs never share a context."""
     assert grant_context("a") != grant_context("b")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("id", "x" * 201), ("id", "я" * 101), ("ticket", "x" * 65), ("ticket", "a.b"), ("ticket", 7), ("ticket", None)],
+)
+def test_what_the_broker_could_not_take_again_is_none_of_ours(field: str, value: object) -> None:
+    """An id or a ticket that no key and no queue can bear would go round in a circle: it is told at once."""
+    body = json.dumps({**json.loads(JOB.encode()), field: value}).encode()
+    with pytest.raises(NotOurMessage, match=field):
+        ArchiveJob.decode(body)

@@ -138,7 +138,15 @@ def test_what_is_required_is_named_when_missing(name: str) -> None:
         ("LOG_LEVEL", "hush"),
         ("LOG_FORMAT", "xml"),
         ("ALLOW_LOCAL_NETWORK", "hush"),
+        ("RABBITMQ_URL", "amqp://user:x@broker/?heartbeat=hush"),
+        ("RABBITMQ_URL", "amqp://user:x@broker/?hush=1"),
+        ("RABBITMQ_URL", "amqp://user:x@broker/?retry_delay=-1"),
+        ("RABBITMQ_URL_FILE", "/hush\0"),
         ("CA_BUNDLE", "/hush/is/not/there.pem"),
+        ("CA_BUNDLE", "/hush\0"),
+        ("CA_BUNDLE", "/"),
+        ("CA_BUNDLE", "/dev/null"),
+        ("CA_BUNDLE", __file__),
         ("DC_URL", "http://hush.example"),
     ],
 )
@@ -314,3 +322,16 @@ def test_oauthlib_speaks_http_only_when_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
     let_oauthlib_speak_http()
     assert load_environment(Path("none"))["OAUTHLIB_INSECURE_TRANSPORT"] == "1"
+
+
+def test_a_blank_variable_is_not_set() -> None:
+    """Templates leave blanks: beside a file, and of a cloud that is not to be offered."""
+    secret = Path(__file__).with_name("test_settings.py")
+    assert read_web(DC_ID=" ", DC_SECRET="").clouds == {}
+    assert read_web(DC_ID=" ", DC_ID_FILE=str(secret), DC_SECRET="b").clouds.keys() == {"dropcloud"}
+
+
+def test_a_broker_may_have_options() -> None:
+    """Those that its library takes."""
+    url = "amqp://user:hush@broker/?connection_attempts=2&heartbeat=0&locale=en_US"
+    assert connection_parameters(read_web(RABBITMQ_URL=url).rabbitmq_url, "x", heartbeat=1).connection_attempts == 2

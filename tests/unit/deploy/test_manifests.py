@@ -88,6 +88,13 @@ def test_our_pods_write_to_no_disk(resources: list[Resource]) -> None:
         assert [each["securityContext"]["readOnlyRootFilesystem"] for each in pods[name]["containers"]] == [True]
 
 
+def test_a_brokers_cookie_stays_its_own(resources: list[Resource]) -> None:
+    """A volume whose files are given to the group at every mount makes Erlang refuse its cookie at the second start."""
+    for pod in pod_specs(resources).values():
+        if "fsGroup" in pod["securityContext"]:
+            assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
 def test_pods_are_looked_after(resources: list[Resource]) -> None:
     """Every container has all probes, on ports that it has, and bounds of its memory."""
     for pod in pod_specs(resources).values():

@@ -1,9 +1,11 @@
 """The worker's probes: alive is who still moves, ready is who takes work, and neither asks anybody else."""
 
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -11,8 +13,10 @@ import requests
 from common.sealing import make_key
 from common.settings import WorkerSettings
 from sandbox.program import find_port
+from worker import __main__ as worker
 from worker import health
 from worker.app import create_consumer
+from worker.consumer import Consumer
 from worker.health import serve_health
 from worker.reporter import Reporter
 from worker.stopping import Signals
@@ -78,10 +82,25 @@ def test_a_worker_is_alive_as_long_as_all_its_threads_are(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Reporter, "_report", report)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    _, is_alive = create_consumer(WorkerSettings.read(environ, {}), Signals())
+    _, is_alive, _ = create_consumer(WorkerSettings.read(environ, {}), Signals())
     assert is_alive()
     ended.set()
     deadline = time.monotonic() + 10
     while is_alive() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_alive()
+
+
+def test_a_worker_that_ends_tells_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What became of the last jobs: the process ends by itself only when it was told, or after a while."""
+    environ = {"RABBITMQ_URL": "amqp://127.0.0.1:1/", "SECRET_KEYS": make_key()}
+    close = Reporter.close
+    order: list[str] = []
+    monkeypatch.setattr(Consumer, "run", lambda _: order.append("took"))
+    monkeypatch.setattr(Reporter, "close", lambda reporter, _: (order.append("told"), close(reporter, 10)))
+    monkeypatch.setattr(
+        worker, "serve_health", lambda *_, **__: SimpleNamespace(shutdown=lambda: order.append("ended"))
+    )
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    worker.run(WorkerSettings.read(environ, {}))
+    assert order == ["took", "told", "ended"]
