@@ -190,11 +190,12 @@ class Archive:
         copies = self._find_copies(inventory)
         for double in copies.doubles:
             self._remove(double)
+        shown = {copy.id for copy in inventory.photos}
         missing = []
         for key, photo in self._tally.photos.items():
             if key in copies.kept or key in self._tally.rejected:
                 continue
-            if self._has_arrived(key):
+            if self._has_arrived(key, shown):
                 # It lags behind. It may not show our own folders either, nor what another run brought: whatever is
                 # made twice for that is joined by the look that follows when it has caught up.
                 self._tally.crowded = True
@@ -206,12 +207,15 @@ class Archive:
         logger.debug("a photo was there twice", extra={"photo": double.key})
         self._policy.persist(lambda: self._storage.remove(double))
 
-    def _has_arrived(self, key: str) -> bool:
-        """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes."""
+    def _has_arrived(self, key: str, shown: Collection[str]) -> bool:
+        """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes.
+
+        What it does show, and as no copy of the photo, was changed or moved away by the guest.
+        """
         stored = self._tally.arrived.get(key)
         if stored is None:
             return False
-        if self._policy.persist(lambda: self._storage.is_there(stored)):
+        if stored.id not in shown and self._policy.persist(lambda: self._storage.is_there(stored)):
             return True
         del self._tally.arrived[key]
         return False
