@@ -97,16 +97,17 @@ def test_a_photo_that_never_works_costs_only_itself(world: World, desk: Desk, on
     assert world.faults.fired
 
 
+@pytest.mark.parametrize("which", ["Свадьба", "Photos 1"])
 @pytest.mark.parametrize("gone", ["delete", "trash"])
 def test_a_folder_that_goes_away_meanwhile_is_made_anew(
-    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch, gone: str
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch, gone: str, which: str
 ) -> None:
     """Once, with everything that had been in it; no photo fails for it."""
     archive = add_gallery(world)
     account = world.drive.account()
 
     def throw_away() -> None:
-        getattr(account, gone)(next(each.id for each in account.folders() if each.name == archive.name))
+        getattr(account, gone)(next(each.id for each in account.folders() if each.name == which))
 
     when_there_are(world, 5, throw_away, monkeypatch)
     desk.deliver_to_the_end(desk.make_job(archive))
