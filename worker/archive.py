@@ -71,6 +71,7 @@ class Archive:
         self._policy = policy
         self._copier = copier
         self._inventory = Inventory()
+        self._made: Mapping[str, Folder] = {}
 
     def keep(self) -> None:
         """Copy what is missing of what the tally lists; safe to repeat. What became of the photos is in the tally.
@@ -121,8 +122,10 @@ class Archive:
 
     def note_proved(self) -> None:
         """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""
+        # A listing that lags behind does not show the folders that were made: they are known all the same.
+        known = Inventory(albums={**self._made, **self._inventory.albums})
         try:
-            self._storage.note_proved(self._inventory)
+            self._storage.note_proved(known)
         except (ArchiveError, Interrupted) as error:
             logger.info("what was proved is not noted: %s", error)
 
@@ -225,7 +228,8 @@ class Archive:
         albums = {photo.album for photo in missing}
         self._policy.persist(lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory))
         self._note_folder(inventory)
-        return inventory.albums
+        self._made = inventory.albums
+        return self._made
 
     def _choose(self, missing: list[Photo]) -> list[Photo]:
         """Return what there is room for.

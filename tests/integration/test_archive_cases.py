@@ -134,6 +134,22 @@ def test_a_folder_that_is_not_listed_yet_is_there_once_in_the_end(
     assert_complete(world, archive)
 
 
+def test_pressing_again_while_the_listing_lags_behind_heals_by_itself(world: World, desk: Desk) -> None:
+    """Two folders and every photo twice, until each job has looked once more; no third press is needed."""
+    archive = add_gallery(world)
+    account = world.drive.account()
+    account.lag = 3600.0
+    for number in range(2):
+        desk.deliver(desk.make_job(archive, job_id=f"job-{number}"))
+    assert len(account.files()) == 2 * 12
+    account.lag = 0.0
+    for job, _ in desk.trays.waiting:
+        desk.deliver(job)
+    assert archive.expected() == account.tree()
+    assert len({account.path(folder) for folder in account.folders()}) == len(account.folders())
+    assert told(world) == [0, 0]
+
+
 @pytest.mark.parametrize(
     "reason", ["numChildrenInNonRootLimitExceeded", "appNotAuthorizedToFile", "insufficientFilePermissions"]
 )
