@@ -165,6 +165,9 @@ class Slice:
         if reason is not Reason.GRANT_REVOKED:
             self._signals.allow_last_look()
             self._archive.look_last()
+        # Who refuses when all is there ends nothing any more.
+        if reason is not Reason.CANCELLED and self._tally.is_complete:
+            return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
     def _renew(self, stored: int) -> Outcome:
