@@ -71,6 +71,7 @@ class Archive:
         self._policy = policy
         self._copier = copier
         self._inventory = Inventory()
+        self._made: Mapping[str, Folder] = {}
 
     def keep(self) -> None:
         """Copy what is missing of what the tally lists; safe to repeat. What became of the photos is in the tally.
@@ -121,8 +122,10 @@ class Archive:
 
     def note_proved(self) -> None:
         """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""
+        # A listing that lags behind does not show the folders that were made: they are known all the same.
+        known = Inventory(albums={**self._made, **self._inventory.albums})
         try:
-            self._storage.note_proved(self._inventory)
+            self._storage.note_proved(known)
         except (ArchiveError, Interrupted) as error:
             logger.info("what was proved is not noted: %s", error)
 
@@ -190,11 +193,12 @@ class Archive:
         copies = self._find_copies(inventory)
         for double in copies.doubles:
             self._remove(double)
+        shown = {copy.id for copy in inventory.photos}
         missing = []
         for key, photo in self._tally.photos.items():
             if key in copies.kept or key in self._tally.rejected:
                 continue
-            if self._has_arrived(key):
+            if self._has_arrived(key, shown):
                 # It lags behind. It may not show our own folders either, nor what another run brought: whatever is
                 # made twice for that is joined by the look that follows when it has caught up.
                 self._tally.crowded = True
@@ -206,12 +210,15 @@ class Archive:
         logger.debug("a photo was there twice", extra={"photo": double.key})
         self._policy.persist(lambda: self._storage.remove(double))
 
-    def _has_arrived(self, key: str) -> bool:
-        """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes."""
+    def _has_arrived(self, key: str, shown: Collection[str]) -> bool:
+        """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes.
+
+        What it does show, and as no copy of the photo, was changed or moved away by the guest.
+        """
         stored = self._tally.arrived.get(key)
         if stored is None:
             return False
-        if self._policy.persist(lambda: self._storage.is_there(stored)):
+        if stored.id not in shown and self._policy.persist(lambda: self._storage.is_there(stored)):
             return True
         del self._tally.arrived[key]
         return False
@@ -221,7 +228,8 @@ class Archive:
         albums = {photo.album for photo in missing}
         self._policy.persist(lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory))
         self._note_folder(inventory)
-        return inventory.albums
+        self._made = inventory.albums
+        return self._made
 
     def _choose(self, missing: list[Photo]) -> list[Photo]:
         """Return what there is room for.

@@ -90,7 +90,8 @@ class Copier:
         are_few = before > 0 and len(untried) <= FEW
 
         def begin(photo: Photo, signals: Signals) -> PhotoCopy:
-            tells_nothing = are_few or photo.key in self._hopeless
+            # Where no photo is left that was never refused, and none arrived, it is no single one's refusal.
+            tells_nothing = are_few or (bool(untried) and photo.key in self._hopeless)
             said = PhotoRefusals(photo.key, refusals, tells_nothing)
             return self._begin(photo, folders[album_key(photo.album)], said, signals)
 

@@ -56,7 +56,9 @@ class Meter:
         now, manifest = self._now(), self._tally.manifest or NOTHING_LISTED
         sizes = [photo.size for key, photo in manifest.photos.items() if self._tally.is_stored(key)]
         stored, stored_bytes = len(sizes), sum(sizes)
-        skipped = max(self.skipped, 0)
+        mine = sum(key in self._tally.arrived for key in manifest.photos)
+        # Of what was there before, photos may have gone from the list or been replaced since.
+        skipped = min(max(self.skipped, 0), stored - mine)
         failures = self._name_failures(manifest)
         total = len(manifest.photos) + len(manifest.unusable)
         total_bytes = sum(photo.size for photo in manifest.photos.values())

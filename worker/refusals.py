@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.clouds.photos import Photo
-from common.errors import Refused
+from common.errors import ArchiveError, PhotoRejected, Refused
 from worker.retry import Patience, RetryPolicy, end_of
+
+
+class RefusedAlone(PhotoRejected):
+    """A refusal of one photo that tells nothing of the others."""
 
 
 class Refusals:
@@ -56,6 +60,11 @@ class PhotoRefusals:
     def concerns_all(self, refused: Refused) -> bool:
         """Note a refusal, and say whether it is one of every photo."""
         return refused.concerns_all or (not self.tells_nothing and self.refusals.add(self.key))
+
+    def reject(self, failure: ArchiveError) -> PhotoRejected:
+        """Return what its last failure means for it."""
+        is_alone = self.tells_nothing and isinstance(failure, Refused)
+        return (RefusedAlone if is_alone else PhotoRejected)(failure.reason, failure.detail)
 
     def note_arrival(self) -> None:
         """Note that it was not refused after all."""

@@ -11,6 +11,7 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason, Refused
 from worker.crowd import BeginCopy, Crowd, End
 from worker.lanes import Lanes
+from worker.refusals import RefusedAlone
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Round:
     @property
     def outage(self) -> PhotoRejected | None:
         """What concerns all photos, when nothing arrived for such a reason."""
-        failures = [failure for failure in self.failed.values() if failure.reason in OUTAGE_REASONS]
+        failures = [failure for failure in self.failed.values() if _may_concern_all(failure)]
         return failures[0] if len(failures) >= OUTAGE and not self.any_arrived else None
 
 
@@ -159,7 +160,7 @@ class _Gathered:
                 logger.log(level, "a photo was not copied: %s", end, extra={"photo": photo.key})
                 self.round.failed[photo.key] = end
                 # Who failed before tells nothing new: broken photos that are tried once more are no outage.
-                self._streak += photo.key not in self._given_up and end.reason in OUTAGE_REASONS
+                self._streak += photo.key not in self._given_up and _may_concern_all(end)
             case Interrupted():
                 self._interrupted = True
             case _:
@@ -176,6 +177,10 @@ class _Gathered:
         if self.round.is_complete and (self._interrupted or is_interrupted):
             raise Interrupted
         return self.round
+
+
+def _may_concern_all(failure: PhotoRejected) -> bool:
+    return failure.reason in OUTAGE_REASONS and not isinstance(failure, RefusedAlone)
 
 
 def _to_failure(end: StoredPhoto | BaseException) -> BaseException | None:

@@ -166,6 +166,9 @@ class Slice:
             self._signals.allow_last_look()
             self._list_last()
             self._archive.look_last()
+        # Who refuses when all is there ends nothing any more.
+        if reason is not Reason.CANCELLED and self._tally.is_complete:
+            return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
     def _renew(self, stored: int) -> Outcome:

@@ -40,6 +40,11 @@ class Tally:
         """The listed photos by their keys."""
         return self.manifest.photos if self.manifest else {}
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether there are photos, and every one that can be copied is known to be in the cloud."""
+        return bool(self.photos) and all(map(self.is_stored, self.photos))
+
     def is_stored(self, key: str) -> bool:
         """Say whether a photo is known to be in the cloud; asked on any thread."""
         return key in self.arrived or key in self.skipped

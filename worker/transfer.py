@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from common.clouds.base import PhotoStream, UploadSession
 from common.clouds.photos import StoredPhoto
-from common.errors import PhotoRejected, Refused, SessionLost, Transient
+from common.errors import Refused, SessionLost, Transient
 from worker.refusals import PhotoRefusals, Refusals
 from worker.retry import Patience
 
@@ -88,7 +88,7 @@ class PhotoCopy:
         if isinstance(error, Refused) and self._refusals.concerns_all(error):
             raise error
         if not self._patience.outlasts(error):
-            raise PhotoRejected(error.reason, error.detail) from None
+            raise self._refusals.reject(error) from None
 
 
 def copy_photo(stream: PhotoStream, begin: Callable[[], UploadSession], patience: Patience) -> StoredPhoto:

@@ -12,7 +12,11 @@ from sandbox.gallery import Archive
 from sandbox.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
 from tests.fakes.desk import Desk
+from worker.copier import Copier
+from worker.gallery import Gallery
 from worker.lanes import STAGES
+from worker.manifest import Manifest
+from worker.round import Round
 from worker.stopping import Cause, Signals
 
 
@@ -243,3 +247,81 @@ def test_a_photo_that_is_listed_as_nothing_is_proved_first(stand: Stand, what: s
     assert [row for row in archive.expected() if not row[0].endswith(entry["name"])] == stand.tree()
     assert told(stand) == [1]
     assert stand.world.violations == []
+
+
+@pytest.mark.parametrize("status", [403, 507])
+@pytest.mark.parametrize("after", [0, 1])
+def test_one_strange_answer_to_a_listing_ends_nothing(stand: Stand, after: int, status: int) -> None:
+    """Neither to the first nor to the last: also "full" is no answer to who only looks."""
+    archive, desk = add_gallery(stand), stand.desk()
+    stand.fault(stand.lists, "status", after=after, status=status, reason="neverHeardOf")
+    desk.deliver_to_the_end(desk.make_job(archive))
+    assert (desk.news.told[-1].state, stand.fired()) == ("done", 1)
+    assert_complete(stand, archive)
+
+
+@pytest.mark.parametrize("reason", ["neverHeardOf", "accountDisabled"])
+def test_who_refuses_when_all_is_there_ends_nothing_any_more(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """Every photo arrived and was seen to agree; only the last look is refused for good."""
+    archive, desk = add_gallery(stand), stand.desk()
+    copy = Copier.copy
+
+    def copy_and_refuse(copier: Copier, *given: Any) -> Round:
+        done = copy(copier, *given)
+        stand.fault(stand.lists, "status", times=None, status=403, reason=reason)
+        return done
+
+    monkeypatch.setattr(Copier, "copy", copy_and_refuse)
+    desk.deliver(desk.make_job(archive))
+    last = desk.news.told[-1]
+    assert (last.state, last.reason, last.photos_copied, told(stand)) == ("done", "", 12, [0])
+    assert desk.is_idle()
+    assert_complete(stand, archive)
+
+
+def test_photos_that_leave_the_list_were_not_found(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told of at the end adds up to the list as it stands then."""
+    archive, desk = add_gallery(stand), stand.desk()
+    desk.deliver_to_the_end(desk.make_job(archive))
+    fetch, lists = Gallery.fetch_manifest, []
+
+    def fetch_fewer(gallery: Gallery, archive_url: str) -> Manifest:
+        lists.append(archive_url)
+        if len(lists) == 2:
+            del archive.manifest[2:]
+        return fetch(gallery, archive_url)
+
+    monkeypatch.setattr(Gallery, "fetch_manifest", fetch_fewer)
+    desk.deliver_to_the_end(desk.make_job(archive, job_id="job-2"))
+    last = desk.news.told[-1]
+    assert (last.photos_copied, last.photos_skipped, last.photos_failed, last.photos_total) == (0, 2, 0, 2)
+
+
+@pytest.mark.parametrize("deed", ["moved", "overwritten"])
+def test_what_a_guest_takes_meanwhile_is_copied_once_more(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    """A photo that had just arrived: theirs stays as it is, and the archive's place is complete at the end."""
+    archive, desk = add_gallery(stand), stand.desk()
+    account: Any = stand.service.account()
+    copy, theirs = Copier.copy, []
+
+    def copy_and_take(copier: Copier, *given: Any) -> Round:
+        done = copy(copier, *given)
+        if not theirs:
+            theirs.append(account.files()[0])
+            if deed == "moved":
+                account.move(theirs[0].id, account.add_folder("Мое").id)
+            else:
+                account.overwrite(theirs[0].id, b"retouched")
+            theirs.append(set(stand.tree()) - set(archive.expected()))
+        return done
+
+    monkeypatch.setattr(Copier, "copy", copy_and_take)
+    desk.deliver_to_the_end(desk.make_job(archive))
+    assert theirs[1] <= set(stand.tree())
+    others = [md5 for _, _, md5 in set(stand.tree()) - theirs[1]]
+    assert sorted(others) == sorted(each.md5 for each in archive.pictures)
+    assert (desk.news.told[-1].state, told(stand)) == ("done", [0])

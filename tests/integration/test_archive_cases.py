@@ -97,16 +97,17 @@ def test_a_photo_that_never_works_costs_only_itself(world: World, desk: Desk, on
     assert world.faults.fired
 
 
+@pytest.mark.parametrize("which", ["Свадьба", "Photos 1"])
 @pytest.mark.parametrize("gone", ["delete", "trash"])
 def test_a_folder_that_goes_away_meanwhile_is_made_anew(
-    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch, gone: str
+    world: World, desk: Desk, monkeypatch: pytest.MonkeyPatch, gone: str, which: str
 ) -> None:
     """Once, with everything that had been in it; no photo fails for it."""
     archive = add_gallery(world)
     account = world.drive.account()
 
     def throw_away() -> None:
-        getattr(account, gone)(next(each.id for each in account.folders() if each.name == archive.name))
+        getattr(account, gone)(next(each.id for each in account.folders() if each.name == which))
 
     when_there_are(world, 5, throw_away, monkeypatch)
     desk.deliver_to_the_end(desk.make_job(archive))
@@ -131,6 +132,22 @@ def test_a_folder_that_is_not_listed_yet_is_there_once_in_the_end(
     for job, _ in desk.trays.waiting:
         desk.deliver(job)
     assert_complete(world, archive)
+
+
+def test_pressing_again_while_the_listing_lags_behind_heals_by_itself(world: World, desk: Desk) -> None:
+    """Two folders and every photo twice, until each job has looked once more; no third press is needed."""
+    archive = add_gallery(world)
+    account = world.drive.account()
+    account.lag = 3600.0
+    for number in range(2):
+        desk.deliver(desk.make_job(archive, job_id=f"job-{number}"))
+    assert len(account.files()) == 2 * 12
+    account.lag = 0.0
+    for job, _ in desk.trays.waiting:
+        desk.deliver(job)
+    assert archive.expected() == account.tree()
+    assert len({account.path(folder) for folder in account.folders()}) == len(account.folders())
+    assert told(world) == [0, 0]
 
 
 @pytest.mark.parametrize(

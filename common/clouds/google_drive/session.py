@@ -17,7 +17,7 @@ from common.clouds.google_drive.resumable import (
     upload_headers,
 )
 from common.clouds.photos import Photo, StoredPhoto
-from common.errors import ArchiveError, Reason, SessionLost, Transient
+from common.errors import ArchiveError, InventoryStale, Reason, SessionLost, Transient
 from common.httpclient import Answer, HttpClient
 
 
@@ -103,6 +103,7 @@ class DriveSession:
         reply = self._ask(self._address) if asked else self._send(self._address, stream)
         match reply:
             case Complete(file):
+                self._check_place(file)
                 self._verify(file, stream)
             case Stands(at):
                 self._stand(at, asked=asked)
@@ -184,6 +185,12 @@ class DriveSession:
 
     def _look(self, stream: PhotoStream) -> None:
         self._verify(self._find(), stream)
+
+    def _check_place(self, file: dict[str, Any]) -> None:
+        """Where what just came is in the bin at once, its folder is: no other upload would fare better there."""
+        if file.get("id") == self._file_id and file.get("trashed"):
+            self._forget()
+            raise InventoryStale(Reason.CLOUD_REFUSED, "the folder of a photo is in the bin")
 
     def _verify(self, file: dict[str, Any] | None, stream: PhotoStream) -> None:
         """Believe nothing but size and MD5: https://developers.google.com/workspace/drive/api/reference/rest/v3/files."""

@@ -95,6 +95,7 @@ class DriveStorage:
             if isinstance(file, StoredPhoto)
         ]
         self._unproved = _sort_unproved(photos)
+        self._leave_changed(photos, known)
         return sort_albums(folders, photos)
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
@@ -184,6 +185,14 @@ class DriveStorage:
             except LinkRefused:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive opened an upload session without an address") from None
         return address
+
+    def _leave_changed(self, photos: Collection[StoredPhoto], known: Known) -> None:
+        """Give up the ids of photos that a guest changed, moved or renamed since: a new one is made beside theirs."""
+        for photo in photos:
+            before = known.get(photo.key)
+            is_changed = before is not None and before.id == photo.id and before.size != photo.size
+            if (is_changed or not photo.made_here) and self._photo_ids.get(photo.key) == photo.id:
+                del self._photo_ids[photo.key]
 
     def _note_sent(self, file_id: str, md5: str) -> None:
         if file_id in self._begun:

@@ -37,6 +37,7 @@ _ANOTHER_DAY = Damage(Postponed, Reason.DAILY_LIMIT)
 _READ_ONLY = Damage(Postponed, Reason.CLOUD_UNAVAILABLE)
 _STALE = Damage(InventoryStale, Reason.CLOUD_REFUSED)
 _FULL = Damage(StorageFull, Reason.STORAGE_FULL)
+_SAYS_FULL = Damage(Refused, Reason.STORAGE_FULL)
 _REVOKED = Damage(GrantRevoked, Reason.GRANT_REVOKED)
 
 # By the error's name where it says more than its status, whatever that is; else by status. What stands in neither is
@@ -82,8 +83,13 @@ def read_failure(answer: Answer) -> ArchiveError:
 
 
 def read_refusal(answer: Answer) -> ArchiveError:
-    """Return what a refusal means where no folder is written into: nothing that was seen before is stale there."""
+    """Return what a refusal means where no folder is written into.
+
+    Nothing that was seen before is stale there, and nothing needs room: "full" is believed only when it stays.
+    """
     failure = read_failure(answer)
+    if isinstance(failure, StorageFull):
+        return _SAYS_FULL.error(failure.detail, answer.wait())
     if not isinstance(failure, InventoryStale):
         return failure
     damage = _PASSING if answer.status == 409 else _REFUSED

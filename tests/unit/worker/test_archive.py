@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds.base import PhotoStream
-from common.clouds.photos import Photo
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import (
     ArchiveError,
     InventoryStale,
@@ -307,6 +307,24 @@ def test_photos_that_stay_refused_cost_only_themselves() -> None:
         scene = Scene(make_photos(100), MemoryCloud(begins=at(*keys)), lanes=4)
         assert len(scene.keep()) == 80
         assert scene.rejected == dict.fromkeys(keys, Reason.CLOUD_REFUSED)
+
+
+def test_refusals_of_a_few_that_are_left_are_no_outage() -> None:
+    """Each was judged by itself, however many of them follow one another."""
+    scene = Scene(make_photos(40), MemoryCloud(begins=at(*map(str, range(20, 40)))))
+    scene.tally.arrived = {"old": StoredPhoto("old", "id-old", 1)}
+    assert len(scene.keep()) == 20
+    assert len(scene.rejected) == 20
+
+
+@pytest.mark.parametrize("count", range(3, 12))
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_a_small_gallery_that_is_refused_whole_is_not_done(count: int, lanes: int) -> None:
+    """It has no more photos to ask with, and that each was refused is no accident."""
+    scene = Scene(make_photos(count), MemoryCloud(begins=lambda _photo: UNKNOWN), lanes=lanes)
+    with pytest.raises(JobStopped) as told:
+        scene.keep()
+    assert (told.value.reason, scene.tally.rejected) == (Reason.CLOUD_REFUSED, {})
 
 
 def test_an_account_that_takes_something_again_has_all_its_tries_again() -> None:

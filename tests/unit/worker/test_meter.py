@@ -82,6 +82,17 @@ def test_numbers_add_up_at_the_end(bench: Bench) -> None:
     assert (told.photos_total, told.eta_seconds, told.bytes_per_second) == (100, None, 0.0)
 
 
+def test_numbers_add_up_when_the_list_shrinks(bench: Bench) -> None:
+    """Photos that were there before and are listed no more, or were replaced and failed, were not found."""
+    bench.tally.skipped, bench.tally.before = {"0", "1", "gone", "gone too"}, 4
+    bench.let_arrive(60, 1)
+    told = bench.meter.read(State.DONE)
+    assert (told.photos_copied, told.photos_skipped, told.photos_failed, told.photos_total) == (60, 0, 40, 100)
+    bench.tally.arrived.clear()
+    told = bench.meter.read(State.DONE)
+    assert (told.photos_copied, told.photos_skipped, told.photos_failed) == (0, 2, 98)
+
+
 def test_last_photos_that_arrived_are_named(bench: Bench) -> None:
     """The newest first, only while the job runs."""
     assert bench.meter.read().latest == ()

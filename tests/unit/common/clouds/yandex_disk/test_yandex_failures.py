@@ -124,3 +124,12 @@ def test_only_yandex_says_that_nothing_is_there() -> None:
     assert not is_missing(answer(404))
     assert not is_missing(Answer(404, {}, b"<html>404 Not Found</html>"))
     assert not is_missing(answer(410, "DiskNotFoundError"))
+
+
+def test_a_full_disk_is_believed_at_once_only_of_what_is_written() -> None:
+    """Nothing that is read or marked needs room: it is asked again, and keeps its reason if it stays."""
+    full = answer(507, "DiskStorageQuotaExhaustedError")
+    assert isinstance(read_failure(full), StorageFull)
+    failure = read_refusal(full)
+    assert isinstance(failure, Refused)
+    assert failure.reason is Reason.STORAGE_FULL
