@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
+from contextlib import suppress
 from typing import Any, Protocol
 
 import pika
@@ -19,7 +20,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.errors import Reason, Transient
 from common.ledger import Entry, Kind, NotAnEntry, Record
 from common.loops import Loop, guard
-from common.publisher import broker_errors, connection_parameters
+from common.publisher import BROKER_ERRORS, broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import EXCHANGE, LEDGER, LEDGER_KEY, declare
 
@@ -134,19 +135,18 @@ class Ledger:
         Raises:
             Transient: it cannot be read now, or is not there any more.
         """
-        with broker_errors(), BlockingConnection(self._parameters) as connection:
-            channel = connection.channel()
-            channel.basic_qos(prefetch_count=1)
-            found = channel.consume(LEDGER, arguments={"x-stream-offset": offset}, inactivity_timeout=READ_SECONDS)
-            for method, properties, body in found:
-                if method is None or properties is None or body is None:
-                    break
-                if _read_offset(properties) == offset:
-                    return Entry.decode(body)[1]
-                channel.basic_ack(method.delivery_tag)
-                if _read_offset(properties) > offset:
-                    break
-        raise Transient(Reason.TRY_LATER, "the ledger has lost an entry")
+        with broker_errors():
+            connection = BlockingConnection(self._parameters)
+            try:
+                entry = _read_at(connection.channel(), offset)
+            finally:
+                # What was handed out and not looked at ends the connection by an error that is none: a stream takes
+                # nothing back.
+                with suppress(*BROKER_ERRORS):
+                    connection.close()
+        if entry is None:
+            raise Transient(Reason.TRY_LATER, "the ledger has lost an entry")
+        return entry
 
     def _write(self, body: bytes, job_id: str, coming: "Future[Written]") -> Written:
         seconds = READ_SECONDS
@@ -228,6 +228,19 @@ class Ledger:
             coming.set_result((counts, known))
         if counts and self._caught_up.is_set():
             guard("telling of an entry", lambda: self._note(entry, known))
+
+
+def _read_at(channel: BlockingChannel, offset: int) -> Entry | None:
+    channel.basic_qos(prefetch_count=1)
+    found = channel.consume(LEDGER, arguments={"x-stream-offset": offset}, inactivity_timeout=READ_SECONDS)
+    for method, properties, body in found:
+        # The broker hands out whole chunks, which may begin earlier.
+        if method is None or properties is None or body is None or _read_offset(properties) > offset:
+            return None
+        if _read_offset(properties) == offset:
+            return Entry.decode(body)[1]
+        channel.basic_ack(method.delivery_tag)
+    return None
 
 
 def _read_offset(properties: pika.BasicProperties) -> int:
