@@ -193,7 +193,7 @@ class Slice:
             arrived=arrived,
             tries=dict(tally.tries),
             rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
-            failed_photos=self._count_failed(),
+            failed_photos=self.meter.failed,
             # Who came further begins to wait anew.
             waits=0 if arrived else before.waits,
             waiting_since=0 if arrived else before.waiting_since,
@@ -204,13 +204,6 @@ class Slice:
             told=before.told,
         )
         return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
-
-    def _count_failed(self) -> int:
-        """Return how many of the listed photos are not in the cloud, for whatever reason."""
-        manifest = self._tally.manifest
-        if manifest is None:
-            return 0
-        return len(manifest.unusable) + sum(not self._tally.is_stored(key) for key in manifest.photos)
 
 
 class _Clock:
