@@ -180,7 +180,7 @@ class Progress:
             return before.is_the_end
         if max(self.claim, before.claim) < 0:
             return before.is_the_end or self.updated_at < before.updated_at
-        return (self.claim, self.number) < (before.claim, before.number)
+        return (self.claim, self.number) <= (before.claim, before.number)
 
 
 def _join(newer: Progress, older: Progress) -> Progress:

@@ -28,6 +28,9 @@ JOB_KEY = "job"
 EVENT_KEY = "event"
 CANCEL_KEYS = "job.*.cancel"
 PROGRESS_KEYS = "job.*.progress"
+# What a replica of `web` says when it starts: every worker answers with a snapshot of each job that runs.
+HELLO_KEY = "hello"
+WATCHED_KEYS = "job.*.watched"
 
 # How long a job waits before it returns, in seconds, level by level: one queue each, since a queue gives back its
 # messages in order and one with mixed times would hold the short ones up behind the long.
@@ -55,6 +58,11 @@ def cancel_key(job_id: str) -> str:
 def progress_key(job_id: str) -> str:
     """Return the routing key of a job's snapshots."""
     return f"job.{job_id}.progress"
+
+
+def watched_key(job_id: str) -> str:
+    """Return the routing key of the news that somebody looks at a job."""
+    return f"job.{job_id}.watched"
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from common.upstreams import count_refreshes, count_retry, watch_cloud
 from worker.gallery import Gallery
 from worker.pacing import Pace
 from worker.renewal import Renewal, ReplacedGrants
-from worker.reporter import TakeSnapshot
 from worker.retry import RetryPolicy
 from worker.slice import Outcome, Slice
 from worker.stopping import Grace, Signals
+from worker.watching import TakeSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +82,6 @@ class Workshop:
             seconds=settings.slice_seconds,
             signals=mine,
         )
-        if not job.course.told:
-            self._reporter.tell(share.meter.read())
         with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():
             outcome = share.work(returns)
         # Refresh tokens may have rotated: the newest must travel on.
