@@ -41,7 +41,7 @@ class Watchers:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._told: dict[str, float] = {}
-        self._untold: list[str] = []
+        self._untold: dict[str, None] = {}
         self._lock = threading.Lock()
 
     def note(self, job_id: str) -> None:
@@ -52,15 +52,15 @@ class Watchers:
         with self._lock:
             if len(self._told) >= MOST_WATCHED:
                 self._told = {known: at for known, at in self._told.items() if now - at < AGAIN_SECONDS}
-            if len(self._told) < MOST_WATCHED and job_id not in self._untold:
+            if len(self._told) < MOST_WATCHED and len(self._untold) < MOST_WATCHED:
                 self._told[job_id] = now
-                self._untold.append(job_id)
+                self._untold[job_id] = None
 
     def take_untold(self) -> list[str]:
         """Return the jobs that workers are to be told of now."""
         with self._lock:
-            untold, self._untold = self._untold, []
-        return untold
+            untold, self._untold = self._untold, {}
+        return list(untold)
 
 
 class Asker:

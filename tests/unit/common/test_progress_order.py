@@ -1,6 +1,7 @@
 """What is shown of a job when its snapshots come in any order, twice, late, or from workers with strange clocks."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -78,7 +79,7 @@ def read(shown: Progress) -> tuple[object, ...]:
 def test_numbers_and_states_never_go_back(history: History) -> None:
     """In whatever order snapshots come; an end stays an end, and its photos add up."""
     shown = show(history.heard)
-    for earlier, later in zip(shown, shown[1:], strict=False):
+    for earlier, later in pairwise(shown):
         assert later.stored >= earlier.stored
         assert later.photos_copied >= earlier.photos_copied
         assert later.bytes_copied >= earlier.bytes_copied
@@ -119,7 +120,7 @@ def test_what_the_job_copied_before_a_crash_is_not_what_was_there_before_it() ->
 
 
 def test_a_stop_is_shown_at_once_and_then_counted() -> None:
-    """`web` says that it was stopped; the worker that hears of it says how far it came, and may still run until then."""
+    """`web` says that it was stopped; the worker who hears of it counts, and may still run until then."""
     waiting = _tell(5, 3, State.WAITING, 20, 4, 9.0)
     shown = Progress(job_id="x", state=State.CANCELLED, reason="cancelled", updated_at=1.0).after(waiting)
     assert (shown.state, shown.photos_copied, shown.photos_failed) == (State.CANCELLED, 16, 40)
