@@ -42,7 +42,7 @@ def fill_stream(url: Secret, sealer: Sealer, jobs: int, days: int) -> tuple[int,
 
 
 def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Progress]:
-    """Give what is told of one job: it is queued, runs, and ends; one in a few waits in between."""
+    """Give what is told of one job of five minutes: it is queued, runs, and ends; one in a few waits in between."""
     photos, each = chance.randrange(20, 800), 3_500_000
     job = Progress(
         job_id=make_job_id(sealer, now),
@@ -64,6 +64,12 @@ def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Pro
     if chance.randrange(10) == 0:
         yield replace(known, state=State.WAITING, reason="cloud_unavailable", updated_at=now + 60)
         yield replace(known, updated_at=now + 70)
+    for half in range(1, 10):
+        # Its numbers, every half minute while it runs.
+        copied = photos * half // 10
+        yield replace(
+            known, photos_copied=copied, bytes_copied=copied * each, updated_at=now + 30 * half, claim=1, number=half
+        )
     failed = chance.randrange(1, 100) if chance.randrange(FAILING) == 0 else 0
     yield replace(
         known,
@@ -77,4 +83,6 @@ def _tell_job(sealer: Sealer, chance: random.Random, now: float) -> Iterator[Pro
         ),
         updated_at=now + 300.789,
         finished_at=now + 300.789,
+        claim=1,
+        number=10,
     )

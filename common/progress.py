@@ -37,7 +37,7 @@ class State(StrEnum):
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
-_COUNTS = ("photos_total", "photos_copied", "photos_skipped", "bytes_total", "bytes_copied")
+_TOTALS = ("photos_total", "bytes_total", "bytes_copied")
 _REVIVABLE = frozenset(
     {
         Reason.DENIED,
@@ -67,6 +67,8 @@ class FailedPhoto:
 class Progress:
     """One archive at one moment. Times are Unix seconds; 0 means not yet.
 
+    Clocks differ and jump: which of two snapshots is the newer one is told by `claim` and `number`.
+
     Args:
         job_id, cloud_type, archive_type, gallery_name: which one.
         state: where it stands.
@@ -85,6 +87,9 @@ class Progress:
         detail: one line for people.
         needed_bytes, free_bytes: when the cloud is full: what is still to be copied, and the room there is, if known.
         created_at, started_at, updated_at, finished_at: when.
+        claim: where in the ledger the claim of the worker that speaks stands; -1 when `web` speaks, or a worker of the
+            version before.
+        number: counts up with the snapshots of one claim.
     """
 
     job_id: str
@@ -111,6 +116,8 @@ class Progress:
     started_at: float = 0.0
     updated_at: float = 0.0
     finished_at: float = 0.0
+    claim: int = -1
+    number: int = 0
 
     def encode(self) -> bytes:
         """Return the wire form: what is as it is by default is left out, for a week of them is kept."""
@@ -149,29 +156,65 @@ class Progress:
         """Whether nothing follows."""
         return self.state.is_final and not self.may_begin_anew
 
-    def after(self, before: "Progress | None") -> "Progress":
-        """Return this snapshot as it is shown after another: numbers never go backwards, an end stays the end.
+    @property
+    def stored(self) -> int:
+        """How many photos are in the cloud, whoever brought them."""
+        return self.photos_copied + self.photos_skipped
 
-        Two workers may report one job for a moment, and messages may overtake each other. An end may even be older
-        than a beginning: a job that ends at once has ended before `web` says that it is in the queue.
+    def after(self, before: "Progress | None") -> "Progress":
+        """Return what is shown when this snapshot is heard of after another: numbers never go back, an end stays one.
+
+        Snapshots overtake each other, come twice, and come once more to whoever reads the past: in whatever order
+        they are heard, what is shown in the end is the same. An end may even be older than a beginning: a job that
+        ends at once has ended before `web` says that it is in the queue.
         """
         if before is None:
-            return self
-        if before.is_the_end or (self.updated_at < before.updated_at and not self.is_the_end):
-            return before
-        # An end that counted is the last word: a gallery may list fewer photos by then.
-        numbers = () if self.is_the_end and self.photos_total else _COUNTS
-        return replace(
-            self,
-            **{name: max(getattr(self, name), getattr(before, name)) for name in numbers},
-            created_at=before.created_at or self.created_at,
-            started_at=before.started_at or self.started_at,
-            folder_url=self.folder_url or before.folder_url,
-            # Who reports an end without having seen the beginning knows the id only.
-            cloud_type=self.cloud_type or before.cloud_type,
-            archive_type=self.archive_type or before.archive_type,
-            gallery_name=self.gallery_name or before.gallery_name,
-        )
+            return _add_up(self)
+        if self._is_older(before):
+            # Without claims nobody can tell a late snapshot from a wrong clock: it counts for nothing.
+            return _add_up(_join(before, self)) if max(self.claim, before.claim) >= 0 else before
+        return _add_up(_join(self, before))
+
+    def _is_older(self, before: "Progress") -> bool:
+        if self.is_the_end != before.is_the_end:
+            return before.is_the_end
+        if max(self.claim, before.claim) < 0:
+            return before.is_the_end or self.updated_at < before.updated_at
+        return (self.claim, self.number) <= (before.claim, before.number)
+
+
+def _join(newer: Progress, older: Progress) -> Progress:
+    # An end that counted is the last word: a gallery may list fewer photos by then. Where somebody with a claim spoke,
+    # whoever speaks without one did not count.
+    has_counted = newer.is_the_end and newer.photos_total > 0 and newer.claim >= older.claim
+    stored = newer.stored if has_counted else max(newer.stored, older.stored)
+    # Whoever looks later, after a crash, takes what this very job copied for something that was there before.
+    skipped = min((each.photos_skipped for each in (newer, older) if each.stored), default=0)
+    totals = () if has_counted else _TOTALS
+    return replace(
+        newer,
+        **{name: max(getattr(newer, name), getattr(older, name)) for name in totals},
+        photos_copied=stored - min(skipped, stored),
+        photos_skipped=min(skipped, stored),
+        failures=newer.failures or (older.failures if newer.photos_failed else ()),
+        created_at=older.created_at or newer.created_at,
+        started_at=older.started_at or newer.started_at,
+        folder_url=newer.folder_url or older.folder_url,
+        # Who reports an end without having seen the beginning knows the id only.
+        cloud_type=newer.cloud_type or older.cloud_type,
+        archive_type=newer.archive_type or older.archive_type,
+        gallery_name=newer.gallery_name or older.gallery_name,
+    )
+
+
+def _add_up(shown: Progress) -> Progress:
+    """Return an end whose photos are all accounted for: what did not arrive has failed."""
+    if not (shown.state.is_final and shown.photos_total):
+        return shown
+    copied = min(shown.photos_copied, shown.photos_total)
+    skipped = min(shown.photos_skipped, shown.photos_total - copied)
+    failed = shown.photos_total - copied - skipped
+    return replace(shown, photos_copied=copied, photos_skipped=skipped, photos_failed=failed)
 
 
 def _read_failures(value: Sequence[dict[str, Any]]) -> tuple[FailedPhoto, ...]:
@@ -180,6 +223,10 @@ def _read_failures(value: Sequence[dict[str, Any]]) -> tuple[FailedPhoto, ...]:
 
 def _read_count(value: Any) -> int:
     return min(max(0, int(value)), 2**63 - 1)
+
+
+def _read_claim(value: Any) -> int:
+    return min(max(-1, int(value)), 2**63 - 1)
 
 
 def _read_seconds(value: Any) -> float:
@@ -208,5 +255,5 @@ _READ: dict[str, Callable[[Any], Any]] = {
     str(tuple[str, ...]): _read_names,
     str(tuple[FailedPhoto, ...]): _read_failures,
 }
-_READERS = {field.name: _READ[str(field.type)] for field in fields(Progress)}
+_READERS = {field.name: _READ[str(field.type)] for field in fields(Progress)} | {"claim": _read_claim}
 _DEFAULTS = {field.name: field.default for field in fields(Progress)}

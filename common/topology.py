@@ -30,6 +30,9 @@ EVENT_KEY = "event"
 LEDGER_KEY = "ledger"
 CANCEL_KEYS = "job.*.cancel"
 PROGRESS_KEYS = "job.*.progress"
+# What a replica of `web` says when it starts: every worker answers with a snapshot of each job that runs.
+HELLO_KEY = "hello"
+WATCHED_KEYS = "job.*.watched"
 
 # How long a job waits before it returns, in seconds, level by level: one queue each, since a queue gives back its
 # messages in order and one with mixed times would hold the short ones up behind the long.
@@ -65,6 +68,11 @@ def _check_key(key: str) -> str:
     if len(key.encode()) > _LONGEST_KEY:
         raise ValueError("too long for a routing key")
     return key
+
+
+def watched_key(job_id: str) -> str:
+    """Return the routing key of the news that somebody looks at a job."""
+    return f"job.{job_id}.watched"
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,16 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
     news = News()
     reader = Reader(settings.rabbitmq_url, news)
     tell = Teller(publisher, news).tell
-    return wire(settings, publisher, news, tell, reader, is_stopping=is_stopping, is_alive=lambda: reader.is_alive)
+    return wire(
+        settings,
+        publisher,
+        news,
+        tell,
+        reader,
+        is_stopping=is_stopping,
+        is_alive=lambda: reader.is_alive,
+        note_watcher=reader.note_watcher,
+    )
 
 
 def wire(
@@ -81,6 +90,7 @@ def wire(
     now: Callable[[], float] = time.time,
     is_stopping: Callable[[], bool] = lambda: False,
     is_alive: Callable[[], bool] = lambda: True,
+    note_watcher: Callable[[str], None] = lambda _job_id: None,
 ) -> FastAPI:
     """Put the application together.
 
@@ -93,6 +103,7 @@ def wire(
         now: Unix time in seconds.
         is_stopping: as in `create_app`.
         is_alive: whether every long-lived thread of this process moves.
+        note_watcher: lets workers know that somebody looks at a job.
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
@@ -133,14 +144,15 @@ def wire(
     )
     clouds = _open_clouds(settings)
     find = partial(status.find_progress, settings.sealer, news, now)
+    find_newest = status.show_newest(find, lambda: reader.is_caught_up, note_watcher)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
     cancels = cancel.Cancels(broker)
     callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
-    app.router.routes.extend(page_routes.make_routes(find, cancels.tell))
+    app.router.routes.extend(page_routes.make_routes(find, find_newest, cancels.tell))
     app.include_router(callback.make_router(callbacks))
     app.include_router(cancel.make_router(settings.sealer, cancels.tell))
-    app.include_router(status.make_router(find))
-    app.include_router(events.make_router(find, events.Streams(), is_stopping))
+    app.include_router(status.make_router(find_newest))
+    app.include_router(events.make_router(find_newest, events.Streams(), is_stopping))
     app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))
     problems.install(app)
     # The last one added is the first one met.

@@ -142,6 +142,8 @@ class Callback:
 
     def _try(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> bool:
         about = {"job_id": promise.job_id, "cloud_type": cloud_type}
+        # Before a worker can have it: what that one says comes after what is said here.
+        before = self._news.find(promise.job_id)
         try:
             self._keep(promise, trace, cloud_type, answer)
         except ArchiveError as error:
@@ -155,17 +157,17 @@ class Callback:
                 logger.error("the cloud refuses this service: mend its registration there", extra=telling)  # noqa: TRY400
             else:
                 logger.warning("archive not begun", extra=telling)
-            self._report(promise, cloud_type, State.FAILED, error.reason)
+            self._report(promise, cloud_type, before, State.FAILED, error.reason)
             return False
         except Exception:  # whatever broke, the guest must get somewhere
             logger.exception("archive not begun", extra=about)
-            self._report(promise, cloud_type, State.FAILED, Reason.TRY_LATER)
+            self._report(promise, cloud_type, before, State.FAILED, Reason.TRY_LATER)
             return False
         logger.info("archive begun", extra={**about, "archive_type": promise.archive_type})
-        self._report(promise, cloud_type, State.QUEUED, "")
+        self._report(promise, cloud_type, before, State.QUEUED, "")
         return True
 
-    def _report(self, promise: Promise, cloud_type: str, state: State, reason: str) -> None:
+    def _report(self, promise: Promise, cloud_type: str, before: Progress | None, state: State, reason: str) -> None:
         now = self._now()
         self._tell(
             Progress(
@@ -178,6 +180,8 @@ class Callback:
                 created_at=promise.issued_at,
                 updated_at=now,
                 finished_at=now if state.is_final else 0.0,
+                claim=before.claim if before else -1,
+                number=before.number + 1 if before else 0,
             )
         )
 

@@ -89,7 +89,7 @@ def make_router(
     """Return the route.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know.
+        find: returns what is known of a job, None for one that we do not know; raises `web.status.Starting`.
         streams: bounds how many are open.
         is_stopping: says whether this process is to end, so that no stream holds it up.
         look_seconds: how often each looks at the news.
@@ -108,7 +108,7 @@ def make_router(
         responses={
             404: describe("No such archive."),
             429: describe("Too many requests or streams of one client or for one archive; ask for the status instead."),
-            503: describe("Too many streams are open; ask for the status instead."),
+            503: describe("Too many streams are open: ask for the status instead. Or this replica is starting."),
             "default": describe("Anything else."),
         },
         # The id first: nobody takes a place without one.

@@ -1,10 +1,11 @@
 """What workers tell of their jobs, as this replica knows it. Owns a connection; knows no HTTP.
 
 The stream of the last seven days is read at start, so that a fresh replica knows what happened before it; snapshots
-of running jobs come through a queue of its own. Nothing is ever asked of a worker. What it costs: `bench/news.py`.
+of running jobs come through a queue of its own, and workers are asked for them at once. What it costs: `bench/news.py`.
 """
 
 import logging
+import secrets
 import threading
 import time
 import zlib
@@ -23,6 +24,7 @@ from common.progress import NotProgress, Progress, State
 from common.publisher import Publisher, broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import EVENT_KEY, EVENTS, EXCHANGE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
+from web.asking import MARK, Asker
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +33,20 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 # 10,000 jobs a day for a week, and some more. Packed, a job takes some 300 bytes, and 3 kB if it names a hundred photos
 # that failed; then the oldest are forgotten before the memory of a replica is used up.
 MOST_KEPT, MOST_PACKED_BYTES = 100_000, 100_000_000
-# How soon it is worth looking again, in seconds: snapshots come once a second while a job runs, and most jobs begin at
-# once; what waits moves rarely.
+# How soon it is worth looking again, in seconds: snapshots come once a second while a job runs and somebody looks, and
+# most jobs begin at once; what waits moves rarely.
 LOOK_AGAIN_SECONDS = {State.RUNNING: 2, State.QUEUED: 2, State.AWAITING_CONSENT: 5, State.WAITING: 10}
 # Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
 PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
 # What a replica that has fallen behind may keep; older snapshots are worth nothing.
 LONGEST_QUEUE = 10_000
 TICK_SECONDS = 0.2
-# The stream has been read when nothing more came of it for so long.
-QUIET_SECONDS = 1.0
+# After the past was read: how long workers that run have to say how far they are.
+ANSWER_SECONDS = 0.5
+# A mark that does not come back was lost with its connection: after so long without any event, another one is made.
+LOST_SECONDS = 2.0
+# A broker that is short of memory or disk takes none: after so long without any event, in seconds, there are no more.
+QUIET_SECONDS = 5.0
 # Messages in a row that nobody can read, of which one is told: a sender that is broken sends one every second.
 TOLD_OF = 1000
 HEARTBEAT_SECONDS = 30
@@ -136,7 +142,10 @@ class Reader:
         self._news = news
         self._stopped = threading.Event()
         self._caught_up = threading.Event()
-        self._began_at = 0.0
+        self._asker = Asker(url)
+        self._mark = ""
+        self._said_at = 0.0
+        self._read_at: float | None = None
         self._event_at = 0.0
         self._unreadable = 0
         self._loop = Loop("the reader of news", self._read, is_over=self._stopped.is_set, wait=self._stopped.wait)
@@ -144,7 +153,7 @@ class Reader:
     @property
     def is_alive(self) -> bool:
         """Whether its thread moves; also when there is no broker."""
-        return self._loop.is_alive
+        return self._loop.is_alive and self._asker.is_alive
 
     @property
     def is_caught_up(self) -> bool:
@@ -153,11 +162,17 @@ class Reader:
 
     def start(self) -> None:
         """Begin to read."""
+        self._asker.start()
         self._thread = self._loop.start()
 
     def close(self) -> None:
         """Read no more."""
         self._stopped.set()
+        self._asker.close()
+
+    def note_watcher(self, job_id: str) -> None:
+        """Let workers know that somebody looks at a job just now; never waits."""
+        self._asker.note_watcher(job_id)
 
     def _read(self) -> None:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
@@ -168,16 +183,34 @@ class Reader:
             for channel in (snapshots, events):
                 channel.add_on_cancel_callback(ended.append)
             self._subscribe_to_snapshots(snapshots)
-            self._began_at = time.time()
             self._subscribe_to_events(events)
-            self._event_at = time.monotonic()
+            # Only now: what is answered finds somebody who listens.
+            self._say_hello()
             while not self._stopped.is_set():
                 connection.process_data_events(TICK_SECONDS)
                 if ended:
                     raise Transient(Reason.TRY_LATER, "the broker ended the reading of a queue")
                 self._loop.beat()
-                if time.monotonic() - self._event_at > QUIET_SECONDS:
-                    self._caught_up.set()
+                self._look_whether_past_is_read()
+
+    def _say_hello(self) -> None:
+        self._mark, self._read_at = f"{MARK}{secrets.token_hex(8)}", None
+        self._said_at = self._event_at = time.monotonic()
+        self._asker.say_hello(self._mark)
+
+    def _look_whether_past_is_read(self) -> None:
+        now = time.monotonic()
+        if self._read_at is not None:
+            if now - self._read_at >= ANSWER_SECONDS:
+                self._caught_up.set()
+            return
+        quiet = now - self._event_at
+        if quiet > QUIET_SECONDS:
+            self._caught_up.set()
+        if min(quiet, now - self._said_at) > LOST_SECONDS:
+            # The same mark: whichever comes back first will do.
+            self._said_at = now
+            self._asker.say_hello(self._mark)
 
     def _subscribe_to_snapshots(self, channel: BlockingChannel) -> None:
         arguments = {"x-max-length": LONGEST_QUEUE, "x-overflow": "drop-head"}
@@ -189,7 +222,7 @@ class Reader:
         # A stream wants a prefetch and acknowledgements; they move the reader on and remove nothing.
         channel.basic_qos(prefetch_count=PREFETCH)
         # It drops whole segments only, so it may hold more than a week.
-        since = datetime.fromtimestamp(self._began_at - KEPT_SECONDS, UTC)
+        since = datetime.fromtimestamp(time.time() - KEPT_SECONDS, UTC)
         channel.basic_consume(EVENTS, self._take_event, arguments={"x-stream-offset": since})
 
     def _take_snapshot(
@@ -209,25 +242,25 @@ class Reader:
         body: bytes,
     ) -> None:
         self._event_at = time.monotonic()
-        # Where something always happens, it is never quiet; but what is as young as this reading is no past.
-        if self._learn(body) >= self._began_at:
-            self._caught_up.set()
+        if self._learn(body) == self._mark and self._read_at is None:
+            self._read_at = self._event_at
         tag = method.delivery_tag
         if tag % ACKNOWLEDGED_AT_ONCE == 0:
             channel.basic_ack(tag, multiple=True)
 
-    def _learn(self, body: bytes) -> float:
-        """Take a snapshot; return when it was taken, Unix time in seconds, 0 if it is none."""
+    def _learn(self, body: bytes) -> str:
+        """Take a snapshot, unless it is a mark; return of which job, nothing if it is none."""
         try:
             progress = Progress.decode(body)
-            self._news.learn(progress)
+            if not progress.job_id.startswith(MARK):
+                self._news.learn(progress)
         except NotProgress as error:
             self._count_unreadable(f"they are none: {error}")
-            return 0.0
+            return ""
         except Exception as bug:  # noqa: BLE001 - its trace would hold what a stranger wrote
             self._count_unreadable(f"a bug: {type(bug).__name__}")
-            return 0.0
-        return progress.updated_at
+            return ""
+        return progress.job_id
 
     def _count_unreadable(self, why: str) -> None:
         """Tell of a message that nobody can read; it ends nothing, and the others are read."""

@@ -14,8 +14,8 @@ from starlette.types import Scope
 
 from web.cancel import Cancel
 from web.page import render_job
-from web.pages import page_headers, prefers_html, unknown_page
-from web.status import FindProgress
+from web.pages import later_page, page_headers, prefers_html, unknown_page
+from web.status import FindProgress, Starting
 from web.texts import LANGUAGES, Texts, choose_language
 
 
@@ -30,17 +30,22 @@ class BrowserRoute(Route):
         return match, found
 
 
-def make_routes(find: FindProgress, cancel: Cancel) -> list[BrowserRoute]:
+def make_routes(find: FindProgress, find_newest: FindProgress, cancel: Cancel) -> list[BrowserRoute]:
     """Return the routes.
 
     Args:
         find: returns what is known of a job, None for one that we do not know.
+        find_newest: the same for somebody who looks at it; raises Starting.
         cancel: tells all workers of a cancel.
     """
 
     async def show_job(request: Request) -> Response:
         """Show how an archive gets on."""
-        progress, texts = find(request.path_params["job_id"]), _choose_texts(request)
+        texts = _choose_texts(request)
+        try:
+            progress = find_newest(request.path_params["job_id"])
+        except Starting as starting:
+            return later_page(texts.language, starting.status_code, dict(starting.headers or {}))
         if progress is None:
             return unknown_page(texts)
         page, etag = render_job(progress, texts, cancelling=request.query_params.get("cancelling", ""))

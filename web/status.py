@@ -13,7 +13,7 @@ from common.job_id import is_job_id, read_job_time
 from common.progress import Progress, State
 from common.sealing import Sealer
 from web.news import KEPT_SECONDS, LOOK_AGAIN_SECONDS, News
-from web.problems import describe, problem_response
+from web.problems import ProblemWithCode, describe, problem_response
 from web.texts import ENGLISH, explain_in_one_line
 
 
@@ -71,12 +71,49 @@ class Status(BaseModel):
 
 FindProgress = Callable[[str], Progress | None]
 
+# The past is read within seconds, and a minute at most.
+STARTING_SECONDS = 1
+# What a worker may have in hand, or soon will: it had better be told that somebody looks.
+_MAY_MOVE = (State.QUEUED, State.RUNNING, State.WAITING)
+
+
+class Starting(ProblemWithCode):
+    """This replica has just started: what it knows may be older than what was shown before."""
+
+    def __init__(self) -> None:
+        told = "This replica is starting; ask again in a moment."
+        super().__init__(503, "starting", told, {"Retry-After": str(STARTING_SECONDS)})
+
+
+def show_newest(
+    find: FindProgress, is_caught_up: Callable[[], bool], note_watcher: Callable[[str], None]
+) -> FindProgress:
+    """Return what finds a job for somebody who looks at it; it raises Starting for one that is known.
+
+    Args:
+        find: as `find_progress`.
+        is_caught_up: whether the past has been read.
+        note_watcher: lets workers know that somebody looks at a job.
+    """
+
+    def find_newest(job_id: str) -> Progress | None:
+        progress = find(job_id)
+        if progress is None:
+            return None
+        if not is_caught_up():
+            raise Starting
+        if progress.state in _MAY_MOVE:
+            note_watcher(job_id)
+        return progress
+
+    return find_newest
+
 
 def make_router(find: FindProgress) -> APIRouter:
     """Return the route.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know.
+        find: returns what is known of a job, None for one that we do not know; raises Starting.
     """
     router = APIRouter()
 
@@ -88,6 +125,7 @@ def make_router(find: FindProgress) -> APIRouter:
             304: {"description": "Nothing has changed since the ETag that was sent along."},
             404: describe("No such archive."),
             429: describe("Too many requests from one address; Retry-After says when to come back."),
+            503: describe("This replica is starting; Retry-After says when to come back."),
             "default": describe("Anything else."),
         },
     )

@@ -82,8 +82,7 @@ class Archive:
             JobStopped: there is more to do, but only the guest can help.
         """
         inventory = self._look()
-        self._tally.skipped = self._find_copies(inventory).kept.keys() - self._tally.arrived.keys()
-        self._tally.before = len(self._tally.skipped)
+        self._tally.note_first_look(self._find_copies(inventory).kept)
         for _ in range(MOST_LISTS):
             self._complete(inventory)
             if not self._list_again():
@@ -185,8 +184,7 @@ class Archive:
             mine = arrived.get(copy.key)
             if copy.key not in skipped and (mine is None or mine.id != copy.id):
                 self._tally.crowded = True
-        # Nobody is to be told that they failed.
-        skipped.update(key for key in copies.kept if key not in arrived)
+        self._tally.note_look(copies.kept)
 
     def _compare(self, inventory: Inventory) -> list[Photo]:
         """Return what is still to be copied, what failed before last; removes what is there twice."""
@@ -220,7 +218,7 @@ class Archive:
             return False
         if stored.id not in shown and self._policy.persist(lambda: self._storage.is_there(stored)):
             return True
-        del self._tally.arrived[key]
+        self._tally.forget(key)
         return False
 
     def _make_albums(self, missing: Collection[Photo], inventory: Inventory) -> Mapping[str, Folder]:

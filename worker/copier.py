@@ -100,7 +100,7 @@ class Copier:
             return copy_round(
                 chosen,
                 begin,
-                self._tally.arrived,
+                self._tally.note_arrival,
                 self._tally.tries,
                 given_up=self._hopeless,
                 lanes=self._lanes,

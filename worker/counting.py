@@ -15,7 +15,7 @@ from common.publisher import Publisher
 from common.topology import WAITING_SECONDS
 from worker.gallery import Gallery
 from worker.outbox import Outbox
-from worker.reporter import TakeSnapshot
+from worker.watching import TakeSnapshot
 from worker.workshop import Reports
 
 

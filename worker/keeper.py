@@ -130,6 +130,7 @@ class Keeper:
             self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
         elif not outcome.ended and not outcome.waits_for:
             claim.go_on(job, self._queue.put_behind)
+            self._report(outcome.meter.read())
         elif job.course.told:
             claim.end()
             self._release(claim)

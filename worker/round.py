@@ -47,7 +47,7 @@ class Round:
 def copy_round(
     photos: Collection[Photo],
     begin: BeginCopy,
-    arrived: dict[str, StoredPhoto],
+    note_arrival: Callable[[StoredPhoto], None],
     tries: dict[str, int],
     *,
     given_up: Collection[str],
@@ -60,7 +60,7 @@ def copy_round(
     Args:
         photos: in the order in which they are begun.
         begin: makes a copy of one of them, which ends when it is told to stop.
-        arrived: where each photo that arrives is noted at once.
+        note_arrival: told of each photo that arrives, at once.
         tries: where it is noted how often a photo had failed when it was told to stop.
         given_up: keys of photos that failed in an earlier round.
         lanes: how many photos are under way at a time.
@@ -75,7 +75,7 @@ def copy_round(
     mine = Signals(signals)
     ends: SimpleQueue[End | None] = SimpleQueue()
     crowd = Crowd(photos, begin, tries, mine, most=lanes.threads)
-    gathered = _Gathered(photos, arrived, given_up, longest=max(OUTAGE, lanes.count))
+    gathered = _Gathered(photos, note_arrival, given_up, longest=max(OUTAGE, lanes.count))
 
     with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
         working = min(lanes.threads, len(photos))
@@ -114,7 +114,7 @@ class _Gathered:
 
     Args:
         photos: of the round; each ends once at most.
-        arrived: where each photo that arrives is noted.
+        note_arrival: told of each photo that arrives.
         given_up: keys of photos that failed in an earlier round.
         longest: so many failures in a row that may be no photo's own end the round.
     """
@@ -122,13 +122,13 @@ class _Gathered:
     def __init__(
         self,
         photos: Collection[Photo],
-        arrived: dict[str, StoredPhoto],
+        note_arrival: Callable[[StoredPhoto], None],
         given_up: Collection[str],
         *,
         longest: int,
     ) -> None:
         self.round = Round()
-        self._arrived = arrived
+        self._note_arrival = note_arrival
         self._given_up = given_up
         # A count will do, since each ends once: a set of ten thousand keys takes half a megabyte.
         self._untried = sum(photo.key not in given_up for photo in photos)
@@ -141,7 +141,7 @@ class _Gathered:
         """Note how one photo ended; without a photo, how its thread did."""
         if isinstance(end, StoredPhoto):
             # Some arrive although they were let go: they are there all the same.
-            self._arrived[end.key] = end
+            self._note_arrival(end)
             self.round.any_arrived = True
             logger.debug("a photo was copied", extra={"photo": end.key})
         if photo is None:

@@ -69,6 +69,7 @@ class Slice:
         photos: at a time.
         seconds: how long it may work.
         signals: end the work.
+        claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
 
     Attributes:
         meter: reads how far it has come, on any thread.
@@ -84,6 +85,7 @@ class Slice:
         photos: int,
         seconds: float,
         signals: Signals,
+        claim: int = -1,
     ) -> None:
         self._job = job
         self._gallery = gallery
@@ -92,7 +94,7 @@ class Slice:
         self._clock = _Clock(seconds, signals.wind_down)
         self._blocks = Blocks()
         self._tally = _read_tally(job.course)
-        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second)
+        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
             storage,
@@ -205,7 +207,7 @@ class Slice:
             arrived=arrived,
             tries=dict(tally.tries),
             rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
-            failed_photos=self._count_failed(),
+            failed_photos=self.meter.failed,
             # Who came further begins to wait anew.
             waits=0 if arrived else before.waits,
             waiting_since=0 if arrived else before.waiting_since,
@@ -216,13 +218,6 @@ class Slice:
             told=before.told,
         )
         return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
-
-    def _count_failed(self) -> int:
-        """Return how many of the listed photos are not in the cloud, for whatever reason."""
-        manifest = self._tally.manifest
-        if manifest is None:
-            return 0
-        return len(manifest.unusable) + sum(not self._tally.is_stored(key) for key in manifest.photos)
 
 
 class _Clock:

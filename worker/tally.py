@@ -1,18 +1,49 @@
 """What became of an archive's photos so far, and which of them a cloud holds. Knows nothing of how."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import threading
+from collections import deque
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from common.clouds.photos import Inventory, Photo, StoredPhoto
 from common.errors import PhotoRejected
+from common.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto
 from worker.manifest import Manifest
 
 Rejected = dict[str, PhotoRejected]
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What became of the listed photos, in numbers.
+
+    Args:
+        manifest, skipped: of the tally, when it was counted anew.
+        total, total_bytes: all that are listed; bytes only of those that can be copied.
+        stored, stored_bytes: in the cloud, whoever brought them.
+        found: of those, how many were not copied by this delivery or the one before.
+        failed: will not arrive.
+        failures: the first of those.
+    """
+
+    manifest: Manifest | None
+    skipped: set[str]
+    total: int = 0
+    total_bytes: int = 0
+    stored: int = 0
+    stored_bytes: int = 0
+    found: int = 0
+    failed: int = 0
+    failures: tuple[FailedPhoto, ...] = ()
+
+
 @dataclass
 class Tally:
-    """What became of the photos so far, by their keys.
+    """What became of the photos so far, by their keys. Changed by one thread, counted on any.
+
+    Whoever changes `arrived` or `rejected`, or what is in `skipped`, does it by the methods here: the sums are kept up
+    to date, since somebody may ask for them every second while a hundred thousand photos are on their way.
 
     Args:
         manifest: what the gallery lists, as far as is known; None before the list was read.
@@ -24,6 +55,7 @@ class Tally:
         crowded: whether there may be doubles that no look has shown yet: somebody else may copy the same archive at the
             same time, or the listing lags behind.
         folder_url: where the guest opens the gallery's folder, once there is one.
+        has_looked: whether this delivery has seen what is in the cloud.
     """
 
     manifest: Manifest | None = None
@@ -34,6 +66,13 @@ class Tally:
     tries: dict[str, int] = field(default_factory=dict)
     crowded: bool = False
     folder_url: str = ""
+    has_looked: bool = False
+    _sums: Sums | None = field(default=None, init=False, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        last = islice(reversed(self.arrived), MOST_LATEST)
+        self._latest: deque[str] = deque(last, maxlen=MOST_LATEST)
 
     @property
     def photos(self) -> Mapping[str, Photo]:
@@ -49,9 +88,61 @@ class Tally:
         """Say whether a photo is known to be in the cloud; asked on any thread."""
         return key in self.arrived or key in self.skipped
 
+    def name_latest(self) -> tuple[str, ...]:
+        """Return the names of the photos that arrived last, the newest first; asked on any thread."""
+        with self._lock:
+            keys = list(self._latest)
+        photos = self.photos
+        return tuple(photos[key].name for key in keys if key in photos)
+
+    def count(self) -> Sums:
+        """Return the sums; asked on any thread. Only after another list or look are the photos gone through."""
+        with self._lock:
+            sums = self._sums
+            if sums is None or sums.manifest is not self.manifest or sums.skipped is not self.skipped:
+                sums = self._sums = self._count_anew()
+            return sums
+
+    def note_first_look(self, found: Collection[str]) -> None:
+        """Note which of the listed photos stand in the cloud as this delivery begins."""
+        with self._lock:
+            self.skipped = set(found) - self.arrived.keys()
+            self.before = len(self.skipped)
+            self.has_looked = True
+
+    def note_look(self, found: Collection[str]) -> None:
+        """Note which stand there by now: nobody is to be told that they failed."""
+        with self._lock:
+            others = {key for key in found if key not in self.arrived and key not in self.skipped}
+            if others:
+                self.skipped |= others
+                self._sums = None
+            self.has_looked = True
+
+    def note_arrival(self, stored: StoredPhoto) -> None:
+        """Note a photo that this delivery has copied."""
+        key = stored.key
+        with self._lock:
+            is_new, photo = not self.is_stored(key), self.photos.get(key)
+            self.arrived[key] = stored
+            self._latest.appendleft(key)
+            if key in self.rejected or not is_new:
+                self._sums = None
+            elif self._sums and photo:
+                sums = self._sums
+                self._sums = replace(sums, stored=sums.stored + 1, stored_bytes=sums.stored_bytes + photo.size)
+
+    def forget(self, key: str) -> None:
+        """Note that a photo that had arrived is there no more."""
+        with self._lock:
+            del self.arrived[key]
+            self._sums = None
+
     def reject(self, key: str, failure: PhotoRejected) -> None:
         """Give a photo up."""
-        self.rejected[key] = failure
+        with self._lock:
+            self.rejected[key] = failure
+            self._sums = None
         self.tries.pop(key, None)
 
     def list_anew(self, fresh: Manifest) -> bool:
@@ -62,12 +153,14 @@ class Tally:
         before = self.photos
         if fresh == self.manifest or (before and not fresh.photos):
             return False
-        self.manifest = fresh
-        for key, photo in before.items():
-            if fresh.photos.get(key) != photo:
-                self.rejected.pop(key, None)
-                self.tries.pop(key, None)
-                self._forget_other(key, fresh.photos.get(key), photo)
+        with self._lock:
+            self.manifest = fresh
+            for key, photo in before.items():
+                if fresh.photos.get(key) != photo:
+                    self.rejected.pop(key, None)
+                    self.tries.pop(key, None)
+                    self._forget_other(key, fresh.photos.get(key), photo)
+            self._sums = None
         return True
 
     def _forget_other(self, key: str, now: Photo | None, before: Photo) -> None:
@@ -75,6 +168,29 @@ class Tally:
         if now and (now.size, now.crc32) != (before.size, before.crc32):
             self.arrived.pop(key, None)
             self.skipped.discard(key)
+
+    def _count_anew(self) -> Sums:
+        manifest, photos = self.manifest, self.photos
+        if manifest is None:
+            return Sums(None, self.skipped)
+        stored = [photo.size for key, photo in photos.items() if self.is_stored(key)]
+        failed = [FailedPhoto(each.name, str(each.reason), each.detail) for each in manifest.unusable]
+        failed += [
+            FailedPhoto(photos[key].name, str(failure.reason), failure.detail)
+            for key, failure in self.rejected.items()
+            if key in photos and not self.is_stored(key)
+        ]
+        return Sums(
+            manifest,
+            self.skipped,
+            total=len(photos) + len(manifest.unusable),
+            total_bytes=sum(photo.size for photo in photos.values()),
+            stored=len(stored),
+            stored_bytes=sum(stored),
+            found=sum(key not in self.arrived for key in self.skipped & photos.keys()),
+            failed=len(failed),
+            failures=tuple(failed[:MOST_FAILURES]),
+        )
 
 
 @dataclass(frozen=True)

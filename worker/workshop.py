@@ -22,10 +22,10 @@ from worker.claims import Claim
 from worker.gallery import Gallery
 from worker.pacing import Pace
 from worker.renewal import Renewal
-from worker.reporter import TakeSnapshot
 from worker.retry import RetryPolicy
 from worker.slice import Outcome, Slice
 from worker.stopping import Grace, Signals
+from worker.watching import TakeSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +85,8 @@ class Workshop:
             photos=settings.photos,
             seconds=settings.slice_seconds,
             signals=mine,
+            claim=claim.since,
         )
-        if not job.course.told:
-            self._reporter.tell(share.meter.read())
         with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():
             outcome = share.work(returns)
         # Tokens may have been renewed: the newest travel on, as the newest are in the ledger.

@@ -16,8 +16,8 @@ from common.sealing import Secret, make_key
 from common.settings import WorkerSettings
 from worker.counting import CountedGallery
 from worker.lanes import STAGES
-from worker.reporter import TakeSnapshot
 from worker.stopping import Signals
+from worker.watching import TakeSnapshot
 from worker.workshop import Workshop
 
 _DAY = 24 * 3600.0

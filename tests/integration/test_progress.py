@@ -11,6 +11,7 @@ from common.progress import Progress, State
 from common.publisher import Publisher
 from common.sealing import Secret
 from web.news import News, Reader, Teller
+from worker import watching
 from worker.reporter import Reporter
 
 PATIENCE = 20.0
@@ -93,7 +94,7 @@ def test_replica_that_starts_on_a_busy_day_gets_ready(reporter: Reporter, open_r
 
 
 def test_running_job_is_seen_moving(reporter: Reporter, open_replica: Callable[[], News]) -> None:
-    """Snapshots come about once a second while a job is watched, and stop with it."""
+    """Snapshots come while a job runs, and stop with it."""
     news = open_replica()
     taken = 0
 
@@ -107,6 +108,99 @@ def test_running_job_is_seen_moving(reporter: Reporter, open_replica: Callable[[
     seen = taken
     time.sleep(2.5)
     assert taken <= seen + 1
+
+
+def run(job_id: str, **changes: object) -> Progress:
+    """Return a snapshot of a job that runs."""
+    running = Progress(job_id=job_id, state=State.RUNNING, photos_total=60, photos_copied=40, claim=7, number=1)
+    return replace(running, **{"updated_at": time.time(), **changes})  # type: ignore[arg-type]
+
+
+def test_replica_that_starts_knows_at_once_what_was_shown_before(
+    reporter: Reporter, open_replica: Callable[[], News], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says hello, and every worker answers, though nobody watches the job and nothing moves there."""
+    monkeypatch.setattr(watching, "UNWATCHED_SECONDS", 1000.0)
+    monkeypatch.setattr(watching, "REPEAT_SECONDS", 1000.0)
+    job_id = f"hello-{time.time_ns()}"
+    shot = run(job_id, latest=("a.jpg",))
+    with reporter.watch(lambda: shot):
+        first = open_replica()
+        wait_for(lambda: first.find(job_id) == shot)
+        shot = replace(shot, photos_copied=50, number=2)
+        # At once: a replica is ready when the answers have had half a second.
+        assert open_replica().find(job_id) == shot
+
+
+def test_replica_that_starts_when_the_worker_is_gone_knows_the_numbers(
+    reporter: Reporter, open_replica: Callable[[], News]
+) -> None:
+    """They are kept as soon as there are any, without the names."""
+    job_id = f"kept-{time.time_ns()}"
+    with reporter.watch(lambda: run(job_id, latest=("a.jpg",))):
+        wait_for(lambda: open_replica().find(job_id) is not None)
+    reporter.close(PATIENCE)
+    known = open_replica().find(job_id)
+    assert known
+    assert (known.state, known.photos_total, known.photos_copied, known.latest) == (State.RUNNING, 60, 40, ())
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_that_is_an_hour_off_hides_no_news(
+    reporter: Reporter, open_replica: Callable[[], News], rabbitmq_url: str, hours: int
+) -> None:
+    """Of the worker: `web` says that the job is queued, then it is seen moving; a replica that starts reads to the end.
+
+    One that took the worker's clock for its own would have thought the past over too early.
+    """
+    job_id, publisher, off = f"clock-{hours}-{time.time_ns()}", Publisher(Secret(rabbitmq_url), "test"), hours * 3600
+    first = open_replica()
+    Teller(publisher, first).tell(Progress(job_id=job_id, updated_at=time.time()))
+    for number in range(1, 2000):
+        reporter.tell(run(job_id, photos_copied=min(number, 59), number=number, updated_at=time.time() + off))
+    reporter.tell(run(job_id, state=State.WAITING, number=2000, updated_at=time.time() + off))
+    wait_for(lambda: state_of(first, job_id) is State.WAITING)
+    known = open_replica().find(job_id)
+    assert known
+    assert (known.state, known.photos_copied) == (State.WAITING, 59)
+    publisher.close()
+
+
+def test_what_somebody_looks_at_is_told_more_often(reporter: Reporter, rabbitmq_url: str) -> None:
+    """Workers hear that a page is open."""
+    job_id, taken = f"watched-{time.time_ns()}", 0
+
+    def take() -> Progress:
+        nonlocal taken
+        taken += 1
+        return run(job_id, number=taken)
+
+    reader = Reader(Secret(rabbitmq_url), News())
+    reader.start()
+    wait_for(lambda: reader.is_caught_up)
+    with reporter.watch(take):
+        wait_for(lambda: taken > 0)
+        seen, began = taken, time.monotonic()
+        wait_for(lambda: taken > seen)
+        assert time.monotonic() - began > 2
+        reader.note_watcher(job_id)
+        seen, began = taken, time.monotonic()
+        wait_for(lambda: taken >= seen + 3)
+        assert time.monotonic() - began < 8
+    reader.close()
+
+
+def test_word_without_a_claim_follows_what_was_told_of_the_job(
+    reporter: Reporter, open_replica: Callable[[], News]
+) -> None:
+    """Who buries a message knows its id only."""
+    job_id, news = f"buried-{time.time_ns()}", open_replica()
+    with reporter.watch(lambda: run(job_id)):
+        wait_for(lambda: state_of(news, job_id) is State.RUNNING)
+    reporter.tell(Progress(job_id=job_id, state=State.FAILED, reason="internal", updated_at=time.time()))
+    wait_for(lambda: state_of(news, job_id) is State.FAILED)
+    known = news.find(job_id) or Progress(job_id="")
+    assert (known.claim, known.photos_copied, known.photos_failed) == (7, 40, 20)
 
 
 def test_broker_that_is_away_holds_up_nobody() -> None:

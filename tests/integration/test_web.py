@@ -207,13 +207,25 @@ def test_a_broker_that_never_answers_costs_one_bounded_wait(start_web: StartWeb,
         assert web.program.stop() == 0
 
 
-def test_readiness_is_the_brokers(start_web: StartWeb, queue_url: str) -> None:
-    """With a broker it is ready, as soon as it has read what happened before it."""
-    web = start_web(RABBITMQ_URL=queue_url)
+def wait_until_ready(web: RunningWeb) -> None:
+    """Wait until the past has been read."""
     deadline = time.monotonic() + 20
     while web.get("/readyz").status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_without_a_broker_nobody_knows_how_archives_get_on(start_web: StartWeb, world: World) -> None:
+    """The past cannot be read: who asks is told to come back, and nothing is made up."""
+    web = start_web(RABBITMQ_URL=f"amqp://127.0.0.1:{find_port()}")
+    web.agree(world)
+    answer = web.get(f"/cloud_archive/jobs/{web.job_ids[0]}")
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "starting", "1")
+
+
+def test_readiness_is_the_brokers(start_web: StartWeb, queue_url: str) -> None:
+    """With a broker it is ready, as soon as it has read what happened before it."""
+    wait_until_ready(start_web(RABBITMQ_URL=queue_url))
 
 
 def test_a_message_that_no_queue_takes_is_no_success(queue_url: str) -> None:
@@ -242,10 +254,11 @@ def test_a_guest_on_the_way_back_is_served_before_it_stops(start_web: StartWeb, 
     assert locations == [SUCCESS]
 
 
-def test_guests_who_watch_do_not_hold_it_up(start_web: StartWeb, world: World) -> None:
+def test_guests_who_watch_do_not_hold_it_up(start_web: StartWeb, world: World, queue_url: str) -> None:
     """SIGTERM while a stream is open: the stream comes to its end, which it would not if it were cut, and exit 0."""
-    web = start_web(RABBITMQ_URL=f"amqp://127.0.0.1:{find_port()}")
+    web = start_web(RABBITMQ_URL=queue_url)
     web.agree(world)
+    wait_until_ready(web)
     address = f"{web.url}/cloud_archive/jobs/{web.job_ids[0]}/events"
     with requests.get(address, stream=True, timeout=60) as stream:
         lines = stream.iter_lines(chunk_size=1)

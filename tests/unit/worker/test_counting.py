@@ -14,7 +14,7 @@ from common.sealing import Secret
 from common.topology import WAITING_SECONDS
 from tests.unit.deploy.test_metrics import growth, read
 from worker.counting import CountedOutbox, CountedReports
-from worker.reporter import TakeSnapshot
+from worker.watching import TakeSnapshot
 
 
 class HeardReports:

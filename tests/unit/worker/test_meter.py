@@ -25,7 +25,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         """Open the meter."""
-        self.meter = Meter(JOB, self.tally, lambda: self.ceiling, self.clock.now)
+        self.meter = Meter(JOB, self.tally, lambda: self.ceiling, self.clock.now, tick=self.clock.now)
         photos = {str(number): Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)}
         self.tally.manifest = Manifest(photos, [])
         self.meter.read()
@@ -34,7 +34,7 @@ class Bench:
         """Let more photos arrive, and time pass."""
         for _ in range(photos):
             key = str(len(self.tally.arrived))
-            self.tally.arrived[key] = StoredPhoto(key, f"id-{key}", SIZE)
+            self.tally.note_arrival(StoredPhoto(key, f"id-{key}", SIZE))
         self.clock.sleep(seconds)
 
 

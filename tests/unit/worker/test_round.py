@@ -42,7 +42,9 @@ def copy_all(given_up: set[str]) -> Round:
 
         return Scripted(step)
 
-    return copy_round([GOOD, *BROKEN], begin, {}, {}, given_up=given_up, lanes=Lanes(1), signals=Signals())
+    return copy_round(
+        [GOOD, *BROKEN], begin, lambda _stored: None, {}, given_up=given_up, lanes=Lanes(1), signals=Signals()
+    )
 
 
 @pytest.mark.parametrize("most", [0, 1])
@@ -88,6 +90,14 @@ def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, 
 
     photos = [GOOD, *BROKEN * 20]
     with pytest.raises(type(error)):
-        copy_round(photos, begin, arrived, {}, given_up=(), lanes=Lanes(1), signals=Signals())
+        copy_round(
+            photos,
+            begin,
+            lambda stored: arrived.update({stored.key: stored}),
+            {},
+            given_up=(),
+            lanes=Lanes(1),
+            signals=Signals(),
+        )
     (mine,) = seen
     assert (mine.cause, list(arrived)) == (cause, ["good"])

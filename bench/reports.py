@@ -1,0 +1,103 @@
+"""`python -m bench.reports`: what it costs a worker to tell how its jobs get on.
+
+A real reporter tells a real RabbitMQ of jobs whose photos arrive steadily: how much of a core its thread uses while
+nobody looks at any of them, and while somebody looks at each.
+"""
+
+import argparse
+import sys
+import threading
+import time
+from contextlib import ExitStack
+
+from common.archive_job import ArchiveJob
+from common.clouds.photos import Photo, StoredPhoto
+from common.sealing import Secret
+from sandbox.broker import Broker
+from web.news import News, Reader
+from worker.manifest import Manifest
+from worker.meter import Meter
+from worker.reporter import Reporter
+from worker.tally import Tally
+
+SIZE = 3_500_000
+BEGIN_SECONDS = 6.0
+
+
+def main() -> int:
+    """Measure, and print what was found."""
+    chosen = _parse()
+    with Broker() as broker, ExitStack() as started:
+        url = Secret(broker.url)
+        reader, reporter = Reader(url, News()), Reporter(url)
+        reader.start()
+        jobs = [_Job(number, chosen.photos) for number in range(chosen.jobs)]
+        for job in jobs:
+            started.enter_context(reporter.watch(job.meter.read))
+        for is_watched in (False, True):
+            share = _measure(reporter, reader, jobs, chosen.seconds, is_watched=is_watched)
+            told = "somebody looks at each" if is_watched else "nobody looks"
+            print(f"{chosen.jobs} jobs of {chosen.photos} photos, {told}: {share:.2%} of a core")
+        reporter.close(5)
+        reader.close()
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.reports", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=100, help="that run at once (100)")
+    parser.add_argument("--photos", type=int, default=1000, help="of each (1000); one arrives every second")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for how long each is measured (20)")
+    return parser.parse_args()
+
+
+class _Job:
+    """A job whose photos arrive."""
+
+    def __init__(self, number: int, photos: int) -> None:
+        self.id = f"{number:038d}"
+        promise = ArchiveJob(
+            id=self.id,
+            cloud_type="google_drive",
+            archive_type="originals",
+            archive_url="https://gallery.example/a",
+            gallery_name="Свадьба Анны и Ивана",
+            grant="-",
+            created_at="2026-11-28T12:00:00+00:00",
+        )
+        listed = {str(key): Photo(str(key), (), f"IMG_{key:04d}.jpg", "https://h/p", SIZE) for key in range(photos)}
+        self.tally = Tally(Manifest(listed, []))
+        self.tally.note_first_look(())
+        self.meter = Meter(promise, self.tally, lambda: 3.0)
+
+    def let_arrive(self) -> None:
+        """Let one more photo arrive."""
+        key = str(len(self.tally.arrived))
+        self.tally.note_arrival(StoredPhoto(key, f"id-{key}", SIZE))
+
+
+def _measure(reporter: Reporter, reader: Reader, jobs: list[_Job], seconds: float, *, is_watched: bool) -> float:
+    """Return how much of a core the reporter's thread uses while photos arrive."""
+    ended = threading.Event()
+
+    def bring() -> None:
+        while not ended.wait(1.0):
+            for job in jobs:
+                job.let_arrive()
+                if is_watched:
+                    reader.note_watcher(job.id)
+
+    bringing = threading.Thread(target=bring)
+    bringing.start()
+    clock = time.pthread_getcpuclockid(reporter._thread.ident or 0)
+    time.sleep(BEGIN_SECONDS)
+    worked = time.clock_gettime(clock)
+    time.sleep(seconds)
+    worked = time.clock_gettime(clock) - worked
+    ended.set()
+    bringing.join()
+    return worked / seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())
