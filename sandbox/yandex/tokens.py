@@ -37,6 +37,7 @@ class Tokens(tokens.Tokens[Grant]):
         grace: Seconds for which a refresh token that was used may be used again, in case the answer was lost; nobody
             promises any.
         most_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
+        spent_at: When a refresh token of each device was used, monotonic seconds.
         keeps_access: Refreshing gives the same access token as long as it lives, and the same refresh token never.
     """
 
@@ -52,6 +53,7 @@ class Tokens(tokens.Tokens[Grant]):
         # "An app can have up to 20 tokens linked to a user's devices":
         # https://yandex.com/dev/oauth/doc/dg/concepts/device-token.html
         self.most_devices = 20
+        self.spent_at: dict[str, list[float]] = {}
         self._spent: dict[str, float] = {}
         self._devices: dict[str, str] = {}
 
@@ -101,6 +103,7 @@ class Tokens(tokens.Tokens[Grant]):
             if text in self._spent and moment - self._spent[text] >= self.grace:
                 raise Spent("expired_token")
             self._spent.setdefault(text, moment)
+            self.spent_at.setdefault(grant.device, []).append(moment)
             return self._give(grant)
 
     def grant(self, client: str, login: str, scopes: tuple[str, ...], device: str = "") -> tuple[Token, str]:
