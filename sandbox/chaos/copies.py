@@ -31,6 +31,11 @@ class Copies:
         self._back_key = ""
         self._exchange = ""
 
+    @property
+    def known(self) -> int:
+        """How many messages there are to choose from."""
+        return len(self._seen)
+
     def see(self, moment: Moment, passed: bool) -> None:
         """Keep a message that has passed, if it is a job's."""
         if passed and moment.what == "publish" and moment.key.startswith(_JOB_KEYS) and not moment.key.count(".") > 1:

@@ -11,7 +11,7 @@ from sandbox.chaos.calm import Calm
 from sandbox.chaos.clouds import LOGINS, account_of, count_missing
 from sandbox.chaos.crowd import Crowd
 from sandbox.chaos.pages import Album
-from sandbox.chaos.stops import Begun, Stopper
+from sandbox.chaos.stops import Stopper
 from sandbox.chaos.storm import Ship
 from sandbox.chaos.verdict import Case, Leftover
 from sandbox.gallery import Archive, Done
@@ -55,7 +55,7 @@ def collect_cases(evidence: Evidence) -> dict[str, Case]:
             evidence.album.looks.get(each.job_id, []),
             evidence.stopper.accepted.get(each.job_id),
             is_alone=wishes[each.login, each.archive.url, each.cloud] == 1,
-            lost_grant=_has_lost_grant(each, evidence.ship),
+            lost_grant=each.cloud == "yadisk" and _has_lost_grant(each.device, evidence.ship),
         )
     return cases
 
@@ -91,6 +91,13 @@ def judge(
     wrong["told wrongly"] += told.find_strangers(list(ship.world.gallery.dones), urls)
     wrong["left over"] += verdict.judge_leftovers(leftovers, cases)
     wrong["misbehaved"] += verdict.judge_manners(list(ship.world.violations))
+    jobs = {each.device: each.job_id for each in evidence.crowd.begun}
+    tokens = ship.world.yandex_accounts.tokens
+    wrong["misbehaved"] += [
+        f"job {jobs.get(device, 'of nobody')}: a spent refresh token was brought again, {count} times"
+        for device, count in tokens.brought_again.items()
+        if not _has_lost_grant(device, ship)
+    ]
     wrong["misbehaved"] += [complaint for workman in (*ship.workers, *ship.webs) for complaint in workman.complaints]
     wrong["misbehaved"] += verdict.judge_logs(evidence.logs)
     return wrong, helpless
@@ -111,8 +118,6 @@ def has_lost_grant(spent_at: Sequence[float], deaths: Iterable[float], calm: Cal
     return any(since <= death <= until for death in deaths)
 
 
-def _has_lost_grant(begun: Begun, ship: Ship) -> bool:
-    if begun.cloud != "yadisk":
-        return False
-    spent_at = ship.world.yandex_accounts.tokens.spent_at.get(begun.device, [])
+def _has_lost_grant(device: str, ship: Ship) -> bool:
+    spent_at = ship.world.yandex_accounts.tokens.spent_at.get(device, [])
     return has_lost_grant(spent_at, [death for worker in ship.workers for death in worker.deaths], ship.calm)

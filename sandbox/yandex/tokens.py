@@ -5,6 +5,7 @@ https://yandex.ru/dev/id/doc/en/tokens/refresh-client
 
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from sandbox import tokens
@@ -38,6 +39,7 @@ class Tokens(tokens.Tokens[Grant]):
             promises any.
         most_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
         spent_at: When a refresh token of each device was used, monotonic seconds.
+        brought_again: How often a spent one of each device was brought again.
         keeps_access: Refreshing gives the same access token as long as it lives, and the same refresh token never.
     """
 
@@ -54,6 +56,7 @@ class Tokens(tokens.Tokens[Grant]):
         # https://yandex.com/dev/oauth/doc/dg/concepts/device-token.html
         self.most_devices = 20
         self.spent_at: dict[str, list[float]] = {}
+        self.brought_again: Counter[str] = Counter()
         self._spent: dict[str, float] = {}
         self._devices: dict[str, str] = {}
 
@@ -101,6 +104,7 @@ class Tokens(tokens.Tokens[Grant]):
                 raise InvalidGrant("expired_token")
             moment = time.monotonic()
             if text in self._spent and moment - self._spent[text] >= self.grace:
+                self.brought_again[grant.device] += 1
                 raise Spent("expired_token")
             self._spent.setdefault(text, moment)
             self.spent_at.setdefault(grant.device, []).append(moment)
