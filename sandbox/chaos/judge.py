@@ -66,7 +66,7 @@ def judge(
     """Return all that is wrong, by the name of its verdict, and how many repeated calls nobody could help."""
     ship = evidence.ship
     wrong: dict[str, list[str]] = {name: [] for name in verdict.NAMES}
-    deaths = {worker.name.replace(" ", "-"): worker.deaths for worker in ship.workers}
+    deaths = {worker.name: worker.deaths for worker in ship.workers}
     helpless = 0
     for case in cases.values():
         begun = case.begun
@@ -103,21 +103,28 @@ def judge(
     return wrong, helpless
 
 
-def has_lost_grant(spent_at: Sequence[float], deaths: Iterable[float], calm: Calm) -> bool:
+def has_lost_grant(spent_at: Sequence[float], deaths: Mapping[str, Sequence[float]], calm: Calm) -> bool:
     """Tell whether somebody was killed who may have had the only good refresh token in their hands.
 
     Args:
         spent_at: when each token of the job was spent; the last one counts, since what follows it was never used.
-        deaths: when any worker was killed.
+        deaths: when each worker was killed.
         calm: knows when the broker could not be had.
     """
     if not spent_at:
         return False
     since, until = spent_at[-1], spent_at[-1] + GRANT_SECONDS
-    until = max([until, *(ended + GRANT_SECONDS for _, ended in calm.troubles(since, until))])
-    return any(since <= death <= until for death in deaths)
+    for worker, times in deaths.items():
+        # For as long as the broker cannot be had there is no second place.
+        cuts = [ended + GRANT_SECONDS for _, ended in calm.troubles(worker, since, until)]
+        if any(since <= death <= max([until, *cuts]) for death in times):
+            return True
+    return False
 
 
 def _has_lost_grant(device: str, ship: Ship) -> bool:
-    spent_at = ship.world.yandex_accounts.tokens.spent_at.get(device, [])
-    return has_lost_grant(spent_at, [death for worker in ship.workers for death in worker.deaths], ship.calm)
+    tokens = ship.world.yandex_accounts.tokens
+    if not tokens.brought_again[device]:
+        return False  # nobody was ever without
+    deaths = {worker.name: worker.deaths for worker in ship.workers}
+    return has_lost_grant(tokens.spent_at.get(device, []), deaths, ship.calm)

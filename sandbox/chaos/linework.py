@@ -9,6 +9,8 @@ from sandbox.chaos.crew import Workman
 from sandbox.chaos.skies import Deck
 from sandbox.proxy import Proxy
 
+_NOBODY = "nobody"  # without any name everybody would be cut off
+
 
 class LineTroubles:
     """Troubles of some programs' lines at a time, or of all.
@@ -56,7 +58,7 @@ class LineTroubles:
 
     def _delay(self, chance: random.Random) -> None:
         seconds = chance.uniform(0.02, 0.15)
-        with self._some_lines(chance) as lines:
+        with self._some_lines(chance, are_cut=False) as lines:
             for line in lines:
                 line.delay = seconds
             self._wait(chance.uniform(0.5, 3))
@@ -64,7 +66,7 @@ class LineTroubles:
                 line.delay = 0.0
 
     @contextlib.contextmanager
-    def _some_lines(self, chance: random.Random) -> Iterator[list[Proxy]]:
+    def _some_lines(self, chance: random.Random, *, are_cut: bool = True) -> Iterator[list[Proxy]]:
         programs = chance.sample(self._programs, chance.randint(1, len(self._programs)))
-        with self._calm.disturbed():
+        with self._calm.disturbed(*(program.name for program in programs if are_cut), _NOBODY):
             yield [program.line for program in programs]

@@ -21,7 +21,7 @@ from sandbox.world import World
 _PAUSES = {
     "worker": (1.5, 5.0),
     "web": (4.0, 12.0),
-    "broker": (2.0, 14.0),
+    "broker": (2.0, 9.0),
     "line": (1.0, 5.0),
     "message": (0.3, 2.0),
     "tokens": (0.7, 3.0),

@@ -64,9 +64,9 @@ def judge_words(case: Case) -> list[str]:
 
 
 def find_caller(call: Done) -> str:
-    """Return which worker made a call: each was given an address of its own."""
+    """Return the name of the worker that made a call: each was given an address of its own."""
     found = _CALLER.match(call.path)
-    return found["name"] if found else ""
+    return found["name"].replace("-", " ") if found else ""
 
 
 def find_strangers(calls: Sequence[Done], urls: set[str]) -> list[str]:
@@ -80,9 +80,10 @@ def find_strangers(calls: Sequence[Done], urls: set[str]) -> list[str]:
 
 def _may_be_forgotten(call: Done, deaths: Mapping[str, Sequence[float]], calm: Calm) -> bool:
     since, until = call.at - REMEMBERING_SECONDS, call.answered_at + REMEMBERING_SECONDS
-    died = any(since <= death <= until for death in deaths.get(find_caller(call), ()))
+    caller = find_caller(call)
+    died = any(since <= death <= until for death in deaths.get(caller, ()))
     # Programs need some time to find back to a broker.
-    return died or bool(calm.troubles(since - REMEMBERING_SECONDS, until))
+    return died or bool(calm.troubles(caller, since - REMEMBERING_SECONDS, until))
 
 
 def _judge_count(case: Case) -> list[str]:

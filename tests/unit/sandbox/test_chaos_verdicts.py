@@ -124,10 +124,10 @@ def test_doubled_are_photos_and_folders_that_are_there_twice(world: World):
     ("before", "after", "deaths", "wrong", "helpless"),
     [
         (call(at=50.0), call(at=55.0), {}, 1, 0),
-        (call(at=50.0), call(at=55.0), {"worker-1": [51.0]}, 0, 1),
-        (call(at=50.0), call(at=55.0), {"worker-1": [54.0]}, 1, 0),
-        (call(at=50.0), call(at=55.0), {"worker-2": [51.0]}, 1, 0),
-        (call(at=50.0), call(2, at=55.0), {"worker-1": [51.0]}, 1, 0),
+        (call(at=50.0), call(at=55.0), {"worker 1": [51.0]}, 0, 1),
+        (call(at=50.0), call(at=55.0), {"worker 1": [54.0]}, 1, 0),
+        (call(at=50.0), call(at=55.0), {"worker 2": [51.0]}, 1, 0),
+        (call(at=50.0), call(2, at=55.0), {"worker 1": [51.0]}, 1, 0),
         (call(at=50.0, status=503), call(at=55.0), {}, 0, 0),
         (call(at=50.0, status=None), call(at=55.0), {}, 0, 0),
     ],
@@ -313,7 +313,7 @@ def test_left_over_is_a_message_of_a_job_that_has_ended():
 )
 def test_a_grant_is_lost_only_with_somebody_who_was_killed_right_then(deaths, expected):
     """What was spent last counts, since whatever followed it was never used."""
-    assert has_lost_grant([5.0, 10.0], deaths, quiet()) is expected
+    assert has_lost_grant([5.0, 10.0], {"worker 1": deaths}, quiet()) is expected
 
 
 def test_calm_counts_what_nothing_disturbs():
@@ -325,11 +325,23 @@ def test_calm_counts_what_nothing_disturbs():
     with calm.disturbed(), calm.disturbed():
         clock.sleep(3)
         assert calm.read() == 5
-        assert calm.troubles(began + 1, began + 2) == [(began, began + 3)]
+        assert calm.troubles("web 1", began + 1, began + 2) == [(began, began + 3)] * 2
     clock.sleep(2)
     assert calm.read() == 7
-    assert calm.troubles(began + 4, began + 5) == []
-    assert calm.troubles(0, began + 5) == [(began, began + 3)]
+    assert calm.troubles("web 1", began + 4, began + 5) == []
+    assert calm.troubles("web 1", 0, began + 5) == [(began, began + 3)] * 2
+
+
+def test_calm_knows_who_was_cut_off():
+    """Time does not count for anybody, but only who was cut off is excused."""
+    clock = Clock()
+    calm = Calm(clock.now)
+    began = clock.now()
+    with calm.disturbed("worker 1"):
+        clock.sleep(3)
+    assert calm.read() == 0
+    assert calm.troubles("worker 1", began, began) == [(began, began + 3)]
+    assert calm.troubles("worker 2", began, began) == []
 
 
 def test_an_album_keeps_what_changed_and_for_how_long_it_stayed():
