@@ -18,7 +18,7 @@ from sandbox.gallery import Archive, Done
 
 # Whoever is killed so soon after a refresh token was spent takes the next one along: the answer was on its way, or not
 # yet in a second place. While the broker is away there is no second place.
-GRANT_SECONDS = 0.5
+GRANT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

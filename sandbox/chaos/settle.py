@@ -11,10 +11,14 @@ from sandbox.demo import guest
 _SECONDS = 180.0
 # Then whatever waits is put back to work, as an operator may at any time: the longest waits are half an hour.
 _SHOVEL_SECONDS = 25.0
+# What still waits when everybody has been told is not worth waiting for.
+_LEFTOVER_SECONDS = 4.0
 # When no queue has held anything for so long, and nobody has been told anything, the rest may be in no queue at all.
 _STUCK_SECONDS = 20.0
 # What is told of an end may be on its way to the pages.
 _LAST_WORDS_SECONDS = 3.0
+# So often jobs that nobody was promised are given time to end.
+_STRANGERS_AT_MOST = 4
 
 
 class Settling:
@@ -50,11 +54,24 @@ class Settling:
         time.sleep(_LAST_WORDS_SECONDS)
 
     def let_go(self) -> None:
-        """End the workers and see what is left."""
-        self._stop_workers()
-        self._queues = self._ship.broker.list_queues()
-        counts = count_messages(self._ship.broker.url, self._queues)
-        self.leftovers = find_leftovers(self._ship.broker.url, counts)
+        """End the workers and see what is left of the jobs that were promised.
+
+        A guest whose callback failed may have a job all the same: nobody waited for it, so it may still need its time.
+        """
+        promised = set(self._crowd.list_jobs())
+        for _ in range(_STRANGERS_AT_MOST):
+            self._stop_workers()
+            self._queues = self._ship.broker.list_queues()
+            counts = count_messages(self._ship.broker.url, self._queues)
+            found = find_leftovers(self._ship.broker.url, counts)
+            self.leftovers += [each for each in found if each.message_id in promised and each not in self.leftovers]
+            strangers = [each for each in found if each.message_id not in promised]
+            if not strangers:
+                return
+            self._start_workers()
+            self._wait_for_queues()
+            time.sleep(_LAST_WORDS_SECONDS)
+        self.leftovers += strangers
 
     def _wait_for_queues(self) -> bool:
         """Wait until all is told and gone; return whether nothing moves though not all is."""
@@ -71,12 +88,12 @@ class Settling:
             if now - told_at > 10:
                 told_at = now
                 print(f"   {untold} untold; {waiting} messages wait", flush=True)
-            self._shovel(now)
+            self._shovel(now, _SHOVEL_SECONDS if untold else _LEFTOVER_SECONDS)
             time.sleep(0.5)
         return False
 
-    def _shovel(self, now: float) -> None:
-        if now - self._shoveled_at < _SHOVEL_SECONDS:
+    def _shovel(self, now: float, pause: float) -> None:
+        if now - self._shoveled_at < pause:
             return
         self._shoveled_at = now
         for queue in self._queues:

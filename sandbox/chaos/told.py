@@ -12,7 +12,7 @@ from sandbox.gallery import Done
 
 # A worker that is killed, or cut off from the broker, so soon after an answer (or so shortly before, while the call was
 # on its way) may not have got it, or could not pass on that it had.
-REMEMBERING_SECONDS = 2.0
+REMEMBERING_SECONDS = 3.0
 _ARCHIVE_TYPE = "originals"
 _CALLER = re.compile(r"/(?P<name>[\w-]+)/cloud_archive/done")
 

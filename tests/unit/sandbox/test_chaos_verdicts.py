@@ -309,7 +309,7 @@ def test_left_over_is_a_message_of_a_job_that_has_ended():
 
 
 @pytest.mark.parametrize(
-    ("deaths", "expected"), [([10.2], True), ([9.0], False), ([11.0], False), ([], False), ([12.0, 10.1], True)]
+    ("deaths", "expected"), [([10.2], True), ([9.0], False), ([11.5], False), ([], False), ([12.0, 10.1], True)]
 )
 def test_a_grant_is_lost_only_with_somebody_who_was_killed_right_then(deaths, expected):
     """What was spent last counts, since whatever followed it was never used."""
