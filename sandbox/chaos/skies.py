@@ -46,7 +46,8 @@ class Skies:
             "google_drive": ("tokens expired", self._world.accounts.expire_tokens),
             "yadisk": ("disk's tokens expired", self._world.yandex_accounts.expire_tokens),
         }
-        return [(name, lambda _chance, expire=expire: expire()) for name, expire in map(accounts.get, self._clouds)]
+        ends = [accounts[cloud] for cloud in self._clouds]
+        return [(name, lambda _chance, expire=expire: expire()) for name, expire in ends]
 
     def _fail_call(self, chance: random.Random) -> None:
         self._world.faults.add(draw_call(self._clouds, chance))
