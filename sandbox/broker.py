@@ -1,6 +1,7 @@
 """A real RabbitMQ node of our own: own port, own folder, own epmd; the system's service is never touched."""
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -122,8 +123,17 @@ class Broker:
         """Let it have memory again: what publishers sent meanwhile lands."""
         self._control("set_vm_memory_high_watermark", "absolute", "1GB")
 
-    def _control(self, *command: str) -> None:
-        """Run a command of `rabbitmqctl`; some seconds."""
+    def list_queues(self) -> list[str]:
+        """Name the queues whose messages go when they are consumed, and that outlive who declared them; some seconds.
+
+        Not streams, that is, and not what one connection has for itself.
+        """
+        told = self._control("--silent", "list_queues", "name", "type", "exclusive", "--formatter", "json")
+        queues = json.loads(told[told.index("[") :])
+        return [each["name"] for each in queues if "stream" not in str(each["type"]) and not each["exclusive"]]
+
+    def _control(self, *command: str) -> str:
+        """Run a command of `rabbitmqctl` and return what it says; some seconds."""
         assert self._server
         done = subprocess.run(
             [self._server.with_name("rabbitmqctl"), "--node", self._environment["RABBITMQ_NODENAME"], *command],
@@ -136,6 +146,7 @@ class Broker:
         )
         if done.returncode:
             raise BrokerError(f"rabbitmqctl {command[0]}:\n{done.stdout[-3000:]}")
+        return done.stdout
 
     def stop(self) -> None:
         """End the node and its epmd and remove their folder. May be called again."""

@@ -5,8 +5,9 @@ import json
 import re
 import secrets
 import threading
+import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
@@ -47,7 +48,14 @@ class Archive:
 
 @dataclass(frozen=True)
 class Done:
-    """One call of the address for finished archives."""
+    """One call of the address for finished archives.
+
+    Attributes:
+        method, path, headers, body, json: What was said.
+        status: The answer; None if the caller cannot have got one.
+        at, answered_at: When it came and when it was answered, monotonic seconds.
+        seen: What the gallery's `witness` saw when it came.
+    """
 
     method: str
     path: str
@@ -55,6 +63,9 @@ class Done:
     body: bytes
     json: Any
     status: int | None
+    at: float = 0.0
+    answered_at: float = 0.0
+    seen: Any = None
 
 
 class Gallery(PhotoServer):
@@ -62,6 +73,7 @@ class Gallery(PhotoServer):
 
     Attributes:
         dones: Calls for finished archives, in order.
+        witness: Looks around when such a call has come, before it is answered.
         photo_url: The photo server's address.
     """
 
@@ -71,6 +83,7 @@ class Gallery(PhotoServer):
         super().__init__(shelf, faults, violations)
         self.photo_url = ""
         self.dones: list[Done] = []
+        self.witness: Callable[[Message], Any] = lambda _headers: None
         self._guard = threading.Lock()
         self._archives: dict[str, Archive] = {}
         self._numbers = itertools.count(49851973)
@@ -106,12 +119,15 @@ class Gallery(PhotoServer):
     def answer(self, request: Request) -> Reply:
         """Answer a request; a done call is remembered however it ends."""
         status = None
+        at, seen = time.monotonic(), None
+        if "/cloud_archive/done" in request.path:
+            seen = self.witness(request.headers)
         try:
             reply = super().answer(request)
             status = reply.status
         finally:
             if request.operation == "done":
-                self.dones.append(_done(request, status))
+                self.dones.append(_done(request, status, at, seen))
         return reply
 
     def _shelve(self, picture: Picture) -> dict[str, Any]:
@@ -142,9 +158,10 @@ class Gallery(PhotoServer):
         return html_reply(title, "<p>The gallery takes over from here.</p>")
 
 
-def _done(request: Request, status: int | None) -> Done:
+def _done(request: Request, status: int | None, at: float, seen: Any) -> Done:
     try:
         content = json.loads(request.content())
     except ValueError:
         content = None
-    return Done(request.method, request.target, request.headers, request.content(), content, status)
+    said = request.method, request.target, request.headers, request.content(), content
+    return Done(*said, status, at, time.monotonic(), seen)

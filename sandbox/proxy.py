@@ -1,11 +1,20 @@
-"""A line that can be cut: a TCP proxy between programs and a server on loopback. Knows nothing of what passes."""
+"""A line that can be cut: a TCP proxy between programs and a server on loopback.
+
+Knows nothing of what passes, unless somebody watches: then it reads what passes as AMQP.
+"""
 
 import contextlib
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
+
+from sandbox.frames import Frames, Moment, Part, Talk
+
+# Is told of a moment, and whether it has passed; says whether the line is to end there. Called by many threads.
+Watch = Callable[[Moment, bool], bool]
 
 _PIECE = 64 * 1024
 _CONNECT_SECONDS = 5
@@ -19,6 +28,7 @@ class _Line:
     server: socket.socket
     stranded: bool = False
     mute: bool = False
+    talk: Talk = field(default_factory=Talk)
 
     def end(self) -> None:
         """Let both sides know that it is over; of a stranded line only the server's side ends."""
@@ -32,6 +42,9 @@ class Proxy:
 
     Args:
         port: of the server, on 127.0.0.1; whoever connects while it is away is hung up on.
+        watch: is asked right before and right after each publish, confirm, delivery and acknowledgement. While it
+            thinks, that direction of that line stands still; where it says so, the line ends, and what came behind is
+            lost, as it is when a program is killed at that moment.
 
     Attributes:
         port: where it listens, on 127.0.0.1.
@@ -39,7 +52,8 @@ class Proxy:
         mute_after: a line whose client has sent these bytes hears nothing any more; they still arrive. Empty: none.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, watch: Watch | None = None) -> None:
+        self.watch = watch
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -115,14 +129,23 @@ class Proxy:
 
     def _pass(self, line: _Line, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while piece := source.recv(_PIECE):
-                self._flows.wait()
-                time.sleep(self.delay)
-                line.mute = line.mute or bool(self.mute_after and source is line.client and self.mute_after in piece)
-                if not (line.mute and source is line.server):
-                    target.sendall(piece)
+            for part in self._read(line, source):
+                if part.begins and self.watch and self.watch(part.begins, False):
+                    break
+                target.sendall(part.data)
+                if part.ends and self.watch and self.watch(part.ends, True):
+                    break
         # What the client of a stranded line still says goes nowhere, until it hangs up or the line is cut.
         with contextlib.suppress(OSError):
             while line.stranded and source is line.client and source.recv(_PIECE):
                 pass
         line.end()
+
+    def _read(self, line: _Line, source: socket.socket) -> Iterator[Part]:
+        frames = Frames(line.talk, from_client=source is line.client)
+        while piece := source.recv(_PIECE):
+            self._flows.wait()
+            time.sleep(self.delay)
+            line.mute = line.mute or bool(self.mute_after and source is line.client and self.mute_after in piece)
+            if not (line.mute and source is line.server):
+                yield from frames.feed(piece) if self.watch else (Part(piece),)

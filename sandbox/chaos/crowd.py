@@ -1,42 +1,36 @@
-"""The guests of a chaos run: press the button, allow, and press again if that led nowhere. Knows no fault."""
+"""The guests of a chaos run: press the button, allow, press again if that led nowhere, and stop. Knows no fault."""
 
 import random
 import threading
 import time
+import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
-from sandbox import tree
+import requests
+
+from sandbox.browser import PageError
+from sandbox.chaos.clouds import LOGINS, account_of, count_missing
+from sandbox.chaos.stops import Begun, Stopper, Wish, draw_wish
 from sandbox.demo import guest
 from sandbox.gallery import Archive
 from sandbox.world import World
 
-LOGINS = ("anna", "ivan")
 _AGAIN_SECONDS = 1.0
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Press:
-    """A guest's wish: when (seconds after the beginning), who, which gallery, into which cloud."""
+    """A guest's wish: when (seconds after the beginning), who, which gallery, into which cloud, and whether to stop."""
 
     at: float
     login: str
     archive: Archive
     cloud: str
-
-
-@dataclass(frozen=True)
-class Begun:
-    """An archive that a guest was promised, in one cloud."""
-
-    job_id: str
-    login: str
-    archive: Archive
-    cloud: str
+    stop: Wish | None = None
 
 
 class Crowd:
@@ -44,24 +38,31 @@ class Crowd:
 
     Args:
         world: where their accounts are.
-        web_url: the service.
+        web_urls: the replicas of the service.
+        public_url: the address that the service believes to have.
+        stopper: presses the other button.
         note: writes into the run's diary.
 
     Attributes:
         begun: what was promised to them.
-        refused: how often a guest was told that it did not work.
+        refused: how often whose wish did not work.
     """
 
-    def __init__(self, world: World, web_url: str, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, world: World, web_urls: Sequence[str], public_url: str, stopper: Stopper, note: Callable[[str], None]
+    ) -> None:
         self._world = world
         self._note = note
-        self._web_url = web_url
+        self._web_urls = web_urls
+        self._public_url = public_url
+        self._stopper = stopper
         self._guard = threading.Lock()
+        self._chance = random.Random(0)  # which replica answers is no part of the plan
         self.begun: list[Begun] = []
-        self.refused = 0
+        self.refused: Counter[tuple[str, str, str]] = Counter()
 
     def come(self, presses: list[Press], wait: Callable[[float], object]) -> None:
-        """Do everything the guests want, each at its time; return when all have their promise.
+        """Do everything the guests want, each at its time; return when all have their promise and have stopped.
 
         Args:
             presses: what they want.
@@ -75,49 +76,66 @@ class Crowd:
                 pressing.append(guests.submit(self._press, press))
             for each in pressing:
                 each.result()
+        self._stopper.finish()
+
+    def list_jobs(self) -> list[str]:
+        """Name the jobs that were promised."""
+        with self._guard:
+            return [each.job_id for each in self.begun]
 
     def _press(self, press: Press) -> None:
-        while True:
-            try:
-                job_id = guest.save(self._web_url, self._world, self._account(press), press.archive, press.cloud)
-            except guest.GuestError:
-                with self._guard:
-                    self.refused += 1
-                time.sleep(_AGAIN_SECONDS)
-                continue
-            self._note(f"{press.login} saves {press.archive.name} into {press.cloud}: job {job_id}")
-            with self._guard:
-                self.begun.append(Begun(job_id, press.login, press.archive, press.cloud))
-            return
-
-    def _account(self, press: Press) -> guest.Account:
+        devices: list[str] = []
         account = account_of(self._world, press.login, press.cloud)
         door = self._world.accounts if press.cloud == "google_drive" else self._world.yandex_accounts
-        return guest.Account(partial(door.consent, login=press.login), account.tree, account.used)
+
+        def consent(url: str) -> str:
+            devices.append(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)).get("device_id", ""))
+            return door.consent(url, login=press.login).replace(self._public_url, self._pick_replica(), 1)
+
+        browser = guest.Account(consent, account.tree, account.used)
+        while True:
+            before = len(press.archive.pictures) - count_missing(account, press.archive, press.cloud)
+            at = time.monotonic()
+            try:
+                job_id = guest.save(self._pick_replica(), self._world, browser, press.archive, press.cloud)
+            except (guest.GuestError, PageError, requests.RequestException):
+                with self._guard:
+                    self.refused[press.login, press.archive.url, press.cloud] += 1
+                time.sleep(_AGAIN_SECONDS)
+                continue
+            break
+        begun = Begun(job_id, press.login, press.archive, press.cloud, at, devices[-1], before)
+        self._note(f"{press.login} saves {press.archive.name} into {press.cloud}: job {job_id}")
+        with self._guard:
+            self.begun.append(begun)
+        if press.stop:
+            self._stopper.press(begun, press.stop, lambda: count_missing(account, press.archive, press.cloud))
+
+    def _pick_replica(self) -> str:
+        with self._guard:
+            return self._chance.choice(self._web_urls)
 
 
-def account_of(world: World, login: str, cloud: str) -> tree.Account[Any]:
-    """Return a guest's account at a cloud."""
-    return world.drive.account(login) if cloud == "google_drive" else world.yandex.account(login)
-
-
-def plan_presses(galleries: Sequence[tuple[Archive, str]], seconds: float, chance: random.Random) -> list[Press]:
+def plan_presses(
+    galleries: Sequence[tuple[Archive, str]], seconds: float, chance: random.Random, stops: random.Random
+) -> list[Press]:
     """Plan who wants what when: every gallery at least once, many twice at the same moment, and by both guests.
 
     Args:
         galleries: each with the cloud that it is saved into.
         seconds: within which everything is asked for.
         chance: decides the rest.
+        stops: decides who wants no more of it, and when.
     """
     presses = []
     for number, (archive, cloud) in enumerate(galleries):
         at = seconds * number / len(galleries)
         first, second = chance.sample(LOGINS, 2)
-        presses.append(Press(at, first, archive, cloud))
+        presses.append((at, first, archive, cloud))
         if number % 2 == 0:
-            presses.append(Press(at, first, archive, cloud))  # a double click
+            presses.append((at, first, archive, cloud))  # a double click
         if number % 3 == 0:
-            presses.append(Press(at + chance.uniform(0, 5), second, archive, cloud))
+            presses.append((at + chance.uniform(0, 5), second, archive, cloud))
         if number % 3 == 1:
-            presses.append(Press(at + chance.uniform(1, 8), first, archive, cloud))  # again, a little later
-    return presses
+            presses.append((at + chance.uniform(1, 8), first, archive, cloud))  # again, a little later
+    return [Press(*each, draw_wish(stops)) for each in presses]

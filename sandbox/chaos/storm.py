@@ -1,67 +1,90 @@
-"""What goes wrong in a chaos run: four sorts of trouble, each on a thread of its own, all decided by one seed."""
+"""What goes wrong in a chaos run: sorts of trouble, each on a thread of its own, all decided by one seed."""
 
+import contextlib
 import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from sandbox.broker import Broker
+from sandbox.chaos.calm import Calm
+from sandbox.chaos.copies import Copies
 from sandbox.chaos.crew import Workman
-from sandbox.chaos.faults import draw_call, make_fault
-from sandbox.proxy import Proxy
+from sandbox.chaos.linework import LineTroubles
+from sandbox.chaos.skies import Deck, Skies
+from sandbox.chaos.trap import draw_aim
 from sandbox.world import World
 
-Blow = Callable[[random.Random], object]
-Deck = list[tuple[str, Blow]]  # a blow without a name is told by the fault that strikes
-
 # Seconds between two blows of one sort.
-_WORKER_PAUSE = (1.5, 5.0)
-_BROKER_PAUSE = (2.0, 14.0)
-_LINE_PAUSE = (1.0, 5.0)
-_WORLD_PAUSE = (0.1, 0.8)
+_PAUSES = {
+    "worker": (1.5, 5.0),
+    "web": (4.0, 12.0),
+    "broker": (2.0, 9.0),
+    "line": (1.0, 5.0),
+    "message": (0.3, 2.0),
+    "tokens": (0.7, 3.0),
+    "world": (0.1, 0.8),
+}
+# For how long the broker is away at most, in seconds; no longer than this part of a run, so that short ones see more.
+_LONGEST_AWAY, _AWAY_SHARE = 30.0, 0.2
+# For how long a trap waits for its moment: a program that has just been started needs some time to say anything.
+_TRAP_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Ship:
+    """All that the storm may strike, and who sees it.
+
+    Args:
+        world, broker: are what they are called.
+        workers, webs: the programs.
+        clouds: those that guests use.
+        copies: of messages.
+        calm: is told of what disturbs the way to the broker.
+        note: writes into the run's diary.
+    """
+
+    world: World
+    broker: Broker
+    workers: list[Workman]
+    webs: list[Workman]
+    clouds: Sequence[str]
+    copies: Copies
+    calm: Calm
+    note: Callable[[str], None]
 
 
 class Storm:
     """Troubles, until told to be over. Used by one thread.
 
     Args:
-        world: whose services fail.
-        broker: is restarted and killed.
-        line: between the programs and the broker.
-        crew: are killed, stopped and frozen.
-        clouds: those of its clouds that guests use.
+        ship: what it strikes.
         seed: decides what happens; when exactly, the machine has a say in as well.
-        note: writes into the run's diary.
+        seconds: for which it will rage.
     """
 
-    def __init__(
-        self,
-        world: World,
-        broker: Broker,
-        line: Proxy,
-        crew: list[Workman],
-        clouds: Sequence[str],
-        seed: int,
-        note: Callable[[str], None],
-    ) -> None:
-        self._note = note
-        self._world = world
-        self._broker = broker
-        self._line = line
-        self._clouds = clouds
+    def __init__(self, ship: Ship, seed: int, seconds: float) -> None:
+        self._ship = ship
+        self._longest_away = min(_LONGEST_AWAY, seconds * _AWAY_SHARE)
+        self._programs = [*ship.workers, *ship.webs]
         self._over = threading.Event()
         self._tally: Counter[str] = Counter()
         self._guard = threading.Lock()
+        self._skies = Skies(ship.world, ship.clouds, self._over.wait)
         sorts = [
-            ("broker", self._broker_deck(), _BROKER_PAUSE),
-            ("line", self._line_deck(), _LINE_PAUSE),
-            ("world", self._world_deck(), _WORLD_PAUSE),
+            ("broker", self._broker_deck()),
+            ("line", LineTroubles(self._programs, ship.calm, self._over.wait).list_troubles()),
+            ("message", self._message_deck()),
+            ("tokens", self._skies.list_token_ends()),
+            ("world", self._skies.list_troubles()),
+            *((worker.name, self._worker_deck(worker)) for worker in ship.workers),
+            *((web.name, self._web_deck(web)) for web in ship.webs),
         ]
-        sorts += [(workman.name, self._worker_deck(workman), _WORKER_PAUSE) for workman in crew]
         self._threads = ThreadPoolExecutor(len(sorts), thread_name_prefix="storm")
         self._raging: list[Future[None]] = []
-        self._sorts = [(name, deck, pause, random.Random(f"{seed} {name}")) for name, deck, pause in sorts]
+        self._sorts = [(name, deck, random.Random(f"{seed} {name}")) for name, deck in sorts]
 
     def rage(self, seconds: float) -> Counter[str]:
         """Let everything go wrong for so long, then let it heal; return what happened how often.
@@ -82,122 +105,130 @@ class Storm:
         """Let every trouble come to its end, and heal what outlasts it."""
         self._over.set()
         self._threads.shutdown()
-        self._world.drive.writes_per_second = None
-        self._world.yandex.writes_per_second = None
-        self._world.yandex.read_only = False
-        self._line.delay = 0.0
-        self._line.release()
+        self._skies.clear()
+        for program in self._programs:
+            program.line.delay = 0.0
+            program.line.release()
 
-    def _deal(self, sort: str, deck: Deck, pause: tuple[float, float], chance: random.Random) -> None:
+    def _deal(self, sort: str, deck: Deck, chance: random.Random) -> None:
         hand: Deck = []
-        while not self._over.wait(chance.uniform(*pause)):
+        while not self._over.wait(chance.uniform(*_PAUSES[sort.split()[0]])):
             # Dealt like cards: a short run has them all as well.
             if not hand:
                 hand = chance.sample(deck, len(deck))
             name, blow = hand.pop()
             if name:
-                self._note(f"{sort}: {name}")
-                with self._guard:
-                    self._tally[name] += 1
+                self._tell(sort, name)
             blow(chance)
             if name:
-                self._note(f"{sort}: over")
+                self._ship.note(f"{sort}: over")
 
-    def _worker_deck(self, workman: Workman) -> Deck:
+    def _tell(self, sort: str, name: str) -> None:
+        self._ship.note(f"{sort}: {name}")
+        with self._guard:
+            self._tally[name] += 1
+
+    def _worker_deck(self, worker: Workman) -> Deck:
+        def freeze(chance: random.Random) -> None:
+            with worker.guard:
+                worker.freeze()
+                self._over.wait(chance.uniform(0.5, 3))
+                worker.thaw()
+
+        ends = self._ends_of(worker, "worker")
+        return [*ends, ("worker frozen", freeze), *[("", self._trap(worker, "worker"))] * 4]
+
+    def _web_deck(self, web: Workman) -> Deck:
+        return [*self._ends_of(web, "web"), ("", self._trap(web, "web"))]
+
+    def _ends_of(self, program: Workman, what: str) -> Deck:
         def kill(chance: random.Random) -> None:
-            workman.kill()
-            self._over.wait(chance.uniform(0, 1.5))
-            workman.start()
+            with program.guard:
+                program.kill()
+                self._over.wait(chance.uniform(0, 1.5))
+                program.start()
 
         def terminate(chance: random.Random) -> None:
-            workman.terminate()
-            self._over.wait(chance.uniform(0, 0.5))
-            workman.start()
+            with program.guard:
+                program.terminate()
+                self._over.wait(chance.uniform(0, 0.5))
+                program.start()
 
-        def freeze(chance: random.Random) -> None:
-            workman.freeze()
-            self._over.wait(chance.uniform(0.5, 3))
-            workman.thaw()
+        return [(f"{what} killed", kill), (f"{what} asked to end", terminate)]
 
-        return [("worker killed", kill), ("worker asked to end", terminate), ("worker frozen", freeze)]
+    def _trap(self, program: Workman, what: str) -> Callable[[random.Random], None]:
+        def trap(chance: random.Random) -> None:
+            aim = draw_aim(chance)
+            with program.guard:
+                if program.trap.spring(aim, program.strike, self._over.wait, _TRAP_SECONDS):
+                    self._tell(program.name, f"{what} killed {aim}")
+                    program.bury()
+                    self._over.wait(chance.uniform(0, 1.5))
+                    program.start()
+
+        return trap
 
     def _broker_deck(self) -> Deck:
+        broker, calm = self._ship.broker, self._ship.calm
+
         def kill(chance: random.Random) -> None:
-            self._broker.kill()
-            self._over.wait(chance.uniform(0, 2))
-            self._broker.start()
+            with calm.disturbed():
+                broker.kill()
+                self._over.wait(chance.uniform(0, 2))
+                broker.start()
 
-        return [("broker killed", kill), ("broker restarted", lambda _chance: self._broker.restart())]
+        def restart(_chance: random.Random) -> None:
+            with calm.disturbed():
+                broker.restart()
 
-    def _line_deck(self) -> Deck:
-        def strand(chance: random.Random) -> None:
-            self._line.strand()
-            self._over.wait(chance.uniform(0.5, 4))
-            self._line.cut()
-
-        def hold(chance: random.Random) -> None:
-            self._line.hold()
-            self._over.wait(chance.uniform(0.2, 3))
-            self._line.release()
-
-        def delay(chance: random.Random) -> None:
-            self._line.delay = chance.uniform(0.02, 0.15)
-            self._over.wait(chance.uniform(0.5, 3))
-            self._line.delay = 0.0
+        def take_away(chance: random.Random) -> None:
+            with calm.disturbed():
+                broker.kill()
+                self._over.wait(chance.uniform(0.5, 1) * self._longest_away)
+                broker.start()
 
         return [
-            ("lines cut", lambda _chance: self._line.cut()),
-            ("lines dead for one side", strand),
-            ("lines held", hold),
-            ("lines slow", delay),
+            ("broker killed", kill),
+            ("broker restarted", restart),
+            ("broker away", take_away),
+            ("", self._trap_broker),
+            ("everything killed", self._kill_everything),
         ]
 
-    def _world_deck(self) -> Deck:
-        def fail_call(chance: random.Random) -> None:
-            self._world.faults.add(draw_call(self._clouds, chance))
+    def _trap_broker(self, chance: random.Random) -> None:
+        program, aim = chance.choice(self._ship.workers), draw_aim(chance)
+        # Nothing else is aimed at that program meanwhile; the broker is struck by this sort of trouble only.
+        with program.guard, contextlib.ExitStack() as disturbed:
 
-        def take_list_down(chance: random.Random) -> None:
-            self._world.faults.add(make_fault(("list", "status", {"status": 503, "times": chance.randint(2, 6)})))
+            def strike() -> None:
+                disturbed.enter_context(self._ship.calm.disturbed())
+                self._ship.broker.kill()
 
-        def refuse_done(chance: random.Random) -> None:
-            self._world.faults.add(make_fault(("done", "status", {"status": 503, "times": chance.randint(1, 2)})))
+            if program.trap.spring(aim, strike, self._over.wait, _TRAP_SECONDS):
+                self._tell("broker", f"broker killed {aim} by a worker")
+                self._over.wait(chance.uniform(0, self._longest_away))
+                self._ship.broker.start()
 
-        decks = {"google_drive": self._google_deck, "yadisk": self._yandex_deck}
-        return [
-            *(blow for cloud in self._clouds for blow in decks[cloud]()),
-            ("gallery's list down", take_list_down),
-            ("done call refused", refuse_done),
-            *[("", fail_call)] * 8,
-        ]
+    def _kill_everything(self, chance: random.Random) -> None:
+        with contextlib.ExitStack() as held:
+            for program in self._programs:
+                held.enter_context(program.guard)
+            held.enter_context(self._ship.calm.disturbed())
+            for program in self._programs:
+                program.kill()
+            self._ship.broker.kill()
+            self._over.wait(chance.uniform(0, 3))
+            starts = [self._ship.broker.start, *(program.start for program in self._programs)]
+            for start in chance.sample(starts, len(starts)):
+                start()
 
-    def _google_deck(self) -> Deck:
-        drive = self._world.drive
+    def _message_deck(self) -> Deck:
+        def send(chance: random.Random) -> None:
+            if self._ship.copies.send(chance):
+                self._tell("message", "a message sent again")
 
-        def slow_down(chance: random.Random) -> None:
-            drive.refuses_writes_with = chance.choice(
-                [(403, "userRateLimitExceeded"), (403, "rateLimitExceeded"), (429, "rateLimitExceeded")]
-            )
-            drive.writes_per_second = chance.uniform(5, 15)
-            self._over.wait(chance.uniform(0.5, 2))
-            drive.writes_per_second = None
+        def revive(_chance: random.Random) -> None:
+            if self._ship.copies.revive():
+                self._tell("message", "a dead letter sent again")
 
-        return [("writes limited", slow_down), ("tokens expired", lambda _chance: self._world.accounts.expire_tokens())]
-
-    def _yandex_deck(self) -> Deck:
-        disk = self._world.yandex
-
-        def slow_down(chance: random.Random) -> None:
-            disk.writes_per_second = chance.uniform(8, 20)
-            self._over.wait(chance.uniform(0.5, 2))
-            disk.writes_per_second = None
-
-        def lock(chance: random.Random) -> None:
-            disk.read_only = True
-            self._over.wait(chance.uniform(0.2, 2))
-            disk.read_only = False
-
-        return [
-            ("disk's writes limited", slow_down),
-            ("disk read-only", lock),
-            ("disk's tokens expired", lambda _chance: self._world.yandex_accounts.expire_tokens()),
-        ]
+        return [*[("", send)] * 4, ("", revive)]

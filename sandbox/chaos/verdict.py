@@ -1,92 +1,155 @@
-"""Whether everything is as it should be after a chaos run. Looks at what others see, never into the programs."""
+"""The verdicts of a chaos run, by name. Looks at what others see, never into the programs.
+
+Here: what stands in the clouds and in the queues. What the gallery was told: `told`; what the pages showed: `shown`;
+whether stops were heard: `heard`.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pika
 
 from sandbox import tree
-from sandbox.chaos.crowd import Begun
-from sandbox.demo import guest
+from sandbox.chaos.clouds import read_account
+from sandbox.chaos.pages import ENDS, Look
+from sandbox.chaos.stops import Begun, Stop
 from sandbox.gallery import Archive, Done
 
-WAITING = tuple(f"cloud_archive.waiting.{level}" for level in (1, 2, 3, 4))
-QUEUES = ("cloud_archive.jobs", *WAITING, "cloud_archive.dead")
+# In the order in which they are told.
+NAMES = (
+    "lost",
+    "doubled",
+    "told twice",
+    "told wrongly",
+    "page went back",
+    "page is wrong",
+    "stop ignored",
+    "left over",
+    "misbehaved",  # what the cloud forbids, what a program itself calls a bug, and ends that were none
+)
+# What a broker remembers about messages, of no job any more; it goes by itself.
+_NOTES = "cloud_archive.verdict."
+_SHOWN_MESSAGES = 200
 # Two workers that have the same job may move the same file at the same moment: the second cannot know.
 _RACE = re.compile(r"more than one parent: PATCH .*addParents=.*&removeParents=")
-_NUMBER = re.compile(r" \(\d+\)(?=\.[^./]*$)")
+# Told by job instead, since a killed worker may have taken the next one along: see `judge`.
+_SPENT = "a refresh token used twice"
 _ENDED = re.compile(r" an archive ended .*slices=(?P<slices>\d+).* job_id=(?P<job>\S+)")
 
 
-def find_untold(begun: Iterable[Begun], dones: Iterable[Done]) -> list[Begun]:
-    """Return the promised archives whose end the gallery has not accepted yet."""
-    told = {done.headers["X-Cloud-Archive-Job"] for done in dones}
-    return [each for each in begun if each.job_id not in told]
+@dataclass(frozen=True)
+class Case:
+    """All that is known of one job.
+
+    Attributes:
+        begun: what was promised.
+        calls: that the gallery got, in order, those included that it refused.
+        looks: what its pages showed, in order.
+        stop: the accepted one, if any.
+        is_alone: nobody else ever copied this gallery into this account.
+        lost_grant: a process was killed while the only good permission was in its hands and nowhere else: nobody can
+            finish that archive.
+    """
+
+    begun: Begun
+    calls: list[Done] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    stop: Stop | None = None
+    is_alone: bool = False
+    lost_grant: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called in findings."""
+        return f"job {self.begun.job_id} of {self.begun.login}"
+
+    @property
+    def accepted(self) -> list[Done]:
+        """The calls that the gallery took."""
+        return [call for call in self.calls if call.status == 200]
+
+    @property
+    def must_be_complete(self) -> bool:
+        """Whether nothing excuses a photo that is missing."""
+        return not self.stop and not self.lost_grant
+
+    def last_looks(self) -> dict[str, Look]:
+        """Return what each replica showed last."""
+        return {look.replica: look for look in self.looks if look.status == 200}
+
+    def has_ended(self) -> bool:
+        """Tell whether anybody was told of an end."""
+        return bool(self.accepted) or any(look.state in ENDS for look in self.last_looks().values())
 
 
-def count_messages(rabbitmq_url: str) -> dict[str, int]:
-    """Return how many messages wait in each queue; those in a worker's hands do not count."""
-    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
-    try:
-        channel = connection.channel()
-        return {name: channel.queue_declare(name, passive=True).method.message_count for name in QUEUES}
-    finally:
-        connection.close()
+@dataclass(frozen=True)
+class Leftover:
+    """A message that is still there."""
+
+    queue: str
+    message_id: str
 
 
-def judge_account(account: tree.Account[Any], archives: Iterable[Archive], cloud: str) -> list[str]:
-    """Say in what a guest's cloud differs from the galleries that were saved there."""
-    galleries = list(archives)
-    expected = [photo for archive in galleries for photo in archive.expected()]
-    found = account.tree()
-    if cloud == "yadisk":
-        found = _without_numbers(found, Counter(path for path, _, _ in expected))
-    wrong = guest.find_differences(expected, found)
-    albums = {str(album) for path, _, _ in expected for album in PurePosixPath(path).parents[:-1]}
-    folders = Counter(account.path(folder) for folder in account.folders())
-    wrong += [f"no folder: {album}" for album in sorted(albums - folders.keys())]
-    wrong += [f"{count} folders: {path}" for path, count in folders.items() if count != (path in albums)]
-    if wrong:
-        wrong += _tell_doubles(account)
-    return [f"{cloud} of {account.login}: {each}" for each in wrong]
+def judge_lost(case: Case) -> list[str]:
+    """Say whether an archive never ended, or ended without all of its photos though nothing kept them back."""
+    if not case.accepted and case.stop:
+        return []  # see `heard`
+    if not case.accepted:
+        shown = {replica: look.state for replica, look in case.last_looks().items()}
+        return [f"{case.name}: the gallery was never told; its pages say {shown}"]
+    given_up = (case.accepted[0].json or {}).get("failed_photos")
+    missing = _missing_at(case.accepted[0], case)
+    if case.must_be_complete and given_up and missing:
+        return [f"{case.name}: gave {given_up} photos up"]
+    return []
 
 
-def judge_dones(begun: Iterable[Begun], dones: list[Done], galleries: Iterable[tuple[Archive, str]]) -> list[str]:
-    """Say in what the calls that the gallery got are wrong, those it refused included.
+def judge_account(
+    account: tree.Account[Any], wanted: Iterable[Archive], allowed: Iterable[Archive], cloud: str
+) -> tuple[list[str], list[str]]:
+    """Say what is lost in a guest's cloud, and what is there twice or should not be there.
 
     Args:
-        begun: what was promised.
-        dones: the calls.
-        galleries: each with the cloud that it is saved into.
+        account: the guest's.
+        wanted: galleries that must be there whole.
+        allowed: galleries of which any part may be there.
+        cloud: whose account it is.
     """
-    by_job: dict[str, list[Done]] = {}
-    for done in dones:
-        by_job.setdefault(str(done.headers["X-Cloud-Archive-Job"]), []).append(done)
-    promised = {each.job_id: each.archive.url for each in begun}
-    clouds = {archive.url: cloud for archive, cloud in galleries}
+    must = Counter(photo for archive in wanted for photo in archive.expected())
+    may = must | Counter(photo for archive in allowed for photo in archive.expected())
+    found = Counter(read_account(account, may.elements(), cloud))
+    folders = Counter(account.path(folder) for folder in account.folders())
+    lost = [f"missing: {_tell_photo(photo)}" for photo in (must - found).elements()]
+    lost += [f"no folder: {album}" for album in sorted(_albums(must) - folders.keys())]
+    doubled = [f"not as in the gallery: {_tell_photo(photo)}" for photo in (found - may).elements()]
+    doubled += [
+        f"{count} folders: {path}" for path, count in folders.items() if count > (path in _albums(may) | _albums(must))
+    ]
+    if doubled:
+        doubled += _tell_doubles(account)
+    whose = f"{cloud} of {account.login}: "
+    return [whose + each for each in lost], [whose + each for each in doubled]
+
+
+def judge_leftovers(leftovers: Iterable[Leftover], cases: Mapping[str, Case]) -> list[str]:
+    """Say which messages are in a queue though their job has ended; one of a job that has not is where it should be."""
     wrong = []
-    for job_id, calls in by_job.items():
-        # A guest whose callback failed may have a job all the same: nobody knows whether it was published.
-        url = promised.get(job_id) or str(calls[0].headers["X-Cloud-Archive-Url"])
-        wrong += [f"a done call for {url}, which is no gallery"] if url not in clouds else []
-        wrong += [f"job {job_id}: {lie}" for lie in guest.find_lies(calls, job_id, url, clouds.get(url, ""))]
-        if len({call.body for call in calls}) != 1:
-            wrong.append(f"job {job_id}: the gallery was told different things")
-    untold = find_untold(begun, [done for done in dones if done.status == 200])
-    return wrong + [f"job {each.job_id} of {each.login}: the gallery was never told" for each in untold]
-
-
-def judge_queues(counts: dict[str, int]) -> list[str]:
-    """Say which queues are not empty."""
-    return [f"{count} messages in {name}" for name, count in counts.items() if count]
+    for each in leftovers:
+        case = cases.get(each.message_id)
+        if case is None or case.has_ended():
+            whose = f"job {each.message_id}, which {'has ended' if case else 'nobody was promised'}"
+            wrong.append(f"a message in {each.queue}: {whose}")
+    return wrong
 
 
 def judge_manners(violations: Iterable[str]) -> list[str]:
     """Say what was done to the cloud that it forbids."""
-    return [f"the cloud forbids: {breach}" for breach in violations if not _RACE.match(breach)]
+    breaches = [each for each in violations if not _RACE.match(each) and not each.startswith(_SPENT)]
+    return [f"the cloud forbids: {breach}" for breach in breaches]
 
 
 def judge_logs(logs: Iterable[Path]) -> list[str]:
@@ -94,6 +157,32 @@ def judge_logs(logs: Iterable[Path]) -> list[str]:
     return [
         f"{log.stem}: {line[:2000]}" for log in logs for line in _read_lines(log) if re.match(r"\S+ (ERROR|CRIT)", line)
     ]
+
+
+def count_messages(rabbitmq_url: str, queues: Iterable[str]) -> dict[str, int]:
+    """Return how many messages wait in each queue; those in a worker's hands do not count."""
+    connection = pika.BlockingConnection(pika.URLParameters(rabbitmq_url))
+    try:
+        channel = connection.channel()
+        return {
+            name: channel.queue_declare(name, passive=True).method.message_count
+            for name in queues
+            if not name.startswith(_NOTES)
+        }
+    finally:
+        connection.close()
+
+
+def find_leftovers(rabbitmq_url: str, counts: Mapping[str, int]) -> list[Leftover]:
+    """Return the messages that wait, the first two hundred of each queue; they stay where they are."""
+    found = []
+    with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
+        channel = connection.channel()
+        for queue, count in counts.items():
+            for _ in range(min(count, _SHOWN_MESSAGES)):
+                _method, properties, _body = channel.basic_get(queue)
+                found.append(Leftover(queue, str(properties.message_id) if properties else ""))
+    return found
 
 
 def count_slices(logs: Iterable[Path]) -> int:
@@ -111,10 +200,18 @@ def count_doubles(logs: Iterable[Path]) -> int:
     return sum("a photo was there twice" in line for log in logs for line in _read_lines(log))
 
 
-def _without_numbers(found: list[guest.Stored], names: Counter[str]) -> list[guest.Stored]:
-    """Read "a (2).jpg" as "a.jpg" where several photos are listed by that name: one path can have one only."""
-    plain = [(_NUMBER.sub("", path), size, md5) for path, size, md5 in found]
-    return [new if names[new[0]] > 1 else old for old, new in zip(found, plain, strict=True)]
+def _missing_at(call: Done, case: Case) -> int | None:
+    """Return how many photos were missing when the gallery was told, None if nobody looked."""
+    return call.seen.missing.get(case.begun.login) if call.seen else None
+
+
+def _albums(photos: Counter[tuple[str, int, str]]) -> set[str]:
+    return {str(album) for path, _, _ in photos for album in PurePosixPath(path).parents[:-1]}
+
+
+def _tell_photo(photo: tuple[str, int, str]) -> str:
+    path, size, md5 = photo
+    return f"{path} ({size} bytes, md5 {md5})"
 
 
 def _tell_doubles(account: tree.Account[Any]) -> list[str]:

@@ -41,6 +41,7 @@ class Services:
         rabbitmq_url: their broker.
         folder: where they run and write their logs; holds no `.env` that they could read.
         workers: how many.
+        web: whether there is one; without, `url` is only the address that it would have.
 
     Attributes:
         url: Where `web` is.
@@ -51,11 +52,14 @@ class Services:
         ServiceError: if one is not ready within a minute.
     """
 
-    def __init__(self, world: Mapping[str, str], rabbitmq_url: str, folder: Path, workers: int = 1) -> None:
+    def __init__(
+        self, world: Mapping[str, str], rabbitmq_url: str, folder: Path, workers: int = 1, *, web: bool = True
+    ) -> None:
         port = find_port()
         self.url = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._workers = workers
+        self._web = web
         self._running = contextlib.ExitStack()
         self._ready_at: dict[str, str] = {}
         self.programs: list[Program] = []
@@ -78,7 +82,8 @@ class Services:
     def __enter__(self) -> "Services":
         try:
             self.environment["SECRET_KEYS"] = self._make_key()
-            self._start("web", self.url)
+            if self._web:
+                self._start("web", self.url)
             for number in range(1, self._workers + 1):
                 port = find_port()
                 self._start("worker", f"http://127.0.0.1:{port}", number, WORKER_PORT=str(port))

@@ -12,13 +12,18 @@ _MOST_REFRESH_TOKENS = 100
 
 
 class Tokens(tokens.Tokens[Grant]):
-    """Every code and token there is. Thread-safe."""
+    """Every code and token there is. Thread-safe.
+
+    Attributes:
+        most_refresh_tokens: Of one guest for one client; with one more the oldest is dropped.
+    """
 
     access_prefix = "ya29."
     lasting_prefix = "1//0"
 
     def __init__(self) -> None:
         super().__init__()
+        self.most_refresh_tokens = _MOST_REFRESH_TOKENS
         self._consented: set[tuple[str, str]] = set()
 
     def issue_code(self, grant: Grant, *, prompted: bool) -> str:
@@ -86,6 +91,6 @@ class Tokens(tokens.Tokens[Grant]):
 
     def _lasting(self, grant: Grant) -> str:
         mine = [each for each, other in self._refresh.items() if is_of(other, grant.login, grant.client)]
-        for oldest in mine[: max(len(mine) + 1 - _MOST_REFRESH_TOKENS, 0)]:
+        for oldest in mine[: max(len(mine) + 1 - self.most_refresh_tokens, 0)]:
             del self._refresh[oldest]
         return super()._lasting(grant)

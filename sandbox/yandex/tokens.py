@@ -5,6 +5,7 @@ https://yandex.ru/dev/id/doc/en/tokens/refresh-client
 
 import secrets
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from sandbox import tokens
@@ -37,6 +38,8 @@ class Tokens(tokens.Tokens[Grant]):
         grace: Seconds for which a refresh token that was used may be used again, in case the answer was lost; nobody
             promises any.
         most_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
+        spent_at: When a refresh token of each device was used, monotonic seconds.
+        brought_again: How often a spent one of each device was brought again.
         keeps_access: Refreshing gives the same access token as long as it lives, and the same refresh token never.
     """
 
@@ -52,6 +55,8 @@ class Tokens(tokens.Tokens[Grant]):
         # "An app can have up to 20 tokens linked to a user's devices":
         # https://yandex.com/dev/oauth/doc/dg/concepts/device-token.html
         self.most_devices = 20
+        self.spent_at: dict[str, list[float]] = {}
+        self.brought_again: Counter[str] = Counter()
         self._spent: dict[str, float] = {}
         self._devices: dict[str, str] = {}
 
@@ -99,8 +104,10 @@ class Tokens(tokens.Tokens[Grant]):
                 raise InvalidGrant("expired_token")
             moment = time.monotonic()
             if text in self._spent and moment - self._spent[text] >= self.grace:
+                self.brought_again[grant.device] += 1
                 raise Spent("expired_token")
             self._spent.setdefault(text, moment)
+            self.spent_at.setdefault(grant.device, []).append(moment)
             return self._give(grant)
 
     def grant(self, client: str, login: str, scopes: tuple[str, ...], device: str = "") -> tuple[Token, str]:

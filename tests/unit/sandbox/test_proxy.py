@@ -86,3 +86,46 @@ def test_without_a_server_the_client_is_hung_up_on():
         port = listener.getsockname()[1]
     with Proxy(port) as line, socket.create_connection(("127.0.0.1", line.port), timeout=5) as connection:
         assert connection.recv(100) == b""
+
+
+ACK = b"\x01\x00\x01\x00\x00\x00\x0d\x00\x3c\x00\x50" + bytes(8) + b"\x00\xce"
+
+
+@pytest.mark.parametrize(("after", "heard"), [(False, b""), (True, ACK)])
+def test_whoever_watches_may_end_a_line_right_before_or_after_a_moment(after, heard):
+    """What was said up to that moment arrives, and nothing that was said behind it."""
+    got: list[bytes] = []
+
+    def listen(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client:
+            while said := client.recv(1000):
+                got.append(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=listen, args=(listener,))
+        server.start()
+        with (
+            Proxy(listener.getsockname()[1], lambda _moment, passed: passed is after) as line,
+            socket.create_connection(("127.0.0.1", line.port), timeout=5) as client,
+        ):
+            client.sendall(ACK + ACK)
+            server.join(5)
+    assert not server.is_alive()
+    assert b"".join(got) == heard
+
+
+def test_whoever_watches_and_does_nothing_changes_nothing():
+    """Everything passes as it came, in both directions."""
+    seen: list[tuple[str, bool]] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=answer_all, args=(listener,))
+        server.start()
+        with (
+            Proxy(listener.getsockname()[1], lambda moment, passed: seen.append((moment.what, passed))) as line,
+            socket.create_connection(("127.0.0.1", line.port), timeout=5) as client,
+        ):
+            assert ask(client, ACK) == ACK.upper()
+        listener.shutdown(socket.SHUT_RDWR)
+        server.join()
+    assert seen[:2] == [("ack", False), ("ack", True)]

@@ -1,0 +1,36 @@
+"""What stands in the guests' clouds, as their owners see it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from sandbox import tree
+from sandbox.demo import guest
+from sandbox.gallery import Archive
+from sandbox.world import World
+
+LOGINS = ("anna", "ivan")
+_NUMBER = re.compile(r" \(\d+\)(?=\.[^./]*$)")
+
+
+def account_of(world: World, login: str, cloud: str) -> tree.Account[Any]:
+    """Return a guest's account at a cloud."""
+    return world.drive.account(login) if cloud == "google_drive" else world.yandex.account(login)
+
+
+def count_missing(account: tree.Account[Any], archive: Archive, cloud: str) -> int:
+    """Return how many of a gallery's photos are not in an account."""
+    expected = archive.expected()
+    return (Counter(expected) - Counter(read_account(account, expected, cloud))).total()
+
+
+def read_account(account: tree.Account[Any], expected: Iterable[guest.Stored], cloud: str) -> list[guest.Stored]:
+    """Return what stands in an account; where the cloud wants other names, with those that the gallery gave."""
+    names = Counter(path for path, _, _ in expected)
+    found = account.tree()
+    if cloud != "yadisk":
+        return found
+    # "a (2).jpg" is "a.jpg" where several photos are listed by that name: one path can have one only.
+    plain = [(_NUMBER.sub("", path), size, md5) for path, size, md5 in found]
+    return [new if names[new[0]] > 1 else old for old, new in zip(found, plain, strict=True)]
