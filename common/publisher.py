@@ -73,9 +73,10 @@ class Unrouted(Transient):
 
 
 class BrokerRefuses(Transient):
-    """The broker is there and refuses us: nothing but an operator will change that."""
+    """The broker is there and refuses us: when that stays, nothing but an operator will change it."""
 
-    needs_operator = True
+    # Seconds: one that is starting takes connections before it knows its users and virtual hosts.
+    needs_operator = 60.0
 
 
 @contextmanager
