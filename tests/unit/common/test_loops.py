@@ -18,7 +18,7 @@ from common.loops import (
     error_level,
     guard,
 )
-from common.publisher import BrokerRefuses
+from common.publisher import NotLetIn
 from common.topology import OtherTopology
 from tests.fakes.clock import Clock
 
@@ -150,7 +150,7 @@ def test_a_guarded_failure_ends_nothing_else(caplog: pytest.LogCaptureFixture) -
 
 def test_what_a_starting_broker_says_is_an_error_only_when_it_stays() -> None:
     """It takes connections before it knows its users; a queue of another version is an error at once."""
-    refused, clock = BrokerRefuses(Reason.TRY_LATER, "who are you, asked once"), Clock()
+    refused, clock = NotLetIn(Reason.TRY_LATER, "who are you, asked once"), Clock()
     levels = []
     for seconds in (0, 5, 30, 30, 1, 100, 5):
         clock.sleep(seconds)
