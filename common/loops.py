@@ -104,9 +104,36 @@ class Loop:
         return False
 
 
-def error_level(error: Transient) -> int:
-    """Return how loudly a failure is told: what only an operator can mend is an error."""
-    return logging.ERROR if getattr(error, "needs_operator", False) else logging.WARNING
+class _Patience:
+    """Since when each trouble that may pass has lasted. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def lasts(self, trouble: str, now: float) -> float:
+        """Return for how many seconds a trouble has been met again and again; a pause begins it anew."""
+        with self._lock:
+            first, last = self._seen.get(trouble, (now, now))
+            first = now if now - last > FORGOTTEN_AFTER else first
+            self._seen[trouble] = first, now
+            return now - first
+
+
+_patience = _Patience()
+
+
+def error_level(error: Transient, now: Callable[[], float] = time.monotonic) -> int:
+    """Return how loudly a failure is told: what only an operator can mend is an error.
+
+    Args:
+        error: the failure; its `needs_operator` says that it is one of those, at once or after so many seconds.
+        now: seconds of a clock that only goes forward.
+    """
+    after = getattr(error, "needs_operator", None)
+    if after is None:
+        return logging.WARNING
+    return logging.ERROR if after == 0 or _patience.lasts(error.detail, now()) >= after else logging.WARNING
 
 
 def guard(what: str, call: Callable[[], object]) -> bool:

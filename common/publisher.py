@@ -75,7 +75,14 @@ class Unrouted(Transient):
 class BrokerRefuses(Transient):
     """The broker is there and refuses us: nothing but an operator will change that."""
 
-    needs_operator = True
+    needs_operator = 0.0
+
+
+class NotLetIn(BrokerRefuses):
+    """The broker refuses our user or virtual host: when that stays, nothing but an operator will change it."""
+
+    # Seconds: one that is starting takes connections before it knows its users and virtual hosts.
+    needs_operator = 60.0
 
 
 @contextmanager
@@ -102,13 +109,11 @@ def _translate(error: Exception) -> Transient:
         case ChannelClosedByBroker(reply_code=403):
             return BrokerRefuses(Reason.TRY_LATER, "the broker's user lacks a permission on our queues and exchanges")
         case ProbableAuthenticationError():
-            return BrokerRefuses(Reason.TRY_LATER, "the broker refuses RABBITMQ_URL's user or password")
+            return NotLetIn(Reason.TRY_LATER, "the broker refuses RABBITMQ_URL's user or password")
         case ConnectionClosedByBroker(reply_code=403):
-            return BrokerRefuses(Reason.TRY_LATER, "the broker refuses RABBITMQ_URL's user or password")
+            return NotLetIn(Reason.TRY_LATER, "the broker refuses RABBITMQ_URL's user or password")
         case ProbableAccessDeniedError() | ConnectionClosedByBroker(reply_code=530):
-            return BrokerRefuses(
-                Reason.TRY_LATER, "the broker has no such virtual host, or not for RABBITMQ_URL's user"
-            )
+            return NotLetIn(Reason.TRY_LATER, "the broker has no such virtual host, or not for RABBITMQ_URL's user")
     return Transient(Reason.TRY_LATER, f"the broker cannot be reached ({type(error).__name__})")
 
 

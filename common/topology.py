@@ -98,7 +98,7 @@ class OtherTopology(Transient):
         difference: which one, and what differs.
     """
 
-    needs_operator = True
+    needs_operator = 0.0
 
     def __init__(self, difference: str) -> None:
         super().__init__(Reason.TRY_LATER, f"{difference}; see docs/operations.md, A queue was declared otherwise")

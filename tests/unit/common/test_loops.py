@@ -8,8 +8,19 @@ import pytest
 
 from common import logs
 from common.errors import Reason, Transient
-from common.loops import FIRST_DELAY, FORGOTTEN_AFTER, LONGEST_DELAY, LONGEST_QUESTION, LONGEST_SILENCE, Loop, guard
-from common.publisher import BrokerRefuses
+from common.loops import (
+    FIRST_DELAY,
+    FORGOTTEN_AFTER,
+    LONGEST_DELAY,
+    LONGEST_QUESTION,
+    LONGEST_SILENCE,
+    Loop,
+    error_level,
+    guard,
+)
+from common.publisher import NotLetIn
+from common.topology import OtherTopology
+from tests.fakes.clock import Clock
 
 
 class Bench:
@@ -78,11 +89,11 @@ def test_a_bug_that_comes_again_and_again_fills_no_log() -> None:
 
 def test_failures_are_told_as_loudly_as_they_are_bad(caplog: pytest.LogCaptureFixture) -> None:
     """An outage is a warning, what only an operator can mend an error, a bug an error with its trace."""
-    refused = BrokerRefuses(Reason.TRY_LATER, "no such virtual host")
+    refused = OtherTopology("the queue x differs")
     Bench(fail(AWAY), fail(refused), fail(KeyError("x"))).loop.run()
     told = [(record.levelno, bool(record.exc_info)) for record in caplog.records]
     assert told == [(logging.WARNING, False), (logging.ERROR, False), (logging.ERROR, True)]
-    assert "no such virtual host" in caplog.text
+    assert "the queue x differs" in caplog.text
 
 
 def test_a_loop_that_stands_still_is_dead_and_one_that_asks_is_not() -> None:
@@ -135,3 +146,15 @@ def test_a_guarded_failure_ends_nothing_else(caplog: pytest.LogCaptureFixture) -
     assert guard("counting", lambda: None)
     assert not guard("counting", lambda: {}["x"])
     assert [bool(record.exc_info) for record in caplog.records] == [True]
+
+
+def test_what_a_starting_broker_says_is_an_error_only_when_it_stays() -> None:
+    """It takes connections before it knows its users; a queue of another version is an error at once."""
+    refused, clock = NotLetIn(Reason.TRY_LATER, "who are you, asked once"), Clock()
+    levels = []
+    for seconds in (0, 5, 30, 30, 1, 100, 5):
+        clock.sleep(seconds)
+        levels.append(error_level(refused, clock.now))
+    assert levels == [logging.WARNING] * 3 + [logging.ERROR] * 2 + [logging.WARNING] * 2
+    assert error_level(OtherTopology("the queue x differs"), clock.now) == logging.ERROR
+    assert error_level(Transient(Reason.TRY_LATER, "away"), clock.now) == logging.WARNING
