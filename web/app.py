@@ -146,7 +146,7 @@ def wire(
     find = partial(status.find_progress, settings.sealer, news, now)
     find_newest = status.show_newest(find, lambda: reader.is_caught_up, note_watcher)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
-    cancels = cancel.Cancels(broker)
+    cancels = cancel.Cancels(broker, partial(cancel.tell_if_idle, news, tell, now))
     callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
     app.router.routes.extend(page_routes.make_routes(find, find_newest, cancels.tell))
     app.include_router(callback.make_router(callbacks))

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from common.errors import Transient
+from common.errors import Reason, Transient
 from common.job_id import is_job_id
 from common.ledger import Entry, Kind
+from common.progress import Progress, State
 from common.sealing import Sealer
 from common.topology import EXCHANGE, LEDGER_KEY
 from web.callback import Publishes
+from web.news import News
 from web.problems import describe, problem_response
 from web.threads import Busy, Threads
 
@@ -33,15 +35,33 @@ class CancelAnswer(BaseModel):
 Cancel = Callable[[str], Awaitable[bool]]
 
 
+def tell_if_idle(news: News, tell: Callable[[Progress], None], now: Callable[[], float], job_id: str) -> None:
+    """Tell that a stopped job has ended when it is in nobody's hands, maybe for half an hour.
+
+    Whoever has one tells of its end, with its own numbers.
+
+    Args:
+        news: what is known of jobs.
+        tell: tells every replica of a change.
+        now: Unix time in seconds.
+        job_id: the job.
+    """
+    known, at = news.find(job_id), now()
+    if known and known.state in (State.QUEUED, State.WAITING):
+        tell(Progress(job_id=job_id, state=State.CANCELLED, reason=Reason.CANCELLED, updated_at=at, finished_at=at))
+
+
 class Cancels:
     """Writes down in the ledger that a guest wants no more of a job. For one event loop.
 
     Args:
         publisher: appends to it.
+        note: told of each job that was stopped, by its id.
     """
 
-    def __init__(self, publisher: Publishes) -> None:
+    def __init__(self, publisher: Publishes, note: Callable[[str], None] = lambda _job_id: None) -> None:
         self._publisher = publisher
+        self._note = note
         self._threads = Threads("cancel", at_once=AT_ONCE, waiting=MOST_WAITING, patience=PATIENCE_SECONDS)
 
     def close(self) -> None:
@@ -55,6 +75,7 @@ class Cancels:
         except (Transient, Busy) as error:
             logger.warning("a cancel could not be written down: %r", error, extra={"job_id": job_id})
             return False
+        self._note(job_id)
         return True
 
     def _publish(self, job_id: str) -> None:

@@ -1,10 +1,12 @@
 """`POST /cloud_archive/jobs/{id}/cancel`."""
 
+import pytest
 import requests
 
 from common.errors import Reason, Transient
 from common.job_id import make_job_id
 from common.ledger import Entry, Kind
+from common.progress import Progress, State
 from common.topology import EXCHANGE, LEDGER_KEY
 from tests.fakes.web_site import Site
 
@@ -36,3 +38,17 @@ def test_broker_out_of_reach_is_said(site: Site) -> None:
     answer = cancel(site, make_job_id(site.settings.sealer, 1_790_000_000))
     assert (answer.status_code, answer.json()["code"]) == (503, "try_later")
     assert answer.headers["Retry-After"] == "5"
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.WAITING, State.RUNNING])
+def test_what_waits_is_shown_as_stopped_at_once(site: Site, state: State) -> None:
+    """Whoever has a job in their hands tells of its end; what is in nobody's may wait for half an hour."""
+    job_id = make_job_id(site.settings.sealer, 1_790_000_000)
+    site.news.learn(Progress(job_id=job_id, state=state, photos_total=9, photos_copied=4, updated_at=1_790_000_001))
+    assert cancel(site, job_id).status_code == 202
+    shown = site.news.find(job_id)
+    assert shown
+    if state is State.RUNNING:
+        assert shown.state is State.RUNNING
+    else:
+        assert (shown.state, shown.photos_copied, shown.photos_failed) == (State.CANCELLED, 4, 5)
