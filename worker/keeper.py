@@ -181,8 +181,8 @@ class Keeper:
                 if not self._wait(claim, job, error):
                     raise NotOurMessage("the gallery never took the done call") from None
                 return
-            claim.note_told()
             logger.info("the gallery was told", extra={"failed": count})
+            claim.note_told()
         if job.course.crowded:
             later = replace(job, course=Course(slices=job.course.slices, told=True))
             claim.go_on(later, lambda each: self._queue.let_wait(each, AFTERCARE_LEVEL))

@@ -11,9 +11,11 @@ from common.clouds import CLOUDS
 from common.clouds.grant import Grant
 from common.errors import Reason
 from common.httpclient import HttpClient
+from common.ledger import Entry, Record
 from common.progress import Progress
 from common.sealing import Secret, make_key
 from common.settings import WorkerSettings
+from worker.claims import Claims
 from worker.counting import CountedGallery
 from worker.lanes import STAGES
 from worker.stopping import Signals
@@ -32,6 +34,25 @@ class NoReports:
     def watch(self, _take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
         """Do nothing meanwhile."""
         return nullcontext()
+
+
+class OneJobsLedger:
+    """Who works on the only job there is; see `worker.claims.KeepsLedger`."""
+
+    def __init__(self) -> None:
+        self._record = Record()
+
+    def append(self, entry: Entry) -> tuple[bool, Record]:
+        """Learn an entry."""
+        return self._record.take(entry, 0), self._record.copy()
+
+    def find(self, _job_id: str) -> Record:
+        """Return what is known."""
+        return self._record.copy()
+
+    def read(self, offset: int) -> Entry:
+        """Nothing is ever read again."""
+        raise LookupError(offset)
 
 
 def make_settings(scene: Scene) -> WorkerSettings:
@@ -86,10 +107,13 @@ def main() -> None:
         local=True,
     )
     workshop = Workshop(settings, gallery, make_client(settings, Reason.CLOUD_UNAVAILABLE), NoReports())
+    claims = Claims(OneJobsLedger())
     with telling():
         ended = False
         while not ended:
-            job, outcome = workshop.work(job, 0, Signals())
+            with claims.take(job, 0, Signals()) as claim:
+                assert claim
+                job, outcome = workshop.work(claim, 0, Signals())
             ended = outcome.ended
         gallery.tell_done(job, outcome.course.failed_photos)
     if outcome.course.failed_photos:

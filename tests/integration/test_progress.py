@@ -156,9 +156,9 @@ def test_clock_that_is_an_hour_off_hides_no_news(
     job_id, publisher, off = f"clock-{hours}-{time.time_ns()}", Publisher(Secret(rabbitmq_url), "test"), hours * 3600
     first = open_replica()
     Teller(publisher, first).tell(Progress(job_id=job_id, updated_at=time.time()))
-    for number in range(1, 2000):
+    for number in range(1, 200):
         reporter.tell(run(job_id, photos_copied=min(number, 59), number=number, updated_at=time.time() + off))
-    reporter.tell(run(job_id, state=State.WAITING, number=2000, updated_at=time.time() + off))
+    reporter.tell(run(job_id, state=State.WAITING, number=200, updated_at=time.time() + off))
     wait_for(lambda: state_of(first, job_id) is State.WAITING)
     known = open_replica().find(job_id)
     assert known
