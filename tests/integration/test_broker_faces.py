@@ -266,7 +266,8 @@ def test_a_queue_of_an_earlier_version_is_named(
     """In the log as an error, by both kinds of readiness, by the doctor with a cure; nobody's thread ends by it."""
     url = Secret(other_vhost(name, **arguments))
     threads = start(url)
-    wait_for(lambda: len([record for record in caplog.records if difference in record.getMessage()]) >= 3)
+    wait_for(lambda: difference in threads.consumer.trouble)
+    wait_for(lambda: len([record for record in caplog.records if difference in record.getMessage()]) >= 4)
     assert {record.levelno for record in caplog.records if difference in record.getMessage()} == {logging.ERROR}
     assert threads.are_alive
     assert not threads.consumer.is_ready
