@@ -29,6 +29,7 @@ class Kind(StrEnum):
     WENT_ON = "went_on"  # its slice is over: the next message is this one, under a new edition
     PUT_DOWN = "put_down"  # nobody works on it: its message lies among the dead, until somebody puts it back to work
     QUEUED = "queued"  # the broker has confirmed that message
+    LOOKED = "looked"  # so many photos stood in the cloud before anybody copied any
     STOPPED = "stopped"  # the guest wants no more of it
     GRANTED = "granted"  # the cloud replaced the guest's permission by this one
     TELLING = "telling"  # the gallery is about to be told of this count
@@ -53,6 +54,7 @@ class Entry:
         body: the next message, when it went on; how the job ended, when it is told or has ended.
         grant: sealed for its job, when it was replaced.
         failed_photos: the count that the gallery is told.
+        skipped: how many photos stood in the cloud before.
     """
 
     job_id: str
@@ -63,6 +65,7 @@ class Entry:
     body: str = ""
     grant: str = ""
     failed_photos: int = 0
+    skipped: int = 0
 
     def encode(self, key: str = "") -> bytes:
         """Return the wire form: what is as it is by default is left out.
@@ -97,6 +100,7 @@ _DEFAULTS: dict[str, Any] = {
     "body": "",
     "grant": "",
     "failed_photos": 0,
+    "skipped": 0,
 }
 
 
@@ -120,6 +124,7 @@ class Record:
         is_claimed: whether the newest message was claimed.
         body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
         said_at: the offset of the entry that says how the job ended; -1 before it.
+        skipped: how many photos stood in the cloud before the job; -1 while nobody has looked.
         is_stopped: whether its guest wants no more of it.
         grant: the newest one, sealed; empty for the one in the message.
         failed_photos: what the gallery is told, whoever tells it; None before anybody did.
@@ -135,6 +140,7 @@ class Record:
     is_claimed: bool = False
     body_at: int = -1
     said_at: int = -1
+    skipped: int = -1
     is_stopped: bool = False
     grant: str = ""
     failed_photos: int | None = None
@@ -190,6 +196,13 @@ class Record:
         self.editions = {entry.edition}
         return True
 
+    def _look(self, entry: Entry, _offset: int) -> bool:
+        # The first look is the one: whoever looks later sees what this very job has brought.
+        if self.skipped >= 0:
+            return False
+        self.skipped = entry.skipped
+        return True
+
     def _stop(self, _entry: Entry, _offset: int) -> bool:
         self.is_stopped = True
         return True
@@ -227,6 +240,7 @@ _RULES = {
     Kind.WENT_ON: Record._go_on,
     Kind.PUT_DOWN: Record._put_down,
     Kind.QUEUED: Record._queue,
+    Kind.LOOKED: Record._look,
     Kind.STOPPED: Record._stop,
     Kind.GRANTED: Record._grant,
     Kind.TELLING: Record._tell,

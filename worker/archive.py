@@ -52,6 +52,7 @@ class Archive:
         tally: what earlier deliveries know, and what the gallery lists; carried on here.
         policy: how patient to be with each call.
         copier: copies what is missing.
+        note_first_look: told how many of the photos stood in the cloud before anything was copied.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Archive:
         tally: Tally,
         policy: RetryPolicy,
         copier: Copier,
+        note_first_look: Callable[[int], None] = lambda _found: None,
     ) -> None:
         self._key = archive_key(job)
         self._gallery_name = job.gallery_name
@@ -70,6 +72,7 @@ class Archive:
         self._tally = tally
         self._policy = policy
         self._copier = copier
+        self._note_first_look = note_first_look
         self._inventory = Inventory()
         self._made: Mapping[str, Folder] = {}
 
@@ -83,6 +86,7 @@ class Archive:
         """
         inventory = self._look()
         self._tally.note_first_look(self._find_copies(inventory).kept)
+        self._note_first_look(self._tally.before)
         for _ in range(MOST_LISTS):
             self._complete(inventory)
             if not self._list_again():

@@ -3,6 +3,7 @@
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 # Between two tries to write what must stand before the work may go on, in seconds.
 AGAIN_SECONDS = 2.0
+# Between two looks at what another worker writes down, in seconds.
+LOOK_SECONDS = 0.1
 
 
 class Overtaken(Exception):
@@ -90,6 +93,22 @@ class Claim:
         self._write(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
         publish(following)
         self._ledger.append(self._entry(Kind.QUEUED, edition=following.edition))
+
+    def note_look(self, skipped: int) -> None:
+        """Write down how many photos stood in the cloud before the job, as far as that can be done now."""
+        with suppress(Transient):
+            self._ledger.append(self._entry(Kind.LOOKED, skipped=skipped))
+
+    def await_told(self, seconds: float) -> bool:
+        """Say whether the gallery has taken the call; who had the job before may be about to write it down.
+
+        Args:
+            seconds: to wait for that.
+        """
+        until = time.monotonic() + seconds
+        while not self.record.is_told and time.monotonic() < until:
+            Stop().sleep(LOOK_SECONDS)
+        return self.record.is_told
 
     def begin_to_tell(self, failed_photos: int, end: bytes) -> int:
         """Write down what the gallery is about to be told, and return what it is: the first count that was written.
@@ -207,6 +226,8 @@ class Claims:
             return
         if record.newest not in (job.edition, FIRST):
             job = self._read_job(record)
+        if job.course.skipped < 0 <= record.skipped:
+            job = replace(job, course=replace(job.course, skipped=record.skipped))
         claim = Claim(self._ledger, job, name, record, signals)
         with self._lock:
             self._held.setdefault(job.id, []).append(claim)

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # A message that came back so often may be what ends its workers. Restarts alone bring it back two or three times.
 SUSPICIOUS_RETURNS = 5
+# How often a list is asked for when there is no time to be patient.
+LAST_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Slice:
         photos: at a time.
         seconds: how long it may work.
         signals: end the work.
+        note_first_look: told how many photos stood in the cloud before the job.
         claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
 
     Attributes:
@@ -86,8 +89,10 @@ class Slice:
         seconds: float,
         signals: Signals,
         claim: int = -1,
+        note_first_look: Callable[[int], None] = lambda _found: None,
     ) -> None:
         self._job = job
+        self._note_first_look = note_first_look
         self._gallery = gallery
         self._policy = policy
         self._signals = signals
@@ -106,7 +111,15 @@ class Slice:
             note_begin=self._clock.start,
             note_step=self._clock.note_step,
         )
-        self._archive = Archive(job, self._fetch_manifest, storage, self._tally, policy=policy, copier=copier)
+        self._archive = Archive(
+            job,
+            self._fetch_manifest,
+            storage,
+            self._tally,
+            policy=policy,
+            copier=copier,
+            note_first_look=self._note_look,
+        )
 
     def work(self, returns: int) -> Outcome:
         """Work until the archive is complete, or the time is up, or it cannot go on.
@@ -150,6 +163,10 @@ class Slice:
             self._leave_no_doubles()
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
+            self._signals.allow_last_look()
+            # Without the list nobody could be told how many are missing: that is worth another delivery.
+            if failure := self._list_last():
+                return self._outcome(ended=False, waits_for=failure)
             return self._stop_short(Reason.CANCELLED)
         return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
 
@@ -166,7 +183,6 @@ class Slice:
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
             self._signals.allow_last_look()
-            self._list_last()
             self._archive.look_last()
         # Who refuses when all is there ends nothing any more.
         if reason is not Reason.CANCELLED and self._tally.is_complete:
@@ -182,13 +198,21 @@ class Slice:
             course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
         )
 
-    def _list_last(self) -> None:
-        """Read the list of a job that ended before it was read: it tells how many photos are missing."""
-        if self._tally.manifest is None:
+    def _note_look(self, found: int) -> None:
+        if self._job.course.skipped < 0:
+            self._note_first_look(found)
+
+    def _list_last(self) -> Transient | None:
+        """Read the list of a job that was stopped before it was read; return why it cannot be had."""
+        failure = None
+        for _ in range(LAST_TRIES):
+            if self._tally.manifest is not None:
+                return None
             try:
                 self._tally.manifest = self._fetch_manifest()
-            except (ArchiveError, Interrupted) as error:
-                logger.info("there is no list: %s", error)
+            except Transient as error:
+                failure = error
+        return failure
 
     def _fetch_manifest(self) -> Manifest:
         return self._gallery.fetch_manifest(self._job.archive_url)

@@ -304,3 +304,13 @@ def test_claims_are_ordered_by_the_log() -> None:
     first = world.record.held_since
     world.write(Kind.CLAIMED, by="b", edition=FIRST)
     assert (first, world.record.held_since) == (1, 2)
+
+
+def test_the_first_look_is_the_one_that_counts() -> None:
+    """Whoever takes the job after a crash sees photos that this very job has brought."""
+    world = World()
+    world.write(Kind.CLAIMED, by="a", edition=FIRST)
+    assert world.write(Kind.LOOKED, by="a", skipped=0)
+    world.write(Kind.CLAIMED, by="b", edition=FIRST)
+    assert not world.write(Kind.LOOKED, by="b", skipped=6)
+    assert world.record.skipped == 0
