@@ -1,6 +1,6 @@
 """ArchiveJob: one archive as one message, promised by `web` and kept by `worker`. Knows no broker and no cloud.
 
-The message is the only state there is: what one delivery leaves to the next travels in it.
+What one delivery leaves to the next travels in it; which of a job's messages counts stands in the ledger.
 """
 
 import json

@@ -1,0 +1,137 @@
+"""What becomes of a job in one worker's hands while others have it too; without a broker."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from common.archive_job import ArchiveJob, Course
+from common.errors import Reason, Transient
+from common.ledger import Entry, Kind
+from tests.fakes.job import JOB
+from tests.fakes.memory_ledger import MemoryLedger
+from worker.claims import Claim, Claims, Overtaken
+from worker.stopping import Cause, Signals
+
+
+class Process:
+    """One worker's claims."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self.claims = Claims(ledger)
+        ledger.followers.append(self.claims.hear)
+        self.signals = Signals()
+
+    def take(self, job: ArchiveJob = JOB, returns: int = 0) -> Claim | None:
+        """Claim a job and keep it."""
+        self.signals = Signals()
+        self._held = self.claims.take(job, returns, self.signals)
+        return self._held.__enter__()
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    """One that remembers the jobs that ended."""
+    return MemoryLedger(forgets_ended=False)
+
+
+def claimed(claim: Claim | None) -> Claim:
+    """Return a claim that must be one."""
+    assert claim
+    return claim
+
+
+def test_the_later_of_two_works_and_the_earlier_hears_it(ledger: MemoryLedger) -> None:
+    """It steps aside, and what it writes counts for nothing."""
+    one, other = Process(ledger), Process(ledger)
+    first = claimed(one.take())
+    second = claimed(other.take())
+    assert (first.is_overtaken, second.is_overtaken) == (True, False)
+    assert (one.signals.cause, other.signals.cause) == (Cause.TAKEN_OVER, None)
+    published: list[ArchiveJob] = []
+    with pytest.raises(Overtaken):
+        first.go_on(JOB, published.append)
+    assert published == []
+
+
+def test_a_leftover_is_nobodys(ledger: MemoryLedger) -> None:
+    """The job went on, or has ended."""
+    process, published = Process(ledger), []
+    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    assert process.take() is None
+    claimed(process.take(published[0])).end()
+    assert process.take(published[0], returns=3) is None
+
+
+def test_whoever_brings_an_old_message_goes_on_from_what_is_written(ledger: MemoryLedger) -> None:
+    """The worker died before the broker had the next one."""
+    process = Process(ledger)
+
+    def die(_job: ArchiveJob) -> None:
+        raise Transient(Reason.TRY_LATER, "the broker is away")
+
+    with pytest.raises(Transient):
+        claimed(process.take()).go_on(replace(JOB, course=Course(slices=4)), die)
+    again = claimed(process.take(returns=1))
+    assert (again.job.course.slices, again.job.edition) == (4, ledger.entries[1].edition)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_stop_is_heard_whenever_it_was_written(ledger: MemoryLedger, is_early: bool) -> None:
+    """Before the job was taken, or while it is worked on."""
+    process, stop = Process(ledger), Entry(job_id=JOB.id, kind=Kind.STOPPED)
+    if is_early:
+        ledger.append(stop)
+    claimed(process.take())
+    if not is_early:
+        ledger.append(stop)
+    assert process.signals.cause is Cause.CANCELLED
+
+
+def test_a_job_that_waits_is_taken_up_once(ledger: MemoryLedger) -> None:
+    """By whoever is first; whoever has a message later takes it from them."""
+    process, other, published = Process(ledger), Process(ledger), []
+    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    idle = process.claims.take_up(JOB.id, Signals())
+    taken = claimed(idle.__enter__())
+    assert taken.job == published[0]
+    with other.claims.take_up(JOB.id, Signals()) as nobody:
+        assert nobody is None
+    claimed(other.take(published[0]))
+    assert taken.is_overtaken
+
+
+def test_what_the_gallery_is_told_is_the_first_count(ledger: MemoryLedger) -> None:
+    """And how the page shows the end, whoever goes on."""
+    process = Process(ledger)
+    assert claimed(process.take()).begin_to_tell(3, b'{"version":1}') == 3
+    again = claimed(process.take(returns=1))
+    assert (again.begin_to_tell(0, b"other"), again.read_end()) == (3, b'{"version":1}')
+
+
+def test_a_call_that_was_taken_a_moment_ago_is_waited_for(
+    ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who made it is overtaken, and alive: it writes down that the gallery has taken it."""
+    one, other = Process(ledger), Process(ledger)
+    first = claimed(one.take())
+    first.begin_to_tell(0, b"")
+    second = claimed(other.take())
+    looks: list[Callable[[], None]] = [lambda: None, first.note_told]
+    monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
+    assert second.await_told(60)
+    assert looks == []
+
+
+def test_what_stood_there_before_survives_a_takeover(ledger: MemoryLedger) -> None:
+    """Else the photos that this very job has brought would count as found."""
+    process = Process(ledger)
+    claimed(process.take()).note_look(2)
+    assert claimed(process.take(returns=1)).job.course.skipped == 2
+
+
+def test_what_goes_to_the_dead_can_be_put_back_to_work(ledger: MemoryLedger) -> None:
+    """A copy of the message, which never came back before."""
+    process = Process(ledger)
+    claimed(process.take(returns=7)).put_down()
+    assert process.take(returns=0)
