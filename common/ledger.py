@@ -27,6 +27,7 @@ class Kind(StrEnum):
     CLAIMED = "claimed"  # whoever has a message with this edition works on the job, under this name
     TAKEN_UP = "taken_up"  # so does this one, without a message, as long as nobody has claimed it
     WENT_ON = "went_on"  # its slice is over: the next message is this one, under a new edition
+    BROUGHT = "brought"  # a worker of the version before wrote this message, and nothing here
     PUT_DOWN = "put_down"  # nobody works on it: its message lies among the dead, until somebody puts it back to work
     QUEUED = "queued"  # the broker has confirmed that message
     LOOKED = "looked"  # so many photos stood in the cloud before anybody copied any
@@ -117,6 +118,7 @@ class Record:
     Args:
         editions: of the messages that may bring the job: the newest whose message is known to be in a queue, and those
             that were written since. A message with any other edition is a leftover.
+        brought: those of them that workers of the version before wrote, ever.
         newest: the one of them that was written last.
         holder: the name of whoever claimed it last.
         held_since: the offset of that claim; claims are ordered by it.
@@ -133,6 +135,7 @@ class Record:
     """
 
     editions: set[str] = field(default_factory=lambda: {FIRST})
+    brought: set[str] = field(default_factory=set)
     newest: str = FIRST
     holder: str = ""
     held_since: int = -1
@@ -158,7 +161,7 @@ class Record:
 
     def copy(self) -> "Record":
         """Return it as it stands now."""
-        return replace(self, editions=set(self.editions))
+        return replace(self, editions=set(self.editions), brought=set(self.brought))
 
     def _claim(self, entry: Entry, offset: int) -> bool:
         if entry.edition not in self.editions:
@@ -183,6 +186,14 @@ class Record:
             return False
         self.editions.add(entry.edition)
         self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
+        return True
+
+    def _bring(self, entry: Entry, offset: int) -> bool:
+        # While two versions run side by side this one counts as well; the same message brought again changes nothing.
+        if entry.edition not in self.brought:
+            self.brought.add(entry.edition)
+            self.editions.add(entry.edition)
+            self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
         return True
 
     def _put_down(self, _entry: Entry, _offset: int) -> bool:
@@ -238,6 +249,7 @@ _RULES = {
     Kind.CLAIMED: Record._claim,
     Kind.TAKEN_UP: Record._take_up,
     Kind.WENT_ON: Record._go_on,
+    Kind.BROUGHT: Record._bring,
     Kind.PUT_DOWN: Record._put_down,
     Kind.QUEUED: Record._queue,
     Kind.LOOKED: Record._look,

@@ -135,3 +135,16 @@ def test_what_goes_to_the_dead_can_be_put_back_to_work(ledger: MemoryLedger) -> 
     process = Process(ledger)
     claimed(process.take(returns=7)).put_down()
     assert process.take(returns=0)
+
+
+def test_a_job_that_a_worker_of_the_version_before_let_go_on_is_no_leftover(ledger: MemoryLedger) -> None:
+    """It writes nothing down, and its messages bear no edition; a rollout has both."""
+    process, published = Process(ledger), []
+    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    theirs = replace(published[0], edition="", course=Course(slices=2))
+    taken = claimed(process.take(theirs))
+    assert taken.job.course.slices == 2
+    claimed(process.take(theirs, returns=1)).go_on(replace(JOB, course=Course(slices=3)), published.append)
+    assert process.take(theirs, returns=2) is None
+    claimed(process.take(published[1])).end()
+    assert process.take(theirs, returns=3) is None
