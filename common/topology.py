@@ -24,6 +24,7 @@ JOBS = "cloud_archive.jobs"
 DEAD = "cloud_archive.dead"
 EVENTS = "cloud_archive.events"
 LEDGER = "cloud_archive.ledger"
+LIVE = "cloud_archive.live"
 
 JOB_KEY = "job"
 EVENT_KEY = "event"
@@ -121,6 +122,7 @@ def list_queues() -> Iterator[Queue]:
     yield _work_queue(JOBS, JOB_KEY, {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-delivery-limit": DELIVERY_LIMIT})
     yield Queue(EVENTS, _EVENTS_ARGUMENTS, EXCHANGE, EVENT_KEY)
     yield Queue(LEDGER, _LEDGER_ARGUMENTS, EXCHANGE, LEDGER_KEY)
+    yield Queue(LIVE, _LIVE_ARGUMENTS, NEWS_EXCHANGE, PROGRESS_KEYS)
     for level, seconds in enumerate(WAITING_SECONDS):
         # A wait ends by the message's death here, which leads it back to the jobs.
         back = {"x-dead-letter-exchange": EXCHANGE, "x-dead-letter-routing-key": JOB_KEY}
@@ -141,6 +143,11 @@ _EVENTS_ARGUMENTS = {
 # The log of who works on what (`common.ledger`). It holds sealed grants and the bodies of messages, so it is kept no
 # longer than it must be: a job waits for a day at most.
 _LEDGER_ARGUMENTS = {**_EVENTS_ARGUMENTS, "x-max-age": "2D"}
+
+
+# What was told of running jobs lately, and shown: a replica that starts shows no less, even if no worker is left
+# to ask. Jobs that wait or have ended are in the other stream.
+_LIVE_ARGUMENTS = {**_EVENTS_ARGUMENTS, "x-max-age": "1h", "x-stream-max-segment-size-bytes": 5_000_000}
 
 
 def _work_queue(name: str, key: str, more: Mapping[str, Any]) -> Queue:

@@ -16,7 +16,7 @@ from common.loops import Loop
 from common.progress import Progress
 from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
-from common.topology import EVENT_KEY, EXCHANGE, HELLO_KEY, NEWS_EXCHANGE, declare, watched_key
+from common.topology import EVENT_KEY, EXCHANGE, HELLO_KEY, NEWS_EXCHANGE, declare, progress_key, watched_key
 
 logger = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class Asker:
         self._stopped.set()
 
     def say_hello(self, mark: str) -> None:
-        """Ask all workers for a snapshot of each job that runs, and then put a mark into the stream of events.
+        """Ask all workers for a snapshot of each job that runs, and then put a mark into both streams.
 
-        Who reads that stream up to the mark has read everything that happened before, whatever the clocks say.
+        Who reads a stream up to the mark has read everything that happened before, whatever the clocks say.
 
         Args:
             mark: begins with `MARK`.
@@ -117,7 +117,8 @@ class Asker:
         mark, self._mark = self._mark, ""
         if mark:
             _send(channel, NEWS_EXCHANGE, HELLO_KEY, b"{}")
-            _send(channel, EXCHANGE, EVENT_KEY, Progress(job_id=mark).encode())
+            for exchange, key in ((EXCHANGE, EVENT_KEY), (NEWS_EXCHANGE, progress_key("mark"))):
+                _send(channel, exchange, key, Progress(job_id=mark).encode())
         for job_id in self._watchers.take_untold():
             _send(channel, NEWS_EXCHANGE, watched_key(job_id), b"{}")
 

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pika
@@ -23,7 +24,7 @@ from common.loops import Loop
 from common.progress import NotProgress, Progress, State
 from common.publisher import Publisher, broker_errors, connection_parameters
 from common.sealing import Secret
-from common.topology import EVENT_KEY, EVENTS, EXCHANGE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
+from common.topology import EVENT_KEY, EVENTS, EXCHANGE, LIVE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
 from web.asking import MARK, Asker
 
 logger = logging.getLogger(__name__)
@@ -146,6 +147,7 @@ class Reader:
         self._mark = ""
         self._said_at = 0.0
         self._read_at: float | None = None
+        self._unread: set[str] = set()
         self._event_at = 0.0
         self._unreadable = 0
         self._loop = Loop("the reader of news", self._read, is_over=self._stopped.is_set, wait=self._stopped.wait)
@@ -195,6 +197,7 @@ class Reader:
 
     def _say_hello(self) -> None:
         self._mark, self._read_at = f"{MARK}{secrets.token_hex(8)}", None
+        self._unread = {EVENTS, LIVE}
         self._said_at = self._event_at = time.monotonic()
         self._asker.say_hello(self._mark)
 
@@ -223,7 +226,9 @@ class Reader:
         channel.basic_qos(prefetch_count=PREFETCH)
         # It drops whole segments only, so it may hold more than a week.
         since = datetime.fromtimestamp(time.time() - KEPT_SECONDS, UTC)
-        channel.basic_consume(EVENTS, self._take_event, arguments={"x-stream-offset": since})
+        for stream, first in ((EVENTS, since), (LIVE, "first")):
+            take = partial(self._take_event, stream)
+            channel.basic_consume(stream, take, arguments={"x-stream-offset": first})
 
     def _take_snapshot(
         self,
@@ -236,14 +241,17 @@ class Reader:
 
     def _take_event(
         self,
+        stream: str,
         channel: BlockingChannel,
         method: pika.spec.Basic.Deliver,
         _properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
         self._event_at = time.monotonic()
-        if self._learn(body) == self._mark and self._read_at is None:
-            self._read_at = self._event_at
+        if self._learn(body) == self._mark:
+            self._unread.discard(stream)
+            if not self._unread and self._read_at is None:
+                self._read_at = self._event_at
         tag = method.delivery_tag
         if tag % ACKNOWLEDGED_AT_ONCE == 0:
             channel.basic_ack(tag, multiple=True)

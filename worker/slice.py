@@ -150,6 +150,9 @@ class Slice:
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
             logger.warning("the job stops: %s", stopped)
+            if self._signals.cause is Cause.CANCELLED:
+                # Whatever comes of its last look, its guest was told that it is stopped.
+                return self._stop_short(Reason.CANCELLED)
             full = stopped if isinstance(stopped, StorageFull) else None
             return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:

@@ -19,7 +19,7 @@ from common.errors import Transient
 from common.progress import Progress, State
 from common.publisher import Publisher
 from common.sealing import Secret
-from common.topology import EVENT_KEY, EVENTS, EXCHANGE, JOBS, OtherTopology, list_queues, waiting_key
+from common.topology import EVENT_KEY, EVENTS, EXCHANGE, JOBS, LIVE, OtherTopology, list_queues, waiting_key
 from sandbox.proxy import Proxy
 from tests.fakes.job import JOB
 from tests.integration.test_consumer import Bench, wait_for
@@ -317,7 +317,7 @@ def test_a_reader_whose_queue_is_deleted_reads_on(rabbitmq_url: str, monkeypatch
         wait_for(lambda: reader.is_caught_up)
         with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
             connection.channel().queue_delete(EVENTS)
-        wait_for(lambda: queues[3:] == [EVENTS])
+        wait_for(lambda: queues[4:] == [EVENTS, LIVE])
         told = Progress(job_id=f"anew-{time.time_ns()}", state=State.DONE, updated_at=time.time())
         sender.publish(EXCHANGE, EVENT_KEY, told.encode(), message_id="x")
         wait_for(lambda: news.find(told.job_id) is not None)

@@ -42,6 +42,16 @@ DECLARED: dict[str, tuple[dict[str, Any], str, str]] = {
         "cloud_archive",
         "event",
     ),
+    "cloud_archive.live": (
+        {
+            "x-queue-type": "stream",
+            "x-max-age": "1h",
+            "x-max-length-bytes": 1_000_000_000,
+            "x-stream-max-segment-size-bytes": 5_000_000,
+        },
+        "cloud_archive.progress",
+        "job.*.progress",
+    ),
     "cloud_archive.ledger": (
         {
             "x-queue-type": "stream",

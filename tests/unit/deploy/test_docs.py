@@ -9,7 +9,7 @@ import pytest
 
 from common.sealing import Secret
 from common.signing import sign
-from common.topology import EVENTS, LEDGER, declare
+from common.topology import EVENTS, LEDGER, LIVE, declare
 from web.news import KEPT_SECONDS
 from web.promise import LIFETIME_SECONDS
 from web.repeats import KEEP_SECONDS
@@ -71,6 +71,8 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
     assert kept["x-max-age"] == f"{KEPT_SECONDS / 86400:.0f}D"
     (entries,) = (row for row in rows.values() if LEDGER in row)
     assert f"{str(told[LEDGER]['x-max-age']).removesuffix('D')} days" in entries
+    (live,) = (row for row in rows.values() if LIVE in row)
+    assert (told[LIVE]["x-max-age"], live.split("|")[-2].strip()) == ("1h", "an hour, or 1 GB")
     # Nothing else that is declared keeps what it gives out: a message that is acknowledged is gone.
-    assert {name for name, arguments in told.items() if arguments["x-queue-type"] != "quorum"} == {EVENTS, LEDGER}
+    assert {name for name, arguments in told.items() if arguments["x-queue-type"] != "quorum"} == {EVENTS, LEDGER, LIVE}
     assert f"{BLOCK_BYTES // 1024} KiB at a time" in rows["photos"]
