@@ -37,6 +37,7 @@ MOST_REMEMBERED = 40_000
 # The entry that tells a follower that it has read everything that was there when it began.
 _HERE = Kind.STOPPED
 _NOBODY = "-"
+_ENDED = Record(has_ended=True)
 
 Written = tuple[bool, Record]
 """Whether an entry counts, and what is known of its job with it."""
@@ -222,6 +223,9 @@ class Ledger:
             self._records.move_to_end(entry.job_id)
             counts = record.take(entry, offset)
             known = record.copy()
+            if record.has_ended:
+                # Nothing more is asked of it; a day has ten thousand of them.
+                self._records[entry.job_id] = _ENDED
             while len(self._records) > MOST_REMEMBERED:
                 self._records.popitem(last=False)
         if coming and not coming.done():
