@@ -196,9 +196,11 @@ class Record:
             self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
         return True
 
-    def _put_down(self, _entry: Entry, _offset: int) -> bool:
-        # Whoever brings the message back brings a copy, which never came back before.
-        self.is_claimed, self.holder = False, ""
+    def _put_down(self, entry: Entry, _offset: int) -> bool:
+        if entry.by and entry.by != self.holder:
+            return False
+        # Whoever brings the message back brings a copy, which never came back before. Nobody takes it up without one.
+        self.held_by = self.held_by[0], -1
         return True
 
     def _queue(self, entry: Entry, _offset: int) -> bool:

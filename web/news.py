@@ -116,8 +116,13 @@ class Teller:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="teller")
 
     def tell(self, progress: Progress) -> None:
-        """Tell of a change; never raises, never waits."""
-        self._news.learn(progress)
+        """Tell of a change; never raises, never waits.
+
+        It is shown here when the others can know it, so that no restart takes it back. Why an archive did not begin is
+        shown at once: nobody else will tell.
+        """
+        if progress.state is State.FAILED:
+            self._news.learn(progress)
         self._threads.submit(self._publish, progress)
 
     def _publish(self, progress: Progress) -> None:
@@ -128,6 +133,7 @@ class Teller:
         except Exception:
             # Nobody looks at what a thread of a pool leaves.
             logger.exception("telling a change met a bug", extra={"job_id": progress.job_id})
+        self._news.learn(progress)
 
 
 class Reader:

@@ -65,8 +65,8 @@ def test_every_replica_hears_and_one_that_starts_later_knows(
     job = Progress(job_id=f"all-{time.time()}", gallery_name="Свадьба", updated_at=time.time())
     publisher = Publisher(Secret(rabbitmq_url), "test")
     Teller(publisher, first).tell(job)
-    assert state_of(first, job.job_id) is State.QUEUED
-    wait_for(lambda: state_of(second, job.job_id) is State.QUEUED)
+    for replica in (first, second):
+        wait_for(lambda replica=replica: state_of(replica, job.job_id) is State.QUEUED)  # type: ignore[misc]
     reporter.tell(replace(job, state=State.DONE, photos_copied=5, updated_at=time.time()))
     for replica in (first, second, open_replica()):
         wait_for(lambda replica=replica: state_of(replica, job.job_id) is State.DONE)  # type: ignore[misc]
