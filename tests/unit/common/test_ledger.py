@@ -187,7 +187,7 @@ class OneJob(RuleBasedStateMachine):
     @precondition(lambda self: self.world.dead)
     @rule()
     def replay(self) -> None:
-        """An operator puts a dead message back to work, long after whatever a dead worker wrote has landed or is lost."""
+        """An operator puts a dead message back to work, when nothing of a dead worker can land any more."""
         self.world.late.clear()
         self.world.write(Kind.PUT_DOWN)
         self.world.queue.append((self.world.dead.pop()[0], 0))
