@@ -185,8 +185,9 @@ class Progress:
 
 def _join(newer: Progress, older: Progress) -> Progress:
     # An end that counted is the last word: a gallery may list fewer photos by then. Where somebody with a claim spoke,
-    # whoever speaks without one did not count.
+    # whoever speaks without one did not count, nor did whoever was stopped and could not look into the cloud again.
     has_counted = newer.is_the_end and newer.photos_total > 0 and newer.claim >= older.claim
+    has_counted = has_counted and (newer.state is not State.CANCELLED or newer.stored > 0)
     stored = newer.stored if has_counted else max(newer.stored, older.stored)
     # Whoever looks later, after a crash, takes what this very job copied for something that was there before.
     skipped = min((each.photos_skipped for each in (newer, older) if each.stored), default=0)

@@ -68,7 +68,7 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
     news = News()
     reader = Reader(settings.rabbitmq_url, news)
-    tell = Teller(publisher, news).tell
+    tell = Teller(publisher, news, is_stopping).tell
     return wire(
         settings,
         publisher,

@@ -47,7 +47,9 @@ ANSWER_SECONDS = 0.5
 # A mark that does not come back was lost with its connection: after so long without any event, another one is made.
 LOST_SECONDS = 2.0
 # A broker that is short of memory or disk takes none: after so long without any event, in seconds, there are no more.
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 10.0
+# A broker that restarts is back within these tries; after the last one a change is shown here alone.
+TELL_TRIES, TELL_AGAIN_SECONDS = 15, 1.0
 # Messages in a row that nobody can read, of which one is told: a sender that is broken sends one every second.
 TOLD_OF = 1000
 HEARTBEAT_SECONDS = 30
@@ -106,14 +108,17 @@ class Teller:
 
     Args:
         publisher: takes it to the others.
-        news: of this replica, which knows at once.
+        news: of this replica.
+        is_stopping: whether this process ends, and nothing is tried again.
     """
 
-    def __init__(self, publisher: Publisher, news: News) -> None:
+    def __init__(self, publisher: Publisher, news: News, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self._publisher = publisher
+        self._is_stopping = is_stopping
         self._news = news
         # On a thread of its own: no guest waits for it.
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="teller")
+        self._again = threading.Event()
 
     def tell(self, progress: Progress) -> None:
         """Tell of a change; never raises, never waits.
@@ -127,13 +132,23 @@ class Teller:
 
     def _publish(self, progress: Progress) -> None:
         try:
-            self._publisher.publish(EXCHANGE, EVENT_KEY, progress.encode(), message_id=progress.job_id)
-        except Transient as error:
-            logger.warning("a change could not be told: %s", error, extra={"job_id": progress.job_id})
+            for left in reversed(range(TELL_TRIES)):
+                if self._is_told(progress, is_last=not left) or self._is_stopping():
+                    break
+                self._again.wait(TELL_AGAIN_SECONDS)
         except Exception:
             # Nobody looks at what a thread of a pool leaves.
             logger.exception("telling a change met a bug", extra={"job_id": progress.job_id})
         self._news.learn(progress)
+
+    def _is_told(self, progress: Progress, *, is_last: bool) -> bool:
+        try:
+            self._publisher.publish(EXCHANGE, EVENT_KEY, progress.encode(), message_id=progress.job_id)
+        except Transient as error:
+            if is_last:
+                logger.warning("a change could not be told: %s", error, extra={"job_id": progress.job_id})
+            return False
+        return True
 
 
 class Reader:
