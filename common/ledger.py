@@ -150,6 +150,11 @@ class Record:
     is_told: bool = False
     has_ended: bool = False
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether its message lies in a queue, in nobody's hands, and can be read in the log."""
+        return not self.is_claimed and not self.has_ended and self.body_at >= 0
+
     def take(self, entry: Entry, offset: int) -> bool:
         """Learn one more entry, and say whether it counts; entries must be taken in the log's order, each once.
 

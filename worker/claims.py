@@ -205,7 +205,7 @@ class Claims:
     def take_up(self, job_id: str, signals: Signals) -> Iterator[Claim | None]:
         """Claim a job whose message waits in a queue; None when somebody has it, or it is not to be read here."""
         record = self._ledger.find(job_id)
-        if record.is_claimed or record.has_ended or record.body_at < 0:
+        if not record.is_idle:
             yield None
             return
         job = self._read_job(record)

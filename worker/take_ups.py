@@ -37,7 +37,7 @@ class TakeUps:
 
     def hear(self, entry: Entry, record: Record) -> None:
         """Learn of an entry of the ledger."""
-        if entry.kind is Kind.STOPPED and is_idle(record):
+        if entry.kind is Kind.STOPPED and record.is_idle:
             self._threads.submit(self._try, entry.job_id)
 
     def take_all(self, job_ids: Iterable[str]) -> None:
@@ -56,8 +56,3 @@ class TakeUps:
             self._take_up(job_id, Signals(self._signals))
         except (Transient, NotOurMessage, Interrupted) as error:
             logger.warning("a stopped job is not taken up: %s", error or type(error).__name__, extra={"job_id": job_id})
-
-
-def is_idle(record: Record) -> bool:
-    """Say whether a job's message lies in a queue, in nobody's hands, and can be read in the ledger."""
-    return not record.is_claimed and not record.has_ended and record.body_at >= 0
