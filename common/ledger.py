@@ -32,6 +32,7 @@ class Kind(StrEnum):
     QUEUED = "queued"  # the broker has confirmed that message
     LOOKED = "looked"  # so many photos stood in the cloud before anybody copied any
     STOPPED = "stopped"  # the guest wants no more of it
+    RENEWING = "renewing"  # whoever claimed it is about to have the cloud replace the guest's permission
     GRANTED = "granted"  # the cloud replaced the guest's permission by this one
     TELLING = "telling"  # the gallery is about to be told of this count
     TOLD = "told"  # it has taken it
@@ -124,12 +125,15 @@ class Record:
         held_since: the offset of that claim; claims are ordered by it.
         held_by: the edition of the claimed message, and how often that had come back.
         is_claimed: whether the newest message was claimed.
+        is_contested: whether it was claimed more than once: whoever had it before may be at work still.
         body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
         said_at: the offset of the entry that says how the job ended; -1 before it.
         skipped: how many photos stood in the cloud before the job; -1 while nobody has looked.
         is_stopped: whether its guest wants no more of it.
         grant: the newest one, sealed; empty for the one in the message.
+        renewers: the names of those who were about to have it replaced, since then.
         failed_photos: what the gallery is told, whoever tells it; None before anybody did.
+        teller: the name of whoever is telling it now, if anybody is.
         is_told: whether the gallery has taken it.
         has_ended: whether nothing is left to do.
     """
@@ -141,12 +145,15 @@ class Record:
     held_since: int = -1
     held_by: tuple[str, int] = (FIRST, -1)
     is_claimed: bool = False
+    is_contested: bool = False
     body_at: int = -1
     said_at: int = -1
     skipped: int = -1
     is_stopped: bool = False
     grant: str = ""
+    renewers: tuple[str, ...] = ()
     failed_photos: int | None = None
+    teller: str = ""
     is_told: bool = False
     has_ended: bool = False
 
@@ -176,6 +183,7 @@ class Record:
         edition, returns = self.held_by
         if self.is_claimed and entry.edition == edition and entry.returns < returns:
             return False
+        self.is_contested = self.is_claimed
         self.holder, self.held_since, self.is_claimed = entry.by, offset, True
         self.held_by = entry.edition, entry.returns
         return True
@@ -190,7 +198,7 @@ class Record:
         if entry.by != self.holder:
             return False
         self.editions.add(entry.edition)
-        self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
+        self.newest, self.body_at, self.is_claimed, self.holder, self.teller = entry.edition, offset, False, "", ""
         return True
 
     def _bring(self, entry: Entry, offset: int) -> bool:
@@ -225,9 +233,16 @@ class Record:
         self.is_stopped = True
         return True
 
+    def _renew(self, entry: Entry, _offset: int) -> bool:
+        # A token may be good for one use: whoever was overtaken must not spend it.
+        if entry.by != self.holder:
+            return False
+        self.renewers = tuple(dict.fromkeys((*self.renewers, entry.by)))
+        return True
+
     def _grant(self, entry: Entry, _offset: int) -> bool:
         # From whomever: the cloud has made all others worthless.
-        self.grant = entry.grant
+        self.grant, self.renewers = entry.grant, ()
         return True
 
     def _tell(self, entry: Entry, offset: int) -> bool:
@@ -236,6 +251,7 @@ class Record:
         # The first count that may have arrived is the only one.
         if self.failed_photos is None:
             self.failed_photos, self.said_at = entry.failed_photos, offset
+        self.teller = entry.by
         return True
 
     def _note_told(self, _entry: Entry, _offset: int) -> bool:
@@ -261,6 +277,7 @@ _RULES = {
     Kind.QUEUED: Record._queue,
     Kind.LOOKED: Record._look,
     Kind.STOPPED: Record._stop,
+    Kind.RENEWING: Record._renew,
     Kind.GRANTED: Record._grant,
     Kind.TELLING: Record._tell,
     Kind.TOLD: Record._note_told,

@@ -27,6 +27,8 @@ from common.topology import EXCHANGE, LEDGER, LEDGER_KEY, declare
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 30
+# Between two tries to find back to a broker, in seconds: without the ledger nobody can go on.
+RECONNECT_SECONDS = (0.5, 5.0)
 TICK_SECONDS = 0.2
 # Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
 PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
@@ -84,7 +86,13 @@ class Ledger:
         self._read_tag = 0
         self._caught_up = threading.Event()
         self._stopped = threading.Event()
-        self._loop = Loop("the ledger's follower", self._follow, is_over=self._stopped.is_set, wait=self._stopped.wait)
+        self._loop = Loop(
+            "the ledger's follower",
+            self._follow,
+            is_over=self._stopped.is_set,
+            wait=self._stopped.wait,
+            delays=RECONNECT_SECONDS,
+        )
 
     @property
     def is_alive(self) -> bool:
@@ -115,10 +123,13 @@ class Ledger:
         with self._lock:
             self._awaited[key] = coming
         try:
-            return self._write(entry.encode(key), entry.job_id, coming)
+            counts, record = self._write(entry.encode(key), entry.job_id, coming)
         finally:
             with self._lock:
                 del self._awaited[key]
+        about = {"by": entry.by, "edition": entry.edition, "counts": counts}
+        logger.debug("the ledger says: %s", entry.kind, extra=about)
+        return counts, record
 
     def find(self, job_id: str) -> Record:
         """Return what is known of a job."""

@@ -20,9 +20,10 @@ from common.settings import WebSettings, let_oauthlib_speak_http
 from common.upstreams import watch_cloud
 from web import callback, cancel, cloud_archive, events, operations, page_routes, problems, status
 from web.middleware import AccessLog, BodyLimit, Cors
-from web.news import News, Reader, Teller
+from web.news import News, Reader
 from web.rate_limit import RateLimit
 from web.request_id import LastResort, RequestId
+from web.teller import Teller
 
 logger = logging.getLogger("web")
 

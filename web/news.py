@@ -11,7 +11,6 @@ import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -22,9 +21,9 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.errors import Reason, Transient
 from common.loops import Loop
 from common.progress import NotProgress, Progress, State
-from common.publisher import Publisher, broker_errors, connection_parameters
+from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
-from common.topology import EVENT_KEY, EVENTS, EXCHANGE, LIVE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
+from common.topology import EVENTS, LIVE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
 from web.asking import MARK, Asker
 
 logger = logging.getLogger(__name__)
@@ -48,8 +47,6 @@ ANSWER_SECONDS = 0.5
 LOST_SECONDS = 2.0
 # A broker that is short of memory or disk takes none: after so long without any event, in seconds, there are no more.
 QUIET_SECONDS = 10.0
-# A broker that restarts is back within these tries; after the last one a change is shown here alone.
-TELL_TRIES, TELL_AGAIN_SECONDS = 15, 1.0
 # Messages in a row that nobody can read, of which one is told: a sender that is broken sends one every second.
 TOLD_OF = 1000
 HEARTBEAT_SECONDS = 30
@@ -101,54 +98,6 @@ def _weigh(kept: Progress | bytes | None) -> int:
 
 def _unpack(kept: Progress | bytes | None) -> Progress | None:
     return Progress.decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
-
-
-class Teller:
-    """Tells every replica of a change that happened here. Thread-safe.
-
-    Args:
-        publisher: takes it to the others.
-        news: of this replica.
-        is_stopping: whether this process ends, and nothing is tried again.
-    """
-
-    def __init__(self, publisher: Publisher, news: News, is_stopping: Callable[[], bool] = lambda: False) -> None:
-        self._publisher = publisher
-        self._is_stopping = is_stopping
-        self._news = news
-        # On a thread of its own: no guest waits for it.
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="teller")
-        self._again = threading.Event()
-
-    def tell(self, progress: Progress) -> None:
-        """Tell of a change; never raises, never waits.
-
-        It is shown here when the others can know it, so that no restart takes it back. Why an archive did not begin is
-        shown at once: nobody else will tell.
-        """
-        if progress.state is State.FAILED:
-            self._news.learn(progress)
-        self._threads.submit(self._publish, progress)
-
-    def _publish(self, progress: Progress) -> None:
-        try:
-            for left in reversed(range(TELL_TRIES)):
-                if self._is_told(progress, is_last=not left) or self._is_stopping():
-                    break
-                self._again.wait(TELL_AGAIN_SECONDS)
-        except Exception:
-            # Nobody looks at what a thread of a pool leaves.
-            logger.exception("telling a change met a bug", extra={"job_id": progress.job_id})
-        self._news.learn(progress)
-
-    def _is_told(self, progress: Progress, *, is_last: bool) -> bool:
-        try:
-            self._publisher.publish(EXCHANGE, EVENT_KEY, progress.encode(), message_id=progress.job_id)
-        except Transient as error:
-            if is_last:
-                logger.warning("a change could not be told: %s", error, extra={"job_id": progress.job_id})
-            return False
-        return True
 
 
 class Reader:

@@ -133,13 +133,12 @@ class Archive:
             logger.info("what was proved is not noted: %s", error)
 
     def look_last(self) -> None:
-        """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for."""
-        try:
-            inventory = self._take_inventory()
-        except (ArchiveError, Interrupted) as error:
-            logger.info("there was no last look: %s", error)
-        else:
-            self._note_others(inventory)
+        """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
+
+        Raises:
+            ArchiveError, Interrupted: there was no look.
+        """
+        self._note_others(self._take_inventory())
 
     def count_stored(self) -> int:
         """Return how many of the listed photos are in the cloud."""

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 AGAIN_SECONDS = 2.0
 # Between two looks at what another worker writes down, in seconds.
 LOOK_SECONDS = 0.1
+# How long whoever had a job before may take to write down what came of a call that was under way, in seconds: a gallery
+# may be slow to answer, and a broker that was away must be found again.
+HANDOVER_SECONDS = 15.0
 
 
 class Overtaken(Exception):
@@ -100,17 +103,6 @@ class Claim:
         with suppress(Transient):
             self._ledger.append(self._entry(Kind.LOOKED, skipped=skipped))
 
-    def await_told(self, seconds: float) -> bool:
-        """Say whether the gallery has taken the call; who had the job before may be about to write it down.
-
-        Args:
-            seconds: to wait for that.
-        """
-        until = time.monotonic() + seconds
-        while not self.record.is_told and time.monotonic() < until:
-            Stop().sleep(LOOK_SECONDS)
-        return self.record.is_told
-
     def begin_to_tell(self, failed_photos: int, end: bytes) -> int:
         """Write down what the gallery is about to be told, and return what it is: the first count that was written.
 
@@ -121,13 +113,20 @@ class Claim:
         Raises:
             Overtaken: nothing may be told.
         """
+        if self.record.teller not in ("", self._name):
+            # Their call may be under way, or was taken a moment ago.
+            self._await_other(lambda: self.record.is_told)
         record = self._write(Kind.TELLING, failed_photos=failed_photos, body=end.decode())
         assert record.failed_photos is not None, "a count that counts is known"
         return record.failed_photos
 
     def note_told(self) -> None:
-        """Write down that the gallery has taken it."""
-        self._ledger.append(self._entry(Kind.TOLD))
+        """Write down that the gallery has taken it; returns when it stands, whoever has the job by then.
+
+        Whoever takes the job without knowing it tells the gallery once more. Nothing but the end of the process ends
+        this.
+        """
+        self._insist(Kind.TOLD)
 
     def end(self, end: bytes = b"") -> None:
         """Write down that nothing is left to do; raises Overtaken."""
@@ -148,18 +147,66 @@ class Claim:
         However long the broker is away, and whoever wants the work to stop: the grant in hand is the only one that is
         worth something. Nothing but the end of the process ends this.
         """
+        self._insist(Kind.GRANTED, grant=sealed)
+
+    def begin_to_renew(self, is_renewed: Callable[[], bool], check: Callable[[], None]) -> bool:
+        """Write down that the cloud is about to be asked for another grant, unless another worker is at it.
+
+        Without the ledger nobody asks: what comes of it would stand nowhere.
+
+        Args:
+            is_renewed: whether there is another grant in the ledger by now.
+            check: raises Interrupted when it is not worth waiting any more.
+
+        Returns:
+            whether to ask; false when another grant has come meanwhile.
+
+        Raises:
+            Overtaken: another worker has the job, and needs what would be spent here.
+            Interrupted: as `check` does.
+        """
+        if set(self._ledger.find(self.job.id).renewers) - {self._name}:
+            self._await_other(is_renewed, check)
+            if is_renewed():
+                return False
         while True:
+            check()
             try:
-                self.record = self._ledger.append(self._entry(Kind.GRANTED, grant=sealed))[1]
+                self._write(Kind.RENEWING)
             except Transient as error:
-                logger.warning("a replaced grant is not written down yet: %s", error.detail)
-                Stop().sleep(AGAIN_SECONDS)
+                logger.warning("a grant is not renewed yet: %s", error.detail)
+                Stop().sleep(LOOK_SECONDS)
             else:
-                return
+                return True
 
     def find_grant(self) -> str:
         """Return the newest grant that was written down, sealed; empty for the one in the message."""
         return self._ledger.find(self.job.id).grant
+
+    def _await_other(self, is_there: Callable[[], bool], check: Callable[[], None] = lambda: None) -> None:
+        """Wait a while for what whoever had the job before may be about to write down.
+
+        Before anything is written here: who waits has done nothing, and nobody else need wait for that.
+
+        Args:
+            is_there: whether it stands in the ledger.
+            check: raises Interrupted when it is not worth waiting any more.
+        """
+        until = time.monotonic() + HANDOVER_SECONDS
+        while not is_there() and time.monotonic() < until:
+            check()
+            Stop().sleep(LOOK_SECONDS)
+
+    def _insist(self, kind: Kind, **fields: object) -> None:
+        """Write down what counts from whomever, until it stands."""
+        while True:
+            try:
+                self.record = self._ledger.append(self._entry(kind, **fields))[1]
+            except Transient as error:
+                logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
+                Stop().sleep(AGAIN_SECONDS)
+            else:
+                return
 
     def _write(self, kind: Kind, **fields: object) -> Record:
         counts, record = self._ledger.append(self._entry(kind, **fields))

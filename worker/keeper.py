@@ -24,7 +24,6 @@ WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3)
 # line (at most 30 seconds, with heartbeats of 10), waited 10 seconds for the message to come again, and let go.
 AFTERCARE_LEVEL = 1
 # A daily limit ends after hours: there is no use in asking every few seconds.
-HANDOVER_SECONDS = 3.0  # from a gallery's answer to its entry in the ledger, at a broker that is busy
 DAILY_LEVEL = WAIT_LEVELS[-1]
 
 
@@ -102,7 +101,7 @@ class Keeper:
         """Work on a job whose message waits in a queue, unless somebody has it; arguments and errors as in `keep`."""
         with self._claims.take_up(job_id, signals) as claim:
             if claim:
-                logger.info("a job that waits is taken up", extra={"job_id": job_id})
+                logger.info("a job that waits is taken up")
                 self._go_on(claim, 0, signals)
 
     def _go_on(self, claim: Claim, returns: int, signals: Signals) -> None:
@@ -171,13 +170,11 @@ class Keeper:
 
         What is told is written down before, so that whoever goes on after a crash says the same.
         """
-        is_repeated = claim.record.failed_photos is not None
         count = claim.begin_to_tell(job.course.failed_photos, end)
         if said := claim.read_end():
             self._report(Progress.decode(said))
         job = replace(job, course=replace(job.course, telling=True, failed_photos=count))
-        # Who had the job before may have called a moment ago, and be alive.
-        if not (is_repeated and claim.await_told(HANDOVER_SECONDS)) and not claim.record.is_told:
+        if not claim.record.is_told:
             try:
                 self._gallery.tell_done(job, count)
             except Transient as error:

@@ -1,22 +1,21 @@
 """Renewing a job's grant so that no crash loses it: a replaced one is written down before it is used. Knows no vendor.
 
-Where refresh tokens rotate, each is good for one use. So of all who work on a job, now or later, everybody must find
-the one that came last: in the ledger. What remains is the moment between the cloud's answer and the ledger's.
+Where refresh tokens rotate, each is good for one use. So whoever is about to spend one writes that down first: of all
+who have the job only the last to claim it may, and whoever claims it later waits for what comes of it. What remains is
+a process that is killed between the cloud's answer and the ledger's.
 """
 
 import logging
+import time
 from collections.abc import Callable
 
-from common.clouds.grant import Grant
+from common.archive_job import NotOurMessage
+from common.clouds.grant import SPARE_SECONDS, Grant
 from common.errors import GrantRevoked
-from worker.claims import Claim
+from worker.claims import Claim, Overtaken
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
-
-# Who had the job before may have spent the token a moment ago, and be about to write down what came of it: so long it
-# is waited for, in seconds, look by look.
-LOOKS = (0.5, 1.0, 2.0)
 
 
 class Renewal:
@@ -26,8 +25,9 @@ class Renewal:
         refresh: asks the cloud; raises GrantRevoked or Transient.
         claim: where grants are written down.
         seal: seals one for its job.
-        open_sealed: opens a sealed one.
+        open_sealed: opens a sealed one; raises NotOurMessage when it does not open.
         signals: the slice's.
+        now: Unix time in seconds.
     """
 
     def __init__(
@@ -37,38 +37,58 @@ class Renewal:
         seal: Callable[[Grant], str],
         open_sealed: Callable[[str], Grant],
         signals: Signals,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._refresh = refresh
         self._claim = claim
         self._seal = seal
         self._open = open_sealed
         self._signals = signals
+        self._now = now
 
     def refresh(self, grant: Grant) -> Grant:
-        """Return a fresh grant, which is written down where it replaced the one before.
+        """Return a fresh grant, which is written down.
+
+        Args:
+            grant: the one in hand, whose access token ends or was refused.
 
         Raises:
             GrantRevoked, Transient: as the cloud says.
             Interrupted: the job is another worker's: this one would spend what that one needs.
         """
-        if self._signals.cause is Cause.TAKEN_OVER:
-            raise Interrupted
+        if (newest := self._find_newest(grant)) is not grant and self._is_fresh(newest):
+            return newest
         try:
-            fresh = self._refresh(grant)
+            if not self._claim.begin_to_renew(lambda: self._find_newest(newest) is not newest, self._check):
+                return self.refresh(newest)
+        except Overtaken:
+            raise Interrupted from None
+        try:
+            fresh = self._refresh(newest)
         except GrantRevoked:
-            grant = self._find_newer(grant)
-            fresh = self._refresh(grant)
-        if fresh.refresh_token != grant.refresh_token:
-            self._claim.replace_grant(self._seal(fresh))
-            logger.info("the grant was replaced, and the new one is written down")
+            # Who had the job before was slower than anybody waits, or is of the version before and gave no warning.
+            if (newer := self._find_newest(newest)) is newest:
+                raise
+            fresh = self._refresh(newer)
+        self._claim.replace_grant(self._seal(fresh))
+        logger.info("the grant was renewed, and the new one is written down")
         return fresh
 
-    def _find_newer(self, refused: Grant) -> Grant:
-        """Return what replaced a grant that was spent; raises GrantRevoked when nothing did."""
-        for seconds in (0.0, *LOOKS):
-            if seconds:
-                self._signals.wind_down.sleep(seconds)
-            sealed = self._claim.find_grant()
-            if sealed and (newer := self._open(sealed)).refresh_token != refused.refresh_token:
-                return newer
-        raise GrantRevoked("the cloud refuses the refresh token")
+    def _find_newest(self, grant: Grant) -> Grant:
+        """Return the grant in the ledger; the one in hand when that is the same, or there is none that opens."""
+        sealed = self._claim.find_grant()
+        if not sealed:
+            return grant
+        try:
+            newest = self._open(sealed)
+        except NotOurMessage:
+            return grant
+        return grant if newest == grant else newest
+
+    def _is_fresh(self, grant: Grant) -> bool:
+        return bool(grant.access_token) and grant.expires_at - self._now() > SPARE_SECONDS
+
+    def _check(self) -> None:
+        if self._signals.cause is Cause.TAKEN_OVER:
+            raise Interrupted
+        self._signals.check()

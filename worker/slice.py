@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 # A message that came back so often may be what ends its workers. Restarts alone bring it back two or three times.
 SUSPICIOUS_RETURNS = 5
-# How often a list is asked for when there is no time to be patient.
+# How often a list or a cloud is asked when there is no time to be patient.
 LAST_TRIES = 3
 
 
@@ -72,6 +72,7 @@ class Slice:
         seconds: how long it may work.
         signals: end the work.
         note_first_look: told how many photos stood in the cloud before the job.
+        is_contested: whether another worker had the very message before, and may be at work still.
         claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
 
     Attributes:
@@ -89,9 +90,11 @@ class Slice:
         seconds: float,
         signals: Signals,
         claim: int = -1,
+        is_contested: bool = False,
         note_first_look: Callable[[int], None] = lambda _found: None,
     ) -> None:
         self._job = job
+        self._is_contested = is_contested
         self._note_first_look = note_first_look
         self._gallery = gallery
         self._policy = policy
@@ -132,7 +135,7 @@ class Slice:
             Interrupted: another worker has the message by now.
         """
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
-        self._tally.crowded = returns > 0
+        self._tally.crowded = returns > 0 or self._is_contested
         outcome = self._work(returns)
         if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
             self._archive.note_proved()
@@ -184,13 +187,33 @@ class Slice:
             logger.warning("there was no look for doubles: %s", error)
 
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
-        if reason is not Reason.GRANT_REVOKED:
-            self._signals.allow_last_look()
-            self._archive.look_last()
+        if reason is not Reason.GRANT_REVOKED and (failure := self._look_last()):
+            return self._outcome(ended=False, waits_for=failure)
         # Who refuses when all is there ends nothing any more.
         if reason is not Reason.CANCELLED and self._tally.is_complete:
             return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
+
+    def _look_last(self) -> Transient | None:
+        """Look into the cloud once more; return why that cannot be had, where nobody knows the count without it."""
+        self._signals.allow_last_look()
+        failure = None
+        for _ in range(LAST_TRIES):
+            try:
+                self._archive.look_last()
+            except Transient as error:
+                failure = error
+            except Interrupted:
+                failure = Transient(Reason.TRY_LATER, "the work ended before the last look did")
+            except ArchiveError as error:
+                logger.info("there was no last look: %s", error)
+                return None
+            else:
+                return None
+        # Where nobody copied since, what the message tells is the count.
+        course = self._job.course
+        is_known = course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
+        return None if is_known else failure
 
     def _renew(self, stored: int) -> Outcome:
         """Give a message that came back often another life, as long as more arrived in its last one."""
@@ -263,6 +286,11 @@ class _Clock:
         self._timer.daemon = True
         self._lock = threading.Lock()
         self._has_begun = self._has_stepped = self._is_up = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a photo was begun."""
+        return self._has_begun
 
     def start(self) -> None:
         """Let the time begin, unless it has begun."""

@@ -27,7 +27,7 @@ class Interrupted(Exception):
 
 
 class Stop:
-    """A signal that is set once, for one cause. Thread-safe.
+    """A signal that is set once, for the first cause; that another worker has the job outweighs it. Thread-safe.
 
     Args:
         parent: when it is set, this one is set too, for the same cause; not the other way round.
@@ -44,9 +44,10 @@ class Stop:
             parent._adopt(self)
 
     def set(self, cause: Cause) -> None:
-        """Tell everyone who looks or sleeps here to stop; the first cause counts."""
+        """Tell everyone who looks or sleeps here to stop."""
         with self._lock:
-            self.cause = self.cause or cause
+            # Who stops for its guest has much to say; who was overtaken has nothing.
+            self.cause = cause if cause is Cause.TAKEN_OVER else self.cause or cause
             self._event.set()
             children = list(self._children)
         for child in children:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+from common import logs
 from common.archive_job import NotOurMessage
 from common.errors import Transient
 from common.ledger import Entry, Kind, Record
@@ -52,7 +53,8 @@ class TakeUps:
             guard("taking up a stopped job", lambda: self._try_now(job_id))
 
     def _try_now(self, job_id: str) -> None:
-        try:
-            self._take_up(job_id, Signals(self._signals))
-        except (Transient, NotOurMessage, Interrupted) as error:
-            logger.warning("a stopped job is not taken up: %s", error or type(error).__name__, extra={"job_id": job_id})
+        with logs.bound(job_id=job_id):
+            try:
+                self._take_up(job_id, Signals(self._signals))
+            except (Transient, NotOurMessage, Interrupted) as error:
+                logger.warning("a stopped job is not taken up: %s", error or type(error).__name__)

@@ -86,6 +86,7 @@ class Workshop:
             seconds=settings.slice_seconds,
             signals=mine,
             claim=claim.since,
+            is_contested=claim.record.is_contested,
             note_first_look=claim.note_look,
         )
         with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():

@@ -7,8 +7,10 @@ from sandbox.chaos.verdict import Case
 
 # "At once", for the replica that took the stop of a job that waits.
 AT_ONCE_SECONDS = 2.0
-# Calm seconds within which the gallery is told of a stopped archive.
+# Calm seconds within which the gallery is told of a stopped archive that somebody has worked on; one that lies in the
+# queue behind others is told of when its turn comes, since nobody else knows what was promised.
 TOLD_SECONDS = 60.0
+_BEGUN = ("running", "waiting")
 # An end that was on its way when the stop came: its first call follows so soon.
 _ON_ITS_WAY_SECONDS = 2.0
 
@@ -55,6 +57,6 @@ def _find_slow_telling(case: Case, stop: Stop) -> list[str]:
     first = case.calls[0].seen if case.calls else None
     if not case.accepted:
         return [f"stopped while {stop.state}, the gallery was never told"]
-    if first is None or first.calm - stop.calm <= TOLD_SECONDS:
+    if first is None or stop.state not in _BEGUN or first.calm - stop.calm <= TOLD_SECONDS:
         return []
     return [f"stopped while {stop.state}, the gallery was told {first.calm - stop.calm:.0f} calm s later"]

@@ -13,8 +13,8 @@ from sandbox.chaos.calm import Calm
 from sandbox.chaos.crew import Workman
 
 ENDS = ("done", "failed", "cancelled")
-_PAUSE_SECONDS = 0.4
-_ENDED_EVERY = 8  # rounds
+_PAUSE_SECONDS = 0.8
+_ENDED_EVERY = 4  # rounds
 _PATIENCE_SECONDS = 5.0
 
 

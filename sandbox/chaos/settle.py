@@ -17,8 +17,8 @@ _LEFTOVER_SECONDS = 4.0
 _STUCK_SECONDS = 20.0
 # What is told of an end may be on its way to the pages.
 _LAST_WORDS_SECONDS = 3.0
-# So often jobs that nobody was promised are given time to end.
-_STRANGERS_AT_MOST = 4
+# So often what is found in the queues is given time to come to its end: it may have been in a worker's hands before.
+_LOOKS_AT_MOST = 4
 
 
 class Settling:
@@ -54,24 +54,21 @@ class Settling:
         time.sleep(_LAST_WORDS_SECONDS)
 
     def let_go(self) -> None:
-        """End the workers and see what is left of the jobs that were promised.
+        """End the workers and see what is left.
 
-        A guest whose callback failed may have a job all the same: nobody waited for it, so it may still need its time.
+        A job that was told may still look for what two workers left, and a guest whose callback failed may have a job
+        all the same: nobody waited for either. What is still there after some time has no end.
         """
-        promised = set(self._crowd.list_jobs())
-        for _ in range(_STRANGERS_AT_MOST):
+        for _ in range(_LOOKS_AT_MOST):
             self._stop_workers()
             self._queues = self._ship.broker.list_queues()
             counts = count_messages(self._ship.broker.url, self._queues)
-            found = find_leftovers(self._ship.broker.url, counts)
-            self.leftovers += [each for each in found if each.message_id in promised and each not in self.leftovers]
-            strangers = [each for each in found if each.message_id not in promised]
-            if not strangers:
+            self.leftovers = find_leftovers(self._ship.broker.url, counts)
+            if not self.leftovers:
                 return
             self._start_workers()
             self._wait_for_queues()
             time.sleep(_LAST_WORDS_SECONDS)
-        self.leftovers += strangers
 
     def _wait_for_queues(self) -> bool:
         """Wait until all is told and gone; return whether nothing moves though not all is."""

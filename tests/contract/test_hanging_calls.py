@@ -169,3 +169,36 @@ def test_a_cancelled_job_looks_once_more(stand: Stand) -> None:
     assert deliver_and_stop(stand, desk, desk.make_job(archive), Cause.CANCELLED) < SOON
     assert stand.tree()
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [4 - len(stand.tree())]
+
+
+def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand: Stand) -> None:
+    """Another worker had it before, and may have copied all of it: the gallery is told when the cloud is back."""
+    archive, desk = add_gallery(stand), stand.desk()
+    desk.deliver_to_the_end(desk.make_job(archive))
+    stand.world.gallery.dones.clear()
+    stand.fault(stand.lists, "status", status=500, times=None)
+    signals = Signals()
+    signals.stop(Cause.CANCELLED)
+    desk.deliver(desk.make_job(archive, job_id="job-2"), returns=1, signals=signals)
+    assert stand.world.gallery.dones == []
+    ((waiting, _),) = desk.trays.waiting
+    desk.trays.waiting.clear()
+    stand.world.faults.clear()
+    signals = Signals()
+    signals.stop(Cause.CANCELLED)
+    desk.deliver(waiting, signals=signals)
+    assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [0]
+
+
+def test_a_cancelled_job_whose_count_is_known_waits_for_no_cloud(stand: Stand) -> None:
+    """It waited in an orderly way, and nobody has touched it since."""
+    archive, desk = add_gallery(stand), stand.desk()
+    stand.fault(stand.begins, "status", status=503, times=None)
+    desk.deliver(desk.make_job(archive))
+    ((waiting, _),) = desk.trays.waiting
+    desk.trays.waiting.clear()
+    stand.fault(stand.lists, "status", status=500, times=None)
+    signals = Signals()
+    signals.stop(Cause.CANCELLED)
+    desk.deliver(waiting, signals=signals)
+    assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [4]

@@ -10,7 +10,8 @@ import pytest
 from common.progress import Progress, State
 from common.publisher import Publisher
 from common.sealing import Secret
-from web.news import News, Reader, Teller
+from web.news import News, Reader
+from web.teller import Teller
 from worker import watching
 from worker.reporter import Reporter
 

@@ -101,8 +101,9 @@ def test_a_job_that_waits_is_taken_up_once(ledger: MemoryLedger) -> None:
     assert taken.is_overtaken
 
 
-def test_what_the_gallery_is_told_is_the_first_count(ledger: MemoryLedger) -> None:
+def test_what_the_gallery_is_told_is_the_first_count(ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """And how the page shows the end, whoever goes on."""
+    monkeypatch.setattr("worker.claims.HANDOVER_SECONDS", 0.01)
     process = Process(ledger)
     assert claimed(process.take()).begin_to_tell(3, b'{"version":1}') == 3
     again = claimed(process.take(returns=1))
@@ -119,8 +120,51 @@ def test_a_call_that_was_taken_a_moment_ago_is_waited_for(
     second = claimed(other.take())
     looks: list[Callable[[], None]] = [lambda: None, first.note_told]
     monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
-    assert second.await_told(60)
-    assert looks == []
+    second.begin_to_tell(0, b"")
+    assert (looks, second.record.is_told) == ([], True)
+
+
+def test_whoever_tells_again_after_a_wait_waits_for_nobody(
+    ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call that was not taken has ended, and the job went on."""
+    process, published = Process(ledger), []
+    monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: pytest.fail("waited"))
+    first = claimed(process.take())
+    first.begin_to_tell(0, b"")
+    first.go_on(replace(JOB, course=Course(slices=1, telling=True)), published.append)
+    assert claimed(process.take(published[0])).begin_to_tell(0, b"") == 0
+
+
+def test_that_the_gallery_knows_is_written_down_however_often_that_fails(
+    ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a worker that was overtaken: whoever has the job by then must not tell it once more."""
+    monkeypatch.setattr("worker.claims.AGAIN_SECONDS", 0.001)
+    first = claimed(Process(ledger).take())
+    first.begin_to_tell(0, b"")
+    Process(ledger).take()
+    append, away = ledger.append, [3]
+
+    def refuse(entry: Entry):  # type: ignore[no-untyped-def]
+        if away[0]:
+            away[0] -= 1
+            raise Transient(Reason.TRY_LATER, "away")
+        return append(entry)
+
+    monkeypatch.setattr(ledger, "append", refuse)
+    first.note_told()
+    assert ledger.find(JOB.id).is_told
+
+
+def test_a_message_that_somebody_else_had_is_contested(ledger: MemoryLedger) -> None:
+    """Whoever had it may be at work still; with the next message that is over."""
+    process, published = Process(ledger), []
+    assert not claimed(process.take()).record.is_contested
+    again = claimed(process.take())
+    assert again.record.is_contested
+    again.go_on(replace(JOB, course=Course(slices=1)), published.append)
+    assert not claimed(process.take(published[0])).record.is_contested
 
 
 def test_what_stood_there_before_survives_a_takeover(ledger: MemoryLedger) -> None:

@@ -16,7 +16,6 @@ from sandbox.world import World
 from tests.fakes.desk import Desk
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
-from worker import renewal as room
 from worker.claims import Claim, Claims
 from worker.renewal import Renewal
 from worker.stopping import Cause, Interrupted, Signals
@@ -63,6 +62,15 @@ class Scene:
         newest = Grant.from_text(claim.record.grant) if claim.record.grant else came_with
         return GrantInUse(newest, renewal.refresh, lambda: 0.0)
 
+    def die_while_renewing(self, token: Grant) -> Claim:
+        """Claim the job and ask the cloud for another grant, as somebody who does not write down what comes of it."""
+        held = self.claims.take(JOB, 0, Signals())
+        claim = held.__enter__()
+        assert isinstance(claim, Claim)
+        assert claim.begin_to_renew(lambda: False, lambda: None)
+        self.vendor.refresh(token)
+        return claim
+
     def written(self) -> list[Grant]:
         """Return the grants in the ledger."""
         return [Grant.from_text(entry.grant) for entry in self.ledger.entries if entry.kind is Kind.GRANTED]
@@ -76,11 +84,12 @@ def test_a_replaced_grant_is_written_down_before_it_is_used() -> None:
     assert (scene.written(), scene.vendor.asked) == ([grant(1)], ["refresh-0"])
 
 
-def test_a_cloud_that_does_not_rotate_writes_nothing() -> None:
-    """There is nothing that the message does not have."""
+def test_what_does_not_rotate_is_written_down_as_well() -> None:
+    """Nobody has to know which clouds do; and whoever takes the job has a token that is good."""
     scene = Scene(Vendor(rotates=False))
     assert scene.open(grant(0)).renew("access-0") == "access-1"
-    assert scene.written() == []
+    assert scene.open(grant(0), Signals()).token() == "access-1"
+    assert scene.vendor.asked == ["refresh-0"]
 
 
 def test_while_it_cannot_be_written_down_nobody_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,19 +121,56 @@ def test_whoever_takes_the_job_finds_the_newest() -> None:
     assert scene.vendor.asked == ["refresh-0", "refresh-1"]
 
 
-def test_a_token_that_somebody_spent_a_moment_ago_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who had the job before writes down what came of it, maybe a little later."""
-    monkeypatch.setattr(room, "LOOKS", (0.0, 0.0))
+def test_a_token_that_somebody_is_spending_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who had the job before writes down what came of it, maybe a little later; that one is used."""
+    scene = Scene(Vendor())
+    before = scene.die_while_renewing(grant(0))
+    after = scene.open(grant(0), Signals())
+    looks = [lambda: None, lambda: before.replace_grant(grant(1).to_text())]
+    monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
+    assert after.renew("access-0") == "access-1"
+    assert (looks, scene.vendor.asked) == ([], ["refresh-0"])
+
+
+def test_a_token_that_nobody_wrote_down_in_time_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wanted to spend it was killed before."""
+    monkeypatch.setattr("worker.claims.HANDOVER_SECONDS", 0.01)
+    scene = Scene(Vendor())
+    scene.die_while_renewing(grant(7))
+    assert scene.open(grant(0), Signals()).renew("access-0") == "access-1"
+    assert scene.written() == [grant(1)]
+
+
+def test_whoever_was_overtaken_spends_nothing() -> None:
+    """Even if they have not heard of it: the ledger says so when they ask."""
     scene = Scene(Vendor())
     before, after = scene.open(grant(0)), scene.open(grant(0), Signals())
-    before.renew("access-0")
-    assert after.renew("access-0") == "access-2"
-    assert scene.vendor.asked == ["refresh-0", "refresh-1"]
+    with pytest.raises(Interrupted):
+        before.renew("access-0")
+    assert (after.renew("access-0"), scene.vendor.asked) == ("access-1", ["refresh-0"])
 
 
-def test_a_token_that_is_void_for_good_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_ledger_no_token_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes of it would stand nowhere; whoever stops the work ends the waiting."""
+    scene = Scene(Vendor())
+    in_use = scene.open(grant(0))
+    away = [3]
+
+    def refuse(_entry):  # type: ignore[no-untyped-def]
+        away[0] -= 1
+        if not away[0]:
+            scene.signals.stop(Cause.SHUTDOWN)
+        raise Transient(Reason.TRY_LATER, "away")
+
+    monkeypatch.setattr(scene.ledger, "append", refuse)
+    monkeypatch.setattr("worker.claims.LOOK_SECONDS", 0.001)
+    with pytest.raises(Interrupted):
+        in_use.renew("access-0")
+    assert (away, scene.vendor.asked) == ([0], [])
+
+
+def test_a_token_that_is_void_for_good_says_so() -> None:
     """The guest took the permission back: nobody has a newer one."""
-    monkeypatch.setattr(room, "LOOKS", (0.0, 0.0))
     scene = Scene(Vendor(asked=["refresh-0"]))
     with pytest.raises(GrantRevoked):
         scene.open(grant(0)).renew("access-0")
@@ -158,12 +204,15 @@ def expire_in_the_middle(world: World) -> None:
 
 
 @pytest.mark.parametrize("expire", [expire_at_once, expire_in_the_middle])
-@pytest.mark.parametrize("kind", [Kind.GRANTED, Kind.WENT_ON, Kind.QUEUED, Kind.TELLING, Kind.TOLD, Kind.ENDED])
+@pytest.mark.parametrize(
+    "kind", [Kind.RENEWING, Kind.GRANTED, Kind.WENT_ON, Kind.QUEUED, Kind.TELLING, Kind.TOLD, Kind.ENDED]
+)
 @pytest.mark.parametrize("is_written", [True, False])
 def test_a_worker_that_dies_at_any_step_loses_nothing(
-    world: World, expire: Callable[[World], None], kind: Kind, is_written: bool
+    world: World, expire: Callable[[World], None], kind: Kind, is_written: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process goes on with the very message: at Yandex a refresh token is good once."""
+    monkeypatch.setattr("worker.claims.HANDOVER_SECONDS", 0.1)
     archive = world.gallery.add("Свадьба", album(12, 20_000, albums=2))
     key, ledger = make_key(), MemoryLedger(forgets_ended=False)
     desk = Desk(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
