@@ -96,7 +96,17 @@ class Broker:
         return self._folder
 
     def start(self) -> None:
-        """Start the node on the data that is there, and wait until it takes connections."""
+        """Start the node on the data that is there, and wait until it takes connections.
+
+        After a power cut it may end at its start: then it is started once more, as every supervisor does.
+        """
+        try:
+            self._start()
+        except BrokerError:
+            self.kill()
+            self._start()
+
+    def _start(self) -> None:
         assert self._server
         self._node = Program(
             "RabbitMQ", [self._server], self._environment, self._folder / "node.log", folder=self._folder
@@ -128,9 +138,13 @@ class Broker:
 
         Not streams, that is, and not what one connection has for itself.
         """
-        told = self._control("--silent", "list_queues", "name", "type", "exclusive", "--formatter", "json")
-        queues = json.loads(told[told.index("[") :])
-        return [each["name"] for each in queues if "stream" not in str(each["type"]) and not each["exclusive"]]
+        return list(self.count_messages())
+
+    def count_messages(self) -> dict[str, int]:
+        """Return how many messages each of these queues has, those in somebody's hands as well; some seconds."""
+        told = self._control("--silent", "list_queues", "name", "type", "exclusive", "messages", "--formatter", "json")
+        kept = [each for each in json.loads(told[told.index("[") :]) if "stream" not in str(each["type"])]
+        return {each["name"]: int(each["messages"]) for each in kept if not each["exclusive"]}
 
     def _control(self, *command: str) -> str:
         """Run a command of `rabbitmqctl` and return what it says; some seconds."""

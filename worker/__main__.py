@@ -61,7 +61,7 @@ def run(settings: WorkerSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # On a thread of its own: the one that is interrupted may hold the very lock that is needed.
         signal.signal(number, lambda *_: threading.Thread(target=signals.wind_down.set, args=(Cause.SHUTDOWN,)).start())
-    consumer, is_alive, tell_last = create_consumer(settings, signals)
+    consumer, is_alive, finish = create_consumer(settings, signals)
     health = serve_health(
         settings.port,
         is_alive=is_alive,
@@ -70,7 +70,7 @@ def run(settings: WorkerSettings) -> None:
     )
     logger.info("the worker starts", extra={"settings": repr(settings)})
     consumer.run()
-    tell_last(LAST_WORDS_SECONDS)
+    finish(LAST_WORDS_SECONDS)
     health.shutdown()
     logger.info("the worker stops")
 

@@ -1,5 +1,6 @@
 """The wiring of the worker, and the only place that wires."""
 
+import time
 from collections.abc import Callable
 
 from common import metrics
@@ -32,8 +33,9 @@ def create_consumer(
         signals: end it.
 
     Returns:
-        the consumer, what says whether every long-lived thread of the worker moves, and what tells the last changes
-        of state, for at most so many seconds, after the consumer's end.
+        the consumer, what says whether every long-lived thread of the worker moves, and what is to be called after the
+        consumer's end: it writes down what only this process knows, within the grace, and tells the last changes of
+        state, for at most so many seconds.
     """
     gallery = CountedGallery(
         _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
@@ -79,7 +81,13 @@ def create_consumer(
         grace=settings.shutdown_grace_seconds,
         note_wait=metrics.queue_wait.observe,
     )
-    return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive, publishing.close
+
+    def finish(seconds: float) -> None:
+        passed = time.monotonic() - (signals.wind_down.since or time.monotonic())
+        claims.await_written(settings.shutdown_grace_seconds - passed)
+        publishing.close(seconds)
+
+    return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive, finish
 
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:

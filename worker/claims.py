@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -55,10 +55,20 @@ class Claim:
         name: of this claim, and of no other.
         record: what was known when it was made.
         signals: end the work.
+        unwritten: held while something is known here that must not be lost, and does not stand in the ledger.
     """
 
-    def __init__(self, ledger: KeepsLedger, job: ArchiveJob, name: str, record: Record, signals: Signals) -> None:
+    def __init__(
+        self,
+        ledger: KeepsLedger,
+        job: ArchiveJob,
+        name: str,
+        record: Record,
+        signals: Signals,
+        unwritten: AbstractContextManager[object],
+    ) -> None:
         self._ledger = ledger
+        self._unwritten = unwritten
         self._name = name
         self._signals = signals
         self.job = job
@@ -79,7 +89,8 @@ class Claim:
         self.record = record
         if self.is_overtaken and not record.has_ended:
             self._signals.stop(Cause.TAKEN_OVER)
-        if record.is_stopped:
+        # What is done after the gallery was told copies nothing.
+        if record.is_stopped and not record.is_told:
             self._signals.stop(Cause.CANCELLED)
 
     def go_on(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
@@ -199,14 +210,15 @@ class Claim:
 
     def _insist(self, kind: Kind, **fields: object) -> None:
         """Write down what counts from whomever, until it stands."""
-        while True:
-            try:
-                self.record = self._ledger.append(self._entry(kind, **fields))[1]
-            except Transient as error:
-                logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
-                Stop().sleep(AGAIN_SECONDS)
-            else:
-                return
+        with self._unwritten:
+            while True:
+                try:
+                    self.record = self._ledger.append(self._entry(kind, **fields))[1]
+                except Transient as error:
+                    logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
+                    Stop().sleep(AGAIN_SECONDS)
+                else:
+                    return
 
     def _write(self, kind: Kind, **fields: object) -> Record:
         counts, record = self._ledger.append(self._entry(kind, **fields))
@@ -217,6 +229,28 @@ class Claim:
 
     def _entry(self, kind: Kind, **fields: object) -> Entry:
         return Entry(job_id=self.job.id, kind=kind, by=self._name, **fields)  # type: ignore[arg-type]
+
+
+class Unwritten:
+    """Counts what a process knows and could not write down yet: each is held for the time of a block. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    def __enter__(self) -> None:
+        with self._condition:
+            self._count += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._condition:
+            self._count -= 1
+            self._condition.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is nothing of the kind, at most so long."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._count, max(0.0, seconds))
 
 
 class Claims:
@@ -230,6 +264,7 @@ class Claims:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._held: dict[str, list[Claim]] = {}
+        self._unwritten = Unwritten()
 
     @contextmanager
     def take(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
@@ -259,6 +294,10 @@ class Claims:
         with self._claim(Kind.TAKEN_UP, job, signals, edition=record.newest) as claim:
             yield claim
 
+    def await_written(self, seconds: float) -> None:
+        """Wait until everything stands in the ledger that only this process knows, at most so many seconds."""
+        self._unwritten.wait(seconds)
+
     def hear(self, entry: Entry, record: Record) -> None:
         """Learn of an entry of the log."""
         with self._lock:
@@ -278,7 +317,7 @@ class Claims:
             job = self._read_job(record)
         if job.course.skipped < 0 <= record.skipped:
             job = replace(job, course=replace(job.course, skipped=record.skipped))
-        claim = Claim(self._ledger, job, name, record, signals)
+        claim = Claim(self._ledger, job, name, record, signals, self._unwritten)
         with self._lock:
             self._held.setdefault(job.id, []).append(claim)
         try:

@@ -31,10 +31,15 @@ class Stop:
 
     Args:
         parent: when it is set, this one is set too, for the same cause; not the other way round.
+
+    Attributes:
+        cause: why it is set.
+        since: when it was set first, monotonic seconds; None before.
     """
 
     def __init__(self, parent: "Stop | None" = None) -> None:
         self.cause: Cause | None = None
+        self.since: float | None = None
         self._event = threading.Event()
         self._children: weakref.WeakSet[Stop] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -46,6 +51,7 @@ class Stop:
     def set(self, cause: Cause) -> None:
         """Tell everyone who looks or sleeps here to stop."""
         with self._lock:
+            self.since = self.since or time.monotonic()
             # Who stops for its guest has much to say; who was overtaken has nothing.
             self.cause = cause if cause is Cause.TAKEN_OVER else self.cause or cause
             self._event.set()

@@ -41,6 +41,7 @@ class Workman:
         complaints: what was wrong with the ways it ended.
         lives: how often it was started.
         deaths: when it was killed, monotonic seconds.
+        ends: when it ended as it was asked to, monotonic seconds.
         log: everything that it said in all its lives.
     """
 
@@ -67,6 +68,7 @@ class Workman:
         self.complaints: list[str] = []
         self.lives = 0
         self.deaths: list[float] = []
+        self.ends: list[float] = []
         self._program: Program | None = None
 
     def start(self) -> None:
@@ -111,8 +113,8 @@ class Workman:
         began = time.monotonic()
         code = program.stop(GRACE_SECONDS + _MARGIN_SECONDS)
         self._sweep()
+        (self.deaths if code else self.ends).append(time.monotonic())
         if code:
-            self.deaths.append(time.monotonic())
             took = time.monotonic() - began
             self.complaints.append(f"{self.name} ended with {code}, {took:.1f} s after SIGTERM")
 

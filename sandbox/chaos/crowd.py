@@ -61,19 +61,19 @@ class Crowd:
         self.begun: list[Begun] = []
         self.refused: Counter[tuple[str, str, str]] = Counter()
 
-    def come(self, presses: list[Press], wait: Callable[[float], object]) -> None:
+    def come(self, presses: list[Press], wait: Callable[[float], bool]) -> None:
         """Do everything the guests want, each at its time; return when all have their promise and have stopped.
 
         Args:
             presses: what they want.
-            wait: waits so many seconds.
+            wait: waits so many seconds, and returns true when all is over.
         """
         began = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guest") as guests:
             pressing = []
             for press in sorted(presses, key=lambda press: press.at):
                 wait(max(0.0, began + press.at - time.monotonic()))
-                pressing.append(guests.submit(self._press, press))
+                pressing.append(guests.submit(self._press, press, wait))
             for each in pressing:
                 each.result()
         self._stopper.finish()
@@ -83,7 +83,7 @@ class Crowd:
         with self._guard:
             return [each.job_id for each in self.begun]
 
-    def _press(self, press: Press) -> None:
+    def _press(self, press: Press, wait: Callable[[float], bool]) -> None:
         devices: list[str] = []
         account = account_of(self._world, press.login, press.cloud)
         door = self._world.accounts if press.cloud == "google_drive" else self._world.yandex_accounts
@@ -101,7 +101,8 @@ class Crowd:
             except (guest.GuestError, PageError, requests.RequestException):
                 with self._guard:
                     self.refused[press.login, press.archive.url, press.cloud] += 1
-                time.sleep(_AGAIN_SECONDS)
+                if wait(_AGAIN_SECONDS):
+                    return
                 continue
             break
         begun = Begun(job_id, press.login, press.archive, press.cloud, at, devices[-1], before)

@@ -103,12 +103,19 @@ def judge(
     return wrong, helpless
 
 
-def has_lost_grant(spent_at: Sequence[float], deaths: Mapping[str, Sequence[float]], calm: Calm) -> bool:
+def has_lost_grant(
+    spent_at: Sequence[float],
+    deaths: Mapping[str, Sequence[float]],
+    ends: Mapping[str, Sequence[float]],
+    calm: Calm,
+) -> bool:
     """Tell whether somebody was killed who may have had the only good refresh token in their hands.
 
     Args:
         spent_at: when each token of the job was spent; the last one counts, since what follows it was never used.
         deaths: when each worker was killed.
+        ends: when each worker ended as it was asked to; that takes a token along only where the broker could not be
+            had from before its answer until then.
         calm: knows when the broker could not be had.
     """
     if not spent_at:
@@ -119,6 +126,11 @@ def has_lost_grant(spent_at: Sequence[float], deaths: Mapping[str, Sequence[floa
         cuts = [ended + GRANT_SECONDS for _, ended in calm.troubles(worker, since, until)]
         if any(since <= death <= max([until, *cuts]) for death in times):
             return True
+        orderly = [end for end in ends.get(worker, ()) if end >= since]
+        if any(
+            began <= until and end <= ended for end in orderly for began, ended in calm.troubles(worker, since, end)
+        ):
+            return True
     return False
 
 
@@ -127,4 +139,5 @@ def _has_lost_grant(device: str, ship: Ship) -> bool:
     if not tokens.brought_again[device]:
         return False  # nobody was ever without
     deaths = {worker.name: worker.deaths for worker in ship.workers}
-    return has_lost_grant(tokens.spent_at.get(device, []), deaths, ship.calm)
+    ends = {worker.name: worker.ends for worker in ship.workers}
+    return has_lost_grant(tokens.spent_at.get(device, []), deaths, ends, ship.calm)

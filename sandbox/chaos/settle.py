@@ -5,7 +5,7 @@ import time
 from sandbox.chaos.copies import DEAD
 from sandbox.chaos.crowd import Crowd
 from sandbox.chaos.storm import Ship
-from sandbox.chaos.verdict import Leftover, count_messages, find_leftovers
+from sandbox.chaos.verdict import NOTES, Leftover, count_messages, find_leftovers
 from sandbox.demo import guest
 
 _SECONDS = 180.0
@@ -17,8 +17,8 @@ _LEFTOVER_SECONDS = 4.0
 _STUCK_SECONDS = 20.0
 # What is told of an end may be on its way to the pages.
 _LAST_WORDS_SECONDS = 3.0
-# So often what is found in the queues is given time to come to its end: it may have been in a worker's hands before.
-_LOOKS_AT_MOST = 4
+# For so long what is found in the queues in the end may go on: it may have been in a worker's hands before.
+_AFTERCARE_SECONDS = 60.0
 
 
 class Settling:
@@ -59,16 +59,28 @@ class Settling:
         A job that was told may still look for what two workers left, and a guest whose callback failed may have a job
         all the same: nobody waited for either. What is still there after some time has no end.
         """
-        for _ in range(_LOOKS_AT_MOST):
-            self._stop_workers()
-            self._queues = self._ship.broker.list_queues()
-            counts = count_messages(self._ship.broker.url, self._queues)
-            self.leftovers = find_leftovers(self._ship.broker.url, counts)
-            if not self.leftovers:
-                return
+        self._stop_workers()
+        if self._find_leftovers():
             self._start_workers()
-            self._wait_for_queues()
-            time.sleep(_LAST_WORDS_SECONDS)
+            self._wait_for_hands()
+            self._stop_workers()
+            self._find_leftovers()
+
+    def _find_leftovers(self) -> bool:
+        self._queues = self._ship.broker.list_queues()
+        counts = count_messages(self._ship.broker.url, self._queues)
+        self.leftovers = find_leftovers(self._ship.broker.url, counts)
+        return bool(self.leftovers)
+
+    def _wait_for_hands(self) -> None:
+        """Wait until nothing is in a queue or in a worker's hands, as long as that may take."""
+        until = time.monotonic() + _AFTERCARE_SECONDS
+        while self._count_all() and time.monotonic() < until:
+            self._shovel(time.monotonic(), _LEFTOVER_SECONDS)
+
+    def _count_all(self) -> int:
+        counts = self._ship.broker.count_messages()
+        return sum(count for queue, count in counts.items() if queue != DEAD and not queue.startswith(NOTES))
 
     def _wait_for_queues(self) -> bool:
         """Wait until all is told and gone; return whether nothing moves though not all is."""

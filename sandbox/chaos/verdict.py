@@ -32,7 +32,7 @@ NAMES = (
     "misbehaved",  # what the cloud forbids, what a program itself calls a bug, and ends that were none
 )
 # What a broker remembers about messages, of no job any more; it goes by itself.
-_NOTES = "cloud_archive.verdict."
+NOTES = "cloud_archive.verdict."
 _SHOWN_MESSAGES = 200
 # Two workers that have the same job may move the same file at the same moment: the second cannot know.
 _RACE = re.compile(r"more than one parent: PATCH .*addParents=.*&removeParents=")
@@ -167,7 +167,7 @@ def count_messages(rabbitmq_url: str, queues: Iterable[str]) -> dict[str, int]:
         return {
             name: channel.queue_declare(name, passive=True).method.message_count
             for name in queues
-            if not name.startswith(_NOTES)
+            if not name.startswith(NOTES)
         }
     finally:
         connection.close()

@@ -313,7 +313,20 @@ def test_left_over_is_a_message_of_a_job_that_has_ended():
 )
 def test_a_grant_is_lost_only_with_somebody_who_was_killed_right_then(deaths, expected):
     """What was spent last counts, since whatever followed it was never used."""
-    assert has_lost_grant([5.0, 10.0], {"worker 1": deaths}, quiet()) is expected
+    assert has_lost_grant([5.0, 10.0], {"worker 1": deaths}, {"worker 1": [10.3]}, quiet()) is expected
+
+
+@pytest.mark.parametrize(("end", "expected"), [(14.0, True), (9.0, False), (22.0, False)])
+def test_a_grant_is_lost_with_somebody_who_was_asked_to_end_while_the_broker_was_away(end, expected):
+    """From before the cloud's answer until the end; whoever sees the broker once more writes it down."""
+    clock = Clock()
+    calm = Calm(clock.now)
+    began = clock.now()
+    clock.sleep(10)
+    with calm.disturbed():
+        clock.sleep(10)
+    ends = {"worker 1": [began + end]}
+    assert has_lost_grant([began + 9.9], {"worker 1": []}, ends, calm) is expected
 
 
 def test_calm_counts_what_nothing_disturbs():

@@ -1,5 +1,6 @@
 """What becomes of a job in one worker's hands while others have it too; without a broker."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -155,6 +156,35 @@ def test_that_the_gallery_knows_is_written_down_however_often_that_fails(
     monkeypatch.setattr(ledger, "append", refuse)
     first.note_told()
     assert ledger.find(JOB.id).is_told
+
+
+def test_a_process_that_ends_waits_for_what_only_it_knows(
+    ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it may: a grant that stands nowhere is gone with it."""
+    monkeypatch.setattr("worker.claims.AGAIN_SECONDS", 0.01)
+    process = Process(ledger)
+    claim, ledger.is_away = claimed(process.take()), True
+    writing = threading.Thread(target=claim.replace_grant, args=["newest"])
+    writing.start()
+    process.claims.await_written(0.05)
+    assert writing.is_alive()
+    ledger.is_away = False
+    process.claims.await_written(60)
+    assert ledger.find(JOB.id).grant == "newest"
+    writing.join()
+
+
+def test_what_is_done_after_the_gallery_was_told_is_not_stopped(ledger: MemoryLedger) -> None:
+    """It copies nothing; and what came twice must go, whatever the guest wants."""
+    ledger.append(Entry(job_id=JOB.id, kind=Kind.STOPPED))
+    process, published = Process(ledger), []
+    first = claimed(process.take())
+    first.begin_to_tell(0, b"")
+    first.note_told()
+    first.go_on(replace(JOB, course=Course(slices=1, told=True)), published.append)
+    claimed(process.take(published[0]))
+    assert process.signals.cause is None
 
 
 def test_a_message_that_somebody_else_had_is_contested(ledger: MemoryLedger) -> None:
