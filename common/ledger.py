@@ -125,6 +125,7 @@ class Record:
         held_since: the offset of that claim; claims are ordered by it.
         held_by: the edition of the claimed message, and how often that had come back.
         is_claimed: whether the newest message was claimed.
+        is_taken_up: whether whoever holds it has no message.
         is_contested: whether it was claimed more than once: whoever had it before may be at work still.
         body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
         said_at: the offset of the entry that says how the job ended; -1 before it.
@@ -145,6 +146,7 @@ class Record:
     held_since: int = -1
     held_by: tuple[str, int] = (FIRST, -1)
     is_claimed: bool = False
+    is_taken_up: bool = False
     is_contested: bool = False
     body_at: int = -1
     said_at: int = -1
@@ -160,7 +162,12 @@ class Record:
     @property
     def is_idle(self) -> bool:
         """Whether its message lies in a queue, in nobody's hands, and can be read in the log."""
-        return not self.is_claimed and not self.has_ended and self.body_at >= 0
+        return not self.is_claimed and self.may_be_taken_up
+
+    @property
+    def may_be_taken_up(self) -> bool:
+        """Whether its message lies in a queue and can be read in the log, also while somebody works on it without."""
+        return (not self.is_claimed or self.is_taken_up) and not self.has_ended and self.body_at >= 0
 
     def take(self, entry: Entry, offset: int) -> bool:
         """Learn one more entry, and say whether it counts; entries must be taken in the log's order, each once.
@@ -183,15 +190,17 @@ class Record:
         edition, returns = self.held_by
         if self.is_claimed and entry.edition == edition and entry.returns < returns:
             return False
-        self.is_contested = self.is_claimed
+        self.is_contested, self.is_taken_up = self.is_claimed, entry.kind is Kind.TAKEN_UP
         self.holder, self.held_since, self.is_claimed = entry.by, offset, True
         self.held_by = entry.edition, entry.returns
         return True
 
     def _take_up(self, entry: Entry, offset: int) -> bool:
         # Its message lies in a queue, and stays the one that brings the job back if this worker dies. Whoever has a
-        # message must never give way to one without, or nobody would have any.
-        return not self.is_claimed and entry.edition == self.newest and self._claim(entry, offset)
+        # message must never give way to one without, or nobody would have any. Of two without, the later one is meant:
+        # the other may be dead.
+        may_claim = not self.is_claimed or self.is_taken_up
+        return may_claim and entry.edition == self.newest and self._claim(entry, offset)
 
     def _go_on(self, entry: Entry, offset: int) -> bool:
         # Whoever was overtaken writes nothing that counts.

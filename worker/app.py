@@ -56,6 +56,10 @@ def create_consumer(
         claims.hear(entry, record)
         take_ups.hear(entry, record)
 
+    def note_caught_up() -> None:
+        claims.note_caught_up()
+        take_ups.take_all(ledger.find_stopped())
+
     def stop_job(job_id: str) -> None:
         ledger.append(Entry(job_id=job_id, kind=Kind.STOPPED))
 
@@ -64,7 +68,7 @@ def create_consumer(
         "cloud_archive worker",
         publisher,
         hear,
-        lambda: take_ups.take_all(ledger.find_stopped()),
+        note_caught_up,
     )
     claims = Claims(ledger)
     keeper = Keeper(claims, workshop.check, workshop.work, gallery, outbox, reporter.tell, workshop.release)

@@ -9,7 +9,8 @@ from typing import Protocol
 from common.archive_job import ArchiveJob, Course, NotOurMessage
 from common.errors import ArchiveError, Reason, StorageFull, Transient
 from common.progress import Progress, State
-from worker.claims import Claim, Claims, Overtaken
+from worker.claim import Claim, Overtaken
+from worker.claims import Claims
 from worker.gallery import Gallery
 from worker.slice import Outcome
 from worker.stopping import Interrupted, Signals
@@ -97,9 +98,9 @@ class Keeper:
             else:
                 logger.info("a leftover of a job that went on or has ended")
 
-    def take_up(self, job_id: str, signals: Signals) -> None:
-        """Work on a job whose message waits in a queue, unless somebody has it; arguments and errors as in `keep`."""
-        with self._claims.take_up(job_id, signals) as claim:
+    def take_up(self, job_id: str, signals: Signals, overtakes: bool) -> None:
+        """Work on a job whose message waits in a queue, unless somebody has it; see `Claims.take_up` and `keep`."""
+        with self._claims.take_up(job_id, signals, overtakes=overtakes) as claim:
             if claim:
                 logger.info("a job that waits is taken up")
                 self._go_on(claim, 0, signals)

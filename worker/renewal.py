@@ -12,7 +12,7 @@ from collections.abc import Callable
 from common.archive_job import NotOurMessage
 from common.clouds.grant import SPARE_SECONDS, Grant
 from common.errors import GrantRevoked
-from worker.claims import Claim, Overtaken
+from worker.claim import Claim, Overtaken
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)

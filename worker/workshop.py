@@ -18,7 +18,7 @@ from common.progress import Progress
 from common.sealing import NotSealedByUs
 from common.settings import WorkerSettings
 from common.upstreams import count_refreshes, count_retry, watch_cloud
-from worker.claims import Claim
+from worker.claim import Claim
 from worker.gallery import Gallery
 from worker.pacing import Pace
 from worker.renewal import Renewal

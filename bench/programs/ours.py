@@ -37,7 +37,7 @@ class NoReports:
 
 
 class OneJobsLedger:
-    """Who works on the only job there is; see `worker.claims.KeepsLedger`."""
+    """Who works on the only job there is; see `worker.claim.KeepsLedger`."""
 
     def __init__(self) -> None:
         self._record = Record()

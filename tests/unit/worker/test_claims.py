@@ -11,7 +11,8 @@ from common.errors import Reason, Transient
 from common.ledger import Entry, Kind
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
-from worker.claims import Claim, Claims, Overtaken
+from worker.claim import Claim, Overtaken
+from worker.claims import Claims
 from worker.stopping import Cause, Signals
 
 
@@ -102,9 +103,23 @@ def test_a_job_that_waits_is_taken_up_once(ledger: MemoryLedger) -> None:
     assert taken.is_overtaken
 
 
+def test_a_worker_that_starts_takes_over_from_one_that_has_no_message_either(ledger: MemoryLedger) -> None:
+    """That one may be dead, and the message may wait for half an hour; from who has a message nobody takes it."""
+    process, other, published = Process(ledger), Process(ledger), []
+    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    first = process.claims.take_up(JOB.id, Signals())
+    dead = claimed(first.__enter__())
+    second = other.claims.take_up(JOB.id, Signals(), overtakes=True)
+    taken = claimed(second.__enter__())
+    assert (dead.is_overtaken, taken.is_overtaken) == (True, False)
+    claimed(process.take(published[0]))
+    with other.claims.take_up(JOB.id, Signals(), overtakes=True) as nobody:
+        assert nobody is None
+
+
 def test_what_the_gallery_is_told_is_the_first_count(ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """And how the page shows the end, whoever goes on."""
-    monkeypatch.setattr("worker.claims.HANDOVER_SECONDS", 0.01)
+    monkeypatch.setattr("worker.claim.HANDOVER_SECONDS", 0.01)
     process = Process(ledger)
     assert claimed(process.take()).begin_to_tell(3, b'{"version":1}') == 3
     again = claimed(process.take(returns=1))
@@ -120,9 +135,23 @@ def test_a_call_that_was_taken_a_moment_ago_is_waited_for(
     first.begin_to_tell(0, b"")
     second = claimed(other.take())
     looks: list[Callable[[], None]] = [lambda: None, first.note_told]
-    monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
+    monkeypatch.setattr("worker.claim.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
     second.begin_to_tell(0, b"")
     assert (looks, second.record.is_told) == ([], True)
+
+
+def test_what_was_begun_long_ago_is_not_waited_for(ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute before it was heard of again; or before this process began to hear."""
+    clock = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("worker.claim.Stop.sleep", lambda _self, _seconds: pytest.fail("waited"))
+    one, other = Process(ledger), Process(ledger)
+    claimed(one.take()).begin_to_tell(0, b"")
+    clock[0] += 60
+    assert claimed(other.take()).begin_to_tell(0, b"") == 0
+    late = Process(ledger)
+    clock[0] += 60
+    assert claimed(late.take()).begin_to_tell(0, b"") == 0
 
 
 def test_whoever_tells_again_after_a_wait_waits_for_nobody(
@@ -130,7 +159,7 @@ def test_whoever_tells_again_after_a_wait_waits_for_nobody(
 ) -> None:
     """The call that was not taken has ended, and the job went on."""
     process, published = Process(ledger), []
-    monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: pytest.fail("waited"))
+    monkeypatch.setattr("worker.claim.Stop.sleep", lambda _self, _seconds: pytest.fail("waited"))
     first = claimed(process.take())
     first.begin_to_tell(0, b"")
     first.go_on(replace(JOB, course=Course(slices=1, telling=True)), published.append)
@@ -141,7 +170,7 @@ def test_that_the_gallery_knows_is_written_down_however_often_that_fails(
     ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also by a worker that was overtaken: whoever has the job by then must not tell it once more."""
-    monkeypatch.setattr("worker.claims.AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("worker.claim.AGAIN_SECONDS", 0.001)
     first = claimed(Process(ledger).take())
     first.begin_to_tell(0, b"")
     Process(ledger).take()
@@ -162,7 +191,7 @@ def test_a_process_that_ends_waits_for_what_only_it_knows(
     ledger: MemoryLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as it may: a grant that stands nowhere is gone with it."""
-    monkeypatch.setattr("worker.claims.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("worker.claim.AGAIN_SECONDS", 0.01)
     process = Process(ledger)
     claim, ledger.is_away = claimed(process.take()), True
     writing = threading.Thread(target=claim.replace_grant, args=["newest"])

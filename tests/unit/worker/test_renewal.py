@@ -16,7 +16,8 @@ from sandbox.world import World
 from tests.fakes.desk import Desk
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
-from worker.claims import Claim, Claims
+from worker.claim import Claim
+from worker.claims import Claims
 from worker.renewal import Renewal
 from worker.stopping import Cause, Interrupted, Signals
 
@@ -105,7 +106,7 @@ def test_while_it_cannot_be_written_down_nobody_uses_it(monkeypatch: pytest.Monk
         return append(entry)
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.claims.AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("worker.claim.AGAIN_SECONDS", 0.001)
     assert in_use.renew("access-0") == "access-1"
     assert (away, scene.written()) == ([0], [grant(1)])
 
@@ -127,14 +128,14 @@ def test_a_token_that_somebody_is_spending_is_left_to_them(monkeypatch: pytest.M
     before = scene.die_while_renewing(grant(0))
     after = scene.open(grant(0), Signals())
     looks = [lambda: None, lambda: before.replace_grant(grant(1).to_text())]
-    monkeypatch.setattr("worker.claims.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
+    monkeypatch.setattr("worker.claim.Stop.sleep", lambda _self, _seconds: looks.pop(0)())
     assert after.renew("access-0") == "access-1"
     assert (looks, scene.vendor.asked) == ([], ["refresh-0"])
 
 
 def test_a_token_that_nobody_wrote_down_in_time_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who wanted to spend it was killed before."""
-    monkeypatch.setattr("worker.claims.HANDOVER_SECONDS", 0.01)
+    monkeypatch.setattr("worker.claim.HANDOVER_SECONDS", 0.01)
     scene = Scene(Vendor())
     scene.die_while_renewing(grant(7))
     assert scene.open(grant(0), Signals()).renew("access-0") == "access-1"
@@ -163,7 +164,7 @@ def test_without_the_ledger_no_token_is_spent(monkeypatch: pytest.MonkeyPatch) -
         raise Transient(Reason.TRY_LATER, "away")
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.claims.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("worker.claim.LOOK_SECONDS", 0.001)
     with pytest.raises(Interrupted):
         in_use.renew("access-0")
     assert (away, scene.vendor.asked) == ([0], [])
@@ -212,7 +213,7 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     world: World, expire: Callable[[World], None], kind: Kind, is_written: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process goes on with the very message: at Yandex a refresh token is good once."""
-    monkeypatch.setattr("worker.claims.HANDOVER_SECONDS", 0.1)
+    monkeypatch.setattr("worker.claim.HANDOVER_SECONDS", 0.1)
     archive = world.gallery.add("Свадьба", album(12, 20_000, albums=2))
     key, ledger = make_key(), MemoryLedger(forgets_ended=False)
     desk = Desk(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
