@@ -75,9 +75,9 @@ class Accounts(Service, Generic[T]):
         """
         return browser.consent(consent_url, allow=allow, login=login, scopes=scopes)
 
-    def expire_tokens(self, login: str | None = None) -> None:
-        """End every access token at once, as if its time was over."""
-        self.tokens.expire(login)
+    def expire_tokens(self, login: str | None = None, older_than: float = 0.0) -> None:
+        """End every access token at once that is so many seconds old, as if its time was over."""
+        self.tokens.expire(login, older_than)
 
     def revoke(self, login: str) -> None:
         """Do what a guest does who takes the access back: every token ends."""

@@ -41,6 +41,7 @@ class Token:
     expires: float
     forced: bool = False  # ended before its time: its bearer could not know
     revoked: bool = False
+    made_at: float = field(default_factory=time.monotonic)
 
     def seconds_left(self) -> float:
         """Return for how long it was meant to live from now on."""
@@ -80,11 +81,12 @@ class Tokens(Generic[G]):
         with self._guard:
             return self._access.get(text)
 
-    def expire(self, login: str | None = None) -> None:
-        """End the access tokens there are, of everybody or of one guest."""
+    def expire(self, login: str | None = None, older_than: float = 0.0) -> None:
+        """End the access tokens there are, of everybody or of one guest, if they are so many seconds old."""
         with self._guard:
             for token in self._access.values():
-                token.forced = token.forced or login in (None, token.login)
+                is_meant = login in (None, token.login) and time.monotonic() - token.made_at >= older_than
+                token.forced = token.forced or is_meant
 
     def revoke(self, login: str, client: str | None = None) -> None:
         """End every token of a guest, for one client or for all."""

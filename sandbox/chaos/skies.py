@@ -6,6 +6,10 @@ from collections.abc import Callable, Sequence
 from sandbox.chaos.faults import draw_call, make_fault
 from sandbox.world import World
 
+# Tokens younger than this do not end: a cloud that refuses what it has just given, twice, has had its guest's permission
+# taken back. Real ones live for an hour at least.
+_YOUNG_SECONDS = 3.0
+
 Blow = Callable[[random.Random], object]
 Deck = list[tuple[str, Blow]]  # a blow without a name tells by itself, or by the fault that strikes
 
@@ -47,7 +51,7 @@ class Skies:
             "yadisk": ("disk's tokens expired", self._world.yandex_accounts.expire_tokens),
         }
         ends = [accounts[cloud] for cloud in self._clouds]
-        return [(name, lambda _chance, expire=expire: expire()) for name, expire in ends]
+        return [(name, lambda _chance, expire=expire: expire(older_than=_YOUNG_SECONDS)) for name, expire in ends]
 
     def _fail_call(self, chance: random.Random) -> None:
         self._world.faults.add(draw_call(self._clouds, chance))
