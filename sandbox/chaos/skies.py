@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from sandbox.chaos.faults import draw_call, make_fault
 from sandbox.world import World
 
-# Tokens younger than this do not end: a cloud that refuses what it has just given, twice, has had its guest's permission
-# taken back. Real ones live for an hour at least.
+# Younger tokens, in seconds, do not end: a cloud that refuses what it has just given, twice, has had its permission
+# taken back by its guest. Real ones live for an hour at least.
 _YOUNG_SECONDS = 3.0
 
 Blow = Callable[[random.Random], object]
