@@ -22,6 +22,8 @@ from worker.stopping import Signals
 from worker.take_ups import TakeUps
 from worker.workshop import Workshop
 
+LEAST_LAST_WORDS_SECONDS = 0.5
+
 
 def create_consumer(
     settings: WorkerSettings, signals: Signals
@@ -87,9 +89,10 @@ def create_consumer(
     )
 
     def finish(seconds: float) -> None:
-        passed = time.monotonic() - (signals.wind_down.since or time.monotonic())
-        claims.await_written(settings.shutdown_grace_seconds - passed)
-        publishing.close(seconds)
+        began = time.monotonic()
+        claims.await_written(settings.shutdown_grace_seconds - (began - (signals.wind_down.since or began)))
+        # Where that took its time there is no broker, and nobody to tell.
+        publishing.close(max(LEAST_LAST_WORDS_SECONDS, seconds - (time.monotonic() - began)))
 
     return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive, finish
 
