@@ -39,6 +39,7 @@ FROM base AS bench
 LABEL org.opencontainers.image.title="cloud_archive bench" \
       org.opencontainers.image.description="Compares the worker with the programs one would pick instead: never for production"
 COPY --from=bench-packages /opt/venv /opt/venv
+COPY pyproject.toml ./
 COPY bench bench
 COPY common common
 COPY sandbox sandbox
@@ -48,11 +49,14 @@ ENTRYPOINT ["python", "-m", "bench"]
 
 FROM base AS service
 COPY --from=packages /opt/venv /opt/venv
+# For the version, which stands nowhere else.
+COPY pyproject.toml ./
 COPY common common
 RUN python -m compileall -q common
 ARG SOURCE=unknown
 ARG REVISION=unknown
-ARG VERSION=0.1.0
+# A label can't be read from a file: docs/operations.md gives what pyproject.toml says.
+ARG VERSION=unknown
 # For the metric that says what runs.
 RUN echo "${REVISION}" > common/REVISION
 LABEL org.opencontainers.image.source="${SOURCE}" \

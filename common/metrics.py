@@ -5,6 +5,7 @@ Naming: https://prometheus.io/docs/practices/naming/
 """
 
 import time
+import tomllib
 from pathlib import Path
 
 from prometheus_client import (
@@ -22,8 +23,6 @@ from common.clouds import CLOUDS
 from common.errors import Reason
 from common.progress import Progress, State
 
-# As in pyproject.toml, which is not in the images.
-VERSION = "0.1.0"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # When a counter was made is nobody's question, and would be a series more for each.
@@ -46,6 +45,15 @@ WEB = CollectorRegistry()
 WORKER = CollectorRegistry()
 
 
+def _read_version() -> str:
+    """Return the project's version; the images have pyproject.toml where the repository has it."""
+    try:
+        project = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    except OSError:
+        return "unknown"
+    return str(tomllib.loads(project)["project"]["version"])
+
+
 def _read_revision() -> str:
     """Return the commit that the image was made of; the Dockerfile writes it down."""
     try:
@@ -53,6 +61,8 @@ def _read_revision() -> str:
     except OSError:
         return "unknown"
 
+
+VERSION = _read_version()
 
 for _registry in (WEB, WORKER):
     _build = Info("cloud_archive_build", "What runs.", registry=_registry)

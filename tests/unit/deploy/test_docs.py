@@ -15,7 +15,11 @@ from web.promise import LIFETIME_SECONDS
 from web.repeats import KEEP_SECONDS
 from worker.blocks import BLOCK_BYTES
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+# Those that lead a newcomer through the code; a history names what is gone as well.
+GUIDES = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]
 
 
 def test_the_gallerys_example_verifies_our_signature() -> None:
@@ -34,15 +38,35 @@ def test_the_gallerys_example_verifies_our_signature() -> None:
     assert not is_ours(old.reveal(), sign([old], "job", int(time.time()) - 3600, b"{}"), b"{}")
 
 
-@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     """Every relative link names a file that exists and, after #, a heading in it."""
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
         name, _, anchor = target.partition("#")
-        text = (document.parent / name if name else document).read_text()
+        path = document.parent / name if name else document
+        assert path.exists(), target
+        text = path.read_text() if path.suffix == ".md" else ""
         headings = re.findall(r"^#+ (.+)$", text, re.M)
         anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors
+
+
+@pytest.mark.parametrize("document", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_are_named_are_there(document: Path) -> None:
+    """Every path into a folder of ours, in a document as in a drawing; a room that moves takes its readers along."""
+    rooms = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    named = re.findall(rf"`((?:{rooms})/[\w./-]*)[`:]", document.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("package", ["web", "worker", "common"])
+def test_the_drawing_shows_rooms_that_are_there(package: str) -> None:
+    """The first line of each box names modules of its frame."""
+    drawing = (DOCS / "architecture.md").read_text().split("```mermaid")[1].split("```")[0]
+    frame = drawing.split(f"subgraph {package}[")[1].split("end\n")[0]
+    names = [name for label in re.findall(r'\w+\["([^"<]+)', frame) for name in label.split(" · ")]
+    assert len(names) > 2
+    assert [name for name in names if not [*(ROOT / package).glob(f"{name.replace('…', '*')}.py")]] == []
 
 
 def test_what_is_kept_is_kept_as_long_as_we_say() -> None:

@@ -127,20 +127,22 @@ def test_images_of_others_are_named_by_their_digests(resources: list[Resource]) 
 
 
 def test_our_images_are_pinned_when_they_are_pushed(tmp_path: Path) -> None:
-    """`scripts/pin` names one by its digest, and by a newer one later; nothing else changes."""
+    """`scripts/pin` names one by version and digest, and by newer ones later; nothing else changes."""
     for name in ("scripts/pin", "k8s/overlays/prod/kustomization.yaml"):
         (tmp_path / name).parent.mkdir(parents=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    project = tmp_path / "pyproject.toml"
 
     def pin(*arguments: str) -> int:
         command = [sys.executable, tmp_path / "scripts/pin", *arguments]
         return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode
 
-    for character in "ab":
+    for character, version in (("a", "0.9.0"), ("b", "0.10.0")):
+        project.write_text(f'[project]\nversion = "{version}"\n')
         assert pin("prod", "web", f"sha256:{character * 64}") == 0
     images = yaml.safe_load((tmp_path / "k8s/overlays/prod/kustomization.yaml").read_text())["images"]
     before = yaml.safe_load((ROOT / "k8s/overlays/prod/kustomization.yaml").read_text())["images"]
-    assert images == [{**before[0], "digest": f"sha256:{'b' * 64}"}, before[1]]
+    assert images == [{**before[0], "newTag": "0.10.0", "digest": f"sha256:{'b' * 64}"}, before[1]]
     assert pin("prod", "web", "latest") == 2
     assert pin("prod", "sandbox", f"sha256:{'a' * 64}") == 1
     assert pin("nowhere", "web", f"sha256:{'a' * 64}") == 1

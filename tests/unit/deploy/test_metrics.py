@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import tomllib
 import urllib.request
 from pathlib import Path
 
@@ -83,11 +82,6 @@ def test_counters_stand_at_zero_before_first_use() -> None:
     ends = [labels for name, labels in read(metrics.WORKER) if name == "cloud_archive_jobs_total"]
     assert len({labels for labels in ends if ("cloud", "other") not in labels}) == 2 * 2 * 4
     assert len([name for name, _ in read(metrics.WEB) if name == "cloud_archive_callbacks_total"]) == 6
-
-
-def test_the_version_is_the_projects() -> None:
-    """The images do not hold pyproject.toml, so it stands in the code again."""
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == metrics.VERSION
 
 
 def test_callbacks_are_counted() -> None:
