@@ -1,7 +1,7 @@
 """The ledger's rules: what is known of a job, read from a log that all workers see in one order. Knows no broker.
 
 A job stands in the queue as one message, but publishing and acknowledging can never be one step: there may be copies
-of it, old ones and new ones, in queues and in hands. The ledger says which of them counts. Each message bears a
+of it, old ones and new ones, in queues and in hands. The ledger says which of them counts. Each message bears an
 edition; a worker that takes one claims it here, by a random name of its own, and reads the log up to its claim. The
 order in the log decides, never a clock: whoever reads the same entries knows the same.
 
