@@ -87,13 +87,14 @@ class Node:
         more: lines for its configuration.
 
     Attributes:
+        name: of the node, as given.
         port: where it listens, on 127.0.0.1; the same in all its lives.
         environment: of its programs.
     """
 
     def __init__(self, site: Site, name: str, more: str = "") -> None:
         self.port = find_port()
-        self._name = name
+        self.name = name
         self._server = site.server
         self._folder = site.folder / name.partition("@")[0]
         self.environment = site.environment | _furnish(self._folder, name, self.port, site.cookie, more)
@@ -142,7 +143,7 @@ class Node:
             BrokerError: the command failed; says how.
         """
         done = subprocess.run(
-            [self._server.with_name("rabbitmqctl"), "--node", self._name, *command],
+            [self._server.with_name("rabbitmqctl"), "--node", self.name, *command],
             env=self.environment,
             cwd=self._folder,
             stdout=subprocess.PIPE,
