@@ -14,7 +14,7 @@ _NODES = 3
 _JOIN_SECONDS = 60.0
 
 # A node that is alone stops, as those do that the cluster operator for Kubernetes keeps:
-# https://github.com/rabbitmq/cluster-operator/blob/v2.12.0/internal/resource/configmap.go
+# https://github.com/rabbitmq/cluster-operator/blob/0036ba08/internal/resource/configmap.go
 _CONFIGURATION = """\
 cluster_partition_handling = pause_minority
 cluster_formation.peer_discovery_backend = classic_config
