@@ -4,10 +4,11 @@ Knows nothing of what passes, unless somebody watches: then it reads what passes
 """
 
 import contextlib
+import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -41,7 +42,8 @@ class Proxy:
     """Passes connections on to a port, as long as the `with` block and nobody disturbs them. Thread-safe.
 
     Args:
-        port: of the server, on 127.0.0.1; whoever connects while it is away is hung up on.
+        port: of the server, on 127.0.0.1; whoever connects while it is away is hung up on. Of several each connection
+            gets one that is there, by chance.
         watch: is asked right before and right after each publish, confirm, delivery and acknowledgement. While it
             thinks, that direction of that line stands still; where it says so, the line ends, and what came behind is
             lost, as it is when a program is killed at that moment.
@@ -52,9 +54,9 @@ class Proxy:
         mute_after: a line whose client has sent these bytes hears nothing any more; they still arrive. Empty: none.
     """
 
-    def __init__(self, port: int, watch: Watch | None = None) -> None:
+    def __init__(self, port: int | Sequence[int], watch: Watch | None = None) -> None:
         self.watch = watch
-        self._target = ("127.0.0.1", port)
+        self._targets = [port] if isinstance(port, int) else list(port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
@@ -115,7 +117,7 @@ class Proxy:
                 threading.Thread(target=self._carry, args=(client,), daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(self._target, _CONNECT_SECONDS) as server:
+        with client, contextlib.suppress(OSError), self._connect() as server:
             server.settimeout(None)
             line = _Line(client, server)
             with self._guard:
@@ -126,6 +128,12 @@ class Proxy:
             back.join()
             with self._guard:
                 self._lines.discard(line)
+
+    def _connect(self) -> socket.socket:
+        for target in random.sample(self._targets, len(self._targets)):
+            with contextlib.suppress(OSError):
+                return socket.create_connection(("127.0.0.1", target), _CONNECT_SECONDS)
+        raise ConnectionRefusedError("nobody is there")
 
     def _pass(self, line: _Line, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ from sandbox.chaos.diary import Diary
 from sandbox.chaos.figures import say
 from sandbox.chaos.run import ChaosRun, Plan
 from sandbox.chaos.storm import Ship
+from sandbox.cluster import Cluster
 from sandbox.demo import guest
 from sandbox.demo.services import ServiceError, Services
 from sandbox.world import World
@@ -57,13 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.ExitStack() as started:
         say(
             f"seed {plan.seed}, {plan.seconds / 60:g} minutes, {plan.galleries} galleries, "
-            f"into {' and '.join(plan.clouds)}, {arguments.workers} workers, {arguments.replicas} replicas of web"
+            f"into {' and '.join(plan.clouds)}, {arguments.workers} workers, {arguments.replicas} replicas of web, "
+            f"a broker of {arguments.nodes} node{'s' * (arguments.nodes > 1)}"
         )
         folder = arguments.logs or Path(
             started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-chaos-"))
         )
         folder.mkdir(parents=True, exist_ok=True)
-        broker = started.enter_context(Broker())
+        broker = started.enter_context(_make_broker(plan.seed, arguments.nodes))
         world = started.enter_context(World(keep_bytes=False))
         _loosen(world)
         services = started.enter_context(Services(world.environment(), broker.url, folder, workers=0, web=False))
@@ -84,6 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
         diary = Diary(folder / "diary.log")
         ship = Ship(world, broker, workers, webs, plan.clouds, copies, Calm(), diary.note)
         return ChaosRun(ship, plan, services.url, diary.log).run()
+
+
+def _make_broker(seed: int, nodes: int) -> Broker:
+    return Broker() if nodes == 1 else Cluster(random.Random(f"{seed} nodes"))
 
 
 def _loosen(world: World) -> None:
@@ -128,6 +134,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--galleries", type=int, help=f"how many ({_GALLERIES_PER_MINUTE} a minute)")
     parser.add_argument("--workers", type=int, default=2, help="how many (2)")
     parser.add_argument("--replicas", type=int, default=2, help="of web (2)")
+    parser.add_argument(
+        "--nodes", type=int, choices=[1, 3], default=1, help="of the broker; of three one ends at a time (1)"
+    )
     parser.add_argument("--logs", type=Path, help="a folder to keep the logs in")
     arguments = parser.parse_args()
     if arguments.workers < 1 or arguments.replicas < 1:

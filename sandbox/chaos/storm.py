@@ -216,7 +216,7 @@ class Storm:
             held.enter_context(self._ship.calm.disturbed())
             for program in self._programs:
                 program.kill()
-            self._ship.broker.kill()
+            self._ship.broker.kill_all()
             self._over.wait(chance.uniform(0, 3))
             starts = [self._ship.broker.start, *(program.start for program in self._programs)]
             for start in chance.sample(starts, len(starts)):

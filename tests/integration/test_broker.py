@@ -35,7 +35,7 @@ def look(url: str) -> bytes | None:
 def test_messages_outlive_restart_and_crash_but_nothing_outlives_the_node():
     """A persistent message survives stop and start and kill; afterwards no process, port or folder is left."""
     with Broker() as broker:
-        folder = broker._folder
+        folder = broker.folder
         assert processes_of(folder)
         url = broker.url
         publish(url, b"promise")
@@ -57,16 +57,16 @@ def test_messages_outlive_restart_and_crash_but_nothing_outlives_the_node():
 def test_what_a_node_has_just_begun_ends_with_it():
     """Erlang's children have sessions of their own: one that stays when its node is killed is ended with it."""
     with Broker() as broker:
-        stray = subprocess.Popen(["sleep", "600"], env=broker._environment, start_new_session=True)
+        stray = subprocess.Popen(["sleep", "600"], env=broker._nodes[0].environment, start_new_session=True)
         broker.kill()
         assert stray.wait(timeout=30) == -signal.SIGKILL
 
 
 def test_a_node_that_can_not_start_tells_why(monkeypatch):
     """A wrong configuration ends in an error with the node's own words, and leaves nothing behind."""
-    monkeypatch.setattr("sandbox.broker._CONFIGURATION", "consumer_timeout = soon\n")
+    monkeypatch.setattr("sandbox.node._CONFIGURATION", "consumer_timeout = soon\n")
     broker = Broker()
     with pytest.raises(BrokerError, match="consumer_timeout"):
         broker.__enter__()
-    assert processes_of(broker._folder) == {}
-    assert not broker._folder.exists()
+    assert processes_of(broker.folder) == {}
+    assert not broker.folder.exists()

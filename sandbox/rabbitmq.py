@@ -1,0 +1,67 @@
+"""RabbitMQ on this machine: where its server is, and how it gets here. The system's own service is never touched."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# Debian's own path: /usr/sbin/rabbitmq-server is a wrapper that only runs the system's node as the system's user.
+_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+# Packages start their services when installed, unless this file forbids it:
+# https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt
+_INSTALL = """
+set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM HUP
+    printf '#!/bin/sh\\nexit 101\\n' > "$policy"
+    chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=300 update
+apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends rabbitmq-server
+"""
+
+
+class BrokerError(Exception):
+    """RabbitMQ could not be installed or did not start; the message holds the end of its log."""
+
+
+def find_server() -> Path | None:
+    """Give back the script that runs a node, or None if RabbitMQ is not on this machine."""
+    if _SERVER.exists():
+        return _SERVER
+    # Other systems and RabbitMQ's own archives have no wrapper: what is in PATH is the script itself.
+    found = shutil.which("rabbitmq-server")
+    return Path(found) if found else None
+
+
+def install_server() -> Path:
+    """Install RabbitMQ with the system's package manager, without starting the system's service.
+
+    Raises:
+        BrokerError: if this is not a Debian, we are neither root nor have sudo, or apt-get fails.
+    """
+    if not shutil.which("apt-get"):
+        raise BrokerError(
+            "There is no rabbitmq-server and no apt-get to install it with: install it, or set RABBITMQ_URL."
+        )
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    if as_root and not shutil.which("sudo"):
+        raise BrokerError("rabbitmq-server is missing and can't be installed without root or sudo: set RABBITMQ_URL.")
+    print("Installing rabbitmq-server with apt-get (once; about 110 MB)...", file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [*as_root, "/bin/sh", "-c", _INSTALL],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    server = find_server()
+    if done.returncode or not server:
+        raise BrokerError(f"apt-get could not install rabbitmq-server:\n{done.stdout[-3000:]}")
+    return server
