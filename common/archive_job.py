@@ -24,6 +24,10 @@ MOST_OF_ANYTHING = 10_000_000
 LATEST_MOMENT = 1e11
 
 
+class Leftover(Exception):
+    """The message serves nobody: another one of its job counts, or that has ended."""
+
+
 class NotOurMessage(ValueError):
     """The message is none we can work on; says why without repeating it."""
 

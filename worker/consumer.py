@@ -18,14 +18,14 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from common import logs
-from common.archive_job import ArchiveJob, NotOurMessage
+from common.archive_job import ArchiveJob, Leftover, NotOurMessage
 from common.errors import Transient
 from common.loops import Loop, error_level, guard
 from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
 from common.topology import CANCEL_KEYS, DELIVERY_LIMIT, JOBS, NEWS_EXCHANGE, declare, delivery_count
 from common.tracing import enter, read_trace
-from worker.deliveries import Deliveries, Held, Settle, acknowledge, give_back
+from worker.deliveries import Deliveries, Held, Settle, acknowledge, drop, give_back
 from worker.stopping import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,8 @@ class Consumer:
     Args:
         url: of the broker.
         work: keeps one job, given how often its message came back. Returns when the message has served; raises
-            Interrupted or Transient when it must come back, anything else when the job is beyond us.
+            Leftover when it serves nobody, Interrupted or Transient when it must come back, anything else when the job
+            is beyond us.
         bury: puts a message among the dead: its body, its id and the reason; raises Transient when it cannot.
         jobs: how many at a time.
         signals: end the taking of messages and the jobs.
@@ -191,14 +192,10 @@ class Consumer:
         properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        held = Held(
-            connection,
-            channel,
-            method.delivery_tag,
-            _read_text(properties.message_id),
-            delivery_count(properties.headers, redelivered=method.redelivered),
-            Signals(self._signals),
-        )
+        returns = delivery_count(properties.headers, redelivered=method.redelivered)
+        tags = [(method.delivery_tag, returns)]
+        job_id, signals = _read_text(properties.message_id), Signals(self._signals)
+        held = Held(connection, channel, job_id, returns, signals, tags)
         if not self._deliveries.take(body, held):
             logger.info("a message came again; its job goes on", extra={"job_id": held.message_id})
             return
@@ -237,6 +234,9 @@ class Consumer:
                 enter(trace)
                 logs.note(trace_id=trace.trace_id)
             self._work(job, held.returns, held.signals)
+        except Leftover:
+            logger.info("a leftover of a job that went on or has ended", extra={"returns": held.returns})
+            return drop
         except Interrupted:
             return give_back
         except Transient as error:

@@ -7,7 +7,7 @@ come over the same. All of them are one job's, and are settled together.
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import ConnectionWrongStateError
@@ -22,6 +22,11 @@ def acknowledge(channel: BlockingChannel, tag: int) -> None:
     channel.basic_ack(tag)
 
 
+def drop(channel: BlockingChannel, tag: int) -> None:
+    """The message serves nobody, as far as is known how often it came back."""
+    channel.basic_ack(tag)
+
+
 def give_back(channel: BlockingChannel, tag: int) -> None:
     """The message must come again."""
     channel.basic_nack(tag, requeue=True)
@@ -32,20 +37,19 @@ class Held:
     """A message in our hands.
 
     Args:
-        connection, channel, tag: where it came from; it can be settled there, and nowhere else.
+        connection, channel: where it came from; it can be settled there, and nowhere else.
         message_id: of the message, which is the job's id.
-        returns: how often it came back before.
+        returns: how often the delivery that its job was begun with came back before.
         signals: end its job.
-        twins: tags of the same message, each a copy of its own, that came over the same connection.
+        tags: of every delivery of it over this connection, each a copy of its own, with how often that came back.
     """
 
     connection: BlockingConnection
     channel: BlockingChannel
-    tag: int
     message_id: str
     returns: int
     signals: Signals
-    twins: list[int] = field(default_factory=list)
+    tags: list[tuple[int, int]]
 
 
 class Deliveries:
@@ -66,8 +70,8 @@ class Deliveries:
             if known is held:
                 return True
             # Over the same connection it is a copy: the first one is still ours, and must be settled as well.
-            known.twins = [*known.twins, known.tag] if known.connection is held.connection else []
-            known.connection, known.channel, known.tag = held.connection, held.channel, held.tag
+            known.tags = [*(known.tags if known.connection is held.connection else []), *held.tags]
+            known.connection, known.channel = held.connection, held.channel
             return False
 
     def finish(self, body: bytes, settle: Settle) -> None:
@@ -85,8 +89,10 @@ class Deliveries:
             done = [(body, settle) for body, settle in self._done.items() if self._held[body].connection is connection]
         for body, settle in done:
             held = self._held[body]
-            for tag in (held.tag, *held.twins):
-                settle(held.channel, tag)
+            for tag, returns in held.tags:
+                # Of one message whoever got it last is meant: a copy that came back less often is a leftover beside it,
+                # and what came back more often than that copy may be the very message.
+                (give_back if settle is drop and returns > held.returns else settle)(held.channel, tag)
             self._forget(body)
 
     def find_lost(self, connection: BlockingConnection | None) -> list[Held]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from common.archive_job import ArchiveJob, Course, NotOurMessage
+from common.archive_job import ArchiveJob, Course, Leftover, NotOurMessage
 from common.errors import ArchiveError, Reason, StorageFull, Transient
 from common.progress import Progress, State
 from worker.claim import Claim, Overtaken
@@ -87,16 +87,16 @@ class Keeper:
 
         Raises:
             NotOurMessage: it cannot be worked on, or the gallery never took its end.
+            Leftover: the message serves nobody.
             Interrupted: the message must come back.
             Transient: the queue or the ledger could not be had; the message must come back.
         """
         # In every case: nothing is told, written down or given back for a message whose grant does not open.
         self._check(job)
         with self._claims.take(job, returns, signals) as claim:
-            if claim:
-                self._go_on(claim, returns, signals)
-            else:
-                logger.info("a leftover of a job that went on or has ended")
+            if not claim:
+                raise Leftover
+            self._go_on(claim, returns, signals)
 
     def take_up(self, job_id: str, signals: Signals, overtakes: bool) -> None:
         """Work on a job whose message waits in a queue, unless somebody has it; see `Claims.take_up` and `keep`."""

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from common.archive_job import ArchiveJob, grant_context
+from common.archive_job import ArchiveJob, Leftover, grant_context
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
 from common.errors import Reason
@@ -134,8 +134,9 @@ class Desk:
         )
 
     def deliver(self, job: ArchiveJob, *, returns: int = 0, signals: Signals | None = None) -> None:
-        """Hand a job to the keeper, once."""
-        self.keeper.keep(job, returns, signals or Signals())
+        """Hand a job to the keeper, once; a leftover does nothing."""
+        with suppress(Leftover):
+            self.keeper.keep(job, returns, signals or Signals())
 
     def deliver_to_the_end(self, job: ArchiveJob, most: int = 50) -> int:
         """Hand a job over again and again, waits skipped, until it goes nowhere; returns how often."""
