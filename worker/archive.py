@@ -135,10 +135,14 @@ class Archive:
     def look_last(self) -> None:
         """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
 
+        Nor did anybody prove what a worker copied that was killed; but it is there, and nobody will copy it again.
+
         Raises:
             ArchiveError, Interrupted: there was no look.
         """
-        self._note_others(self._take_inventory())
+        inventory = self._take_inventory()
+        self._note_others(inventory)
+        self._tally.note_look(find_copies(self._tally.photos, inventory, believes=True).kept)
 
     def count_stored(self) -> int:
         """Return how many of the listed photos are in the cloud."""

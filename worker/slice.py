@@ -15,6 +15,7 @@ from common.errors import (
     PhotoRejected,
     Postponed,
     Reason,
+    Refused,
     StorageFull,
     Transient,
 )
@@ -187,33 +188,39 @@ class Slice:
             logger.warning("there was no look for doubles: %s", error)
 
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
-        if reason is not Reason.GRANT_REVOKED and (failure := self._look_last()):
-            return self._outcome(ended=False, waits_for=failure)
+        if reason is not Reason.GRANT_REVOKED:
+            failure = self._look_last(LAST_TRIES if reason is Reason.CANCELLED else 1)
+            # Only a guest's stop is worth waiting with: whatever else ended the job may refuse the look as well.
+            if failure and reason is Reason.CANCELLED and not self._is_count_known():
+                return self._outcome(ended=False, waits_for=failure)
         # Who refuses when all is there ends nothing any more.
         if reason is not Reason.CANCELLED and self._tally.is_complete:
             return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
-    def _look_last(self) -> Transient | None:
-        """Look into the cloud once more; return why that cannot be had, where nobody knows the count without it."""
+    def _look_last(self, tries: int) -> Transient | None:
+        """Look into the cloud once more; return why that cannot be had now, but may be later."""
         self._signals.allow_last_look()
-        failure = None
-        for _ in range(LAST_TRIES):
+        failure: Transient | None = None
+        for _ in range(tries):
             try:
                 self._archive.look_last()
-            except Transient as error:
-                failure = error
             except Interrupted:
                 failure = Transient(Reason.TRY_LATER, "the work ended before the last look did")
             except ArchiveError as error:
                 logger.info("there was no last look: %s", error)
-                return None
+                # What the cloud refuses for reasons of its own it may refuse for ever.
+                if not isinstance(error, Transient) or isinstance(error, Refused):
+                    return None
+                failure = error
             else:
                 return None
-        # Where nobody copied since, what the message tells is the count.
+        return failure
+
+    def _is_count_known(self) -> bool:
+        """Whether nobody can have copied more than the message tells."""
         course = self._job.course
-        is_known = course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
-        return None if is_known else failure
+        return course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
 
     def _renew(self, stored: int) -> Outcome:
         """Give a message that came back often another life, as long as more arrived in its last one."""

@@ -206,7 +206,9 @@ class Copies:
     doubles: list[StoredPhoto]
 
 
-def find_copies(photos: Mapping[str, Photo], inventory: Inventory, *, is_alone: bool = False) -> Copies:
+def find_copies(
+    photos: Mapping[str, Photo], inventory: Inventory, *, is_alone: bool = False, believes: bool = False
+) -> Copies:
     """Return the copies of photos that are in the archive's own folders.
 
     What a guest copied, moved or renamed is theirs: it is never a double.
@@ -215,6 +217,7 @@ def find_copies(photos: Mapping[str, Photo], inventory: Inventory, *, is_alone: 
         photos: as they are listed now, by their keys.
         inventory: what there is, in no order.
         is_alone: nobody else copies the archive now: what nobody proved is nobody's only copy either.
+        believes: what nobody proved counts as well, by its size and its mark: for a count, never for a decision.
     """
     folders = {folder.id for folder in inventory.albums.values()}
     folders.update(folder.id for _, folder in inventory.spare_albums)
@@ -225,7 +228,7 @@ def find_copies(photos: Mapping[str, Photo], inventory: Inventory, *, is_alone: 
         if photo is None or copy.folder_id not in folders or not copy.is_copy_of(photo):
             continue
         best = kept.get(copy.key)
-        if copy.is_proved and (best is None or _rank(copy) < _rank(best)):
+        if (copy.is_proved or believes) and (best is None or _rank(copy) < _rank(best)):
             kept[copy.key], copy = copy, best or copy
         if copy is not kept.get(copy.key):
             others.setdefault(copy.key, []).append(copy)

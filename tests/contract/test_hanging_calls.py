@@ -190,6 +190,18 @@ def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand:
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [0]
 
 
+def test_a_cancelled_job_counts_what_a_killed_worker_copied(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It did not live to note that it had proved them; they are there all the same."""
+    monkeypatch.setattr("worker.archive.Archive.note_proved", lambda _self: None)
+    archive, desk = add_gallery(stand), stand.desk()
+    desk.deliver_to_the_end(desk.make_job(archive))
+    stand.world.gallery.dones.clear()
+    signals = Signals()
+    signals.stop(Cause.CANCELLED)
+    desk.deliver(desk.make_job(archive, job_id="job-2"), returns=1, signals=signals)
+    assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [0]
+
+
 def test_a_cancelled_job_whose_count_is_known_waits_for_no_cloud(stand: Stand) -> None:
     """It waited in an orderly way, and nobody has touched it since."""
     archive, desk = add_gallery(stand), stand.desk()
