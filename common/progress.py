@@ -188,6 +188,8 @@ def _join(newer: Progress, older: Progress) -> Progress:
     # whoever speaks without one did not count, nor did whoever was stopped and could not look into the cloud again.
     has_counted = newer.is_the_end and newer.photos_total > 0 and newer.claim >= older.claim
     has_counted = has_counted and (newer.state is not State.CANCELLED or newer.stored > 0)
+    # Nor could whoever had no permission left.
+    has_counted = has_counted and newer.reason != Reason.GRANT_REVOKED
     stored = newer.stored if has_counted else max(newer.stored, older.stored)
     # Whoever looks later, after a crash, takes what this very job copied for something that was there before.
     skipped = min((each.photos_skipped for each in (newer, older) if each.stored), default=0)

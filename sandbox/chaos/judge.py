@@ -19,6 +19,9 @@ from sandbox.gallery import Archive, Done
 # Whoever is killed so soon after a refresh token was spent takes the next one along: the answer was on its way, or not
 # yet in a second place. While the broker is away there is no second place.
 GRANT_SECONDS = 1.0
+# So long after the broker is back a worker may need until it has found it and written something down: it tries every
+# two seconds, and gives an entry two more to come back.
+RECOVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def collect_cases(evidence: Evidence) -> dict[str, Case]:
             sorted(calls.get(each.job_id, []), key=lambda call: call.at),
             evidence.album.looks.get(each.job_id, []),
             evidence.stopper.accepted.get(each.job_id),
+            is_stop_in_doubt=each.job_id in evidence.stopper.refused,
             is_alone=wishes[each.login, each.archive.url, each.cloud] == 1,
             lost_grant=each.cloud == "yadisk" and _has_lost_grant(each.device, evidence.ship),
         )
@@ -120,18 +124,26 @@ def has_lost_grant(
     """
     if not spent_at:
         return False
-    since, until = spent_at[-1], spent_at[-1] + GRANT_SECONDS
+    since = spent_at[-1]
     for worker, times in deaths.items():
-        # For as long as the broker cannot be had there is no second place.
-        cuts = [ended + GRANT_SECONDS for _, ended in calm.troubles(worker, since, until)]
-        if any(since <= death <= max([until, *cuts]) for death in times):
+        until = _find_second_place(worker, since, calm)
+        if any(since <= death <= until for death in times):
             return True
-        orderly = [end for end in ends.get(worker, ()) if end >= since]
-        if any(
-            began <= until and end <= ended for end in orderly for began, ended in calm.troubles(worker, since, end)
-        ):
+        # Who is asked to end goes on trying until its grace is over.
+        orderly = [end for end in ends.get(worker, ()) if since <= end <= until]
+        if any(calm.troubles(worker, end - RECOVERY_SECONDS, end) for end in orderly):
             return True
     return False
+
+
+def _find_second_place(worker: str, since: float, calm: Calm) -> float:
+    """Return by when a worker must have written down what it got: for as long as the broker cannot be had it cannot."""
+    until = since + GRANT_SECONDS
+    while True:
+        cuts = [ended + RECOVERY_SECONDS for _, ended in calm.troubles(worker, since, until)]
+        if max(cuts, default=until) <= until:
+            return until
+        until = max(cuts)
 
 
 def _has_lost_grant(device: str, ship: Ship) -> bool:

@@ -102,7 +102,10 @@ def _find_untruths(look: Look, case: Case, missing: int) -> list[str]:
     seen = f"{look.state} {reason} {_tell(look)}"
     size = len(case.begun.archive.pictures)
     checks = {
-        f"{seen}, but the gallery was told of {told} missing": told is None or look.count("failed") == told,
+        # Who has no permission left cannot look, and tells what it knows; the page knows more.
+        f"{seen}, but the gallery was told of {told} missing": told is None
+        or look.count("failed") == told
+        or (case.lost_grant and look.count("failed") < told),
         f"{seen}, but the gallery has {size}": look.count("total") == size,
         f"{seen}, but all photos are there and the gallery knows": not (
             look.state == "failed" and told == 0 and not missing
@@ -110,7 +113,7 @@ def _find_untruths(look: Look, case: Case, missing: int) -> list[str]:
         f"{seen}, but {missing} photos are missing": not (
             look.state == "done" and not look.count("failed") and missing
         ),
-        f"{seen}, but nobody stopped it": look.state != "cancelled" or case.stop is not None,
+        f"{seen}, but nobody stopped it": look.state != "cancelled" or bool(case.stop or case.is_stop_in_doubt),
         f"{seen}, but {case.begun.there_before} were there before": not case.is_alone
         or look.count("skipped") == case.begun.there_before,
     }

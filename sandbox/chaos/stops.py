@@ -85,6 +85,7 @@ class Stopper:
 
     Attributes:
         accepted: the first accepted stop of each job.
+        refused: the jobs of which a stop was answered by an error, or not at all.
     """
 
     def __init__(self, replicas: Sequence[Workman], album: Album, calm: Calm, note: Callable[[str], None]) -> None:
@@ -96,6 +97,7 @@ class Stopper:
         self._fingers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="stop")
         self._pressing: list[Future[None]] = []
         self.accepted: dict[str, Stop] = {}
+        self.refused: set[str] = set()
 
     def press(self, begun: Begun, wish: Wish, count_missing: Callable[[], int]) -> None:
         """Press as wished, some time; returns at once."""
@@ -124,6 +126,8 @@ class Stopper:
                     self.accepted[begun.job_id] = stop
                 self._note(f"{begun.login} stops job {begun.job_id}, which was {state or 'unknown'}: accepted")
                 return
+            with self._guard:
+                self.refused.add(begun.job_id)
             time.sleep(_AGAIN_SECONDS)
 
     def _ask(self, replica: Workman, job_id: str) -> bool:

@@ -50,6 +50,8 @@ class Case:
         calls: that the gallery got, in order, those included that it refused.
         looks: what its pages showed, in order.
         stop: the accepted one, if any.
+        is_stop_in_doubt: one was asked for that was answered by an error, as what nobody confirmed is: it may have
+            landed all the same.
         is_alone: nobody else ever copied this gallery into this account.
         lost_grant: a process was killed while the only good permission was in its hands and nowhere else: nobody can
             finish that archive.
@@ -59,6 +61,7 @@ class Case:
     calls: list[Done] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     stop: Stop | None = None
+    is_stop_in_doubt: bool = False
     is_alone: bool = False
     lost_grant: bool = False
 
@@ -75,7 +78,7 @@ class Case:
     @property
     def must_be_complete(self) -> bool:
         """Whether nothing excuses a photo that is missing."""
-        return not self.stop and not self.lost_grant
+        return not self.stop and not self.is_stop_in_doubt and not self.lost_grant
 
     def last_looks(self) -> dict[str, Look]:
         """Return what each replica showed last."""

@@ -316,7 +316,7 @@ def test_a_grant_is_lost_only_with_somebody_who_was_killed_right_then(deaths, ex
     assert has_lost_grant([5.0, 10.0], {"worker 1": deaths}, {"worker 1": [10.3]}, quiet()) is expected
 
 
-@pytest.mark.parametrize(("end", "expected"), [(14.0, True), (9.0, False), (22.0, False)])
+@pytest.mark.parametrize(("end", "expected"), [(14.0, True), (9.0, False), (22.0, True), (26.0, False)])
 def test_a_grant_is_lost_with_somebody_who_was_asked_to_end_while_the_broker_was_away(end, expected):
     """From before the cloud's answer until the end; whoever sees the broker once more writes it down."""
     clock = Clock()
