@@ -140,6 +140,14 @@ def test_an_end_that_did_not_count_adds_up_too() -> None:
     assert twice.after(None).stored == 60
 
 
+def test_whoever_has_no_permission_left_did_not_count() -> None:
+    """It knows what its message tells; what was shown before came from somebody who looked."""
+    shown = replace(_tell(8, 1, State.FAILED, 12, 0, 0.0), reason="grant_revoked").after(
+        _tell(5, 8, State.RUNNING, 20, 4, 0.0)
+    )
+    assert (shown.state, shown.stored, shown.photos_failed) == (State.FAILED, 20, 40)
+
+
 def test_names_of_failed_photos_outlive_a_snapshot_without_them() -> None:
     """What is kept for those who come later holds numbers only."""
     named = replace(_tell(5, 3, State.RUNNING, 20, 4, 0.0), photos_failed=1, failures=(FailedPhoto("a", "gone", ""),))

@@ -96,6 +96,15 @@ def test_not_lost_what_its_guest_stopped_or_nobody_could_finish():
     assert verdict.judge_lost(Case(BEGUN, calls, lost_grant=True)) == []
 
 
+def test_a_stop_that_was_answered_by_an_error_may_have_landed():
+    """Whoever asked for it got it, or did not; without one nobody stops an archive."""
+    calls, last = [call(2, missing=2)], [look("cancelled", (2, 0, 0, 2))]
+    assert verdict.judge_lost(Case(BEGUN, calls, last, is_stop_in_doubt=True)) == []
+    assert shown.judge_end(Case(BEGUN, calls, last, is_stop_in_doubt=True), ["web 1"], 2) == []
+    assert len(verdict.judge_lost(Case(BEGUN, calls, last))) == 1
+    assert len(shown.judge_end(Case(BEGUN, calls, last), ["web 1"], 2)) == 1
+
+
 def test_lost_photos_are_missed_only_where_they_must_be(world: World):
     """Every photo and album of a gallery that must be there is missed, of one that was stopped none."""
     account = world.drive.account("anna")
