@@ -1,7 +1,6 @@
 """One delivery's share of a job: work on its archive as long as it may, and say how far it came. Knows no queue."""
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -27,7 +26,8 @@ from worker.manifest import Manifest
 from worker.meter import Meter
 from worker.photo_stream import GalleryStream
 from worker.retry import RetryPolicy
-from worker.stopping import Cause, Interrupted, Signals, Stop
+from worker.slice_clock import SliceClock
+from worker.stopping import Cause, Interrupted, Signals
 from worker.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class Slice:
         self._gallery = gallery
         self._policy = policy
         self._signals = signals
-        self._clock = _Clock(seconds, signals.wind_down)
+        self._clock = SliceClock(seconds, signals.wind_down)
         self._blocks = Blocks()
         self._tally = _read_tally(job.course)
         self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
@@ -275,54 +275,6 @@ class Slice:
             told=before.told,
         )
         return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
-
-
-class _Clock:
-    """Ends a slice when its time is up, though not before it has come a step further. Thread-safe.
-
-    Its time begins with its first photo: to read a list of a hundred thousand alone may take longer than that.
-
-    Args:
-        seconds: how long.
-        stop: set then. What moves may come to its end: a photo larger than a slice must arrive too.
-    """
-
-    def __init__(self, seconds: float, stop: Stop) -> None:
-        self._stop = stop
-        self._timer = threading.Timer(seconds, self._run_out)
-        self._timer.daemon = True
-        self._lock = threading.Lock()
-        self._has_begun = self._has_stepped = self._is_up = False
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a photo was begun."""
-        return self._has_begun
-
-    def start(self) -> None:
-        """Let the time begin, unless it has begun."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._timer.start()
-
-    def note_step(self) -> None:
-        """Note that a photo arrived, failed, or used up a try: so each slice brings its job nearer to its end."""
-        with self._lock:
-            self._has_stepped = True
-        self._end()
-
-    def cancel(self) -> None:
-        """End nothing any more."""
-        self._timer.cancel()
-
-    def _run_out(self) -> None:
-        with self._lock:
-            self._is_up = True
-        self._end()
-
-    def _end(self) -> None:
-        if self._is_up and self._has_stepped:
-            self._stop.set(Cause.SLICE_OVER)
 
 
 def _read_tally(course: Course) -> Tally:
