@@ -33,7 +33,7 @@ def chaos(folder: Path) -> subprocess.CompletedProcess[str]:
     """A run that has ended: two workers, two replicas, two clouds, a real broker, all ended, cut off and refused."""
     environment = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder)}
     command = [sys.executable, "-m", "sandbox.chaos", "--seed", SEED, "--minutes", MINUTES]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 def test_everything_is_struck_and_judged(chaos, folder):
