@@ -56,21 +56,21 @@ class Teller:
         try:
             self._insist(progress)
         except Exception:
-            # Nobody looks at what a thread of a pool leaves.
-            logger.exception("telling a change met a bug", extra={"job_id": progress.job_id})
+            # Nobody looks at what a thread of a pool leaves. A process that ends has closed its publisher.
+            if not self._is_stopping():
+                logger.exception("telling a change met a bug", extra={"job_id": progress.job_id})
         finally:
             with self._lock:
                 self._untold -= 1
 
     def _insist(self, progress: Progress) -> None:
         """Publish a change however long the broker is away, and then show it here too."""
-        tries = 0
-        while not self._is_told(progress, is_first=not tries):
-            if self._is_stopping():
-                return
-            tries += 1
+        is_told = self._is_told(progress, is_first=True)
+        while not is_told and not self._is_stopping():
             self._again.wait(AGAIN_SECONDS)
-        self._news.learn(progress)
+            is_told = self._is_told(progress, is_first=False)
+        if is_told:
+            self._news.learn(progress)
 
     def _is_told(self, progress: Progress, *, is_first: bool) -> bool:
         try:

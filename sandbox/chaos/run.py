@@ -29,6 +29,8 @@ from sandbox.program import last_lines
 
 # Guests come in the first part of the storm, so that it meets with work to its end.
 _COMING = 0.8
+# How long the news of an end may be on its way to a page when all is over, in seconds, and how often it is looked at.
+_ON_ITS_WAY_SECONDS, _AGAIN_SECONDS = 30.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,17 @@ class ChaosRun:
         return None
 
     def _look_for_the_last_time(self) -> None:
+        """Look at every page once more; what is told of an end may still be on its way to it on a busy machine."""
+        until = time.monotonic() + _ON_ITS_WAY_SECONDS
         for watcher, web in zip(self._watchers, self._ship.webs, strict=True):
             web.wait_until("/readyz")
-            for job_id in self._crowd.list_jobs():
-                watcher.look(job_id)
+            jobs = self._crowd.list_jobs()
+            while jobs:
+                looks = [(job_id, watcher.look(job_id)) for job_id in jobs]
+                jobs = [job_id for job_id, look in looks if not look or not look.has_ended]
+                if time.monotonic() > until:
+                    break
+                time.sleep(_AGAIN_SECONDS)
 
     def _measure(self, cases: Mapping[str, object], helpless: int, faults: int, seconds: float) -> dict[str, str]:
         world, crowd = self._ship.world, self._crowd

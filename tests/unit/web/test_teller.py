@@ -55,6 +55,22 @@ def test_what_could_not_be_told_is_not_shown() -> None:
     assert tell(Broker(away=50), Progress(job_id="job-1", updated_at=9e9), lambda: True).find("job-1") is None
 
 
+def test_a_process_that_ends_meets_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    """Its publisher is closed by then, and takes nothing any more."""
+
+    class Closed(Broker):
+        """Takes nothing."""
+
+        def publish(self, _exchange: str, _key: str, body: bytes, *, message_id: str) -> None:
+            """Say so as a pool of threads does."""
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    tell(Closed(), Progress(job_id="job-1", updated_at=9e9), lambda: True)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    tell(Closed(), Progress(job_id="job-1", updated_at=9e9))
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
 def test_why_an_archive_did_not_begin_is_shown_at_once() -> None:
     """Nobody else will tell."""
     failed = Progress(job_id="job-1", state=State.FAILED, reason=Reason.DENIED, updated_at=9e9)
