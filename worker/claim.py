@@ -53,7 +53,7 @@ class Claim:
         name: of this claim, and of no other.
         record: what was known when it was made.
         signals: end the work.
-        unwritten: held while something is known here that must not be lost, and does not stand in the ledger.
+        unwritten: to be held from the question on whose answer must not be lost, until that stands in the ledger.
         heard_at: returns when somebody was last heard to begin what may be done once only, monotonic seconds.
     """
 
@@ -68,7 +68,7 @@ class Claim:
         heard_at: Callable[[], float],
     ) -> None:
         self._ledger = ledger
-        self._unwritten = unwritten
+        self.unwritten = unwritten
         self._heard_at = heard_at
         self._name = name
         self._signals = signals
@@ -211,15 +211,14 @@ class Claim:
 
     def _insist(self, kind: Kind, **fields: object) -> None:
         """Write down what counts from whomever, until it stands."""
-        with self._unwritten:
-            while True:
-                try:
-                    self.record = self._ledger.append(self._entry(kind, **fields))[1]
-                except Transient as error:
-                    logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
-                    Stop().sleep(AGAIN_SECONDS)
-                else:
-                    return
+        while True:
+            try:
+                self.record = self._ledger.append(self._entry(kind, **fields))[1]
+            except Transient as error:
+                logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
+                Stop().sleep(AGAIN_SECONDS)
+            else:
+                return
 
     def _write(self, kind: Kind, **fields: object) -> Record:
         counts, record = self._ledger.append(self._entry(kind, **fields))

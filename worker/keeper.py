@@ -177,19 +177,23 @@ class Keeper:
         job = replace(job, course=replace(job.course, telling=True, failed_photos=count))
         if not claim.record.is_told:
             try:
-                self._gallery.tell_done(job, count)
+                self._call(claim, job, count)
             except Transient as error:
                 if not self._wait(claim, job, error):
                     raise NotOurMessage("the gallery never took the done call") from None
                 return
-            logger.info("the gallery was told", extra={"failed": count})
-            claim.note_told()
         if job.course.crowded:
             later = replace(job, course=Course(slices=job.course.slices, told=True))
             claim.go_on(later, lambda each: self._queue.let_wait(each, AFTERCARE_LEVEL))
         else:
             claim.end()
             self._release(claim)
+
+    def _call(self, claim: Claim, job: ArchiveJob, count: int) -> None:
+        with claim.unwritten:
+            self._gallery.tell_done(job, count)
+            logger.info("the gallery was told", extra={"failed": count})
+            claim.note_told()
 
     def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""

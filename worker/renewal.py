@@ -63,16 +63,20 @@ class Renewal:
                 return self.refresh(newest)
         except Overtaken:
             raise Interrupted from None
-        try:
-            fresh = self._refresh(newest)
-        except GrantRevoked:
-            # Who had the job before was slower than anybody waits, or is of the version before and gave no warning.
-            if (newer := self._find_newest(newest)) is newest:
-                raise
-            fresh = self._refresh(newer)
-        self._claim.replace_grant(self._seal(fresh))
+        with self._claim.unwritten:
+            fresh = self._ask(newest)
+            self._claim.replace_grant(self._seal(fresh))
         logger.info("the grant was renewed, and the new one is written down")
         return fresh
+
+    def _ask(self, grant: Grant) -> Grant:
+        try:
+            return self._refresh(grant)
+        except GrantRevoked:
+            # Who had the job before was slower than anybody waits, or is of the version before and gave no warning.
+            if (newer := self._find_newest(grant)) is grant:
+                raise
+            return self._refresh(newer)
 
     def _find_newest(self, grant: Grant) -> Grant:
         """Return the grant in the ledger; the one in hand when that is the same, or there is none that opens."""

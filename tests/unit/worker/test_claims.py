@@ -194,8 +194,16 @@ def test_a_process_that_ends_waits_for_what_only_it_knows(
     monkeypatch.setattr("worker.claim.AGAIN_SECONDS", 0.01)
     process = Process(ledger)
     claim, ledger.is_away = claimed(process.take()), True
-    writing = threading.Thread(target=claim.replace_grant, args=["newest"])
+    begun = threading.Event()
+
+    def renew() -> None:
+        with claim.unwritten:
+            begun.set()
+            claim.replace_grant("newest")
+
+    writing = threading.Thread(target=renew)
     writing.start()
+    begun.wait()
     process.claims.await_written(0.05)
     assert writing.is_alive()
     ledger.is_away = False
