@@ -262,8 +262,14 @@ class Consumer:
 
     def _give_back_later(self, held: Held) -> Settle:
         doublings = max(0, min(held.returns, DELIVERY_LIMIT))
-        self._wait(min(REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS))
+        self._rest(min(REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS))
         return give_back
+
+    def _rest(self, seconds: float) -> None:
+        """Wait, no longer than the line lasts: with another one the message comes again by itself."""
+        until, line = time.monotonic() + seconds, self._line_changed_at
+        while time.monotonic() < until and self._line_changed_at == line and not self._signals.wind_down.is_set():
+            self._wait(TICK_SECONDS)
 
     def _leave_to_others(self, connection: BlockingConnection | None) -> None:
         """End the jobs whose messages did not come back over this connection, or for which there is none in time."""

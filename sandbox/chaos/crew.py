@@ -15,7 +15,9 @@ from sandbox.chaos.trap import Trap
 from sandbox.program import Program, find_port
 from sandbox.proxy import Proxy
 
-GRACE_SECONDS = 5.0  # SHUTDOWN_GRACE_SECONDS as `sandbox.demo.services` sets it
+# What each may take to end: SHUTDOWN_GRACE_SECONDS as `sandbox.demo.services` sets it, and what web gives the guests
+# that are on their way through it.
+_GRACE_SECONDS = {"worker": 5.0, "web": 32.0}
 # What a busy machine may add to it until the process is gone.
 _MARGIN_SECONDS = 3.0
 _READY_SECONDS = 60.0
@@ -111,7 +113,7 @@ class Workman:
         # Before its handlers stand SIGTERM simply ends a Python program: nothing to be learned from that.
         self.wait_until("/healthz")
         began = time.monotonic()
-        code = program.stop(GRACE_SECONDS + _MARGIN_SECONDS)
+        code = program.stop(_GRACE_SECONDS[self._package] + _MARGIN_SECONDS)
         self._sweep()
         (self.deaths if code else self.ends).append(time.monotonic())
         if code:

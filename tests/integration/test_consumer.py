@@ -286,12 +286,33 @@ def test_replay_puts_jobs_back_and_leaves_what_is_none(bench: Bench) -> None:
     assert ArchiveJob.decode(body or b"").course == Course(telling=True)
 
 
+def test_a_rest_ends_with_the_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour's rest would hold up others, while the broker is back and the message has come again."""
+    monkeypatch.setattr(consumer_room, "REST_SECONDS", 3600.0)
+    monkeypatch.setattr(consumer_room, "LONGEST_REST_SECONDS", 3600.0)
+    returned = threading.Event()
+
+    def lose_line(consumer: Consumer, _seconds: float) -> None:
+        consumer._line_changed_at += 1
+
+    monkeypatch.setattr(Consumer, "_wait", lose_line)
+
+    def ask(_job: ArchiveJob, returns: int, _signals: Signals) -> None:
+        if not returns:
+            raise Transient(Reason.TRY_LATER, "away")
+        returned.set()
+
+    bench.outbox.put_behind(JOB)
+    bench.start(ask)
+    assert returned.wait(30)
+
+
 def test_a_job_whose_worker_cannot_ask_rests_longer_each_time(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The returns that a queue allows must not be used up within minutes; what an operator must mend is an error."""
     rests: list[float] = []
-    monkeypatch.setattr(Consumer, "_wait", lambda _, seconds: rests.append(seconds))
+    monkeypatch.setattr(Consumer, "_rest", lambda _, seconds: rests.append(seconds))
 
     def ask(_job: ArchiveJob, returns: int, _signals: Signals) -> None:
         if returns < 6:
