@@ -21,7 +21,7 @@ def slow_down(stand: Stand, seconds: float) -> None:
 
 def test_guest_saves_a_gallery_and_opens_the_folder(enter: Enter, stand: Stand) -> None:
     """Press, allow, watch the bar reach its end, open the folder: all pictures are there."""
-    slow_down(stand, 1.2)
+    slow_down(stand, 2.0)
     guest = enter()
     guest.ask_for_archive()
     assert guest.find_barriers() == []
