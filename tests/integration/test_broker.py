@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+import time
 
 import pika
 import pytest
@@ -22,10 +23,14 @@ def publish(url: str, body: bytes) -> None:
 
 
 def look(url: str) -> bytes | None:
-    """Look at the first message, and put it back."""
+    """Look at the first message, and put it back; a broker that was killed gives it out when it has recovered."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
+    until = time.monotonic() + 10
     method, _, body = channel.basic_get("kept")
+    while not method and time.monotonic() < until:
+        time.sleep(0.05)
+        method, _, body = channel.basic_get("kept")
     if method:
         channel.basic_nack(method.delivery_tag, requeue=True)
     connection.close()

@@ -164,6 +164,8 @@ def test_a_whole_run_says_no_secret(services: Services, world: World, archive: A
     job_id = guest.job_id
     break_much(world, cloud)
     wait_for(lambda: any(done.status == 200 for done in world.gallery.dones), services)
+    # Its worker says so a moment later.
+    wait_for(lambda: any("the gallery was told" in each.log.read_text() for each in services.programs), services)
     said = {program.name: program.log.read_text() for program in services.programs}
     check_silent("".join(said.values()), guest.secrets | secrets_of(services, world))
     assert "forged" in said["web"]
