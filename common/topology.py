@@ -196,3 +196,8 @@ def delivery_count(headers: Mapping[str, Any] | None, *, redelivered: bool = Fal
     """
     counts = [(headers or {}).get(name, 0) for name in ("x-delivery-count", "x-acquired-count")]
     return max([int(redelivered), *(count for count in counts if isinstance(count, int))])
+
+
+def read_text(text: str | bytes | None) -> str:
+    """Return a short text of a message: pika leaves one that is no UTF-8 as it came."""
+    return text.decode(errors="replace") if isinstance(text, bytes) else text or ""

@@ -23,7 +23,7 @@ from common.errors import Transient
 from common.loops import Loop, error_level, guard
 from common.publisher import broker_errors, connection_parameters
 from common.sealing import Secret
-from common.topology import CANCEL_KEYS, DELIVERY_LIMIT, JOBS, NEWS_EXCHANGE, declare, delivery_count
+from common.topology import CANCEL_KEYS, DELIVERY_LIMIT, JOBS, NEWS_EXCHANGE, declare, delivery_count, read_text
 from common.tracing import enter, read_trace
 from worker.deliveries import Deliveries, Held, Settle, acknowledge, drop, give_back
 from worker.stopping import Cause, Interrupted, Signals
@@ -194,7 +194,7 @@ class Consumer:
     ) -> None:
         returns = delivery_count(properties.headers, redelivered=method.redelivered)
         tags = [(method.delivery_tag, returns)]
-        job_id, signals = _read_text(properties.message_id), Signals(self._signals)
+        job_id, signals = read_text(properties.message_id), Signals(self._signals)
         held = Held(connection, channel, job_id, returns, signals, tags)
         if not self._deliveries.take(body, held):
             logger.info("a message came again; its job goes on", extra={"job_id": held.message_id})
@@ -214,7 +214,7 @@ class Consumer:
         _properties: pika.BasicProperties,
         _body: bytes,
     ) -> None:
-        job_id = _read_text(method.routing_key).split(".")[1]
+        job_id = read_text(method.routing_key).split(".")[1]
         self._cancels.submit(guard, "stopping a job", lambda: self._stop_job(job_id))
 
     def _run(self, body: bytes, held: Held) -> None:
@@ -277,8 +277,3 @@ class Consumer:
         if since > (TAKEN_OVER_AFTER if connection else LONGEST_ABSENCE):
             for lost in self._deliveries.find_lost(connection):
                 lost.signals.stop(Cause.TAKEN_OVER)
-
-
-def _read_text(text: str | bytes | None) -> str:
-    """Return a short text of a message: pika leaves one that is no UTF-8 as it came."""
-    return text.decode(errors="replace") if isinstance(text, bytes) else text or ""

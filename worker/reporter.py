@@ -28,6 +28,7 @@ from common.topology import (
     WATCHED_KEYS,
     declare,
     progress_key,
+    read_text,
 )
 from worker.watching import Audience, Seen, TakeSnapshot, Watch
 
@@ -125,8 +126,7 @@ class Reporter:
         _properties: pika.BasicProperties,
         _body: bytes,
     ) -> None:
-        key = method.routing_key
-        text = key.decode(errors="replace") if isinstance(key, bytes) else key or ""
+        text = read_text(method.routing_key)
         job_id = text.removeprefix("job.").removesuffix(".watched")
         if text != HELLO_KEY and not self._audience.note(job_id, time.monotonic()):
             return
