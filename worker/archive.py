@@ -52,7 +52,8 @@ class Archive:
         tally: what earlier deliveries know, and what the gallery lists; carried on here.
         policy: how patient to be with each call.
         copier: copies what is missing.
-        note_first_look: told how many of the photos stood in the cloud before anything was copied.
+        settle_first_look: given how many of the photos stood in the cloud before anything was copied here, returns how
+            many did before the job.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Archive:
         tally: Tally,
         policy: RetryPolicy,
         copier: Copier,
-        note_first_look: Callable[[int], None] = lambda _found: None,
+        settle_first_look: Callable[[int], int] = lambda found: found,
     ) -> None:
         self._key = archive_key(job)
         self._gallery_name = job.gallery_name
@@ -72,7 +73,7 @@ class Archive:
         self._tally = tally
         self._policy = policy
         self._copier = copier
-        self._note_first_look = note_first_look
+        self._settle_first_look = settle_first_look
         self._inventory = Inventory()
         self._made: Mapping[str, Folder] = {}
 
@@ -85,8 +86,7 @@ class Archive:
             JobStopped: there is more to do, but only the guest can help.
         """
         inventory = self._look()
-        self._tally.note_first_look(self._find_copies(inventory).kept)
-        self._note_first_look(self._tally.before)
+        self._tally.note_first_look(self._find_copies(inventory).kept, self._settle_first_look)
         for _ in range(MOST_LISTS):
             self._complete(inventory)
             if not self._list_again():

@@ -110,10 +110,28 @@ class Claim:
         publish(following)
         self._ledger.append(self._entry(Kind.QUEUED, edition=following.edition))
 
-    def note_look(self, skipped: int) -> None:
-        """Write down how many photos stood in the cloud before the job, as far as that can be done now."""
-        with suppress(Transient):
-            self._ledger.append(self._entry(Kind.LOOKED, skipped=skipped))
+    def note_look(self, found: int) -> int:
+        """Write down how many photos stand in the cloud before this worker copies any; returns when it stands.
+
+        Another worker may have looked before, and copied some of them: what is told must not depend on who tells it.
+
+        Args:
+            found: the count of this worker's look.
+
+        Returns:
+            how many stood there before the job, as whoever looked first wrote it down.
+
+        Raises:
+            Interrupted: the work is to end.
+        """
+        while True:
+            try:
+                self.record = self._ledger.append(self._entry(Kind.LOOKED, skipped=found))[1]
+            except Transient as error:
+                logger.debug("the first look is not written down yet: %s", error.detail)
+                self._signals.wind_down.sleep(AGAIN_SECONDS)
+            else:
+                return self.record.skipped
 
     def begin_to_tell(self, failed_photos: int, end: bytes) -> int:
         """Write down what the gallery is about to be told, and return what it is: the first count that was written.

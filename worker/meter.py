@@ -59,6 +59,11 @@ class Meter:
         return before if before >= 0 else self._tally.before
 
     @property
+    def copied(self) -> int:
+        """How many of the listed photos the job has brought, whichever of its workers did."""
+        return max(self._count_stored(self._tally.count()) - max(self.skipped, 0), 0)
+
+    @property
     def failed(self) -> int:
         """How many of the listed photos are not in the cloud, for whatever reason."""
         sums = self._tally.count()

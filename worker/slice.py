@@ -72,7 +72,8 @@ class Slice:
         photos: at a time.
         seconds: how long it may work.
         signals: end the work.
-        note_first_look: told how many photos stood in the cloud before the job.
+        settle_first_look: given how many photos this worker finds in the cloud, returns how many stood there before the
+            job; may raise Interrupted.
         is_contested: whether another worker had the very message before, and may be at work still.
         claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
 
@@ -92,11 +93,11 @@ class Slice:
         signals: Signals,
         claim: int = -1,
         is_contested: bool = False,
-        note_first_look: Callable[[int], None] = lambda _found: None,
+        settle_first_look: Callable[[int], int] = lambda found: found,
     ) -> None:
         self._job = job
         self._is_contested = is_contested
-        self._note_first_look = note_first_look
+        self._settle = settle_first_look
         self._gallery = gallery
         self._policy = policy
         self._signals = signals
@@ -122,7 +123,7 @@ class Slice:
             self._tally,
             policy=policy,
             copier=copier,
-            note_first_look=self._note_look,
+            settle_first_look=self._settle_first_look,
         )
 
     def work(self, returns: int) -> Outcome:
@@ -231,9 +232,9 @@ class Slice:
             course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
         )
 
-    def _note_look(self, found: int) -> None:
-        if self._job.course.skipped < 0:
-            self._note_first_look(found)
+    def _settle_first_look(self, found: int) -> int:
+        known = self._job.course.skipped
+        return self._settle(found) if known < 0 else known
 
     def _list_last(self) -> Transient | None:
         """Read the list of a job that was stopped before it was read; return why it cannot be had."""
@@ -260,7 +261,7 @@ class Slice:
         arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
         course = Course(
             slices=before.slices + 1,
-            copied=before.copied + len(arrived),
+            copied=max(before.copied + len(arrived), self.meter.copied),
             arrived=arrived,
             tries=dict(tally.tries),
             rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -47,7 +47,7 @@ class Tally:
 
     Args:
         manifest: what the gallery lists, as far as is known; None before the list was read.
-        before: how many were in the cloud before this delivery; -1 while nobody has looked.
+        before: how many were in the cloud before the job; -1 while nobody has looked.
         skipped: are in the cloud, and were not copied by this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
@@ -103,11 +103,18 @@ class Tally:
                 sums = self._sums = self._count_anew()
             return sums
 
-    def note_first_look(self, found: Collection[str]) -> None:
-        """Note which of the listed photos stand in the cloud as this delivery begins."""
+    def note_first_look(self, found: Collection[str], settle: Callable[[int], int] = lambda count: count) -> None:
+        """Note which of the listed photos stand in the cloud as this delivery begins.
+
+        Args:
+            found: their keys.
+            settle: given how many of them this delivery did not bring, returns how many stood there before the job;
+                nobody is told of the look before.
+        """
+        skipped = set(found) - self.arrived.keys()
+        before = settle(len(skipped))
         with self._lock:
-            self.skipped = set(found) - self.arrived.keys()
-            self.before = len(self.skipped)
+            self.skipped, self.before = skipped, before
             self.has_looked = True
 
     def note_look(self, found: Collection[str]) -> None:

@@ -87,7 +87,7 @@ class Workshop:
             signals=mine,
             claim=claim.since,
             is_contested=claim.record.is_contested,
-            note_first_look=claim.note_look,
+            settle_first_look=claim.note_look,
         )
         with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():
             outcome = share.work(returns)

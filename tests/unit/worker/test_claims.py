@@ -13,7 +13,7 @@ from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
 from worker.claim import Claim, Overtaken
 from worker.claims import Claims
-from worker.stopping import Cause, Signals
+from worker.stopping import Cause, Interrupted, Signals
 
 
 class Process:
@@ -239,6 +239,26 @@ def test_what_stood_there_before_survives_a_takeover(ledger: MemoryLedger) -> No
     process = Process(ledger)
     claimed(process.take()).note_look(2)
     assert claimed(process.take(returns=1)).job.course.skipped == 2
+
+
+def test_two_who_look_side_by_side_tell_one_count(ledger: MemoryLedger) -> None:
+    """Whoever looks second sees what the first one brought: that was not there before."""
+    process, other = Process(ledger), Process(ledger)
+    first, second = claimed(process.take()), claimed(other.take(returns=1))
+    assert first.note_look(0) == 0
+    assert second.note_look(5) == 0
+
+
+def test_a_first_look_is_written_down_before_anybody_is_told_of_it(ledger: MemoryLedger) -> None:
+    """While the broker is away nothing is copied either; an end of the work ends that wait."""
+    process = Process(ledger)
+    claim = claimed(process.take())
+    ledger.is_away = True
+    process.signals.stop(Cause.SHUTDOWN)
+    with pytest.raises(Interrupted):
+        claim.note_look(3)
+    ledger.is_away = False
+    assert ledger.find(JOB.id).skipped == -1
 
 
 def test_what_goes_to_the_dead_can_be_put_back_to_work(ledger: MemoryLedger) -> None:

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from common.archive_job import ArchiveJob
+from common.archive_job import ArchiveJob, Course
 from common.clouds.base import Storage
 from common.clouds.photos import Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.errors import (
@@ -141,3 +141,45 @@ def test_tries_travel_from_slice_to_slice() -> None:
     _, outcome = deliver_until_it_ends(cloud, tries=5, most=20)
     assert outcome.course.failed_photos == 1
     assert cloud.begun.count("1") <= 5
+
+
+def work_beside(cloud: MemoryCloud, **options: Any) -> tuple[Slice, Outcome]:
+    """Work a slice in whose cloud the first photo stands already."""
+    cloud.put(PHOTOS[0])
+    slice_ = make_slice(cloud, **options)
+    slice_._archive._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
+    return slice_, slice_.work(1)
+
+
+def test_what_another_worker_brought_meanwhile_counts_as_copied() -> None:
+    """It looked first and found nothing: the job's numbers do not depend on which worker tells them."""
+    settled: list[int] = []
+    slice_, outcome = work_beside(MemoryCloud(), settle_first_look=lambda found: settled.append(found) or 0)
+    told = slice_.meter.read()
+    assert (settled, told.photos_copied, told.photos_skipped) == ([1], 3, 0)
+    assert (outcome.course.copied, outcome.course.skipped) == (3, 0)
+
+
+def test_the_first_look_is_told_of_only_when_it_is_settled() -> None:
+    """Somebody may read the meter at any moment; a number that is told must stand."""
+    told: list[int] = []
+    slices: list[Slice] = []
+
+    def settle(_found: int) -> int:
+        told.append(slices[0].meter.read().photos_skipped)
+        return 0
+
+    cloud = MemoryCloud()
+    for photo in PHOTOS:
+        cloud.put(photo)
+    slices.append(make_slice(cloud, settle_first_look=settle))
+    slices[0].work(0)
+    assert told == [0]
+
+
+def test_later_slices_ask_nobody_what_stood_there_before() -> None:
+    """Their message says it."""
+    settled: list[int] = []
+    job = replace(JOB, course=Course(slices=1, skipped=0, copied=1))
+    slice_, _ = work_beside(MemoryCloud(), job=job, settle_first_look=lambda found: settled.append(found) or 9)
+    assert (settled, slice_.meter.read().photos_skipped) == ([], 0)
