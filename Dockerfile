@@ -52,7 +52,8 @@ COPY --from=packages /opt/venv /opt/venv
 # For the version, which stands nowhere else.
 COPY pyproject.toml ./
 COPY common common
-RUN python -m compileall -q common
+COPY tools tools
+RUN python -m compileall -q common tools
 ARG SOURCE=unknown
 ARG REVISION=unknown
 # A label can't be read from a file: docs/operations.md gives what pyproject.toml says.

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from bench.measure import python
 from bench.posts import ASKED
 from bench.probe import resident_mib
-from common.sealing import make_key
+from common.crypto.sealing import make_key
 
 CALLBACKS, CONNECTIONS, SAME_STATE = 1000, 2000, 60
 # How long each crowd is watched, in seconds; idle ones until the last is gone.

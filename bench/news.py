@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from bench.week import fill_stream
-from common.progress import Progress, State
-from common.sealing import Sealer, Secret, make_key
-from sandbox.broker import Broker
+from common.crypto.sealing import Sealer, Secret, make_key
+from common.messages.progress import Progress, State
 from sandbox.demo.services import answers
-from sandbox.program import Program, find_port
-from web.news import News, Reader
-from worker.reporter import Reporter
+from sandbox.run.broker import Broker
+from sandbox.run.program import Program, find_port
+from web.progress.subscriber import News, Reader
+from worker.queue.reporter import Reporter
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from statistics import median
 
 from bench.measure import python
-from common.sealing import make_key
+from common.crypto.sealing import make_key
 
 CONNECTIONS = 8
 ASKED = {

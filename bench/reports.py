@@ -10,15 +10,15 @@ import threading
 import time
 from contextlib import ExitStack
 
-from common.archive_job import ArchiveJob
 from common.clouds.photos import Photo, StoredPhoto
-from common.sealing import Secret
-from sandbox.broker import Broker
-from web.news import News, Reader
-from worker.manifest import Manifest
-from worker.meter import Meter
-from worker.reporter import Reporter
-from worker.tally import Tally
+from common.crypto.sealing import Secret
+from common.messages.archive_job import ArchiveJob
+from sandbox.run.broker import Broker
+from web.progress.subscriber import News, Reader
+from worker.archive.tally import Tally
+from worker.gallery.manifest import Manifest
+from worker.jobs.meter import Meter
+from worker.queue.reporter import Reporter
 
 SIZE = 3_500_000
 BEGIN_SECONDS = 6.0

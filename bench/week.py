@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pika
 
-from common.job_id import make_job_id
-from common.progress import FailedPhoto, Progress, State
-from common.publisher import connection_parameters
-from common.sealing import Sealer, Secret
-from common.topology import EVENT_KEY, EXCHANGE, declare
+from common.crypto.sealing import Sealer, Secret
+from common.messages.job_id import make_job_id
+from common.messages.progress import FailedPhoto, Progress, State
+from common.messages.publisher import connection_parameters
+from common.messages.topology import EVENT_KEY, EXCHANGE, declare
 
 DAY = 24 * 3600.0
 # One job in so many ends with photos that failed; those name up to a hundred.

@@ -6,8 +6,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from sandbox import pictures
 from sandbox.demo.pages import open_pages
+from sandbox.gallery import pictures
 from sandbox.world import PORTS, World
 
 

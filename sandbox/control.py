@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sandbox.faults import Fault
-from sandbox.gallery import Gallery
-from sandbox.message import Reply, Request, json_reply
-from sandbox.service import Route
-from sandbox.tree import Account
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Gallery
+from sandbox.http.message import Reply, Request, json_reply
+from sandbox.http.service import Route
+from sandbox.storage.tree import Account
 
 if TYPE_CHECKING:
     from sandbox.world import World

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from sandbox.control import Control
-from sandbox.faults import Faults
-from sandbox.gallery import Archive
+from sandbox.faults.plan import Faults
+from sandbox.gallery.host import Archive
+from sandbox.gallery.photos import PhotoServer, Shelf
+from sandbox.gallery.pictures import Picture
 from sandbox.google.accounts import Accounts
 from sandbox.google.drive import Drive
-from sandbox.photos import PhotoServer, Shelf
-from sandbox.pictures import Picture
-from sandbox.server import Server
-from sandbox.service import Service
-from sandbox.tls import Authority
+from sandbox.http.server import Server
+from sandbox.http.service import Service
+from sandbox.http.tls import Authority
 from sandbox.yandex.accounts import Accounts as YandexAccounts
 from sandbox.yandex.disk import Disk
 from sandbox.yandex.uploader import Uploader

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.broker import Broker
+from sandbox.run.broker import Broker
 from sandbox.world import World
 
 

@@ -8,13 +8,13 @@ import sys
 
 import uvicorn
 
-from common import logs
 from common.clouds import CLOUDS
-from common.environment import WrongSetting
-from common.metrics import VERSION
-from common.settings import WebSettings, load_environment
+from common.config.env import WrongSetting
+from common.config.settings import WebSettings, load_environment
+from common.telemetry import logs
+from common.telemetry.metrics import VERSION
 from web.app import create_app
-from web.http_protocol import LONGEST_HEAD, Doors, allow_more_files, make_protocol
+from web.http.protocol import LONGEST_HEAD, Doors, allow_more_files, make_protocol
 
 logger = logging.getLogger("web")
 

@@ -9,21 +9,24 @@ from typing import Protocol
 
 from fastapi import FastAPI
 
-from common import metrics
 from common.clouds import CLOUDS
 from common.clouds.base import CloudAuth
+from common.config.settings import WebSettings, let_oauthlib_speak_http
 from common.errors import Reason, Transient
-from common.httpclient import HttpClient
-from common.progress import Progress
-from common.publisher import Publisher
-from common.settings import WebSettings, let_oauthlib_speak_http
-from common.upstreams import watch_cloud
-from web import callback, cancel, cloud_archive, events, operations, page_routes, problems, status
-from web.middleware import AccessLog, BodyLimit, Cors
-from web.news import News, Reader
-from web.rate_limit import RateLimit
-from web.request_id import LastResort, RequestId
-from web.teller import Teller
+from common.http.client import HttpClient
+from common.messages.progress import Progress
+from common.messages.publisher import Publisher
+from common.telemetry import metrics
+from common.telemetry.upstreams import watch_cloud
+from web.api import archives as cloud_archive
+from web.api import callback, cancel, events, operations, status
+from web.http import problems
+from web.http.middleware import AccessLog, BodyLimit, Cors
+from web.http.rate_limit import RateLimit
+from web.http.request_id import LastResort, RequestId
+from web.pages import routes as page_routes
+from web.progress.publisher import Teller
+from web.progress.subscriber import News, Reader
 
 logger = logging.getLogger("web")
 
@@ -31,7 +34,7 @@ DESCRIPTION = "Saves a gallery's photos into its guest's own cloud, every photo 
 
 
 class Broker(callback.Publishes, Protocol):
-    """What the application needs of the broker, like `common.publisher.Publisher`."""
+    """What the application needs of the broker, like `common.messages.publisher.Publisher`."""
 
     def check(self) -> None:
         """Return when the broker can be reached; raises Transient when it cannot."""
@@ -43,7 +46,7 @@ class Broker(callback.Publishes, Protocol):
 
 
 class ReadsNews(Protocol):
-    """What reads the news, like `web.news.Reader`."""
+    """What reads the news, like `web.progress.subscriber.Reader`."""
 
     @property
     def is_caught_up(self) -> bool:
@@ -140,7 +143,7 @@ def wire(
         redoc_url=None,
         # A POST that is redirected to another spelling loses its body in some clients: 404 says what is wrong.
         redirect_slashes=False,
-        # Nothing here records spans (see `common.tracing`); who would, must not see the query of a callback.
+        # Nothing here records spans (see `common.telemetry.trace_context`); who would, must not see a callback's query.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)

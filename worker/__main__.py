@@ -7,15 +7,15 @@ import signal
 import sys
 import threading
 
-from common import logs
 from common.clouds import CLOUDS
-from common.environment import WrongSetting
-from common.metrics import VERSION
-from common.settings import WorkerSettings, load_environment
+from common.config.env import WrongSetting
+from common.config.settings import WorkerSettings, load_environment
+from common.telemetry import logs
+from common.telemetry.metrics import VERSION
 from worker.app import create_consumer
 from worker.health import serve_health
-from worker.replay import replay_dead
-from worker.stopping import Cause, Signals
+from worker.queue.dead_letters import replay_dead
+from worker.transfer.stop import Cause, Signals
 
 logger = logging.getLogger("worker")
 

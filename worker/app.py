@@ -3,24 +3,24 @@
 import time
 from collections.abc import Callable
 
-from common import metrics
+from common.config.settings import WorkerSettings
 from common.errors import Reason
-from common.httpclient import HttpClient
-from common.ledger import Entry, Kind, Record
-from common.ledger_log import Ledger
-from common.publisher import Publisher
-from common.settings import WorkerSettings
-from common.upstreams import watch_gallery
-from worker.claims import Claims
-from worker.consumer import Consumer
+from common.http.client import HttpClient
+from common.messages.ledger import Entry, Kind, Record
+from common.messages.ledger_log import Ledger
+from common.messages.publisher import Publisher
+from common.telemetry import metrics
+from common.telemetry.upstreams import watch_gallery
+from worker.archive.stages import STAGES
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
-from worker.keeper import Keeper
-from worker.lanes import STAGES
-from worker.promised import keep_promised
-from worker.reporter import Reporter
-from worker.stopping import Signals
-from worker.take_ups import TakeUps
-from worker.workshop import Workshop
+from worker.jobs.claims import Claims
+from worker.jobs.runner import Keeper
+from worker.jobs.take_ups import TakeUps
+from worker.jobs.workshop import Workshop
+from worker.queue.consumer import Consumer
+from worker.queue.reporter import Reporter
+from worker.queue.withdrawn import keep_promised
+from worker.transfer.stop import Signals
 
 LEAST_LAST_WORDS_SECONDS = 0.5
 

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from common import metrics
-from common.archive_job import ArchiveJob
 from common.errors import Reason, Transient
 from common.loops import guard
-from common.progress import Progress
-from common.publisher import Publisher
-from common.topology import WAITING_SECONDS
-from worker.gallery import Gallery
-from worker.outbox import Outbox
-from worker.watching import TakeSnapshot
-from worker.workshop import Reports
+from common.messages.archive_job import ArchiveJob
+from common.messages.progress import Progress
+from common.messages.publisher import Publisher
+from common.messages.topology import WAITING_SECONDS
+from common.telemetry import metrics
+from worker.gallery.client import Gallery
+from worker.jobs.watching import TakeSnapshot
+from worker.jobs.workshop import Reports
+from worker.queue.job_publisher import Outbox
 
 
 class CountedGallery(Gallery):

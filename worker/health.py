@@ -7,7 +7,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from common import metrics
+from common.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -6,21 +6,21 @@ from contextlib import AbstractContextManager, nullcontext
 
 from bench.measure import telling
 from bench.scene import Scene, read_scene
-from common.archive_job import ArchiveJob, grant_context
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
+from common.config.settings import WorkerSettings
+from common.crypto.sealing import Secret, make_key
 from common.errors import Reason
-from common.httpclient import HttpClient
-from common.ledger import Entry, Record
-from common.progress import Progress
-from common.sealing import Secret, make_key
-from common.settings import WorkerSettings
-from worker.claims import Claims
+from common.http.client import HttpClient
+from common.messages.archive_job import ArchiveJob, grant_context
+from common.messages.ledger import Entry, Record
+from common.messages.progress import Progress
+from worker.archive.stages import STAGES
 from worker.counting import CountedGallery
-from worker.lanes import STAGES
-from worker.stopping import Signals
-from worker.watching import TakeSnapshot
-from worker.workshop import Workshop
+from worker.jobs.claims import Claims
+from worker.jobs.watching import TakeSnapshot
+from worker.jobs.workshop import Workshop
+from worker.transfer.stop import Signals
 
 _DAY = 24 * 3600.0
 
@@ -37,7 +37,7 @@ class NoReports:
 
 
 class OneJobsLedger:
-    """Who works on the only job there is; see `worker.claim.KeepsLedger`."""
+    """Who works on the only job there is; see `worker.jobs.claim.KeepsLedger`."""
 
     def __init__(self) -> None:
         self._record = Record()

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from common.clouds.grant import Grant, GrantInUse
 from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto
-from common.environment import CloudSettings, Variable
-from common.httpclient import HttpClient
+from common.config.env import CloudSettings, Variable
+from common.http.client import HttpClient
 
 Operation = tuple[str, str, str]
 """One kind of a cloud's requests: its method, a pattern of its whole path and query, and what operators call it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from common.sealing import Secret
+from common.crypto.sealing import Secret
 
 # A token is renewed so long before its end: clocks differ a little, and a request takes its time.
 SPARE_SECONDS = 120.0

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from common.errors import JobStopped, Reason, Transient
-from common.httpclient import Answer
+from common.http.client import Answer
 
 # Tokens whose lifetime is not told, or told as nonsense, are taken to live an hour, as everybody's do; one that ends
 # earlier is refused once and renewed then.

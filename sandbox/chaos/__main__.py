@@ -8,8 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sandbox.broker import Broker, BrokerError
-from sandbox.browser import PageError
 from sandbox.chaos.calm import Calm
 from sandbox.chaos.copies import Copies
 from sandbox.chaos.crew import Workman, can_shift_clocks
@@ -17,9 +15,11 @@ from sandbox.chaos.diary import Diary
 from sandbox.chaos.figures import say
 from sandbox.chaos.run import ChaosRun, Plan
 from sandbox.chaos.storm import Ship
-from sandbox.cluster import Cluster
 from sandbox.demo import guest
 from sandbox.demo.services import ServiceError, Services
+from sandbox.oauth.browser import PageError
+from sandbox.run.broker import Broker, BrokerError
+from sandbox.run.cluster import Cluster
 from sandbox.world import World
 
 _GALLERIES_PER_MINUTE = 10

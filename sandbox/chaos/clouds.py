@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox import tree
 from sandbox.demo import guest
-from sandbox.gallery import Archive
+from sandbox.gallery.host import Archive
+from sandbox.storage import tree
 from sandbox.world import World
 
 LOGINS = ("anna", "ivan")

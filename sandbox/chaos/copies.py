@@ -8,7 +8,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from sandbox.chaos.crew import Workman
-from sandbox.frames import Moment
+from sandbox.run.frames import Moment
 
 _MOST = 2000
 _JOB_KEYS = ("job", "waiting")

@@ -12,8 +12,8 @@ from pathlib import Path
 import requests
 
 from sandbox.chaos.trap import Trap
-from sandbox.program import Program, find_port
-from sandbox.proxy import Proxy
+from sandbox.run.program import Program, find_port
+from sandbox.run.proxy import Proxy
 
 # What each may take to end: SHUTDOWN_GRACE_SECONDS as `sandbox.demo.services` sets it, and what web gives the guests
 # that are on their way through it.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import requests
 
-from sandbox.browser import PageError
 from sandbox.chaos.clouds import LOGINS, account_of, count_missing
 from sandbox.chaos.stops import Begun, Stopper, Wish, draw_wish
 from sandbox.demo import guest
-from sandbox.gallery import Archive
+from sandbox.gallery.host import Archive
+from sandbox.oauth.browser import PageError
 from sandbox.world import World
 
 _AGAIN_SECONDS = 1.0

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sandbox.chaos.galleries import PHOTOS, photo_mark
-from sandbox.faults import Fault
+from sandbox.faults.plan import Fault
 
 MOST_PER_PHOTO = 2
 # Of all photos, so many meet with a fault of their own.

@@ -2,8 +2,8 @@
 
 import random
 
-from sandbox.gallery import Archive
-from sandbox.pictures import Picture, draw
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 
 PHOTOS = 60  # of each gallery

@@ -14,7 +14,7 @@ from sandbox.chaos.pages import Album
 from sandbox.chaos.stops import Stopper
 from sandbox.chaos.storm import Ship
 from sandbox.chaos.verdict import Case, Leftover
-from sandbox.gallery import Archive, Done
+from sandbox.gallery.host import Archive, Done
 
 # Whoever is killed so soon after a refresh token was spent takes the next one along: the answer was on its way, or not
 # yet in a second place. While the broker is away there is no second place.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sandbox.chaos.calm import Calm
 from sandbox.chaos.crew import Workman
 from sandbox.chaos.skies import Deck
-from sandbox.proxy import Proxy
+from sandbox.run.proxy import Proxy
 
 _NOBODY = "nobody"  # without any name everybody would be cut off
 

@@ -24,8 +24,8 @@ from sandbox.chaos.stops import Stopper
 from sandbox.chaos.storm import Ship, Storm
 from sandbox.chaos.told import Sight
 from sandbox.chaos.verdict import count_doubles, count_slices
-from sandbox.gallery import Archive
-from sandbox.program import last_lines
+from sandbox.gallery.host import Archive
+from sandbox.run.program import last_lines
 
 # Guests come in the first part of the storm, so that it meets with work to its end.
 _COMING = 0.8

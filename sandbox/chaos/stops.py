@@ -12,7 +12,7 @@ import requests
 from sandbox.chaos.calm import Calm
 from sandbox.chaos.crew import Workman
 from sandbox.chaos.pages import ENDS, Album
-from sandbox.gallery import Archive
+from sandbox.gallery.host import Archive
 
 _SHARE = 0.3  # of all archives
 _STATES = ("", "", "queued", "running", "running", "waiting", "waiting")  # empty: whatever

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from sandbox.broker import Broker
 from sandbox.chaos.calm import Calm
 from sandbox.chaos.copies import Copies
 from sandbox.chaos.crew import Workman
 from sandbox.chaos.linework import LineTroubles
 from sandbox.chaos.skies import Deck, Skies
 from sandbox.chaos.trap import draw_aim
+from sandbox.run.broker import Broker
 from sandbox.world import World
 
 # Seconds between two blows of one sort.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.chaos.calm import Calm
 from sandbox.chaos.verdict import Case
-from sandbox.gallery import Done
+from sandbox.gallery.host import Done
 
 # A worker that is killed, or cut off from the broker, so soon after an answer (or so shortly before, while the call was
 # on its way) may not have got it, or could not pass on that it had.

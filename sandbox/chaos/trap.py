@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.frames import Moment, What
+from sandbox.run.frames import Moment, What
 
 # Most of what passes concerns no job directly; a trap is for what moves one, mostly.
 _MOVES = ("job", "waiting", "ledger")

@@ -13,11 +13,11 @@ from typing import Any
 
 import pika
 
-from sandbox import tree
 from sandbox.chaos.clouds import read_account
 from sandbox.chaos.pages import ENDS, Look
 from sandbox.chaos.stops import Begun, Stop
-from sandbox.gallery import Archive, Done
+from sandbox.gallery.host import Archive, Done
+from sandbox.storage import tree
 
 # In the order in which they are told.
 NAMES = (

@@ -12,14 +12,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from sandbox.broker import Broker, BrokerError
-from sandbox.browser import PageError
 from sandbox.demo import guest
 from sandbox.demo.pages import open_pages
 from sandbox.demo.services import ServiceError, Services
 from sandbox.demo.show import Bar, write_bytes, write_tree
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.oauth.browser import PageError
+from sandbox.run.broker import Broker, BrokerError
 from sandbox.world import World
 
 _SLOWLY = 1.0  # seconds that each upload takes at least when people watch

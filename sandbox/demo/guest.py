@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from sandbox.gallery import Archive, Done
-from sandbox.pictures import Picture, draw
+from sandbox.gallery.host import Archive, Done
+from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 
 GALLERY_NAME = "Свадьба Анны и Ивана"

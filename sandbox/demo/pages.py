@@ -11,10 +11,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from sandbox.gallery import Archive
-from sandbox.message import Reply, Request, text_reply
-from sandbox.service import Route
-from sandbox.tree import Account, Item
+from sandbox.gallery.host import Archive
+from sandbox.http.message import Reply, Request, text_reply
+from sandbox.http.service import Route
+from sandbox.storage.tree import Account, Item
 from sandbox.world import World
 
 CLOUDS = {"google_drive": "Google Drive", "yadisk": "Yandex Disk"}

@@ -11,7 +11,7 @@ from types import TracebackType
 
 import requests
 
-from sandbox.program import Program, find_port, last_lines
+from sandbox.run.program import Program, find_port, last_lines
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
@@ -133,7 +133,7 @@ class Services:
 
     def _make_key(self) -> str:
         made = subprocess.run(
-            [sys.executable, "-m", "common.sealing"], cwd=ROOT, capture_output=True, text=True, check=True
+            [sys.executable, "-m", "tools.make_key"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         return made.stdout.strip()
 

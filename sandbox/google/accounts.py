@@ -6,14 +6,14 @@ https://developers.google.com/identity/protocols/oauth2/web-server
 import re
 from typing import Any, ClassVar
 
-from sandbox import accounts
-from sandbox.faults import Faults
+from sandbox.faults.plan import Faults
 from sandbox.google.tokens import Tokens
-from sandbox.message import Reply, Request, json_reply
-from sandbox.oauth import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
-from sandbox.pages import Look
-from sandbox.service import Route
-from sandbox.tokens import Grant, InvalidGrant
+from sandbox.http.message import Reply, Request, json_reply
+from sandbox.http.service import Route
+from sandbox.oauth import accounts
+from sandbox.oauth.pages import Look
+from sandbox.oauth.requests import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
+from sandbox.oauth.tokens import Grant, InvalidGrant
 
 ISSUER = "https://accounts.google.com"
 LOOK = Look(

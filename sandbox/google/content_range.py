@@ -6,7 +6,7 @@ https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumabl
 import re
 from dataclasses import dataclass
 
-from sandbox.message import Body
+from sandbox.http.message import Body
 
 UNREADABLE = "Failed to parse Content-Range header."
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")

@@ -6,7 +6,7 @@ https://developers.google.com/workspace/drive/api/reference/rest/v3
 import threading
 from typing import Any
 
-from sandbox.faults import Faults
+from sandbox.faults.plan import Faults
 from sandbox.google import fields
 from sandbox.google.caller import FILE_SCOPE, FULL_SCOPE, Caller
 from sandbox.google.drive_faults import DRIVE_ACTIONS
@@ -17,10 +17,10 @@ from sandbox.google.resource import check_metadata, make_item, show, write_prope
 from sandbox.google.routes import routes
 from sandbox.google.tokens import Tokens
 from sandbox.google.uploads import Plan, Uploads
-from sandbox.message import Reply, Request, json_reply
-from sandbox.pace import Pace
-from sandbox.service import Service
-from sandbox.tree import Content
+from sandbox.http.message import Reply, Request, json_reply
+from sandbox.http.service import Service
+from sandbox.storage.pace import Pace
+from sandbox.storage.tree import Content
 
 DEFAULT_FIELDS = "kind,id,name,mimeType"
 _DRIVE_SCOPES = {FILE_SCOPE, FULL_SCOPE}

@@ -3,12 +3,12 @@
 import re
 from typing import TYPE_CHECKING, cast
 
-from sandbox.actions import Action, Strike
+from sandbox.faults.actions import Action, Strike
+from sandbox.gallery.photos import BODY_ACTIONS
 from sandbox.google.errors import error_reply, unauthenticated
 from sandbox.google.session import Session
-from sandbox.message import Reply
-from sandbox.photos import BODY_ACTIONS
-from sandbox.uploads import corrupt_either, keep_part
+from sandbox.http.message import Reply
+from sandbox.storage.uploads import corrupt_either, keep_part
 
 if TYPE_CHECKING:
     from sandbox.google.drive import Drive

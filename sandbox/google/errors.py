@@ -5,7 +5,7 @@ Texts: https://developers.google.com/workspace/drive/api/guides/handle-errors
 
 from typing import Any
 
-from sandbox.message import Reply, json_reply
+from sandbox.http.message import Reply, json_reply
 
 # reason: (status, domain, message)
 REASONS: dict[str, tuple[int, str, str]] = {

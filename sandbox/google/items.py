@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sandbox import tree
-from sandbox.tree import Content
+from sandbox.storage import tree
+from sandbox.storage.tree import Content
 
 FOLDER = "application/vnd.google-apps.folder"
 

@@ -8,13 +8,13 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.faults import Fault
+from sandbox.faults.plan import Fault
 from sandbox.google import fields
 from sandbox.google.caller import Caller
 from sandbox.google.errors import Refused
 from sandbox.google.query import compile_query
 from sandbox.google.resource import facts, show
-from sandbox.message import Request
+from sandbox.http.message import Request
 
 _DEFAULT_FIELDS = "kind,incompleteSearch,nextPageToken,files(kind,id,name,mimeType,resourceKey)"
 _ORDERS = frozenset(

@@ -10,7 +10,7 @@ from email.policy import HTTP
 from typing import Any
 
 from sandbox.google.errors import Refused
-from sandbox.message import Request
+from sandbox.http.message import Request
 
 
 def split_parts(request: Request) -> tuple[Any, str, bytes]:

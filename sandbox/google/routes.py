@@ -5,14 +5,14 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from sandbox import ranges
 from sandbox.google import fields
 from sandbox.google.caller import Caller
 from sandbox.google.errors import Refused
 from sandbox.google.items import new_id
 from sandbox.google.resource import check_metadata, show_user
-from sandbox.message import Reply, Request, json_reply, text_reply
-from sandbox.service import Route
+from sandbox.http import ranges
+from sandbox.http.message import Reply, Request, json_reply, text_reply
+from sandbox.http.service import Route
 
 if TYPE_CHECKING:
     from sandbox.google.drive import Drive

@@ -9,7 +9,7 @@ import threading
 import zlib
 from typing import Any
 
-from sandbox.tree import Content
+from sandbox.storage.tree import Content
 
 UNIT = 256 * 1024
 

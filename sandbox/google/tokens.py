@@ -3,8 +3,8 @@
 import secrets
 import time
 
-from sandbox import tokens
-from sandbox.tokens import Grant, InvalidGrant, Token, check_verifier, is_of
+from sandbox.oauth import tokens
+from sandbox.oauth.tokens import Grant, InvalidGrant, Token, check_verifier, is_of
 
 # "100 Google Accounts per refresh token per OAuth client": the oldest is dropped silently.
 # https://developers.google.com/identity/protocols/oauth2#expiration

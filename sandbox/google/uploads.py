@@ -15,8 +15,8 @@ from sandbox.google.errors import Refused, error_reply
 from sandbox.google.multipart import split_parts
 from sandbox.google.resource import check_metadata
 from sandbox.google.session import Overtaken, Session
-from sandbox.message import Dropped, Reply, Request, text_reply
-from sandbox.tree import Content
+from sandbox.http.message import Dropped, Reply, Request, text_reply
+from sandbox.storage.tree import Content
 
 if TYPE_CHECKING:
     from sandbox.google.drive import Drive

@@ -6,13 +6,13 @@ https://yandex.ru/dev/id/doc/en/codes/code-url
 import re
 from typing import Any, ClassVar
 
-from sandbox import accounts
-from sandbox.faults import Faults
-from sandbox.message import Reply, Request, json_reply
-from sandbox.oauth import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
-from sandbox.pages import Look
-from sandbox.service import Route
-from sandbox.tokens import InvalidGrant
+from sandbox.faults.plan import Faults
+from sandbox.http.message import Reply, Request, json_reply
+from sandbox.http.service import Route
+from sandbox.oauth import accounts
+from sandbox.oauth.pages import Look
+from sandbox.oauth.requests import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
+from sandbox.oauth.tokens import InvalidGrant
 from sandbox.yandex.tokens import Grant, Spent, Tokens
 
 RIGHTS = ("cloud_api:disk.read", "cloud_api:disk.write", "cloud_api:disk.info")

@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sandbox.message import Reply, Request, json_reply, text_reply
+from sandbox.http.message import Reply, Request, json_reply, text_reply
 from sandbox.yandex import resource
 from sandbox.yandex.errors import Refused
 from sandbox.yandex.items import Account, Item, kind_of, new_id, now

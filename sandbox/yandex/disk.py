@@ -7,11 +7,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sandbox.faults import Faults
-from sandbox.message import Reply, Request
-from sandbox.pace import Pace
-from sandbox.service import Service
-from sandbox.tree import Content
+from sandbox.faults.plan import Faults
+from sandbox.http.message import Reply, Request
+from sandbox.http.service import Service
+from sandbox.storage.pace import Pace
+from sandbox.storage.tree import Content
 from sandbox.yandex.disk_faults import DISK_ACTIONS
 from sandbox.yandex.errors import ERRORS, Refused, error_reply
 from sandbox.yandex.items import Account, Item, new_id, now

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, cast
 
-from sandbox.actions import Action, Strike
-from sandbox.message import Reply
-from sandbox.photos import BODY_ACTIONS
-from sandbox.uploads import corrupt_either, keep_part
+from sandbox.faults.actions import Action, Strike
+from sandbox.gallery.photos import BODY_ACTIONS
+from sandbox.http.message import Reply
+from sandbox.storage.uploads import corrupt_either, keep_part
 from sandbox.yandex.errors import error_reply
 
 if TYPE_CHECKING:

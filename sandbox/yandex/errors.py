@@ -3,7 +3,7 @@
 Names and statuses as a client that has met them maps them: https://github.com/ivknv/yadisk (yadisk/utils.py).
 """
 
-from sandbox.message import Reply, json_reply
+from sandbox.http.message import Reply, json_reply
 
 # status, description in English, message in Russian, as `error` names them
 ERRORS: dict[str, tuple[int, str, str]] = {

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sandbox import tree
-from sandbox.tree import Content
+from sandbox.storage import tree
+from sandbox.storage.tree import Content
 
 GIB = 1024**3
 _KINDS = {

@@ -3,7 +3,7 @@
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from sandbox.message import Reply, Request, json_reply
+from sandbox.http.message import Reply, Request, json_reply
 from sandbox.yandex import resource
 from sandbox.yandex.errors import Refused
 from sandbox.yandex.items import GIB, Account, Item

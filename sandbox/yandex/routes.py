@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sandbox.message import Reply, Request
-from sandbox.service import Route
+from sandbox.http.message import Reply, Request
+from sandbox.http.service import Route
 from sandbox.yandex import changes, looks
 from sandbox.yandex.errors import Refused
 

@@ -8,8 +8,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from sandbox import tokens
-from sandbox.tokens import InvalidGrant, Token, check_verifier, is_of
+from sandbox.oauth import tokens
+from sandbox.oauth.tokens import InvalidGrant, Token, check_verifier, is_of
 
 
 @dataclass

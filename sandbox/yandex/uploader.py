@@ -8,13 +8,13 @@ import time
 import urllib.parse
 from typing import Any
 
-from sandbox import ranges
-from sandbox.actions import read_slowly
-from sandbox.faults import Faults
-from sandbox.message import Dropped, Reply, Request, text_reply
-from sandbox.service import Route, Service
-from sandbox.tree import Content
-from sandbox.uploads import Sums
+from sandbox.faults.actions import read_slowly
+from sandbox.faults.plan import Faults
+from sandbox.http import ranges
+from sandbox.http.message import Dropped, Reply, Request, text_reply
+from sandbox.http.service import Route, Service
+from sandbox.storage.tree import Content
+from sandbox.storage.uploads import Sums
 from sandbox.yandex.disk import Disk
 from sandbox.yandex.disk_faults import UPLOAD_ACTIONS
 from sandbox.yandex.errors import Refused

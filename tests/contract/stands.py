@@ -8,18 +8,18 @@ from common.clouds import find_cloud
 from common.clouds.base import Storage
 from common.clouds.grant import Grant, GrantInUse
 from common.clouds.photos import Album, Folder, Photo, StoredPhoto, album_key
-from common.environment import Environment
+from common.config.env import Environment
+from common.crypto.sealing import Secret
 from common.errors import Reason
-from common.httpclient import HttpClient
-from common.sealing import Secret
-from sandbox.faults import Fault
+from common.http.client import HttpClient
+from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
 from tests.fakes.desk import ACCOUNTS, SCOPES, Desk
 from tests.fakes.memory_stream import MemoryStream
-from worker.pacing import Pace
-from worker.retry import Patience, RetryPolicy
-from worker.transfer import copy_photo
+from worker.transfer.copy import copy_photo
+from worker.transfer.retry import Patience, RetryPolicy
+from worker.transfer.throttle import Pace
 
 ARCHIVE = "a" * 32
 CHUNK = 256 * 1024

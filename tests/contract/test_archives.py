@@ -6,18 +6,18 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from common.archive_job import ArchiveJob
 from common.clouds.grant import Grant
-from sandbox.gallery import Archive
-from sandbox.pictures import Picture, album
+from common.messages.archive_job import ArchiveJob
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
 from tests.fakes.desk import Desk
-from worker.copier import Copier
-from worker.gallery import Gallery
-from worker.lanes import STAGES
-from worker.manifest import Manifest
-from worker.round import Round
-from worker.stopping import Cause, Signals
+from worker.archive.batch import Round
+from worker.archive.copier import Copier
+from worker.archive.stages import STAGES
+from worker.gallery.client import Gallery
+from worker.gallery.manifest import Manifest
+from worker.transfer.stop import Cause, Signals
 
 
 def add_gallery(stand: Stand, count: int = 12) -> Archive:
@@ -229,7 +229,7 @@ def test_two_workers_with_one_job_leave_every_photo_once(stand: Stand) -> None:
 
 def open_grant(desk: Desk, job: Any) -> Grant:
     """Return the grant that travels with a job."""
-    from common.archive_job import grant_context
+    from common.messages.archive_job import grant_context
 
     return Grant.from_text(desk.settings.sealer.open(job.grant, grant_context(job.id)))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import StoredPhoto, album_key
-from sandbox.pictures import album as make_album
+from sandbox.gallery.pictures import album as make_album
 from tests.contract.stands import ARCHIVE, Stand, make_photo
 
 CEREMONY = ("Ceremony",)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from common import deadlines, wire
-from common.httpclient import HttpClient
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
-from sandbox.pictures import album
+from common.http import deadlines, wire
+from common.http.client import HttpClient
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import album
 from tests.contract.stands import Stand
 from tests.fakes.desk import Desk
-from worker import stopping
-from worker.stopping import Cause, Signals
+from worker.transfer import stop as stopping
+from worker.transfer.stop import Cause, Signals
 
 SOON = 8.0  # "within a second" on a machine that is busy, with what a slice does at its end
 # What never ends by itself, at any call.
@@ -192,7 +192,7 @@ def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand:
 
 def test_a_cancelled_job_counts_what_a_killed_worker_copied(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """It did not live to note that it had proved them; they are there all the same."""
-    monkeypatch.setattr("worker.archive.Archive.note_proved", lambda _self: None)
+    monkeypatch.setattr("worker.archive.reconciler.Archive.note_proved", lambda _self: None)
     archive, desk = add_gallery(stand), stand.desk()
     desk.deliver_to_the_end(desk.make_job(archive))
     stand.world.gallery.dones.clear()

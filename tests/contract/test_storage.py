@@ -281,6 +281,6 @@ def test_what_lies_in_the_bin_does_not_count(stand: Stand) -> None:
 
 def photo_md5(data: bytes) -> str:
     """Return the MD5 that the stand-in shows for these bytes."""
-    from sandbox.tree import Content
+    from sandbox.storage.tree import Content
 
     return Content.of(data).md5

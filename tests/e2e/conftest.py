@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from sandbox.broker import Broker
 from sandbox.demo.guest import GALLERY_NAME, draw_photos
 from sandbox.demo.pages import open_pages
 from sandbox.demo.services import Services
+from sandbox.run.broker import Broker
 from sandbox.world import World
 from tests.e2e.browser import FLAGS, provide_chromium
 from tests.e2e.guest import Guest, Stand

@@ -8,7 +8,7 @@ from typing import Any
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Route, expect
 
-from sandbox.gallery import Archive
+from sandbox.gallery.host import Archive
 from sandbox.world import World
 
 # Not in the repository: the newest run's pictures, to be looked at.

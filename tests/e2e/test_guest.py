@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from sandbox.demo.guest import GALLERY_NAME
-from sandbox.faults import Fault
+from sandbox.faults.plan import Fault
 from tests.e2e.guest import Guest, Stand
 from web.texts import ENGLISH, RUSSIAN, Texts
 

@@ -5,8 +5,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.message import Reply, Request, text_reply
-from sandbox.server import Server
+from sandbox.http.message import Reply, Request, text_reply
+from sandbox.http.server import Server
 
 
 class CountedServer(Server):

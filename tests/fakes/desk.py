@@ -5,22 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from common.archive_job import ArchiveJob, Leftover, grant_context
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
+from common.config.settings import WorkerSettings
+from common.crypto.sealing import Secret, make_key
 from common.errors import Reason
-from common.httpclient import HttpClient
-from common.progress import Progress
-from common.sealing import Secret, make_key
-from common.settings import WorkerSettings
-from sandbox.gallery import Archive
+from common.http.client import HttpClient
+from common.messages.archive_job import ArchiveJob, Leftover, grant_context
+from common.messages.progress import Progress
+from sandbox.gallery.host import Archive
 from sandbox.world import World
 from tests.fakes.memory_ledger import MemoryLedger
-from worker.claims import Claims
-from worker.gallery import Gallery
-from worker.keeper import Keeper
-from worker.stopping import Signals
-from worker.workshop import Workshop
+from worker.gallery.client import Gallery
+from worker.jobs.claims import Claims
+from worker.jobs.runner import Keeper
+from worker.jobs.workshop import Workshop
+from worker.transfer.stop import Signals
 
 # What a guest of each cloud allows, and where the world keeps its tokens and its client.
 SCOPES = {

@@ -5,10 +5,10 @@ from urllib.parse import parse_qsl, urlsplit
 from common.clouds.google_drive import GOOGLE_DRIVE
 from common.clouds.google_drive.auth import SCOPE, GoogleAuth
 from common.clouds.grant import Grant
-from common.environment import Environment
+from common.config.env import Environment
+from common.crypto.sealing import Secret
 from common.errors import Reason
-from common.httpclient import HttpClient
-from common.sealing import Secret
+from common.http.client import HttpClient
 from sandbox.world import World
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"

@@ -6,9 +6,9 @@ from typing import Any
 from common.clouds.grant import Grant, GrantInUse
 from common.clouds.photos import Folder, Photo
 from common.clouds.yandex_disk.storage import YandexStorage
+from common.crypto.sealing import Secret
 from common.errors import Reason
-from common.sealing import Secret
-from sandbox.faults import Fault, Faults
+from sandbox.faults.plan import Fault, Faults
 from sandbox.yandex.accounts import RIGHTS
 from sandbox.yandex.disk import Disk
 from sandbox.yandex.items import Item
@@ -62,7 +62,7 @@ class GuestsDisk:
         self.storage = YandexStorage(settings, self.http, self._grant(), 1, wait or Clock().sleep)  # type: ignore[arg-type]
 
     def break_it(self, on: str, does: str, **how: Any) -> None:
-        """Let something go wrong; see `sandbox.faults.Fault`."""
+        """Let something go wrong; see `sandbox.faults.plan.Fault`."""
         self.faults.add(Fault(on, does, **how))
 
     def contents(self) -> list[bytes | None]:

@@ -5,9 +5,9 @@ from typing import Any
 from common.clouds.google_drive import storage
 from common.clouds.grant import Grant, GrantInUse
 from common.clouds.photos import Folder, Photo
+from common.crypto.sealing import Secret
 from common.errors import Reason
-from common.sealing import Secret
-from sandbox.faults import Fault, Faults
+from sandbox.faults.plan import Fault, Faults
 from sandbox.google.drive import Drive
 from sandbox.google.items import Item
 from sandbox.google.tokens import Token, Tokens
@@ -57,7 +57,7 @@ class GuestsDrive:
         return storage.DriveStorage(settings, self.http, self._grant(), chunk, Clock().sleep)  # type: ignore[arg-type]
 
     def break_it(self, on: str, does: str, **how: Any) -> None:
-        """Let something go wrong; see `sandbox.faults.Fault`."""
+        """Let something go wrong; see `sandbox.faults.plan.Fault`."""
         self.faults.add(Fault(on, does, **how))
 
     def contents(self) -> list[bytes | None]:

@@ -5,13 +5,13 @@ from email.message import Message
 from urllib.parse import urlsplit
 
 from common.errors import Reason, Transient
-from common.httpclient import LONGEST_ANSWER, READ_SECONDS, Answer, Body
-from sandbox.message import Body as ArrivingBody
-from sandbox.message import Dropped, Reply, Request
+from common.http.client import LONGEST_ANSWER, READ_SECONDS, Answer, Body
+from sandbox.http.message import Body as ArrivingBody
+from sandbox.http.message import Dropped, Reply, Request
 
 
 class InProcessHttp:
-    """Has the methods of `common.httpclient.HttpClient`, and breaks as it does; no sockets.
+    """Has the methods of `common.http.client.HttpClient`, and breaks as it does; no sockets.
 
     Args:
         services: what answers, by scheme and host.
@@ -78,7 +78,7 @@ class InProcessHttp:
 
 
 class IncomingReply:
-    """Has what `common.httpclient.Incoming` has."""
+    """Has what `common.http.client.Incoming` has."""
 
     def __init__(self, reply: Reply, reason: Reason) -> None:
         self.status = reply.status

@@ -1,6 +1,6 @@
 """A job like any other."""
 
-from common.archive_job import ArchiveJob
+from common.messages.archive_job import ArchiveJob
 
 JOB = ArchiveJob(
     id="job-1",

@@ -4,11 +4,11 @@ import threading
 from collections.abc import Callable
 
 from common.errors import Reason, Transient
-from common.ledger import Entry, Record
+from common.messages.ledger import Entry, Record
 
 
 class MemoryLedger:
-    """See `common.ledger_log.Ledger`. Thread-safe.
+    """See `common.messages.ledger_log.Ledger`. Thread-safe.
 
     Attributes:
         entries: all that was written, in its order.

@@ -11,9 +11,9 @@ import requests
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from common.config.settings import WebSettings
 from common.errors import Transient
-from common.settings import WebSettings
-from web.news import News
+from web.progress.subscriber import News
 
 PUBLIC = "https://archive.example"
 CALLBACK = "/cloud_archive/callback/google_drive"

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from common.archive_job import ArchiveJob
 from common.errors import Reason
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
+from common.messages.archive_job import ArchiveJob
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import Picture, album
 from sandbox.google.items import Item
-from sandbox.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.desk import Desk
-from worker.gallery import Gallery
-from worker.manifest import Manifest
-from worker.stopping import Cause, Signals
+from worker.gallery.client import Gallery
+from worker.gallery.manifest import Manifest
+from worker.transfer.stop import Cause, Signals
 
 VICTIM = "victim.jpg"
 

@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from common.archive_job import NotOurMessage
 from common.errors import Reason
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
-from sandbox.pictures import Picture, album
+from common.messages.archive_job import NotOurMessage
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.desk import Desk, later
-from worker.keeper import LONGEST_WAIT
-from worker.stopping import Cause, Interrupted, Signals
+from worker.jobs.runner import LONGEST_WAIT
+from worker.transfer.stop import Cause, Interrupted, Signals
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ def test_two_workers_with_one_job_leave_every_photo_once(world: World) -> None:
 
 def test_worker_that_died_late_leaves_no_doubles(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It lost its message unknowing, went on after the other's last look, and was killed: a later look mends it."""
-    monkeypatch.setattr("worker.slice.Slice._leave_no_doubles", lambda self: None)  # what is killed looks no more
+    monkeypatch.setattr("worker.jobs.slice.Slice._leave_no_doubles", lambda self: None)  # what is killed looks no more
     archive = add_gallery(world, 30)
     slow, quick = Desk(world, WORKER_PHOTOS="1"), Desk(world)
     job, signals = slow.make_job(archive), Signals()
@@ -394,7 +394,7 @@ def test_listing_that_lags_behind_makes_no_doubles(world: World, desk: Desk) -> 
 
 def test_throttling_uses_up_no_tries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objections by either status, with and without Retry-After, slow the account down; every photo arrives."""
-    monkeypatch.setattr("worker.pacing.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("worker.transfer.throttle.FIRST_PAUSE", 0.05)
     desk = Desk(world, RETRY_ATTEMPTS="1")
     archive = add_gallery(world, 12)
     world.faults.add(Fault("initiate", "throttle", times=2, status=403))

@@ -10,13 +10,13 @@ import pytest
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPConnectionError
 
-from common.archive_job import ArchiveJob
-from common.sealing import Secret
-from common.topology import DEAD, JOBS
-from sandbox.proxy import Proxy
+from common.crypto.sealing import Secret
+from common.messages.archive_job import ArchiveJob
+from common.messages.topology import DEAD, JOBS
+from sandbox.run.proxy import Proxy
 from tests.integration.test_consumer import JOB, Bench, wait_for
-from worker import consumer as consumer_room
-from worker.stopping import Cause, Signals
+from worker.queue import consumer as consumer_room
+from worker.transfer.stop import Cause, Signals
 
 AGAIN = "a message came again; its job goes on"
 

@@ -8,7 +8,7 @@ import time
 import pika
 import pytest
 
-from sandbox.broker import Broker, BrokerError
+from sandbox.run.broker import Broker, BrokerError
 from tests.integration.processes import processes_of
 
 
@@ -69,7 +69,7 @@ def test_what_a_node_has_just_begun_ends_with_it():
 
 def test_a_node_that_can_not_start_tells_why(monkeypatch):
     """A wrong configuration ends in an error with the node's own words, and leaves nothing behind."""
-    monkeypatch.setattr("sandbox.node._CONFIGURATION", "consumer_timeout = soon\n")
+    monkeypatch.setattr("sandbox.run.node._CONFIGURATION", "consumer_timeout = soon\n")
     broker = Broker()
     with pytest.raises(BrokerError, match="consumer_timeout"):
         broker.__enter__()

@@ -13,23 +13,23 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from common import publisher
-from common.doctor import ask_broker
+from common.crypto.sealing import Secret
 from common.errors import Transient
-from common.progress import Progress, State
-from common.publisher import Publisher
-from common.sealing import Secret
-from common.topology import EVENT_KEY, EVENTS, EXCHANGE, JOBS, LIVE, OtherTopology, list_queues, waiting_key
-from sandbox.proxy import Proxy
+from common.messages import publisher
+from common.messages.progress import Progress, State
+from common.messages.publisher import Publisher
+from common.messages.topology import EVENT_KEY, EVENTS, EXCHANGE, JOBS, LIVE, OtherTopology, list_queues, waiting_key
+from sandbox.run.proxy import Proxy
 from tests.fakes.job import JOB
 from tests.integration.test_consumer import Bench, wait_for
-from tests.unit.common.test_publisher import Broker, hang_up, keep_silent, talk_nonsense
-from web.news import News, Reader
-from web.operations import Readiness
-from worker import consumer as consumer_room
-from worker.consumer import Consumer
-from worker.reporter import Reporter
-from worker.stopping import Cause, Signals
+from tests.unit.common.messages.test_publisher import Broker, hang_up, keep_silent, talk_nonsense
+from tools.doctor import ask_broker
+from web.api.operations import Readiness
+from web.progress.subscriber import News, Reader
+from worker.queue import consumer as consumer_room
+from worker.queue.consumer import Consumer
+from worker.queue.reporter import Reporter
+from worker.transfer.stop import Cause, Signals
 
 
 class Threads:
@@ -167,7 +167,7 @@ def test_one_snapshot_that_fails_is_told_once_and_the_others_go_on(
         threads.reporter.watch(lambda: replace(good, photos_copied=len(taken))),
     ):
         wait_for(lambda: (threads.news.find(good.job_id) or good).photos_copied >= 3)
-    told = [record.message for record in caplog.records if record.name == "worker.reporter"]
+    told = [record.message for record in caplog.records if record.name == "worker.queue.reporter"]
     assert sorted(told) == [
         "a change of state cannot be told",
         *["a job's progress cannot be told; the others' goes on"] * 2,

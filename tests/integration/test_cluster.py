@@ -10,8 +10,8 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from common.topology import EVENT_KEY, EVENTS, EXCHANGE, JOB_KEY, JOBS, declare
-from sandbox.cluster import Cluster
+from common.messages.topology import EVENT_KEY, EVENTS, EXCHANGE, JOB_KEY, JOBS, declare
+from sandbox.run.cluster import Cluster
 from tests.integration.processes import processes_of
 
 COUNT = 5

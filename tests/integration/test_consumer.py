@@ -10,12 +10,12 @@ import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
-from common.archive_job import ArchiveJob, Course, NotOurMessage
+from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
-from common.progress import Progress, State
-from common.publisher import BrokerRefuses, Publisher
-from common.sealing import Secret
-from common.topology import (
+from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from common.messages.progress import Progress, State
+from common.messages.publisher import BrokerRefuses, Publisher
+from common.messages.topology import (
     DEAD,
     EXCHANGE,
     JOB_KEY,
@@ -27,11 +27,11 @@ from common.topology import (
     waiting_key,
 )
 from tests.fakes.job import JOB
-from worker import consumer as consumer_room
-from worker.consumer import Consumer
-from worker.outbox import Outbox
-from worker.replay import replay_dead
-from worker.stopping import Cause, Interrupted, Signals
+from worker.queue import consumer as consumer_room
+from worker.queue.consumer import Consumer
+from worker.queue.dead_letters import replay_dead
+from worker.queue.job_publisher import Outbox
+from worker.transfer.stop import Cause, Interrupted, Signals
 
 PATIENCE = 20.0  # seconds until a wait here counts as never
 

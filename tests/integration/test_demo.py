@@ -11,7 +11,7 @@ from pathlib import Path
 import pika
 import pytest
 
-from common.topology import JOBS
+from common.messages.topology import JOBS
 from tests.integration.processes import processes_of
 
 ROOT = Path(__file__).parents[2]

@@ -8,18 +8,18 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
-from common import publisher
+from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
-from common.progress import Progress, State
-from common.publisher import InDoubt, Publisher
-from common.sealing import Secret
-from common.topology import EXCHANGE, JOB_KEY, JOBS
-from common.verdict import make_ticket
-from sandbox.broker import Broker
-from sandbox.proxy import Proxy
+from common.messages import publisher
+from common.messages.progress import Progress, State
+from common.messages.publisher import InDoubt, Publisher
+from common.messages.topology import EXCHANGE, JOB_KEY, JOBS
+from common.messages.verdict import make_ticket
+from sandbox.run.broker import Broker
+from sandbox.run.proxy import Proxy
 from tests.integration.test_consumer import wait_for
-from web.news import News, Reader
-from worker.reporter import Reporter
+from web.progress.subscriber import News, Reader
+from worker.queue.reporter import Reporter
 
 WAIT = 2.0
 # Nothing else that is sent holds these bytes.

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
-from sandbox.pictures import Picture, draw
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 from tests.fakes.desk import Desk
 

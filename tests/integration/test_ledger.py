@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from common.crypto.sealing import Secret
 from common.errors import Transient
-from common.ledger import FIRST, Entry, Kind, Record
-from common.ledger_log import Ledger
-from common.publisher import Publisher
-from common.sealing import Secret
-from sandbox.broker import Broker
+from common.messages.ledger import FIRST, Entry, Kind, Record
+from common.messages.ledger_log import Ledger
+from common.messages.publisher import Publisher
+from sandbox.run.broker import Broker
 
 
 def follow(url: str, noted: list[Entry] | None = None) -> Ledger:

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import requests
 
-from common.sealing import Sealer, Secret
+from common.crypto.sealing import Sealer, Secret
 from sandbox.demo.services import Services
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
-from sandbox.pictures import Picture, draw
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 from tests.fakes.desk import ACCOUNTS
-from web.promise import open_promise
+from web.consent.oauth_state import open_promise
 
 PATIENCE = 60.0  # seconds until a wait here counts as never
 # Yandex's stand-in is asked three times for each, Google's less.

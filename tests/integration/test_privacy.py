@@ -18,12 +18,12 @@ import requests
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ConnectionClosedByBroker
 
-from common.progress import Progress
-from common.topology import DEAD, EVENTS, JOBS, WAITING_SECONDS, waiting_key
+from common.messages.progress import Progress
+from common.messages.topology import DEAD, EVENTS, JOBS, WAITING_SECONDS, waiting_key
 from sandbox.demo.services import Services
-from sandbox.faults import Fault
-from sandbox.gallery import Archive
-from sandbox.pictures import album
+from sandbox.faults.plan import Fault
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import album
 from sandbox.world import World
 from tests.fakes.desk import ACCOUNTS, Desk
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from common.progress import Progress, State
-from common.publisher import Publisher
-from common.sealing import Secret
-from web.news import News, Reader
-from web.teller import Teller
-from worker import watching
-from worker.reporter import Reporter
+from common.crypto.sealing import Secret
+from common.messages.progress import Progress, State
+from common.messages.publisher import Publisher
+from web.progress.publisher import Teller
+from web.progress.subscriber import News, Reader
+from worker.jobs import watching
+from worker.queue.reporter import Reporter
 
 PATIENCE = 20.0
 

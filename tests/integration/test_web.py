@@ -16,14 +16,14 @@ import pika
 import pytest
 import requests
 
-from common.archive_job import ArchiveJob, grant_context
 from common.clouds.grant import Grant
+from common.crypto.sealing import Sealer, Secret, make_key
 from common.errors import Reason, Transient
-from common.publisher import Publisher
-from common.sealing import Sealer, Secret, make_key
-from common.topology import EXCHANGE, JOBS
-from sandbox.faults import Fault
-from sandbox.program import Program, find_port
+from common.messages.archive_job import ArchiveJob, grant_context
+from common.messages.publisher import Publisher
+from common.messages.topology import EXCHANGE, JOBS
+from sandbox.faults.plan import Fault
+from sandbox.run.program import Program, find_port
 from sandbox.world import World
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import pytest
 
 from common.clouds.yandex_disk import disk
 from common.errors import Reason
-from sandbox.faults import Fault
-from sandbox.pictures import Picture, album
+from sandbox.faults.plan import Fault
+from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.desk import Desk
 

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from common import metrics
+from common.telemetry import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

@@ -11,7 +11,7 @@ MODULES = [path for room in ("common", "web", "worker") for path in sorted((ROOT
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_module_sleeps(path: Path) -> None:
-    """`worker.stopping` waits on events, `common.deadlines` says how long a look at a socket may be."""
+    """`worker.transfer.stop` waits on events, `common.http.deadlines` says how long a look at a socket may be."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):

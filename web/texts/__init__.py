@@ -3,7 +3,7 @@
 A language is a module here with one `Texts`, and one line in `LANGUAGES`.
 """
 
-from common.progress import Progress
+from common.messages.progress import Progress
 from web.texts.en import ENGLISH
 from web.texts.grammar import Explanation, Texts
 from web.texts.ru import RUSSIAN

@@ -2,8 +2,8 @@
 
 from common.clouds.base import Cloud, CloudAuth
 from common.clouds.google_drive.storage import DriveStorage
-from common.environment import CloudSettings, Variable
-from common.httpclient import HttpClient
+from common.config.env import CloudSettings, Variable
+from common.http.client import HttpClient
 
 
 def _open_auth(settings: CloudSettings, http: HttpClient) -> CloudAuth:

@@ -17,7 +17,7 @@ from common.clouds.google_drive.metadata import describe_album
 from common.clouds.google_drive.replies import Listed, is_made_here, read_link, read_name, read_parent, read_properties
 from common.clouds.photos import Album, Folder, Inventory, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason, Transient
-from common.httpclient import Answer
+from common.http.client import Answer
 
 _TOP = album_key(())
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.grant import GrantInUse
 from common.errors import GrantRevoked, Reason, Transient
-from common.httpclient import Answer, HttpClient
+from common.http.client import Answer, HttpClient
 
 # A token that was just issued may be refused for a moment; one that is refused again and again is worth nothing.
 RENEWALS = 2

@@ -18,11 +18,11 @@ from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from common.clouds.grant import Grant
 from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, consent_url, read_answer, read_code, read_lifetime
-from common.environment import CloudSettings
+from common.config.env import CloudSettings
+from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, JobStopped, Reason, Refused, Transient
-from common.httpclient import Answer, HttpClient
-from common.sealing import Secret
-from common.sessions import equip
+from common.http.client import Answer, HttpClient
+from common.http.requests_adapter import equip
 
 # Files that this app makes, nothing else of the guest's; it needs no audit by Google, and as the only scope it is
 # never a box to be left unticked.

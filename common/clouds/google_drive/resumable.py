@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import Reason, SessionLost
-from common.foreign import read_json
+from common.untrusted_json import read_json
 
 # Refusals that end no session: to be answered with a token, a look, or patience.
 _SURVIVED = frozenset({401, 403, 408, 409, 413, 429})

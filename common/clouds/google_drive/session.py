@@ -18,7 +18,7 @@ from common.clouds.google_drive.resumable import (
 )
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, Reason, SessionLost, Transient
-from common.httpclient import Answer, HttpClient
+from common.http.client import Answer, HttpClient
 
 
 class Taken:

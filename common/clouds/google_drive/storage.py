@@ -25,10 +25,10 @@ from common.clouds.google_drive.replies import Listed, read_free_bytes, read_ids
 from common.clouds.google_drive.session import DriveSession
 from common.clouds.grant import GrantInUse
 from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
-from common.environment import CloudSettings
+from common.config.env import CloudSettings
 from common.errors import ArchiveError, InventoryStale, Reason, Transient
-from common.httpclient import Answer, HttpClient
-from common.links import LinkRefused, check_link
+from common.http.client import Answer, HttpClient
+from common.http.urls import LinkRefused, check_link
 
 # Where Drive's upload sessions may be, besides at the API's own address: their requests carry a guest's photos.
 UPLOAD_HOSTS = ("*.googleapis.com",)

@@ -3,7 +3,7 @@
 from common.clouds.base import Cloud
 from common.clouds.yandex_disk.auth import YandexAuth
 from common.clouds.yandex_disk.storage import YandexStorage
-from common.environment import Variable
+from common.config.env import Variable
 
 YANDEX_DISK = Cloud(
     name="yadisk",

@@ -8,8 +8,8 @@ from urllib.parse import urlencode, urlsplit
 from common.clouds.grant import GrantInUse
 from common.clouds.yandex_disk.failures import read_refusal
 from common.errors import GrantRevoked, Reason, Transient
-from common.httpclient import Answer, HttpClient
-from common.links import LinkRefused, check_link, host_matches
+from common.http.client import Answer, HttpClient
+from common.http.urls import LinkRefused, check_link, host_matches
 
 # Where upload links lead to: they carry a guest's photos. Seen are uploader….disk.yandex.net and ….dst.yandex.net.
 UPLOAD_HOSTS = ("*.yandex.net",)

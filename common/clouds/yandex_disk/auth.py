@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from common.clouds.base import StateTooLong
 from common.clouds.grant import Grant
 from common.clouds.oauth2 import check_exchange, consent_url, read_answer, read_code, read_lifetime
-from common.environment import CloudSettings
+from common.config.env import CloudSettings
+from common.crypto.sealing import Secret
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Refused, Transient
-from common.httpclient import Answer, HttpClient
-from common.sealing import Secret
+from common.http.client import Answer, HttpClient
 
 # The disk and nothing else of the guest's account: to write, to see what is written, to know how much room there is.
 SCOPES = ("cloud_api:disk.write", "cloud_api:disk.read", "cloud_api:disk.info")

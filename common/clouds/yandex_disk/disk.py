@@ -24,7 +24,7 @@ from common.clouds.yandex_disk.resource import (
     read_resource,
 )
 from common.errors import Reason, Refused, Throttled, Transient
-from common.httpclient import Answer
+from common.http.client import Answer
 
 ROOT = "disk:"
 RESOURCES = "/resources"

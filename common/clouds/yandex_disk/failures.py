@@ -18,7 +18,7 @@ from common.errors import (
     Throttled,
     Transient,
 )
-from common.httpclient import Answer
+from common.http.client import Answer
 
 # Nothing longer or stranger gets into our logs.
 _WORD = re.compile(r"[A-Za-z0-9_]{1,60}")

@@ -22,7 +22,7 @@ from common.clouds.yandex_disk.marks import is_anothers, is_made_here, made_at, 
 from common.clouds.yandex_disk.outgoing import Outgoing
 from common.clouds.yandex_disk.resource import Link, Resource
 from common.errors import ArchiveError, Reason, SessionLost, Transient
-from common.httpclient import READ_SECONDS, Answer, HttpClient
+from common.http.client import READ_SECONDS, Answer, HttpClient
 
 # After the last byte Yandex looks at all of them: two minutes for every GiB are what its clients allow.
 # https://github.com/ivknv/yadisk/issues/11

@@ -27,9 +27,9 @@ from common.clouds.yandex_disk.marks import (
 )
 from common.clouds.yandex_disk.resource import Resource
 from common.clouds.yandex_disk.session import YandexSession
-from common.environment import CloudSettings
+from common.config.env import CloudSettings
 from common.errors import PhotoRejected, Reason, Transient
-from common.httpclient import HttpClient
+from common.http.client import HttpClient
 
 # What stands under one name with numbers; where even more is taken, something answers for the disk.
 MOST_NAMES = 1000

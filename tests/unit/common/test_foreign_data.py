@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.archive_job import ArchiveJob, NotOurMessage
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.resumable import read_reply
 from common.clouds.google_drive.storage import DriveStorage
 from common.clouds.grant import Grant, GrantInUse
 from common.clouds.photos import Folder, Photo
+from common.crypto.sealing import NotSealedByUs, Sealer, Secret, make_key
 from common.errors import ArchiveError, Reason, SessionLost, Transient
-from common.httpclient import Answer
-from common.sealing import NotSealedByUs, Sealer, Secret, make_key
-from sandbox.message import Reply, Request, text_reply
+from common.http.client import Answer
+from common.messages.archive_job import ArchiveJob, NotOurMessage
+from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.any_json import ANY_JSON, bent
 from tests.fakes.in_process import InProcessHttp
-from web.promise import PromiseVoid, open_promise
+from web.consent.oauth_state import PromiseVoid, open_promise
 
 API = "https://www.googleapis.com"
 SEALER = Sealer([Secret(make_key())])

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from common import logs
 from common.errors import Reason, Transient
 from common.loops import (
     FIRST_DELAY,
@@ -18,8 +17,9 @@ from common.loops import (
     error_level,
     guard,
 )
-from common.publisher import NotLetIn
-from common.topology import OtherTopology
+from common.messages.publisher import NotLetIn
+from common.messages.topology import OtherTopology
+from common.telemetry import logs
 from tests.fakes.clock import Clock
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from common.clouds import CLOUDS
-from common.settings import WebSettings, WorkerSettings
+from common.config.settings import WebSettings, WorkerSettings
 from sandbox.world import World
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,9 +44,9 @@ def test_hadolint_agrees() -> None:
 
 @pytest.mark.parametrize("target", ["web", "worker"])
 def test_images_hold_what_runs_and_nothing_else(target: str) -> None:
-    """Each image has its own package and the common one, no user but a numbered one, and no pip."""
+    """Its own package, the common one and the operators' commands; no user but a numbered one, and no pip."""
     stage = stages()[target]
-    assert {"common", target} == set(re.findall(r"^COPY (\w+) \1$", stage, re.M))
+    assert {"common", "tools", target} == set(re.findall(r"^COPY (\w+) \1$", stage, re.M))
     assert "pip uninstall" in stage
     assert "pip install" not in stage.replace("pip --python", "")
     assert re.findall(r"^USER (.+)$", stage, re.M) == ["10001:10001"]

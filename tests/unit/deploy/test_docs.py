@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from common.sealing import Secret
-from common.signing import sign
-from common.topology import EVENTS, LEDGER, LIVE, declare
-from web.news import KEPT_SECONDS
-from web.promise import LIFETIME_SECONDS
-from web.repeats import KEEP_SECONDS
-from worker.blocks import BLOCK_BYTES
+from common.crypto.sealing import Secret
+from common.crypto.signing import sign
+from common.messages.topology import EVENTS, LEDGER, LIVE, declare
+from web.consent.idempotency import KEEP_SECONDS
+from web.consent.oauth_state import LIFETIME_SECONDS
+from web.progress.subscriber import KEPT_SECONDS
+from worker.transfer.buffers import BLOCK_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"

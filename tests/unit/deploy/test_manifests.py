@@ -12,8 +12,8 @@ import yaml
 from kubernetes_validate import SchemaNotFoundError, latest_version, validate
 
 from common.clouds import CLOUDS
-from common.settings import WebSettings, WorkerSettings
-from common.topology import DEAD, list_queues
+from common.config.settings import WebSettings, WorkerSettings
+from common.messages.topology import DEAD, list_queues
 from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Resource, of_kind, pod_specs, render, render_with, settings
 
 OURS = ("cloud-archive-web", "cloud-archive-worker")

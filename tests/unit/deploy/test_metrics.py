@@ -10,9 +10,9 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from common import metrics
-from common.progress import FailedPhoto, Progress, State
-from web import operations
+from common.messages.progress import FailedPhoto, Progress, State
+from common.telemetry import metrics
+from web.api import operations
 from worker.app import create_consumer  # noqa: F401 - all that a worker counts
 from worker.health import serve_health
 

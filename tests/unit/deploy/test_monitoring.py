@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common import metrics
+from common.telemetry import metrics
 from tests.unit.deploy.kustomize import ROOT, of_kind, pod_specs, render_with
 from worker.app import create_consumer  # noqa: F401 - all that a worker counts
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from common.clouds import CLOUDS
-from common.environment import Variable
+from common.config.env import Variable
 
 ROOT = Path(__file__).resolve().parents[3]
 # Of components: the broker's password, and where KEDA asks for the queue's length.
@@ -15,14 +15,14 @@ NOT_OURS = {"RABBITMQ_PASSWORD", "RABBITMQ_MANAGEMENT_URL"}
 
 def read_by_code() -> set[str]:
     """Return the variables that the services read."""
-    source = (ROOT / "common/settings.py").read_text()
+    source = (ROOT / "common/config/settings.py").read_text()
     names = set(re.findall(r'env\.\w+\(\s*"([A-Z][A-Z0-9_]+)"', source))
     return names | {variable.name for variable in _of_clouds()}
 
 
 def secrets() -> set[str]:
     """Return those of them that are secret, or go with a secret."""
-    source = (ROOT / "common/settings.py").read_text()
+    source = (ROOT / "common/config/settings.py").read_text()
     names = set(re.findall(r'env\.(?:broker|sealer|signing_secrets|secret)\(\s*"([A-Z][A-Z0-9_]+)"', source))
     return names | {variable.name for variable in _of_clouds() if variable.default is None}
 

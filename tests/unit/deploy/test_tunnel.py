@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.program import find_port
+from sandbox.run.program import find_port
 
 ROOT = Path(__file__).resolve().parents[3]
 TUNNELS = {

@@ -2,14 +2,14 @@
 
 import pytest
 
-from common import metrics
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
+from common.crypto.sealing import Secret
 from common.errors import ArchiveError, GrantRevoked, Reason, SessionLost, Throttled, Transient
-from common.sealing import Secret
-from common.upstreams import count_refreshes, count_retry, watch_gallery
-from sandbox.faults import Fault
-from sandbox.pictures import Picture, draw
+from common.telemetry import metrics
+from common.telemetry.upstreams import count_refreshes, count_retry, watch_gallery
+from sandbox.faults.plan import Fault
+from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 from tests.fakes.desk import Desk
 from tests.unit.deploy.test_metrics import growth, read

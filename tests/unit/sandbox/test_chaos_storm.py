@@ -6,8 +6,8 @@ import threading
 from sandbox.chaos.copies import Copies
 from sandbox.chaos.crowd import plan_presses
 from sandbox.chaos.trap import Aim, Trap, draw_aim
-from sandbox.frames import Moment
-from sandbox.gallery import Archive
+from sandbox.gallery.host import Archive
+from sandbox.run.frames import Moment
 
 ACK = Aim("ack", after=True, passing=1, moves_jobs=True)
 

@@ -12,8 +12,8 @@ from sandbox.chaos.judge import has_lost_grant
 from sandbox.chaos.pages import Album, Look
 from sandbox.chaos.stops import Begun, Stop
 from sandbox.chaos.verdict import Case, Leftover
-from sandbox.gallery import Archive, Done
-from sandbox.pictures import Picture
+from sandbox.gallery.host import Archive, Done
+from sandbox.gallery.pictures import Picture
 from sandbox.world import World
 from tests.fakes.clock import Clock
 

@@ -8,7 +8,7 @@ import pytest
 from sandbox.demo.__main__ import parse_fault
 from sandbox.demo.guest import draw_photos, find_differences, find_lies
 from sandbox.demo.show import Bar, write_bytes, write_tree
-from sandbox.gallery import Done
+from sandbox.gallery.host import Done
 
 ONE, TWO = ("A/1.jpg", 10, "aa"), ("A/B/2.jpg", 20, "bb")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import frame, spec
 
-from sandbox.frames import Frames, Moment, Talk
+from sandbox.run.frames import Frames, Moment, Talk
 
 PROPERTIES = pika.BasicProperties(message_id="j1", delivery_mode=2, headers={"a": 1})
 

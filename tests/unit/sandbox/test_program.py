@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.program import Program, find_port, last_lines
+from sandbox.run.program import Program, find_port, last_lines
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -73,7 +73,7 @@ def test_programs_end_with_us_even_if_we_are_killed(tmp_path):
     ready, log = tmp_path / "ready", tmp_path / "log"
     starter = f"""
 import pathlib, time
-from sandbox.program import Program
+from sandbox.run.program import Program
 program = Program("orphan", ["sh", "-c", "echo $$ > {ready}; sleep 1000"], {ENVIRONMENT!r}, pathlib.Path("{log}"))
 time.sleep(1000)
 """

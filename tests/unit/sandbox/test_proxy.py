@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.proxy import Proxy
+from sandbox.run.proxy import Proxy
 
 
 def answer_all(listener: socket.socket) -> None:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from sandbox import World
-from sandbox.browser import PageError
+from sandbox.oauth.browser import PageError
 from tests.unit.sandbox.bare_api import DRIVE_FILE
 
 REDIRECT = "http://127.0.0.1:9/cloud_archive/callback/google_drive"

@@ -11,7 +11,7 @@ import requests
 
 from sandbox import World
 from sandbox.__main__ import main
-from sandbox.pictures import album
+from sandbox.gallery.pictures import album
 
 
 @contextmanager

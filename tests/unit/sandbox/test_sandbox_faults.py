@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from sandbox import Fault, World
-from sandbox.actions import GENERIC
-from sandbox.faults import ACTIONS, OPERATIONS
-from sandbox.pictures import Picture
+from sandbox.faults.actions import GENERIC
+from sandbox.faults.plan import ACTIONS, OPERATIONS
+from sandbox.gallery.pictures import Picture
 from tests.unit.sandbox.bare_api import FOLDER, Api
 
 UNIT = 256 * 1024

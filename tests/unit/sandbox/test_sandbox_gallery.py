@@ -11,8 +11,8 @@ import requests
 from PIL import Image
 
 from sandbox import Fault, World
-from sandbox.gallery import Archive
-from sandbox.pictures import MISSING, Picture, album, draw
+from sandbox.gallery.host import Archive
+from sandbox.gallery.pictures import MISSING, Picture, album, draw
 
 DATA = bytes(range(256)) * 4
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from sandbox import Fault, World
-from sandbox.pictures import Picture
+from sandbox.gallery.pictures import Picture
 
 DATA = bytes(range(256)) * 40
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from sandbox import Fault, World
-from sandbox.browser import PageError
+from sandbox.oauth.browser import PageError
 from sandbox.yandex.accounts import RIGHTS
 from tests.unit.sandbox.bare_disk import DiskApi
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox import World
-from sandbox.faults import Fault
+from sandbox.faults.plan import Fault
 from tests.unit.sandbox.bare_disk import DiskApi, error
 
 READ, WRITE, INFO = "cloud_api:disk.read", "cloud_api:disk.write", "cloud_api:disk.info"

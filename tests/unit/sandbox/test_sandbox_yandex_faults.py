@@ -7,9 +7,9 @@ import pytest
 import requests
 
 from sandbox import Fault, World
-from sandbox.actions import GENERIC
-from sandbox.faults import ACTIONS, YANDEX, YANDEX_DISK
-from sandbox.service import Service
+from sandbox.faults.actions import GENERIC
+from sandbox.faults.plan import ACTIONS, YANDEX, YANDEX_DISK
+from sandbox.http.service import Service
 from tests.unit.sandbox.bare_disk import DiskApi, error
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from common.clouds import CLOUDS
-from common.sealing import make_key
-from common.settings import WebSettings
+from common.config.settings import WebSettings
+from common.crypto.sealing import make_key
 from sandbox.world import World
 from tests.fakes.web_site import PUBLIC, FakeBroker, OpenSite, QuietReader, Server, Site
 from web.app import wire
-from web.news import News
+from web.progress.subscriber import News
 
 
 @pytest.fixture(scope="session")

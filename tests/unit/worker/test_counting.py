@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from common import metrics
-from common.archive_job import ArchiveJob, Course
-from common.progress import FailedPhoto, Progress, State
-from common.publisher import Publisher
-from common.sealing import Secret
-from common.topology import WAITING_SECONDS
+from common.crypto.sealing import Secret
+from common.messages.archive_job import ArchiveJob, Course
+from common.messages.progress import FailedPhoto, Progress, State
+from common.messages.publisher import Publisher
+from common.messages.topology import WAITING_SECONDS
+from common.telemetry import metrics
 from tests.unit.deploy.test_metrics import growth, read
 from worker.counting import CountedOutbox, CountedReports
-from worker.watching import TakeSnapshot
+from worker.jobs.watching import TakeSnapshot
 
 
 class HeardReports:

@@ -10,16 +10,16 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from common.sealing import make_key
-from common.settings import WorkerSettings
-from sandbox.program import find_port
+from common.config.settings import WorkerSettings
+from common.crypto.sealing import make_key
+from sandbox.run.program import find_port
 from worker import __main__ as worker
 from worker import health
 from worker.app import create_consumer
-from worker.consumer import Consumer
 from worker.health import serve_health
-from worker.reporter import Reporter
-from worker.stopping import Signals
+from worker.queue.consumer import Consumer
+from worker.queue.reporter import Reporter
+from worker.transfer.stop import Signals
 
 STATES = {"alive": True, "ready": True}
 TROUBLE = "the queue x was declared otherwise before"

@@ -6,7 +6,7 @@ import pytest
 import responses
 
 from common.clouds.google_drive.auth import GoogleAuth
-from common.settings import let_oauthlib_speak_http
+from common.config.settings import let_oauthlib_speak_http
 from sandbox.world import World
 from tests.fakes.google_permission import make_auth
 
@@ -28,5 +28,5 @@ def worldly(world: World, monkeypatch: pytest.MonkeyPatch) -> GoogleAuth:
 @pytest.fixture
 def google() -> Iterator[responses.RequestsMock]:
     """A Google that gives the answers it is told; whatever is not told is refused."""
-    with responses.RequestsMock(target="common.sessions.Adapter.send") as mock:
+    with responses.RequestsMock(target="common.http.requests_adapter.Adapter.send") as mock:
         yield mock

@@ -11,7 +11,7 @@ from common.clouds.google_drive.storage import DriveStorage
 from common.clouds.photos import Inventory, Photo, StoredPhoto, album_key
 from common.errors import SessionLost, Transient
 from sandbox.google.items import Item
-from sandbox.tree import Content
+from sandbox.storage.tree import Content
 from tests.fakes.guests_drive import CLIENT, GuestsDrive
 from tests.fakes.memory_stream import MemoryStream
 

@@ -10,7 +10,7 @@ import pytest
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, SessionLost, StorageFull, Throttled, Transient
-from sandbox.message import Reply
+from sandbox.http.message import Reply
 from tests.fakes.guests_drive import GuestsDrive
 
 UNIT = 256 * 1024

@@ -18,7 +18,7 @@ from common.errors import (
     Throttled,
     Transient,
 )
-from common.httpclient import Answer
+from common.http.client import Answer
 
 SORRY = b"<html><title>We're sorry...</title>... your computer may be sending automated queries</html>"
 

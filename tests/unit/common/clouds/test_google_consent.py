@@ -11,8 +11,8 @@ import responses
 
 from common.clouds.google_drive.auth import SCOPE, GoogleAuth
 from common.clouds.oauth2 import USUAL_LIFETIME, make_verifier, read_lifetime
+from common.crypto.sealing import Secret
 from common.errors import ArchiveError, JobStopped, Reason, Transient
-from common.sealing import Secret
 from sandbox.world import World
 from tests.fakes.google_permission import ANSWER, CALLBACK, GRANT, TOKEN_URI, TOKENS, VERIFIER, consent
 
@@ -199,7 +199,7 @@ def test_a_lifetime_that_is_not_told_is_an_hour(auth: GoogleAuth, google: respon
 def test_loud_libraries_would_tell_our_secrets(
     worldly: GoogleAuth, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Why `common.logs` keeps them quiet: at DEBUG they do. Our own loggers do not, at any level."""
+    """Why `common.telemetry.logs` keeps them quiet: at DEBUG they do. Our own loggers do not, at any level."""
     with caplog.at_level(logging.DEBUG):
         grant = worldly.exchange(consent(worldly, world), CALLBACK, VERIFIER)
     told = {record.name.partition(".")[0] for record in caplog.records if VERIFIER in record.getMessage()}

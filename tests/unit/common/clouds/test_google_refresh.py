@@ -9,9 +9,9 @@ import responses
 
 from common.clouds.google_drive.auth import GoogleAuth
 from common.clouds.oauth2 import USUAL_LIFETIME
+from common.crypto.sealing import Secret
 from common.errors import ArchiveError, GrantRevoked, Reason, Refused, Transient
-from common.sealing import Secret
-from sandbox.faults import Fault
+from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.google_permission import CALLBACK, GRANT, TOKEN_URI, VERIFIER, consent
 

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
+from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, Reason, Transient
-from common.sealing import Secret
 
 
 class Cloud:

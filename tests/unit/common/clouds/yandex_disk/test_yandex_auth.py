@@ -10,10 +10,10 @@ import pytest
 from common.clouds.grant import Grant
 from common.clouds.yandex_disk import YANDEX_DISK
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
-from common.environment import Environment
+from common.config.env import Environment
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Refused, Transient
-from common.httpclient import HttpClient
-from sandbox.faults import Fault
+from common.http.client import HttpClient
+from sandbox.faults.plan import Fault
 from sandbox.world import World
 
 CALLBACK = "https://archive.example/cloud_archive/callback/yadisk"

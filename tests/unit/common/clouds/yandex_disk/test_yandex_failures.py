@@ -18,7 +18,7 @@ from common.errors import (
     Throttled,
     Transient,
 )
-from common.httpclient import Answer
+from common.http.client import Answer
 
 # Written down a second time on purpose, from the protocol's facts: status, error, what it damages, our word for it.
 ROWS: list[tuple[int, str, type[ArchiveError], Reason]] = [

@@ -14,9 +14,9 @@ from common.clouds.photos import Folder, Photo, StoredPhoto
 from common.clouds.yandex_disk import storage
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
 from common.clouds.yandex_disk.storage import YandexStorage
+from common.crypto.sealing import Secret
 from common.errors import ArchiveError, Reason
-from common.sealing import Secret
-from sandbox.message import Reply, Request
+from sandbox.http.message import Reply, Request
 from tests.fakes.any_json import ANY_JSON, bent
 from tests.fakes.in_process import InProcessHttp
 from tests.fakes.memory_stream import MemoryStream

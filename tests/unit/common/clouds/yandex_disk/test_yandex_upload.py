@@ -8,7 +8,7 @@ import pytest
 
 from common.clouds.yandex_disk.marks import MD5, PHOTO, fit_name, number_name
 from common.errors import InventoryStale, JobStopped, PhotoRejected, Postponed, Reason, Transient
-from common.httpclient import HttpClient
+from common.http.client import HttpClient
 from tests.contract.stands import ARCHIVE, CHUNK, YandexStand, make_photo
 from tests.fakes.memory_stream import MemoryStream
 
@@ -335,7 +335,7 @@ def test_bytes_go_to_yandex_only(stand: YandexStand, address: str) -> None:
     """With the real API a link that leads elsewhere is not followed."""
     from common.clouds.grant import Grant, GrantInUse
     from common.clouds.yandex_disk.api import YandexApi
-    from common.sealing import Secret
+    from common.crypto.sealing import Secret
 
     in_use = GrantInUse(Grant(Secret("r"), Secret("a"), 2e9), lambda grant: grant)
     http = HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=False)

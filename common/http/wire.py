@@ -1,0 +1,182 @@
+"""One connection's bytes, both ways, none of them waited for without end. Knows no request and no address."""
+
+import http.client
+import io
+import math
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from common.http import deadlines
+from common.http.deadlines import TooSlow, go_on
+
+# Bytes that move more slowly than so many a second, for so many seconds, are as good as stuck: a socket's timeout
+# never ends what drips. A receiver may think longer than a sender.
+SLOWEST, WATCH_SECONDS, SEND_SECONDS = 4 * 1024, 30.0, 60.0
+# TLS says nothing of how much it sent before it sent all it was given; so it is given little.
+PIECE = 256 * 1024
+# All headers of an answer and of those before it (1xx), or all trailers of a body. Browsers take 256 KiB.
+LONGEST_HEAD = 128 * 1024
+# Bytes that may come for one byte of a body: a chunk of a single byte has six.
+_CHUNKED_BYTE = 8
+
+
+class _Floor:
+    """Notices what moves too slowly. Only time spent waiting counts: who is waited for meanwhile is not to blame.
+
+    Args:
+        window: seconds over which the speed is taken.
+    """
+
+    def __init__(self, window: float) -> None:
+        self._window = window
+        self._waited = 0.0
+        self._counted = 0
+
+    def note(self, count: int, seconds: float) -> None:
+        """Learn of bytes, and of the time they took; raises TooSlow."""
+        self._waited += seconds
+        self._counted += count
+        if self._waited < self._window:
+            return
+        if self._counted < SLOWEST * self._waited:
+            raise TooSlow(f"only {self._counted} bytes in {self._waited:.0f} seconds")
+        self._waited, self._counted = 0.0, 0
+
+
+class Wire:
+    """A connected socket as `http.client` uses one: it sends all of something, is read as a file, and is closed.
+
+    Every wait ends: by a deadline, by a floor of speed, or because the work ends, which is looked for twice a second.
+    Used by one thread at a time.
+
+    Args:
+        sock: by TLS or not; the handshake is over.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._check: Callable[[], None] = go_on
+        self._outflow = self._inflow = _Floor(SEND_SECONDS)
+        self._until = math.inf
+        self._allowed = 0
+        self._is_head = True
+        self._look = 0.0
+
+    def begin(self, check: Callable[[], None]) -> None:
+        """Begin a request: its bytes leave at the floor's speed, or TooSlow is raised.
+
+        Args:
+            check: called before each wait, until the next request begins; raises what ends the work.
+        """
+        self._check = check
+        self._outflow = _Floor(SEND_SECONDS)
+        if self._look != deadlines.LOOK_SECONDS:
+            self._look = deadlines.LOOK_SECONDS
+            self._sock.settimeout(self._look)
+
+    def expect_head(self, seconds: float) -> None:
+        """Demand the answer's headers, with whatever comes before them, in so many seconds, and no more than fit."""
+        self._until = time.monotonic() + seconds
+        self._allowed = LONGEST_HEAD
+        self._is_head = True
+
+    def expect_body(self, most: int, *, until: float | None = None) -> None:
+        """Allow so many more bytes of the body, at the floor's speed.
+
+        Args:
+            most: of what is left when everything around it is taken away.
+            until: by when, on the monotonic clock; None leaves it at what was said before.
+        """
+        self._allowed = LONGEST_HEAD + _CHUNKED_BYTE * most
+        if until is not None:
+            self._until = until
+        if self._is_head:
+            self._inflow = _Floor(WATCH_SECONDS)
+            self._is_head = False
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        """Send all of it."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            count = self._move(self._sock.send, rest[:PIECE], math.inf, self._outflow)
+            rest = rest[count:]
+
+    def receive(self, room: memoryview) -> int:
+        """Receive what there is, at most what there is room for; nothing at the end."""
+        count = self._move(self._sock.recv_into, room, self._until, None if self._is_head else self._inflow)
+        self._allowed -= count
+        if self._allowed < 0:
+            raise http.client.HTTPException("headers, chunks or trailers without end")
+        return count
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return what comes in, as a file; it keeps the socket open."""
+        return io.BufferedReader(_Inflow(self, self._sock.makefile("rb", buffering=0)))
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the socket, as soon as no file of it is open."""
+        self._sock.close()
+
+    def _move(self, act: Callable[[Any], int], block: memoryview, until: float, floor: _Floor | None) -> int:
+        """Send or receive, in waits so short that the end of the work is noticed between them."""
+        began = time.monotonic()
+        while True:
+            self._check()
+            if until - began < self._look:
+                self._hurry(until - began)
+            moved = -1
+            try:
+                moved = act(block)
+            except TimeoutError as error:
+                # It may be tried again, by TLS as well; unless this is the connection's own end, not our wait's.
+                if error.errno is not None:
+                    raise
+            ended = time.monotonic()
+            if floor:
+                floor.note(max(moved, 0), ended - began)
+            if moved >= 0:
+                return moved
+            began = ended
+
+    def _hurry(self, left: float) -> None:
+        """Wait no longer than what is left, from now on."""
+        if left <= 0:
+            raise TooSlow("no end of the answer in its time")
+        self._look = left
+        self._sock.settimeout(left)
+
+
+class _Inflow(io.RawIOBase):
+    """What comes in.
+
+    Args:
+        wire: by which.
+        source: the socket's file, which keeps it open.
+    """
+
+    def __init__(self, wire: Wire, source: io.RawIOBase) -> None:
+        self._wire = wire
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, block: Any) -> int:
+        """Fill a large block, which TLS gives in pieces of 16 KiB; of a small one as much as there is."""
+        room = memoryview(block)
+        is_large = len(room) > io.DEFAULT_BUFFER_SIZE
+        count = got = self._wire.receive(room)
+        while is_large and got and count < len(room):
+            got = self._wire.receive(room[count:])
+            count += got
+        return count
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()

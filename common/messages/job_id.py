@@ -1,0 +1,46 @@
+"""Job ids: what names an archive everywhere, and proves by itself that it was issued here. Knows nothing else.
+
+Nothing is written down when a guest asks, so an id has to tell by itself that it is none that somebody made up. Whoever
+has one may read that archive's status and cancel it: its random part is unguessable.
+"""
+
+import base64
+import binascii
+import secrets
+
+from common.crypto.sealing import Sealer
+
+RANDOM_BYTES, TIME_BYTES, STAMP_BYTES = 16, 4, 8
+_CONTEXT = "job id"
+
+
+def make_job_id(sealer: Sealer, now: float) -> str:
+    """Return a fresh id: random part, time and stamp, safe in a URL and in a routing key.
+
+    Args:
+        sealer: stamps it.
+        now: Unix time in seconds.
+    """
+    told = secrets.token_bytes(RANDOM_BYTES) + int(now).to_bytes(TIME_BYTES, "big")
+    return base64.urlsafe_b64encode(told + sealer.stamp(told, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
+
+
+def is_job_id(sealer: Sealer, text: str) -> bool:
+    """Say whether an id was issued here, under any key that still opens."""
+    raw = _decode(text)
+    told, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
+    return len(told) == RANDOM_BYTES + TIME_BYTES and sealer.is_stamp(stamp, told, _CONTEXT)
+
+
+def read_job_time(job_id: str) -> float:
+    """Return when an id was issued, Unix time in seconds; only of one that was issued here."""
+    return float(int.from_bytes(_decode(job_id)[RANDOM_BYTES : RANDOM_BYTES + TIME_BYTES], "big"))
+
+
+def _decode(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    # Base64 ignores the spare bits of the last character; we do not: one id, one spelling.
+    return raw if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == text else b""

@@ -1,0 +1,262 @@
+"""Progress: a snapshot of one archive, and its wire form. Does not know who takes it or who shows it.
+
+A snapshot is complete in itself: whoever has the newest one knows all, and the older ones are worth nothing.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from common.errors import Reason
+from common.untrusted_json import read_json
+
+VERSION = 1
+# Failures that a snapshot names; the count tells of the rest.
+MOST_FAILURES = 100
+# Photos that it names as just arrived: as many as a guest reads in passing.
+MOST_LATEST = 3
+
+
+class State(StrEnum):
+    """Where an archive stands, in the order in which it gets there."""
+
+    AWAITING_CONSENT = "awaiting_consent"
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+
+_TOTALS = ("photos_total", "bytes_total", "bytes_copied")
+_REVIVABLE = frozenset(
+    {
+        Reason.DENIED,
+        Reason.SCOPE_MISSING,
+        Reason.NO_REFRESH_TOKEN,
+        Reason.TRY_LATER,
+        Reason.INTERNAL,
+        Reason.APP_REFUSED,
+    }
+)
+
+
+class NotProgress(ValueError):
+    """The bytes are no snapshot we understand."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPhoto:
+    """A listed photo that is not in the cloud: its name, the stable word for why, and one line for people."""
+
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One archive at one moment. Times are Unix seconds; 0 means not yet.
+
+    Clocks differ and jump: which of two snapshots is the newer one is told by `claim` and `number`.
+
+    Args:
+        job_id, cloud_type, archive_type, gallery_name: which one.
+        state: where it stands.
+        photos_total: listed; 0 until the list was read.
+        photos_copied: brought by this job.
+        photos_skipped: in the cloud before it.
+        photos_failed: will not arrive.
+        bytes_total: of all listed photos.
+        bytes_copied: of those that are in the cloud, whoever brought them.
+        bytes_per_second: lately; 0 when nothing moves.
+        eta_seconds: until the end, if it can be told.
+        folder_url: where the guest finds the folder, once there is one.
+        failures: the first of those that failed.
+        latest: names of the photos that arrived last, the newest first.
+        reason: the stable word for why it waits, failed or was cancelled, or empty.
+        detail: one line for people.
+        needed_bytes, free_bytes: when the cloud is full: what is still to be copied, and the room there is, if known.
+        created_at, started_at, updated_at, finished_at: when.
+        claim: where in the ledger the claim of the worker that speaks stands; -1 when `web` speaks, or a worker of the
+            version before.
+        number: counts up with the snapshots of one claim.
+    """
+
+    job_id: str
+    cloud_type: str = ""
+    archive_type: str = ""
+    gallery_name: str = ""
+    state: State = State.QUEUED
+    photos_total: int = 0
+    photos_copied: int = 0
+    photos_skipped: int = 0
+    photos_failed: int = 0
+    bytes_total: int = 0
+    bytes_copied: int = 0
+    bytes_per_second: float = 0.0
+    eta_seconds: float | None = None
+    folder_url: str = ""
+    failures: tuple[FailedPhoto, ...] = ()
+    latest: tuple[str, ...] = ()
+    reason: str = ""
+    detail: str = ""
+    needed_bytes: int | None = None
+    free_bytes: int | None = None
+    created_at: float = 0.0
+    started_at: float = 0.0
+    updated_at: float = 0.0
+    finished_at: float = 0.0
+    claim: int = -1
+    number: int = 0
+
+    def encode(self) -> bytes:
+        """Return the wire form: what is as it is by default is left out, for a week of them is kept."""
+        every = ((name, getattr(self, name), usual) for name, usual in _DEFAULTS.items())
+        told = {"version": VERSION, **{name: value for name, value, usual in every if value != usual}}
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=asdict).encode()
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """Read the wire form; what it does not tell is as it is by default.
+
+        Raises:
+            NotProgress: it is none.
+        """
+        try:
+            told = read_json(body)
+            version = told["version"]
+            snapshot = cls(**{name: read(told[name]) for name, read in _READERS.items() if name in told})
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+            raise NotProgress(type(error).__name__) from None
+        if version != VERSION:
+            raise NotProgress("another version")
+        return snapshot
+
+    @property
+    def may_begin_anew(self) -> bool:
+        """Whether this end may be followed by a beginning.
+
+        A guest who said no may go back and say yes, and so may one whose cloud refused this service until that was
+        mended; what ended by a bug an operator may put back to work.
+        """
+        return self.state is State.FAILED and self.reason in _REVIVABLE
+
+    @property
+    def is_the_end(self) -> bool:
+        """Whether nothing follows."""
+        return self.state.is_final and not self.may_begin_anew
+
+    @property
+    def stored(self) -> int:
+        """How many photos are in the cloud, whoever brought them."""
+        return self.photos_copied + self.photos_skipped
+
+    def after(self, before: "Progress | None") -> "Progress":
+        """Return what is shown when this snapshot is heard of after another: numbers never go back, an end stays one.
+
+        Snapshots overtake each other, come twice, and come once more to whoever reads the past: in whatever order
+        they are heard, what is shown in the end is the same. An end may even be older than a beginning: a job that
+        ends at once has ended before `web` says that it is in the queue.
+        """
+        if before is None:
+            return _add_up(self)
+        if self._is_older(before):
+            # Without claims nobody can tell a late snapshot from a wrong clock: it counts for nothing.
+            return _add_up(_join(before, self)) if max(self.claim, before.claim) >= 0 else before
+        return _add_up(_join(self, before))
+
+    def _is_older(self, before: "Progress") -> bool:
+        if self.is_the_end != before.is_the_end:
+            return before.is_the_end
+        if max(self.claim, before.claim) < 0:
+            return before.is_the_end or self.updated_at < before.updated_at
+        return (self.claim, self.number) <= (before.claim, before.number)
+
+
+def _join(newer: Progress, older: Progress) -> Progress:
+    # An end that counted is the last word: a gallery may list fewer photos by then. Where somebody with a claim spoke,
+    # whoever speaks without one did not count, nor did whoever was stopped and could not look into the cloud again.
+    has_counted = newer.is_the_end and newer.photos_total > 0 and newer.claim >= older.claim
+    has_counted = has_counted and (newer.state is not State.CANCELLED or newer.stored > 0)
+    # Nor could whoever had no permission left.
+    has_counted = has_counted and newer.reason != Reason.GRANT_REVOKED
+    stored = newer.stored if has_counted else max(newer.stored, older.stored)
+    # Whoever looks later, after a crash, takes what this very job copied for something that was there before.
+    skipped = min((each.photos_skipped for each in (newer, older) if each.stored), default=0)
+    totals = () if has_counted else _TOTALS
+    return replace(
+        newer,
+        **{name: max(getattr(newer, name), getattr(older, name)) for name in totals},
+        photos_copied=stored - min(skipped, stored),
+        photos_skipped=min(skipped, stored),
+        failures=newer.failures or (older.failures if newer.photos_failed else ()),
+        created_at=older.created_at or newer.created_at,
+        started_at=older.started_at or newer.started_at,
+        folder_url=newer.folder_url or older.folder_url,
+        # Who reports an end without having seen the beginning knows the id only.
+        cloud_type=newer.cloud_type or older.cloud_type,
+        archive_type=newer.archive_type or older.archive_type,
+        gallery_name=newer.gallery_name or older.gallery_name,
+    )
+
+
+def _add_up(shown: Progress) -> Progress:
+    """Return an end whose photos are all accounted for: what did not arrive has failed."""
+    if not (shown.state.is_final and shown.photos_total):
+        return shown
+    copied = min(shown.photos_copied, shown.photos_total)
+    skipped = min(shown.photos_skipped, shown.photos_total - copied)
+    failed = shown.photos_total - copied - skipped
+    return replace(shown, photos_copied=copied, photos_skipped=skipped, photos_failed=failed)
+
+
+def _read_failures(value: Sequence[dict[str, Any]]) -> tuple[FailedPhoto, ...]:
+    return tuple(FailedPhoto(str(each["name"]), str(each["reason"]), str(each["detail"])) for each in value)
+
+
+def _read_count(value: Any) -> int:
+    return min(max(0, int(value)), 2**63 - 1)
+
+
+def _read_claim(value: Any) -> int:
+    return min(max(-1, int(value)), 2**63 - 1)
+
+
+def _read_seconds(value: Any) -> float:
+    """Return a time, a duration or a speed, within what a date and a page can show."""
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("not a number")
+    return min(max(0.0, number), 1e11)
+
+
+def _read_optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _read_names(value: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(str(each) for each in value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    str(str): str,
+    str(int): _read_count,
+    str(float): _read_seconds,
+    str(State): State,
+    str(int | None): _read_optional(_read_count),
+    str(float | None): _read_optional(_read_seconds),
+    str(tuple[str, ...]): _read_names,
+    str(tuple[FailedPhoto, ...]): _read_failures,
+}
+_READERS = {field.name: _READ[str(field.type)] for field in fields(Progress)} | {"claim": _read_claim}
+_DEFAULTS = {field.name: field.default for field in fields(Progress)}

@@ -1,0 +1,179 @@
+"""What Prometheus is told. Knows what is counted, not where; every label's values are known beforehand.
+
+Each service has its registry; counters stand at zero before their first use, so that a rate is right from the start.
+Naming: https://prometheus.io/docs/practices/naming/
+"""
+
+import time
+import tomllib
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from common.clouds import CLOUDS
+from common.errors import Reason
+from common.messages.progress import Progress, State
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# When a counter was made is nobody's question, and would be a series more for each.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+OTHER = "other"
+_CLOUD_NAMES = tuple(cloud.name for cloud in CLOUDS)
+_ARCHIVE_TYPES = ("webs", "originals")
+# Failures that only the guest can help with are no failures of ours.
+_STOPPED, _GUESTS_OWN = "stopped", (Reason.STORAGE_FULL, Reason.GRANT_REVOKED)
+_ENDS = (*(str(state) for state in State if state.is_final), _STOPPED)
+# Why a guest came back without an archive beginning.
+_REFUSALS = (Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN, Reason.TRY_LATER)
+# A small gallery takes seconds, a large one through a day's limit half a day.
+_DURATIONS = (10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+# What is promised: 99 % begin within a minute.
+_WAITS = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600)
+
+WEB = CollectorRegistry()
+WORKER = CollectorRegistry()
+
+
+def _read_version() -> str:
+    """Return the project's version; the images have pyproject.toml where the repository has it."""
+    try:
+        project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    except OSError:
+        return "unknown"
+    return str(tomllib.loads(project)["project"]["version"])
+
+
+def _read_revision() -> str:
+    """Return the commit that the image was made of; the Dockerfile writes it down."""
+    try:
+        return Path(__file__).parents[1].joinpath("REVISION").read_text().strip()
+    except OSError:
+        return "unknown"
+
+
+VERSION = _read_version()
+
+for _registry in (WEB, WORKER):
+    _build = Info("cloud_archive_build", "What runs.", registry=_registry)
+    _build.info({"version": VERSION, "revision": _read_revision()})
+
+_callbacks = Counter(
+    "cloud_archive_callbacks",
+    "Guests back from a consent page: their archive is queued, or why it is not.",
+    ("outcome",),
+    registry=WEB,
+)
+_jobs = Counter(
+    "cloud_archive_jobs",
+    "Archives that ended; stopped are those that failed for what only the guest can help with.",
+    ("cloud", "archive_type", "outcome"),
+    registry=WORKER,
+)
+_files = Counter(
+    "cloud_archive_files",
+    "Photos of archives that ended; those that failed with the reason.",
+    ("outcome", "reason"),
+    registry=WORKER,
+)
+_duration = Histogram(
+    "cloud_archive_job_duration_seconds",
+    "From an archive's first slice to its end, waiting included.",
+    buckets=_DURATIONS,
+    registry=WORKER,
+)
+queue_wait = Histogram(
+    "cloud_archive_job_queue_wait_seconds",
+    "How long jobs that were ready to be worked on lay in the queue.",
+    buckets=_WAITS,
+    registry=WORKER,
+)
+jobs_in_progress = Gauge("cloud_archive_jobs_in_progress", "Archives being copied now.", registry=WORKER)
+_last_progress = Gauge(
+    "cloud_archive_job_last_progress_timestamp_seconds", "When anything last arrived in a cloud.", registry=WORKER
+)
+_refreshes = Counter(
+    "cloud_archive_token_refreshes", "Access tokens asked for while archives are copied.", ("outcome",), registry=WORKER
+)
+_app_refusals = Counter(
+    "cloud_archive_app_refusals",
+    "Times a cloud refused this service itself, whoever the guest: its registration, project or billing.",
+    ("cloud",),
+    registry=None,
+)
+_done_attempts = Counter("cloud_archive_done_attempts", "Done calls, each attempt.", ("outcome",), registry=WORKER)
+done_pending = Gauge(
+    "cloud_archive_done_pending",
+    "Done calls that wait to be tried again, of those that this worker tried last.",
+    registry=WORKER,
+)
+
+done_accepted, done_refused = _done_attempts.labels("accepted"), _done_attempts.labels("refused")
+refreshes = {outcome: _refreshes.labels(outcome) for outcome in ("renewed", "revoked", "failed")}
+
+for _registry in (WEB, WORKER):
+    _registry.register(_app_refusals)
+for _cloud in _CLOUD_NAMES:
+    _app_refusals.labels(_cloud)
+for _outcome in ("queued", *map(str, _REFUSALS), OTHER):
+    _callbacks.labels(_outcome)
+for _outcome in ("copied", "skipped"):
+    _files.labels(_outcome, "")
+for _reason in (*map(str, Reason), OTHER):
+    _files.labels("failed", _reason)
+for _cloud in _CLOUD_NAMES:
+    for _type in _ARCHIVE_TYPES:
+        for _end in _ENDS:
+            _jobs.labels(_cloud, _type, _end)
+
+
+def count_callback(progress: Progress) -> None:
+    """Count a guest who came back; the snapshot tells whether a job was queued."""
+    refusal = progress.reason if progress.reason in _REFUSALS else OTHER
+    _callbacks.labels("queued" if progress.state is State.QUEUED else refusal).inc()
+
+
+def count_end(progress: Progress) -> None:
+    """Count an archive that has ended, and its photos."""
+    cloud = progress.cloud_type if progress.cloud_type in _CLOUD_NAMES else OTHER
+    archive_type = progress.archive_type if progress.archive_type in _ARCHIVE_TYPES else OTHER
+    is_guests = progress.state is State.FAILED and progress.reason in _GUESTS_OWN
+    _jobs.labels(cloud, archive_type, _STOPPED if is_guests else str(progress.state)).inc()
+    _files.labels("copied", "").inc(progress.photos_copied)
+    _files.labels("skipped", "").inc(progress.photos_skipped)
+    for failure in progress.failures:
+        _files.labels("failed", _name_reason(failure.reason)).inc()
+    # Snapshots name only the first; who was never tried failed for what ended the archive.
+    unnamed = max(0, progress.photos_failed - len(progress.failures))
+    _files.labels("failed", _name_reason(progress.reason)).inc(unnamed)
+    if progress.started_at and progress.finished_at:
+        _duration.observe(max(0.0, progress.finished_at - progress.started_at))
+
+
+def count_app_refusal(cloud: str) -> None:
+    """Count that a cloud refused this service itself."""
+    _app_refusals.labels(cloud if cloud in _CLOUD_NAMES else OTHER).inc()
+
+
+def note_arrival() -> None:
+    """Note that something has arrived in a cloud just now."""
+    _last_progress.set(time.time())
+
+
+def render(registry: CollectorRegistry) -> bytes:
+    """Return a registry as Prometheus reads it."""
+    return generate_latest(registry)
+
+
+def _name_reason(word: str) -> str:
+    return word if word in Reason.__members__.values() else OTHER

@@ -1,0 +1,135 @@
+"""The gallery and the clouds, as the metrics see them: how fast they answer, and how often they must be asked again.
+
+Names every request by its kind, so that a series is never made of an address.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+from prometheus_client import Counter, Histogram
+
+from common.clouds import CLOUDS
+from common.clouds.base import Cloud, Operation
+from common.clouds.grant import Grant
+from common.errors import ArchiveError, GrantRevoked, Reason, Throttled, Transient
+from common.telemetry.metrics import OTHER, WEB, WORKER, refreshes
+
+GALLERY = "gallery"
+_GALLERY_OPERATIONS: tuple[Operation, ...] = (
+    ("POST", ".*", "done"),
+    ("GET", r".*\?json=true", "list"),
+    ("GET", ".*", "photo"),
+)
+# Answers that tell something; the others are told by their class.
+_CODES = frozenset(
+    {200, 201, 202, 204, 206, 308, 400, 401, 403, 404, 409, 410, 412, 416, 423, 429, 500, 502, 503, 504, 507}
+)
+_NO_ANSWER = "none"
+# A small call takes tenths of a second, a large photo's upload minutes.
+_SECONDS = (0.1, 0.3, 1, 3, 10, 30, 120, 600)
+_OF_THE_GALLERY = (Reason.GALLERY_UNAVAILABLE, Reason.PHOTO_UNAVAILABLE, Reason.WRONG_BYTES)
+_THROTTLED = "throttled"
+
+_requests = Histogram(
+    "cloud_archive_upstream_request_duration_seconds",
+    "Until an answer began, a request's own body included; code is none where no answer came.",
+    ("upstream", "operation", "code"),
+    buckets=_SECONDS,
+    registry=None,
+)
+_transferred = Counter(
+    "cloud_archive_transferred_bytes", "Bytes of answers read, and of requests answered.", ("direction",), registry=None
+)
+_retries = Counter(
+    "cloud_archive_upstream_retries", "Calls that failed and are tried again.", ("upstream", "reason"), registry=WORKER
+)
+_downloaded, _uploaded = _transferred.labels("download"), _transferred.labels("upload")
+
+for _registry in (WEB, WORKER):
+    _registry.register(_requests)
+    _registry.register(_transferred)
+for _name, _operations in ((GALLERY, _GALLERY_OPERATIONS), *((cloud.name, cloud.operations) for cloud in CLOUDS)):
+    for *_, _called in _operations:
+        for _code in ("200", _NO_ANSWER):
+            _requests.labels(_name, _called, _code)
+for _reason in _OF_THE_GALLERY:
+    _retries.labels(GALLERY, str(_reason))
+for _cloud in CLOUDS:
+    for _word in (str(Reason.CLOUD_UNAVAILABLE), _THROTTLED, OTHER):
+        _retries.labels(_cloud.name, _word)
+
+
+class Upstream:
+    """Sees the requests to one upstream; see `common.telemetry.observer.Witness`. Thread-safe.
+
+    Args:
+        name: of the upstream, one of a few.
+        operations: what its requests are called, the first that fits.
+    """
+
+    def __init__(self, name: str, operations: Sequence[Operation]) -> None:
+        self._name = name
+        self._operations = [(method, re.compile(target), called) for method, target, called in operations]
+
+    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+        """Count a request."""
+        _requests.labels(self._name, self.name_operation(method, url), _name_code(status)).observe(seconds)
+        _uploaded.inc(sent)
+
+    def note_received(self, count: int) -> None:
+        """Count what came."""
+        _downloaded.inc(count)
+
+    def name_operation(self, method: str, url: str) -> str:
+        """Return what a request is called."""
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        for asked, pattern, called in self._operations:
+            if method == asked and pattern.fullmatch(target):
+                return called
+        return OTHER
+
+
+def watch_gallery() -> Upstream:
+    """Return who counts the requests to the gallery."""
+    return Upstream(GALLERY, _GALLERY_OPERATIONS)
+
+
+def watch_cloud(cloud: Cloud) -> Upstream:
+    """Return who counts the requests to a cloud."""
+    return Upstream(cloud.name, cloud.operations)
+
+
+def count_retry(cloud: str, error: ArchiveError) -> None:
+    """Count a failure that is tried again; the cloud's, unless its reason is the gallery's."""
+    if error.reason in _OF_THE_GALLERY:
+        _retries.labels(GALLERY, str(error.reason)).inc()
+    elif isinstance(error, Throttled):
+        _retries.labels(cloud, _THROTTLED).inc()
+    else:
+        _retries.labels(cloud, str(error.reason) if error.reason is Reason.CLOUD_UNAVAILABLE else OTHER).inc()
+
+
+def count_refreshes(refresh: Callable[[Grant], Grant]) -> Callable[[Grant], Grant]:
+    """Return the same refresh, its outcomes counted."""
+
+    def refresh_and_count(grant: Grant) -> Grant:
+        try:
+            fresh = refresh(grant)
+        except GrantRevoked:
+            refreshes["revoked"].inc()
+            raise
+        except Transient:
+            refreshes["failed"].inc()
+            raise
+        refreshes["renewed"].inc()
+        return fresh
+
+    return refresh_and_count
+
+
+def _name_code(status: int) -> str:
+    if not status:
+        return _NO_ANSWER
+    return str(status) if status in _CODES else f"{status // 100}xx" if 100 <= status < 600 else OTHER

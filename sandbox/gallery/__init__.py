@@ -1,0 +1,1 @@
+"""The gallery's stand-in: lists, photos, pictures."""

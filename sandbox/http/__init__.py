@@ -1,0 +1,1 @@
+"""What every stand-in does over HTTP: connections, routes, requests and replies."""

@@ -1,0 +1,244 @@
+"""One RabbitMQ node with its own port and folder, and the site that nodes of one broker share. Nothing of the system's.
+
+A site has a folder, an epmd and an Erlang cookie; nodes of different sites never hear of each other.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.run.program import Program, find_port, last_lines
+from sandbox.run.rabbitmq import BrokerError, find_server, install_server
+
+_START_SECONDS = 120.0
+
+_CONFIGURATION = """\
+# Longer than any delivery: what a broker in production is told as well.
+consumer_timeout = 86400000
+# A test's disk and memory are small; an alarm would silently block publishers.
+disk_free_limit.absolute = 50MB
+vm_memory_high_watermark.absolute = 1GB
+log.file.level = warning
+"""
+
+
+class Site:
+    """What the nodes of one broker share; every one has its own, so any number may run side by side, as any user.
+
+    Attributes:
+        folder: that holds the nodes' folders; there is none before `open`.
+        server: the script that runs a node.
+        cookie: by which the nodes know each other.
+        environment: of all that runs here.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self.server = Path()
+        self.cookie = secrets.token_hex(20)
+        self.environment: dict[str, str] = {}
+        self._epmd: Program | None = None
+
+    def open(self) -> None:
+        """Find or install RabbitMQ, make the folder, and start epmd.
+
+        Raises:
+            BrokerError: if it can't be installed, or epmd does not start.
+        """
+        self.server = find_server() or install_server()
+        self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
+        port = find_port()
+        self.environment = {
+            "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            "LANG": "C.UTF-8",
+            "HOME": str(self.folder),
+            "ERL_CRASH_DUMP_SECONDS": "0",  # none is written: nobody would read it
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(port),
+        }
+        # A node that finds none starts one as a daemon, which would stay when the node is gone.
+        self._epmd = Program("epmd", ["epmd"], self.environment, self.folder / "epmd.log", self.folder)
+        _wait_for(self._epmd, lambda: _listens(port), self.folder)
+
+    def close(self) -> None:
+        """End epmd and remove the folder; the nodes have been killed before. May be called again."""
+        if self._epmd:
+            self._epmd.kill()
+            self._epmd = None
+        if self.folder.name:
+            _end_strays(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Node:
+    """One node on its own data. Not for use by several threads at once.
+
+    Args:
+        site: where it lives; open.
+        name: of the node, as Erlang takes it.
+        more: lines for its configuration.
+
+    Attributes:
+        name: of the node, as given.
+        port: where it listens, on 127.0.0.1; the same in all its lives.
+        environment: of its programs.
+    """
+
+    def __init__(self, site: Site, name: str, more: str = "") -> None:
+        self.port = find_port()
+        self.name = name
+        self._server = site.server
+        self._folder = site.folder / name.partition("@")[0]
+        self.environment = site.environment | _furnish(self._folder, name, self.port, site.cookie, more)
+        self._program: Program | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs, or is starting."""
+        return self._program is not None and self._program.exit_code is None
+
+    def launch(self) -> None:
+        """Start it on the data that is there, and do not wait for it."""
+        log = self._folder / "node.log"
+        self._program = Program("RabbitMQ", [self._server], self.environment, log, folder=self._folder)
+
+    def wait(self) -> None:
+        """Wait until a launched one takes connections.
+
+        After a power cut it may end at its start: then it is started once more, as every supervisor does.
+
+        Raises:
+            BrokerError: it does not take any.
+        """
+        try:
+            self._wait()
+        except BrokerError:
+            self.kill()
+            self.launch()
+            self._wait()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        assert self._program
+        self._program.stop()
+
+    def kill(self) -> None:
+        """End it as a power cut would; what it had written is there when it is launched again."""
+        if self._program:
+            self._program.kill()
+            _end_strays(self._folder)
+
+    def control(self, *command: str) -> str:
+        """Run a command of `rabbitmqctl` and return what it says; some seconds.
+
+        Raises:
+            BrokerError: the command failed; says how.
+        """
+        done = subprocess.run(
+            [self._server.with_name("rabbitmqctl"), "--node", self.name, *command],
+            env=self.environment,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BrokerError(f"rabbitmqctl {command[0]}:\n{done.stdout[-3000:]}")
+        return done.stdout
+
+    def _wait(self) -> None:
+        assert self._program
+        _wait_for(self._program, lambda: _takes_connections(self.port), self._folder)
+
+
+def _furnish(folder: Path, name: str, port: int, cookie: str, more: str) -> dict[str, str]:
+    """Make a node's folder and files, and give back its part of the environment: nothing of the system's."""
+    folder.mkdir()
+    files = {
+        "rabbitmq.conf": _CONFIGURATION + more,
+        "advanced.config": "[].\n",
+        "enabled_plugins": "[].\n",
+        "rabbitmq-env.conf": "",
+        ".erlang.cookie": cookie,
+    }
+    for file, content in files.items():
+        (folder / file).write_text(content)
+    (folder / ".erlang.cookie").chmod(0o400)  # Erlang takes no other
+    (folder / "conf.d").mkdir()
+    return {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": name,
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(find_port()),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "config"),
+        "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
+        "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "feature_flags"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
+
+
+def _wait_for(program: Program, is_ready: Callable[[], bool], folder: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not is_ready():
+        if program.exit_code is not None:
+            raise BrokerError(f"{program.name} ended with {program.exit_code} at its start:\n{_last_words(folder)}")
+        if time.monotonic() > deadline:
+            raise BrokerError(f"{program.name} did not start in {_START_SECONDS:.0f} s:\n{_last_words(folder)}")
+        time.sleep(0.05)
+
+
+def _last_words(folder: Path) -> str:
+    logs = [*sorted(folder.glob("*.log")), *sorted((folder / "log").glob("*.log"))]
+    return "\n".join(f"--- {log.name}\n{last_lines(log, 80)}" for log in logs if log.exists())
+
+
+def _end_strays(folder: Path) -> None:
+    """End what a killed node had only just begun, and wait for that: Erlang's children are in sessions of their own.
+
+    They are known by their environment, which names the node's folder.
+    """
+    while strays := [process for process in Path("/proc").glob("[0-9]*") if _belongs_to(process, folder)]:
+        for process in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _belongs_to(process: Path, folder: Path) -> bool:
+    try:
+        return f"HOME={folder}\0".encode() in (process / "environ").read_bytes()
+    except OSError:  # it ended meanwhile, or is another user's
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _takes_connections(port: int) -> bool:
+    """Whether an AMQP server answers: its first frame is connection.start, on channel 0."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(3) == b"\x01\x00\x00"
+    except OSError:
+        return False

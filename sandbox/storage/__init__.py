@@ -1,0 +1,1 @@
+"""What stands in a guest's storage, as every vendor has it."""

@@ -1,0 +1,141 @@
+"""Names in the environment that nobody reads, and values that hardly anybody means: named, and never shown."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.clouds import CLOUDS
+from common.config.doubts import count_slips, find_doubts
+from common.config.settings import NAMES, SECRET_NAMES
+from tests.unit.deploy.test_settings_everywhere import read_by_code
+
+CLOUD_NAMES = {cloud.name: cloud.variables for cloud in CLOUDS}
+
+
+def doubts(**environ: str) -> list[str]:
+    """Return what is doubtful."""
+    return list(find_doubts(environ, NAMES, SECRET_NAMES, CLOUD_NAMES))
+
+
+def test_the_names_are_those_that_are_read() -> None:
+    """Every one, and no other."""
+    of_clouds = {variable.name for wanted in CLOUD_NAMES.values() for variable in wanted}
+    assert {*NAMES, *of_clouds} == read_by_code()
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_what_is_read_raises_no_doubt() -> None:
+    """Nor do secrets in files."""
+    assert doubts(**dict.fromkeys(read_by_code(), "x")) == []
+    files = ("RABBITMQ_URL_FILE", "SECRET_KEYS_FILE", "DONE_SIGNING_SECRET_FILE", "YANDEX_CLIENT_SECRET_FILE")
+    assert doubts(**dict.fromkeys(files, "/x")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("RABITMQ_URL", "RABBITMQ_URL"),
+        ("RABBITMQ_URI", "RABBITMQ_URL"),
+        ("RABBIT_MQ_URL", "RABBITMQ_URL"),
+        ("WORKER_JOB", "WORKER_JOBS"),
+        ("GOOGLE_CLIENT_SECERT", "GOOGLE_CLIENT_SECRET"),
+        ("GOOGLE_CLIENTID", "GOOGLE_CLIENT_ID"),
+        ("SECRET_KEY", "SECRET_KEYS"),
+        ("SLICE_SECOND", "SLICE_SECONDS"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("PUBLIC_BASEURL", "PUBLIC_BASE_URL"),
+        ("SECRET_KEYS_FIEL", "SECRET_KEYS_FILE"),
+        ("worker_jobs", "WORKER_JOBS"),
+    ],
+)
+def test_a_slip_of_the_pen_is_named(name: str, meant: str) -> None:
+    """With what may be meant; what it was set to is not shown."""
+    (doubt,) = doubts(**{name: "hush"})
+    assert doubt.startswith(f"{name} ")
+    assert f" {meant} " in doubt
+    assert "hush" not in doubt
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WORKER_THREADS",
+        "GOOGLE_SCOPES",
+        "YANDEX_FOLDER",
+        "RETRY_TIMES",
+        "GALLERY_TOKEN",
+        "DONE_SECRET_NAME",
+        "CLOUD_ARCHIVE_DEBUG",
+        "WORKER_JOBS_FILE",
+        "WEB_WORKERS",
+        "CHUNK_BYTES",
+        "SECRET_KEYS_OLD_ONES",
+    ],
+)
+def test_a_name_that_begins_like_ours_is_named(name: str) -> None:
+    """Somebody thinks that we read it."""
+    (doubt,) = doubts(**{name: "hush"})
+    assert doubt.startswith(f"{name} is read by nobody")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PATH", "/bin"),
+        ("HOSTNAME", "web-1"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/x.json"),
+        ("GOOGLE_CLOUD_PROJECT", "x"),
+        ("GOOGLE_API_USE_CLIENT_CERTIFICATE", "true"),
+        ("WEB_CONCURRENCY", "2"),
+        ("RABBITMQ_PASSWORD", "x"),
+        ("RABBITMQ_DEFAULT_USER", "x"),
+        ("WEB_SERVICE_HOST", "10.0.0.1"),
+        ("WEB_SERVICE_PORT", "80"),
+        ("WEB_SERVICE_PORT_HTTP", "80"),
+        ("WORKER_PORT_8001_TCP", "tcp://10.0.0.1:8001"),
+        ("WORKER_PORT_8001_TCP_ADDR", "10.0.0.1"),
+        ("CLOUD_ARCHIVE_WEB_PORT", "tcp://10.0.0.1:80"),
+        ("CLOUD_ARCHIVE_WEB_SERVICE_HOST", "10.0.0.1"),
+        ("RABBITMQ_PORT", "tcp://10.0.0.1:5672"),
+        ("REQUESTS_CA_BUNDLE", "/x"),
+        ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+        ("WORKER_THREADS", " "),
+    ],
+)
+def test_what_is_others_raises_no_false_alarm(name: str, value: str) -> None:
+    """Kubernetes' own, other products', and what is set to nothing."""
+    assert doubts(**{name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOOGLE_CLIENT_SECRET", '"hush"'),
+        ("RABBITMQ_URL", "'hush'"),
+        ("FORWARDED_ALLOW_IPS", "*"),
+        ("REDIRECT_HOSTS", "a.example,*.com"),
+        ("PHOTO_HOSTS", "*.io"),
+    ],
+)
+def test_a_value_that_hardly_anybody_means_is_named(name: str, value: str) -> None:
+    """Quotes that a file of variables keeps, everybody as a proxy, a whole top-level domain."""
+    (doubt,) = doubts(**{name: value})
+    assert doubt.startswith(f"{name} ")
+    assert "hush" not in doubt
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "slips"),
+    [("ABC", "ABC", 0), ("AB", "ABC", 1), ("ABX", "ABC", 1), ("ACB", "ABC", 1), ("ABCD", "ABC", 1), ("XYZ", "ABC", 3)],
+)
+def test_slips_are_counted(name: str, other: str, slips: int) -> None:
+    """Left out, changed, swapped, added; many are three."""
+    assert count_slips(name, other) == slips
+
+
+@settings(deadline=None)
+@given(st.text(), st.text())
+def test_no_name_surprises(name: str, value: str) -> None:
+    """Whatever stands there; and to slip is as far one way as the other."""
+    assert all(doubt.startswith(name) for doubt in doubts(**{name: value}))
+    assert count_slips(name, "WORKER_JOBS") == count_slips("WORKER_JOBS", name)

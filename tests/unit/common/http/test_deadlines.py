@@ -1,0 +1,456 @@
+"""Whatever trickles, at whatever place: a request ends by its deadlines, and within a second when its work does."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import trustme
+
+from common.errors import Reason, Transient
+from common.http import deadlines, wire
+from common.http import pool as lines
+from common.http.client import HttpClient, Incoming
+from common.http.connect import connect
+from common.http.requests_adapter import equip
+from sandbox.http.message import Interim, Reply, text_reply
+from tests.fakes.counted_server import CountedServer
+from tests.fakes.strange_server import HEAD, Treat, drip, repeat, say_nothing, strange_server, take_slowly
+
+LONG = 600.0  # nothing that is tested here may last so long
+SOON = 5.0  # "within a second" on a machine that is busy
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+INTERIM = [
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n",
+]
+MEGABYTES = 8 * 1024 * 1024  # more than the buffers of both sides take in
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Whom the client trusts."""
+    return trustme.CA()
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
+    """How the server speaks: everything here is true with TLS and without."""
+    if request.param == "http":
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
+    """A client that keeps two connections."""
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)
+
+
+@pytest.fixture(autouse=True)
+def look_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Look up more often than in earnest, which this returns."""
+    usual = deadlines.LOOK_SECONDS
+    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.02)
+    return usual
+
+
+@pytest.fixture
+def desk() -> Iterator[CountedServer]:
+    """A well-behaved server."""
+    server = CountedServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+HEADS: dict[str, Treat] = {
+    "nothing": say_nothing,
+    "status line": drip(b"HTTP/1.1 200 OK and so on"),
+    "a header": drip(b"X: ", first=OK),
+    "a header without end": drip(b"x", first=OK + b"X: ", again=True),
+    "headers without end": drip(b"X: y\r\n", first=OK, again=True),
+    "100 without end": repeat(INTERIM[0], seconds=0.01),
+    "102 without end": repeat(INTERIM[1], seconds=0.01),
+    "103 without end": repeat(INTERIM[2], seconds=0.01),
+    "100, dripping": drip(INTERIM[0], again=True),
+    "an empty line": drip(b"", first=OK + b"\r"),
+}
+
+
+@pytest.mark.parametrize("treat", HEADS.values(), ids=list(HEADS))
+def test_headers_have_one_deadline(http: HttpClient, tls: ssl.SSLContext | None, treat: Treat) -> None:
+    """From the last byte sent; nothing that comes in between moves it."""
+    with strange_server(treat, tls) as url, pytest.raises(Transient, match="in its time") as raised:
+        http.request("GET", url, read_seconds=0.15, body_seconds=LONG)
+    assert raised.value.reason is Reason.CLOUD_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "treat",
+    [
+        *(repeat(interim) for interim in INTERIM),
+        repeat(b"x" * 1000, first=OK + b"X: "),
+        repeat(b"X: y\r\n" * 9, first=OK),
+    ],
+    ids=["100", "102", "103", "a header", "headers"],
+)
+def test_headers_have_a_bound(http: HttpClient, tls: ssl.SSLContext | None, treat: Treat) -> None:
+    """Whoever sends them as fast as can be does not keep a thread until the deadline."""
+    with strange_server(treat, tls) as url, pytest.raises(Transient):
+        http.request("GET", url, read_seconds=LONG)
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+@pytest.mark.parametrize("interim", INTERIM, ids=["100", "102", "103"])
+def test_answers_before_the_answer_are_passed_over(http: HttpClient, interim: bytes, count: int) -> None:
+    """As many as a patient server sends while it works: RFC 9110, section 15.2."""
+    with strange_server(repeat(interim, last=HEAD + b"hello", count=count)) as url:
+        answer = http.request("GET", url)
+    assert (answer.status, answer.body, "link" in answer.headers) == (200, b"hello", False)
+
+
+def test_answers_before_the_answer_cost_no_connection(desk: CountedServer, http: HttpClient) -> None:
+    """It carries the next request."""
+    desk.reply = lambda _: Reply(200, b"hello", interim=Interim(103, 2, 0.0))
+    assert [http.request("GET", desk.url).body for _ in range(3)] == [b"hello"] * 3
+    assert desk.accepted == 1
+
+
+def test_another_protocol_is_no_answer(http: HttpClient) -> None:
+    """Nobody asked for one."""
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
+    with strange_server(repeat(switch, last=HEAD + b"hello", count=1)) as url, pytest.raises(Transient):
+        http.request("GET", url)
+
+
+BODIES: dict[str, Treat] = {
+    "stops": repeat(b"", first=OK + b"Content-Length: 1000\r\n\r\nbegun", count=1),
+    "drips": drip(b"x", first=OK + b"Content-Length: 1000000\r\n\r\n", again=True),
+    "drips until the end": drip(b"x", first=OK + b"Connection: close\r\n\r\n", again=True),
+    "chunks drip": drip(b"1\r\nx\r\n", first=CHUNKED, again=True),
+    "a chunk's size drips": drip(b"0", first=CHUNKED, again=True),
+    "a chunk's extension drips": drip(b"x", first=CHUNKED + b"5;", again=True),
+    "a chunk's end drips": drip(b"", first=CHUNKED + b"5\r\nhello"),
+    "trailers drip": drip(b"X: y\r\n", first=CHUNKED + b"5\r\nhello\r\n0\r\n", again=True),
+    "an error's body drips": drip(b"x", first=b"HTTP/1.1 503 No\r\nContent-Length: 100000\r\n\r\n", again=True),
+}
+
+
+@pytest.mark.parametrize("treat", BODIES.values(), ids=list(BODIES))
+def test_a_small_answer_has_one_deadline_to_its_end(http: HttpClient, tls: ssl.SSLContext | None, treat: Treat) -> None:
+    """However its body is framed, and whatever its status."""
+    with strange_server(treat, tls) as url, pytest.raises(Transient, match="in its time"):
+        http.request("GET", url, read_seconds=0.15)
+
+
+@pytest.mark.parametrize("treat", BODIES.values(), ids=list(BODIES))
+def test_a_long_answer_has_a_deadline_for_its_body(http: HttpClient, treat: Treat) -> None:
+    """Besides that for its headers."""
+    with strange_server(treat) as url, pytest.raises(Transient, match="in its time"):
+        http.request("GET", url, read_seconds=LONG, body_seconds=0.15)
+
+
+def read_out(incoming: Incoming, size: int) -> None:
+    """Read a body to its end, in blocks."""
+    while incoming.read_into(memoryview(bytearray(size))):
+        pass
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+@pytest.mark.parametrize("treat", BODIES.values(), ids=list(BODIES))
+def test_a_body_has_a_floor_of_speed(
+    http: HttpClient, tls: ssl.SSLContext | None, treat: Treat, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read in blocks of any size; a photo may take as long as it needs, but not for ever."""
+    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
+    with strange_server(treat, tls) as url:
+        incoming = http.open("GET", url)
+        with pytest.raises(Transient, match="bytes in"):
+            read_out(incoming, size)
+        incoming.close()
+
+
+@pytest.mark.parametrize(
+    "treat", [repeat(b"X: y\r\n" * 9, first=CHUNKED + b"1\r\nx\r\n0\r\n"), repeat(b";" * 999, first=CHUNKED + b"5;")]
+)
+def test_what_stands_around_a_body_has_a_bound(http: HttpClient, treat: Treat) -> None:
+    """Trailers and chunks' extensions that come fast, and for ever."""
+    with strange_server(treat) as url:
+        incoming = http.open("GET", url)
+        with pytest.raises(Transient):
+            incoming.read_into(memoryview(bytearray(100)))
+        incoming.close()
+
+
+def test_a_body_in_the_smallest_chunks_arrives(http: HttpClient) -> None:
+    """Six bytes for one are no abuse."""
+    with strange_server(repeat(b"1\r\nx\r\n" * 1000, first=CHUNKED, last=b"0\r\n\r\n", count=200)) as url:
+        assert http.request("GET", url).body == b"x" * 200_000
+    with strange_server(repeat(b"1\r\nx\r\n" * 1000, first=CHUNKED, last=b"0\r\n\r\n", count=200)) as url:
+        incoming, block = http.open("GET", url), memoryview(bytearray(512 * 1024))
+        assert incoming.read_into(block) == 200_000
+        incoming.close()
+
+
+def blocks() -> Iterator[memoryview]:
+    """Give a body in blocks."""
+    for _ in range(MEGABYTES // 65536):
+        yield memoryview(bytes(65536))
+
+
+SENDS: dict[str, Callable[[], Any]] = {"blocks": blocks, "bytes": lambda: bytes(MEGABYTES)}
+
+
+@pytest.mark.parametrize("body", SENDS.values(), ids=list(SENDS))
+@pytest.mark.parametrize("treat", [say_nothing, take_slowly])
+def test_an_upload_has_a_floor_of_speed(
+    http: HttpClient,
+    tls: ssl.SSLContext | None,
+    treat: Treat,
+    body: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A receiver that takes nothing, or a few bytes now and then, in time for every timeout of a socket."""
+    monkeypatch.setattr(wire, "SEND_SECONDS", 0.3)
+    monkeypatch.setattr(wire, "SLOWEST", 50 * MEGABYTES)
+    with strange_server(treat, tls) as url, pytest.raises(Transient, match="bytes in"):
+        http.request("PUT", url, headers={"Content-Length": str(MEGABYTES)}, body=body())
+
+
+def begin_handshake(connection: socket.socket, over: threading.Event) -> None:
+    """Send the beginning of a handshake, a byte at a time."""
+    connection.recv(65536)
+    for byte in b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xfc" + bytes(1000):
+        connection.sendall(bytes([byte]))
+        if over.wait(0.01):
+            return
+
+
+@pytest.mark.parametrize("treat", [say_nothing, begin_handshake])
+def test_a_handshake_has_a_deadline(http: HttpClient, treat: Treat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the whole of it."""
+    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.15)
+    with strange_server(treat) as url, pytest.raises(Transient, match=r"nothing in 0\.15 seconds"):
+        http.request("GET", url.replace("http:", "https:"))
+
+
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port whose queue is full: whoever connects waits."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(address)
+        yield address[1]
+        for each in waiting:
+            each.close()
+
+
+def test_a_connection_has_a_deadline(http: HttpClient, full_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody says no, and nobody yes."""
+    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    with pytest.raises(Transient, match="nothing in"):
+        http.request("GET", f"http://127.0.0.1:{full_port}")
+
+
+def test_a_silent_address_leaves_time_for_the_next(full_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All addresses of a name share one deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", full_port))] * 2
+        found.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname()))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
+        began = time.monotonic()
+        connect("name", 80, 0.3, local=True).close()
+        assert time.monotonic() - began < SOON
+
+
+def test_a_name_has_a_deadline(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolvers have timeouts of their own, which add up to minutes."""
+    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
+    with pytest.raises(Transient, match="nothing in"):
+        http.request("GET", "http://name.example")
+    over.set()
+
+
+class Over(Exception):
+    """The work is over."""
+
+
+class Work:
+    """See `common.http.deadlines.Ending`."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def check(self) -> None:
+        """Raise once it is over."""
+        if self.ended.is_set():
+            raise Over
+
+
+def read_on(http: HttpClient, url: str) -> None:
+    """Read an answer bit by bit."""
+    incoming = http.open("GET", url, read_seconds=LONG)
+    try:
+        read_out(incoming, 10)
+    finally:
+        incoming.close()
+
+
+def ask(http: HttpClient, url: str) -> None:
+    """Read an answer whole."""
+    http.request("GET", url, read_seconds=LONG, body_seconds=LONG)
+
+
+def send(http: HttpClient, url: str) -> None:
+    """Send a body."""
+    http.request("PUT", url, headers={"Content-Length": str(MEGABYTES)}, body=blocks(), read_seconds=LONG)
+
+
+def ask_as_library(http: HttpClient, url: str) -> None:
+    """Ask as the OAuth libraries do."""
+    with requests.Session() as session:
+        equip(session, http)
+        session.post(url, data={"code": "x"}, timeout=LONG)
+
+
+WAITS = {
+    **{f"headers: {name}": (ask, treat) for name, treat in HEADS.items()},
+    **{f"body: {name}": (ask, treat) for name, treat in BODIES.items()},
+    **{f"body, bit by bit: {name}": (read_on, treat) for name, treat in BODIES.items()},
+    "a library: nothing": (ask_as_library, say_nothing),
+    "a library: drips": (ask_as_library, BODIES["drips"]),
+    "sending: nothing is taken": (send, say_nothing),
+    "sending: little is taken": (send, take_slowly),
+}
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines that no test lives to see."""
+    for module, name in ((lines, "CONNECT_SECONDS"), (wire, "WATCH_SECONDS"), (wire, "SEND_SECONDS")):
+        monkeypatch.setattr(module, name, LONG)
+
+
+def end_soon(work: Work, act: Callable[[], None]) -> float:
+    """End the work while something is under way, and return how many seconds later that ended."""
+    ended_at: list[float] = []
+
+    def end() -> None:
+        ended_at.append(time.monotonic())
+        work.ended.set()
+
+    timer = threading.Timer(0.1, end)
+    timer.start()
+    with pytest.raises(Over):
+        act()
+    return time.monotonic() - ended_at[0]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(("act", "treat"), WAITS.values(), ids=list(WAITS))
+def test_every_wait_ends_with_the_work(
+    http: HttpClient, tls: ssl.SSLContext | None, act: Callable[[HttpClient, str], None], treat: Treat
+) -> None:
+    """Wherever it waits; what ends the work comes out as it is."""
+    work = Work()
+    with strange_server(treat, tls) as url:
+        assert end_soon(work, partial(act, http.ended_by(work), url)) < SOON
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("treat", [say_nothing, begin_handshake])
+def test_a_handshake_ends_with_the_work(http: HttpClient, treat: Treat) -> None:
+    """Before there is anything to read."""
+    work = Work()
+    with strange_server(treat) as url:
+        assert end_soon(work, partial(ask, http.ended_by(work), url.replace("http:", "https:"))) < SOON
+
+
+@pytest.mark.usefixtures("patient")
+def test_connecting_ends_with_the_work(http: HttpClient, full_port: int) -> None:
+    """Before there is a connection."""
+    work = Work()
+    assert end_soon(work, partial(ask, http.ended_by(work), f"http://127.0.0.1:{full_port}")) < SOON
+
+
+@pytest.mark.usefixtures("patient")
+def test_looking_a_name_up_ends_with_the_work(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there is an address."""
+    work, over = Work(), threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
+    assert end_soon(work, partial(ask, http.ended_by(work), "http://name.example")) < SOON
+    over.set()
+
+
+def test_the_work_is_looked_at_often_enough(
+    http: HttpClient, look_seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As this is set in earnest."""
+    assert look_seconds <= 0.5
+    monkeypatch.setattr(deadlines, "LOOK_SECONDS", look_seconds)
+    work = Work()
+    with strange_server(say_nothing) as url:
+        assert end_soon(work, partial(ask, http.ended_by(work), url)) < SOON
+
+
+def test_an_end_is_nobody_elses(desk: CountedServer, http: HttpClient) -> None:
+    """Requests of other work go on over the very connection that the ended work used last; its own do not begin."""
+    work = Work()
+    mine = http.ended_by(work)
+    mine.request("GET", desk.url)
+    work.ended.set()
+    with pytest.raises(Over):
+        mine.request("GET", desk.url)
+    assert http.request("GET", desk.url).body == b"hello"
+    assert len(desk.seen) == 2
+
+
+def test_an_end_leaves_kept_connections_alone(desk: CountedServer, http: HttpClient) -> None:
+    """They belong to whoever comes next."""
+    work = Work()
+    http.ended_by(work).request("GET", desk.url)
+    work.ended.set()
+    http.request("GET", desk.url)
+    assert desk.accepted == 1
+
+
+def test_an_answer_that_takes_many_looks_comes(desk: CountedServer, http: HttpClient) -> None:
+    """They are one wait."""
+    work = Work()
+
+    def answer(_request: object) -> Reply:
+        time.sleep(0.1)
+        return text_reply("late")
+
+    desk.reply = answer
+    assert http.ended_by(work).request("GET", desk.url).body == b"late"
+    assert desk.accepted == 1
+
+
+@pytest.mark.parametrize("length", ["5, 5", "5,5", "5\r\nContent-Length: 5"])
+def test_a_length_told_twice_is_one(http: HttpClient, length: str) -> None:
+    """As long as it is the same: RFC 9110, section 8.6. The connection is not waited for to end."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
+    with strange_server(repeat(head + b"hello", count=1)) as url:
+        answer = http.request("GET", url)
+    assert (answer.body, answer.headers["content-length"]) == (b"hello", "5")

@@ -1,0 +1,67 @@
+"""The trace context's header, read as its specification has it."""
+
+from contextvars import copy_context
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.telemetry.trace_context import Trace, enter, make_trace, onward, read_trace
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def test_a_header_is_read_and_written_as_it_was() -> None:
+    """The specification's own example."""
+    header = f"00-{TRACE}-{SPAN}-01"
+    assert read_trace(header) == Trace(TRACE, SPAN, "01")
+    assert Trace(TRACE, SPAN, "01").header == header
+
+
+def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
+    """And handed on as ours."""
+    trace = read_trace(f"cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like")
+    assert trace
+    assert trace.header == f"00-{TRACE}-{SPAN}-01"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01-more",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{TRACE[1:]}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-1",
+        f"00-{TRACE}-{SPAN}",
+        f" 00-{TRACE}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01\n",
+        f"cc-{TRACE}-{SPAN}-01.more",
+    ],
+)
+def test_what_is_no_header_begins_no_trace(header: str) -> None:
+    """It is as if there were none."""
+    assert read_trace(header) is None
+
+
+@given(st.text())
+def test_any_text_is_a_trace_or_none(text: str) -> None:
+    """Nothing that comes from outside breaks anything, or gets into a line."""
+    trace = read_trace(text)
+    assert trace is None or set(trace.header) <= set("0123456789abcdef-")
+
+
+def test_each_step_has_a_name_of_its_own() -> None:
+    """On the same way."""
+    first = make_trace()
+    context = copy_context()
+    context.run(enter, first)
+    second = read_trace(context.run(onward)["traceparent"])
+    assert second
+    assert (second.trace_id, second.flags) == (first.trace_id, first.flags)
+    assert second.span_id != first.span_id
+    assert onward() == {}
+    assert make_trace().trace_id != first.trace_id

@@ -1,0 +1,103 @@
+"""The doctor, let loose on the pretend world; only the broker is a closed port here."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from common.crypto.sealing import make_key
+from common.messages.publisher import Publisher
+from sandbox.run.program import find_port
+from sandbox.world import World
+from tools import doctor
+
+CHECK = Publisher.check
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """A deployment in a pretend world; its broker always answers."""
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the doctor sets it too; here it is put back
+    monkeypatch.setattr(Publisher, "check", lambda _publisher: None)
+    with World() as world:
+        yield {
+            **world.environment(),
+            "RABBITMQ_URL": "amqp://user:hush@127.0.0.1:1/",
+            "SECRET_KEYS": make_key(),
+            "PUBLIC_BASE_URL": "https://app.litegallery.io",
+        }
+
+
+def wrong(environment: dict[str, str]) -> dict[str, str]:
+    """Return what the doctor finds wrong, but for the pretend world's own openness."""
+    found = {what: told for is_right, what, told in doctor.examine(environment) if not is_right}
+    found.pop("network", None)
+    return found
+
+
+def test_a_deployment_that_is_right_is_found_right(environment: dict[str, str]) -> None:
+    """Everything is looked at, both clouds too."""
+    assert wrong(environment) == {}
+    looked_at = [what for _, what, _ in doctor.examine(environment)]
+    assert {"settings", "keys", "broker", "gallery", "done call", "google_drive", "yadisk"} < set(looked_at)
+    assert looked_at.count("redirect URI") == 2
+
+
+def test_openness_is_told(environment: dict[str, str]) -> None:
+    """What is for tests only is no way to run a service."""
+    assert (False, "network") in [(is_right, what) for is_right, what, _ in doctor.examine(environment)]
+
+
+@pytest.mark.parametrize("variable", ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "YANDEX_CLIENT_SECRET"])
+def test_a_client_that_its_cloud_does_not_know_is_found(environment: dict[str, str], variable: str) -> None:
+    """The cloud itself is asked."""
+    cloud = "google_drive" if variable.startswith("GOOGLE") else "yadisk"
+    assert list(wrong({**environment, variable: "mistyped"})) == [cloud]
+
+
+def test_a_wrong_setting_is_named_and_not_shown(environment: dict[str, str]) -> None:
+    """As the services themselves say it."""
+    told = wrong({**environment, "SECRET_KEYS": "hush-hush"})
+    assert list(told) == ["settings"]
+    assert "SECRET_KEYS" in told["settings"]
+    assert "hush" not in told["settings"]
+
+
+def test_a_key_that_everybody_knows_is_found(environment: dict[str, str]) -> None:
+    """Also when it is only one of several."""
+    assert list(wrong({**environment, "SECRET_KEYS": f"{make_key()},{'A' * 43}"})) == ["keys"]
+
+
+def test_a_gallery_that_is_away_is_found(environment: dict[str, str]) -> None:
+    """Nobody listens there."""
+    assert list(wrong({**environment, "GALLERY_BASE_URL": f"http://127.0.0.1:{find_port()}"})) == ["gallery"]
+
+
+@pytest.mark.parametrize("address", ["http://archive.example", "https://203.0.113.7", "https://intranet"])
+def test_an_address_that_clouds_refuse_is_found(environment: dict[str, str], address: str) -> None:
+    """They take https and public names only."""
+    assert list(wrong({**environment, "PUBLIC_BASE_URL": address})) == ["redirect URI"]
+
+
+def test_no_cloud_is_no_service(environment: dict[str, str]) -> None:
+    """Without any client there is nothing to offer."""
+    bare = {name: value for name, value in environment.items() if "CLIENT" not in name}
+    assert list(wrong(bare)) == ["clouds"]
+
+
+def test_a_broker_that_is_away_is_found(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real question is asked of a closed port, and the password is not in the answer."""
+    monkeypatch.setattr(Publisher, "check", CHECK)
+    told = wrong(environment)
+    assert list(told) == ["broker"]
+    assert "hush" not in told["broker"]
+
+
+def test_exit_status_tells(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each finding, and 1 when one is wrong."""
+    monkeypatch.setattr(doctor, "load_environment", lambda: environment)
+    assert doctor.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:5].strip() for line in lines].count("WRONG") == 1
+    assert len(lines) == len(doctor.examine(environment))

@@ -1,0 +1,70 @@
+"""What the queue says of jobs, whatever it is: shown, or no news. Never a page that breaks."""
+
+import copy
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.messages.progress import FailedPhoto, NotProgress, Progress, State
+from tests.fakes.any_json import ANY_JSON, SPITES, bent
+from web.api.status import put_into_words
+from web.pages.view import render_job
+from web.progress.subscriber import News
+from web.texts import LANGUAGES
+
+SAMPLE: dict[str, Any] = json.loads(
+    Progress(
+        job_id="x",
+        cloud_type="google_drive",
+        state=State.FAILED,
+        photos_total=7,
+        photos_failed=1,
+        bytes_total=10,
+        bytes_copied=3,
+        bytes_per_second=1.5,
+        eta_seconds=3.5,
+        failures=(FailedPhoto("a.jpg", "gone", "x"),),
+        reason="storage_full",
+        detail="needs 7 bytes, 3 are free",
+        created_at=1.0,
+        updated_at=2.0,
+    ).encode()
+)
+NEWS = (bent(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
+FIELDS = [*SAMPLE, *(f"failures.{name}" for name in SAMPLE["failures"][0])]
+
+
+def show(body: bytes) -> None:
+    """Show what a message tells, as JSON and as a page in every language, alone and after what was known."""
+    try:
+        told = Progress.decode(body)
+    except NotProgress:
+        return
+    assert Progress.decode(told.encode()) == told
+    news = News(lambda: 2.0)
+    for known in (replace(told, state=State.RUNNING), told):
+        news.learn(known)
+        shown = news.find(told.job_id)
+        assert shown is None or put_into_words(shown).model_dump_json()
+        for texts in LANGUAGES.values():
+            assert shown is None or render_job(shown, texts)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_may_hold_anything(field: str) -> None:
+    """Each value that readers stumble over, in each place."""
+    for spite in [*SPITES, None, "gone", 7]:
+        message = copy.deepcopy(SAMPLE)
+        (message["failures"][0] if "." in field else message)[field.rpartition(".")[2]] = spite
+        show(json.dumps(message).encode())
+
+
+@settings(deadline=None)
+@given(NEWS)
+def test_any_news_are_shown_or_none(body: bytes) -> None:
+    """The queue may hold anything."""
+    show(body)

@@ -1,0 +1,103 @@
+"""What the failures of a round tell together: an outage, or broken photos."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from common.clouds.photos import Photo, StoredPhoto
+from common.errors import GrantRevoked, PhotoRejected, Reason, Refused
+from worker.archive.batch import OUTAGE, Round, copy_round
+from worker.archive.stages import Lanes
+from worker.transfer.stop import Cause, Signals
+
+GOOD = Photo("good", (), "good.jpg", "https://h/good.jpg", 1)
+BROKEN = [Photo(f"broken-{number}", (), "b.jpg", "https://h/b.jpg", 1) for number in range(OUTAGE + 3)]
+
+
+class Scripted:
+    """A photo on its way that does what a function says."""
+
+    failures = 0
+
+    def __init__(self, step: Callable[[], StoredPhoto]) -> None:
+        self.step = step
+
+    def close(self) -> None:
+        """Let nothing go."""
+
+
+def copy_all(given_up: set[str]) -> Round:
+    """Copy them all: the good one begins first, and arrives when all others have failed or the round was broken off."""
+    failed: list[Photo] = []
+
+    def begin(photo: Photo, mine: Signals) -> Scripted:
+        def step() -> StoredPhoto:
+            if photo is not GOOD:
+                failed.append(photo)
+                raise PhotoRejected(Reason.GALLERY_UNAVAILABLE)
+            while len(failed) < len(BROKEN) and not mine.wind_down.is_set():
+                time.sleep(0.001)
+            return StoredPhoto(photo.key, "id", 1)
+
+        return Scripted(step)
+
+    return copy_round(
+        [GOOD, *BROKEN], begin, lambda _stored: None, {}, given_up=given_up, lanes=Lanes(1), signals=Signals()
+    )
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_many_that_fail_for_the_first_time_end_a_round(most: int) -> None:
+    """Nobody can tell yet whether it is they, and the others are better tried later."""
+    ended = copy_all({photo.key for photo in BROKEN[:most]})
+    assert not ended.is_complete
+
+
+def test_many_that_fail_once_more_end_no_round() -> None:
+    """They failed before and tell nothing new; those that are tried for the first time have their turn."""
+    ended = copy_all({photo.key for photo in BROKEN})
+    assert (ended.is_complete, ended.any_arrived, len(ended.failed)) == (True, True, len(BROKEN))
+    assert ended.outage is None
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "is_let_go"),
+    [
+        (Refused(Reason.ACCOUNT_REFUSED), Cause.FAILED, False),
+        (GrantRevoked(), Cause.FAILED, True),
+        (KeyError("a bug"), Cause.FAILED, True),
+    ],
+    ids=["refused", "revoked", "bug"],
+)
+def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, is_let_go: bool) -> None:
+    """No other photo begins; what moves may arrive after a refusal that may pass, and is let go after anything else."""
+    seen: list[Signals] = []
+    arrived: dict[str, StoredPhoto] = {}
+
+    def begin(photo: Photo, mine: Signals) -> Scripted:
+        def step() -> StoredPhoto:
+            if photo is not GOOD:
+                while not seen:
+                    time.sleep(0.001)
+                raise error
+            seen.append(mine)
+            while not mine.wind_down.is_set():
+                time.sleep(0.001)
+            return StoredPhoto(photo.key, "id", 1)
+
+        return Scripted(step)
+
+    photos = [GOOD, *BROKEN * 20]
+    with pytest.raises(type(error)):
+        copy_round(
+            photos,
+            begin,
+            lambda stored: arrived.update({stored.key: stored}),
+            {},
+            given_up=(),
+            lanes=Lanes(1),
+            signals=Signals(),
+        )
+    (mine,) = seen
+    assert (mine.cause, list(arrived)) == (cause, ["good"])

@@ -1,0 +1,549 @@
+"""The heart: which photos are missing, what is done about it, and when it is given up. Without a wire."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.clouds.base import PhotoStream
+from common.clouds.photos import Photo, StoredPhoto
+from common.errors import (
+    ArchiveError,
+    InventoryStale,
+    JobStopped,
+    PhotoRejected,
+    Postponed,
+    Reason,
+    Refused,
+    SessionLost,
+    StorageFull,
+    Throttled,
+    Transient,
+)
+from tests.fakes.clock import Clock
+from tests.fakes.job import JOB
+from tests.fakes.memory_cloud import MemoryCloud, SilentStream
+from worker.archive.batch import Round
+from worker.archive.copier import Copier
+from worker.archive.reconciler import MOST_LISTS, Archive, archive_key
+from worker.archive.tally import Tally
+from worker.gallery.manifest import Manifest
+from worker.transfer.retry import RetryPolicy
+from worker.transfer.stop import Cause, Interrupted, Signals
+from worker.transfer.throttle import Pace
+
+UNKNOWN = Refused(Reason.CLOUD_REFUSED, "403 forbidden")
+DISABLED = Refused(Reason.ACCOUNT_REFUSED, "403 accountDisabled")
+SUSPENDED = Refused(Reason.APP_REFUSED, "403 CONSUMER_SUSPENDED")
+DOWN = Transient(Reason.GALLERY_UNAVAILABLE, "503")
+TRIES = 5
+
+
+def make_photos(count: int) -> list[Photo]:
+    """Return so many photos of a gallery."""
+    return [Photo(str(number), (), f"{number}.jpg", "https://h/p", 7, number) for number in range(count)]
+
+
+def list_photos(photos: list[Photo]) -> Manifest:
+    """Return a list as it is read."""
+    return Manifest({photo.key: photo for photo in photos}, [])
+
+
+class CountingPace(Pace):
+    """Counts turns.
+
+    Attributes:
+        turns: how many were taken.
+    """
+
+    turns = 0
+
+    def take_turn(self) -> None:
+        """Count it."""
+        self.turns += 1
+        super().take_turn()
+
+
+@dataclass
+class Scene:
+    """One archive, its gallery and its cloud.
+
+    Args:
+        photos: what the gallery lists.
+        cloud: where they go.
+        lists: what the gallery lists at the next readings, one after another; the last one stays.
+        lanes: photos at a time.
+    """
+
+    photos: list[Photo]
+    cloud: MemoryCloud = field(default_factory=MemoryCloud)
+    lists: list[list[Photo] | ArchiveError] = field(default_factory=list)
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        """Put it together."""
+        self.clock = Clock()
+        self.signals = Signals()
+        self.streams: list[SilentStream] = []
+        self.steps = 0
+        self.tally = Tally(list_photos(self.photos))
+        self.pace = CountingPace(self.clock.sleep, self.clock.now, lambda: 0.0)
+        policy = RetryPolicy(TRIES, 1, 60, self.clock.sleep, self.pace, lambda: 1.0)
+        self.copier = Copier(
+            archive_key(JOB),
+            self.cloud,
+            self.tally,
+            open_stream=self.open_stream,
+            # Photos sleep on the signals, which the test's clock does not move: their delays are none.
+            policy=replace(policy, base=0.0),
+            photos=self.lanes,
+            signals=self.signals,
+            note_step=self.note_step,
+        )
+        self.archive = Archive(JOB, self.fetch, self.cloud, self.tally, policy=policy, copier=self.copier)
+
+    def fetch(self) -> Manifest:
+        """Read the list once more."""
+        if not self.lists:
+            return list_photos(self.photos)
+        told = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+        if isinstance(told, ArchiveError):
+            raise told
+        return list_photos(told)
+
+    def open_stream(self, _photo: Photo, _check: Callable[[], None]) -> PhotoStream:
+        """Give a stream and remember it."""
+        self.streams.append(SilentStream())
+        return self.streams[-1]
+
+    def note_step(self) -> None:
+        """Count it."""
+        self.steps += 1
+
+    def keep(self) -> list[str]:
+        """Keep the promise, and return the keys of what is in the cloud."""
+        self.archive.keep()
+        return sorted(file.key for file in self.cloud.files.values())
+
+    @property
+    def rejected(self) -> dict[str, Reason]:
+        """What cannot be copied, and why."""
+        return {key: failure.reason for key, failure in self.tally.rejected.items()}
+
+
+def at(*keys: str, error: ArchiveError = UNKNOWN) -> Callable[[Photo], ArchiveError | None]:
+    """Say no to some photos, whenever they are tried."""
+    return lambda photo: error if photo.key in keys else None
+
+
+def once(*errors: ArchiveError) -> Callable[[Photo], ArchiveError | None]:
+    """Say no a few times, whatever is tried."""
+    script = list(errors)
+    return lambda _photo: script.pop(0) if script else None
+
+
+# What is missing
+
+
+def test_only_what_is_missing_is_copied() -> None:
+    """And what was there counts as there before."""
+    scene = Scene(make_photos(3))
+    scene.cloud.put(scene.photos[1])
+    assert scene.keep() == ["0", "1", "2"]
+    assert sorted(scene.cloud.begun) == ["0", "2"]
+    assert (scene.tally.skipped, sorted(scene.tally.arrived)) == ({"1"}, ["0", "2"])
+
+
+def test_no_photo_is_begun_without_its_turn() -> None:
+    """The pace of an account is kept by asking it before each photo, tries included."""
+    scene = Scene(make_photos(3), MemoryCloud(begins=once(UNKNOWN)))
+    scene.keep()
+    assert scene.pace.turns == len(scene.cloud.begun) == 4
+
+
+def test_every_source_is_asked_before_its_bytes_are_needed() -> None:
+    """While others move; and every source is let go."""
+    scene = Scene(make_photos(3))
+    scene.keep()
+    assert [stream.opened for stream in scene.streams] == [1, 1, 1]
+    assert all(stream.closed for stream in scene.streams)
+
+
+def test_a_mark_alone_is_no_copy() -> None:
+    """Nobody proved what stands there: the photo is copied."""
+    scene = Scene(make_photos(1))
+    scene.cloud.put(scene.photos[0], number=2, is_proved=False)
+    scene.keep()
+    assert scene.cloud.begun == ["0"]
+
+
+def test_what_a_guest_copied_stays_and_the_archive_is_complete() -> None:
+    """Their copies are never doubles; a photo they took out of the archive is brought there again."""
+    scene = Scene(make_photos(2))
+    theirs = scene.cloud.put(scene.photos[0], folder="Best", number=2, made_here=False)
+    scene.cloud.put(scene.photos[1])
+    copied = scene.cloud.put(scene.photos[1], number=3, made_here=False)
+    assert scene.keep() == ["0", "0", "1", "1"]
+    assert (scene.cloud.removed, scene.cloud.begun) == ([], ["0"])
+    assert {theirs.id, copied.id} <= scene.cloud.files.keys()
+
+
+def test_what_we_made_twice_in_one_place_is_there_once() -> None:
+    """Two workers once had the same job."""
+    scene = Scene(make_photos(1))
+    for number in (1, 2):
+        scene.cloud.put(scene.photos[0], number=number)
+    assert scene.keep() == ["0"]
+    assert scene.cloud.removed == ["id-0-2"]
+
+
+def test_a_listing_that_lags_behind_is_looked_at_again_later() -> None:
+    """What it does not show is there all the same; it may hide what another run brought, so there is one look more."""
+    scene = Scene(make_photos(2))
+    scene.cloud.hidden = {"id-0-1"}
+    scene.keep()
+    assert (scene.cloud.begun, scene.tally.crowded) == (["0", "1"], True)
+
+
+def test_what_is_gone_by_now_is_copied_anew() -> None:
+    """A guest may have thrown it away, whatever an earlier delivery noted."""
+    scene = Scene(make_photos(1))
+    scene.tally.arrived["0"] = scene.cloud.put(scene.photos[0])
+    scene.cloud.files.clear()
+    assert scene.keep() == ["0"]
+
+
+@pytest.mark.parametrize("looks", [1, 2, 3])
+def test_a_cloud_that_changes_meanwhile_is_looked_at_again(looks: int) -> None:
+    """As often as said, and not once less."""
+    stale = [InventoryStale(Reason.CLOUD_REFUSED, "gone")] * looks
+    scene = Scene(make_photos(1), MemoryCloud(begins=once(*stale)))
+    assert scene.keep() == ["0"]
+    assert scene.cloud.listed == 1 + looks + 1
+
+
+def test_a_cloud_that_never_settles_lets_the_job_wait() -> None:
+    """It is asked a few times, no more."""
+    scene = Scene(make_photos(1), MemoryCloud(begins=lambda _photo: InventoryStale(Reason.CLOUD_REFUSED, "gone")))
+    with pytest.raises(Postponed):
+        scene.keep()
+    assert len(scene.cloud.begun) == 4
+
+
+# One strange answer ends nothing
+
+
+@pytest.mark.parametrize("refusal", [UNKNOWN, DISABLED, SUSPENDED, DOWN, SessionLost(Reason.WRONG_BYTES)])
+@pytest.mark.parametrize("stage", ["begins", "stores"])
+@pytest.mark.parametrize("times", [1, TRIES - 1])
+def test_a_refusal_that_passes_costs_nothing(stage: str, times: int, refusal: ArchiveError) -> None:
+    """At the opening or at the bytes, once or as often as there are tries but one."""
+    scene = Scene(make_photos(4), MemoryCloud(**{stage: once(*[refusal] * times)}))  # type: ignore[arg-type]
+    assert scene.keep() == ["0", "1", "2", "3"]
+    assert scene.tally.rejected == {}
+
+
+@pytest.mark.parametrize("look", [UNKNOWN, DISABLED, SUSPENDED, Transient(Reason.CLOUD_UNAVAILABLE)])
+def test_a_look_that_is_refused_is_repeated(look: ArchiveError) -> None:
+    """As photos are: it is final only when it stays."""
+    scene = Scene(make_photos(1), MemoryCloud(looks=[look] * (TRIES - 1)))
+    assert scene.keep() == ["0"]
+    assert scene.clock.slept == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("look", "end"),
+    [
+        (UNKNOWN, JobStopped),
+        (DISABLED, JobStopped),
+        (SUSPENDED, Postponed),
+        (Transient(Reason.CLOUD_UNAVAILABLE), Transient),
+    ],
+)
+def test_a_look_that_stays_refused_says_whose_trouble_it_is(look: ArchiveError, end: type[ArchiveError]) -> None:
+    """The guest's ends the job, ours lets it wait, and so does a cloud that is down."""
+    scene = Scene(make_photos(1), MemoryCloud(looks=[look] * TRIES))
+    with pytest.raises(end) as told:
+        scene.keep()
+    assert told.value.reason is look.reason
+
+
+@pytest.mark.parametrize(("refusal", "end"), [(UNKNOWN, JobStopped), (DISABLED, JobStopped), (SUSPENDED, Postponed)])
+@pytest.mark.parametrize("stage", ["begins", "stores"])
+def test_a_cloud_that_refuses_everything_ends_it_after_a_handful(
+    stage: str, refusal: Refused, end: type[ArchiveError]
+) -> None:
+    """Not after one refused request for each of a thousand photos, and under a reason of its own."""
+    scene = Scene(make_photos(1000), MemoryCloud(**{stage: lambda _photo: refusal}), lanes=8)  # type: ignore[arg-type]
+    with pytest.raises(end) as told:
+        scene.keep()
+    assert told.value.reason is refusal.reason
+    # Those that were under way when the first were refused, and one for each try that is left.
+    assert len(scene.cloud.begun) <= 2 * 3 * 8 + TRIES
+    assert scene.tally.rejected == {}
+
+
+def test_an_account_that_is_refused_in_the_middle_ends_it_as_well() -> None:
+    """Although a hundred photos arrived before."""
+    numbers = count(1)
+
+    def begins(_photo: Photo) -> ArchiveError | None:
+        return UNKNOWN if next(numbers) > 100 else None
+
+    scene = Scene(make_photos(1000), MemoryCloud(begins=begins), lanes=8)
+    with pytest.raises(JobStopped):
+        scene.keep()
+    assert next(numbers) < 200
+    assert len(scene.tally.arrived) == 100
+
+
+def test_photos_that_stay_refused_cost_only_themselves() -> None:
+    """However many of them stand side by side, at the front or at the end."""
+    for bad in (range(20), range(80, 100), range(0, 100, 5)):
+        keys = {str(number) for number in bad}
+        scene = Scene(make_photos(100), MemoryCloud(begins=at(*keys)), lanes=4)
+        assert len(scene.keep()) == 80
+        assert scene.rejected == dict.fromkeys(keys, Reason.CLOUD_REFUSED)
+
+
+def test_refusals_of_a_few_that_are_left_are_no_outage() -> None:
+    """Each was judged by itself, however many of them follow one another."""
+    scene = Scene(make_photos(40), MemoryCloud(begins=at(*map(str, range(20, 40)))))
+    scene.tally.arrived = {"old": StoredPhoto("old", "id-old", 1)}
+    assert len(scene.keep()) == 20
+    assert len(scene.rejected) == 20
+
+
+@pytest.mark.parametrize("count", range(3, 12))
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_a_small_gallery_that_is_refused_whole_is_not_done(count: int, lanes: int) -> None:
+    """It has no more photos to ask with, and that each was refused is no accident."""
+    scene = Scene(make_photos(count), MemoryCloud(begins=lambda _photo: UNKNOWN), lanes=lanes)
+    with pytest.raises(JobStopped) as told:
+        scene.keep()
+    assert (told.value.reason, scene.tally.rejected) == (Reason.CLOUD_REFUSED, {})
+
+
+def test_an_account_that_takes_something_again_has_all_its_tries_again() -> None:
+    """What was refused before an arrival tells nothing of what comes after it."""
+    script = [*[DISABLED] * 4, None, *[DISABLED] * 4, None, *[DISABLED] * 4]
+    scene = Scene(make_photos(4), MemoryCloud(begins=lambda _photo: script.pop(0) if script else None))
+    assert scene.keep() == ["0", "1", "2", "3"]
+    assert script == []
+
+
+def test_throttling_is_nobodys_failure() -> None:
+    """It uses up no try, however often it comes."""
+    scene = Scene(make_photos(1), MemoryCloud(begins=once(*[Throttled(Reason.CLOUD_UNAVAILABLE)] * (TRIES + 3))))
+    assert scene.keep() == ["0"]
+
+
+# Outages
+
+
+def test_a_first_round_without_an_arrival_is_an_outage() -> None:
+    """Complete, and for a reason that is no photo's own: the job waits, and nobody is rejected."""
+    scene = Scene(make_photos(3), MemoryCloud(stores=lambda _photo: DOWN), lanes=4)
+    with pytest.raises(Postponed) as told:
+        scene.keep()
+    assert (told.value.reason, scene.tally.rejected) == (Reason.GALLERY_UNAVAILABLE, {})
+
+
+def test_two_broken_photos_alone_are_no_outage() -> None:
+    """They may well be broken."""
+    scene = Scene(make_photos(2), MemoryCloud(stores=lambda _photo: DOWN))
+    assert scene.keep() == []
+    assert scene.rejected == dict.fromkeys("01", Reason.GALLERY_UNAVAILABLE)
+
+
+def test_wrong_bytes_are_never_an_outage() -> None:
+    """That is each photo's own trouble."""
+    wrong = SessionLost(Reason.WRONG_BYTES)
+    scene = Scene(make_photos(10), MemoryCloud(stores=lambda _photo: wrong), lanes=4)
+    assert scene.keep() == []
+    assert len(scene.rejected) == 10
+
+
+def test_an_outage_in_the_middle_lets_the_job_wait() -> None:
+    """After some arrived; nothing that was never reached counts as broken."""
+    seen: list[str] = []
+
+    def stores(photo: Photo) -> ArchiveError | None:
+        seen.append(photo.key)
+        return DOWN if len(seen) > 30 else None
+
+    scene = Scene(make_photos(200), MemoryCloud(stores=stores), lanes=4)
+    with pytest.raises(Postponed):
+        scene.keep()
+    assert (len(scene.tally.arrived), scene.tally.rejected) == (30, {})
+
+
+def test_broken_photos_may_stand_side_by_side() -> None:
+    """Where nothing came from one end, the next try begins at the other; what failed before comes last."""
+    scene = Scene(make_photos(4))
+    failed = {"0": PhotoRejected(Reason.GALLERY_UNAVAILABLE)}
+    scene.copier.conclude(Round(failed, any_arrived=False, is_complete=False))
+    assert [photo.key for photo in scene.copier.sort(scene.photos)] == ["3", "2", "1", "0"]
+    scene.copier.conclude(Round({}, any_arrived=True, is_complete=False))
+    assert [photo.key for photo in scene.copier.sort(scene.photos)] == ["1", "2", "3", "0"]
+
+
+# Room
+
+
+def test_what_does_not_fit_is_told_before_it_is_begun() -> None:
+    """With the numbers that a guest needs."""
+    scene = Scene(make_photos(10), MemoryCloud(free=65))
+    with pytest.raises(StorageFull) as told:
+        scene.keep()
+    assert (told.value.needed, told.value.free, scene.cloud.begun) == (70, 65, [])
+
+
+def test_one_photo_that_never_fits_costs_only_itself() -> None:
+    """The list may be wrong about it: the others arrive."""
+    photos = make_photos(5)
+    photos[2] = replace(photos[2], size=10 * 2**40)
+    scene = Scene(photos, MemoryCloud(free=1000))
+    assert scene.keep() == ["0", "1", "3", "4"]
+    assert scene.rejected == {"2": Reason.STORAGE_FULL}
+
+
+def test_when_none_fits_the_cloud_is_full() -> None:
+    """And nobody is told that each photo was broken."""
+    scene = Scene(make_photos(2), MemoryCloud(free=6))
+    with pytest.raises(StorageFull):
+        scene.keep()
+    assert scene.tally.rejected == {}
+
+
+# The gallery changes while we copy
+
+
+def test_a_photo_that_was_replaced_is_copied_as_it_is_now() -> None:
+    """The list is read again before anything is told."""
+    photos = make_photos(3)
+    fresh = [photos[0], replace(photos[1], crc32=99, url="https://h/new"), photos[2]]
+    cloud = MemoryCloud(stores=lambda photo: SessionLost(Reason.WRONG_BYTES) if photo == photos[1] else None)
+    scene = Scene(photos, cloud, lists=[fresh])
+    assert scene.keep() == ["0", "1", "2"]
+    assert (scene.rejected, scene.tally.photos["1"].crc32) == ({}, 99)
+
+
+def test_a_photo_that_was_replaced_after_it_arrived_is_copied_again() -> None:
+    """What is in the cloud is another photo by now."""
+    photos = make_photos(2)
+    scene = Scene(photos, lists=[[replace(photos[0], size=8, crc32=99), photos[1]]])
+    scene.keep()
+    assert scene.cloud.files["id-0-1"].size == 8
+
+
+def test_a_photo_that_was_deleted_is_not_missing() -> None:
+    """The count at the end is of the list as it stands then."""
+    photos = make_photos(3)
+    scene = Scene(photos, MemoryCloud(stores=at("1", error=DOWN)), lists=[[photos[0], photos[2]]])
+    assert scene.keep() == ["0", "2"]
+    assert (scene.rejected, list(scene.tally.photos)) == ({}, ["0", "2"])
+
+
+def test_photos_that_were_added_arrive_as_well() -> None:
+    """As long as the gallery settles at some time."""
+    photos = make_photos(5)
+    scene = Scene(photos[:2], lists=[photos[:3], photos])
+    assert scene.keep() == ["0", "1", "2", "3", "4"]
+
+
+def test_a_gallery_that_never_settles_is_told_of_what_it_listed_last() -> None:
+    """It is asked a few times, no more."""
+    photos = make_photos(2 * MOST_LISTS)
+    scene = Scene(photos[:1], lists=[photos[: count + 2] for count in range(2 * MOST_LISTS - 1)])
+    assert len(scene.keep()) == MOST_LISTS
+    assert len(scene.tally.photos) == MOST_LISTS + 1
+
+
+@pytest.mark.parametrize("lists", [[DOWN], [[]]])
+def test_a_gallery_that_lists_nothing_at_the_end_takes_nothing_away(lists: list[list[Photo] | ArchiveError]) -> None:
+    """Everything is there; that it cannot be asked once more changes nothing."""
+    scene = Scene(make_photos(2), lists=lists)
+    assert scene.keep() == ["0", "1"]
+    assert len(scene.tally.photos) == 2
+
+
+def test_what_failed_waits_for_the_list() -> None:
+    """It may tell where the photo is by now."""
+    scene = Scene(make_photos(3), MemoryCloud(stores=at("1", error=DOWN)), lists=[DOWN])
+    with pytest.raises(Transient):
+        scene.keep()
+
+
+# Told to stop
+
+
+def test_tries_travel_on_when_the_work_is_told_to_stop() -> None:
+    """So each delivery brings the job nearer to its end, however short."""
+    scene = Scene(make_photos(1))
+    begun: list[Photo] = []
+
+    def begins(photo: Photo) -> ArchiveError:
+        begun.append(photo)
+        if len(begun) == 3:
+            scene.signals.wind_down.set(Cause.SLICE_OVER)
+        return DOWN
+
+    scene.cloud.begins = begins
+    with pytest.raises(Interrupted):
+        scene.keep()
+    assert scene.tally.tries == {"0": 3}
+    later = Scene(scene.photos, MemoryCloud(begins=lambda _photo: DOWN))
+    later.tally.tries = {"0": 3}
+    assert later.keep() == []
+    assert (len(later.cloud.begun), later.tally.tries) == (2, {})
+
+
+def test_steps_are_told() -> None:
+    """An arrival, a failed try, a photo that is given up: each is one."""
+    scene = Scene(make_photos(2), MemoryCloud(begins=at("0", error=DOWN)))
+    scene.keep()
+    assert scene.steps == (TRIES - 1) + 1 + 1
+
+
+def test_photos_that_a_cloud_takes_its_time_for_wait_side_by_side() -> None:
+    """Many more of them than there are threads: a cloud that is slow to store holds nobody up."""
+    scene = Scene(make_photos(96), MemoryCloud(settles=0.3), lanes=2)
+    assert len(scene.keep()) == 96
+    assert scene.cloud.most_settling > 3 * 2 * 2
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.sampled_from([UNKNOWN, DOWN, SessionLost(Reason.WRONG_BYTES), None, None, None]), max_size=40),
+    st.lists(st.sampled_from([UNKNOWN, DOWN, None, None]), max_size=40),
+    st.integers(1, 4),
+)
+def test_whatever_happens_photos_are_there_once_or_said_to_be_missing(
+    begins: list[ArchiveError | None], stores: list[ArchiveError | None], lanes: int
+) -> None:
+    """Any order of failures: nothing is lost, nothing is twice, and the count is right."""
+    cloud = MemoryCloud(
+        begins=lambda _photo: begins.pop(0) if begins else None,
+        stores=lambda _photo: stores.pop(0) if stores else None,
+    )
+    scene = Scene(make_photos(8), cloud, lanes=lanes)
+    try:
+        scene.keep()
+    except (Postponed, JobStopped, Transient):
+        assert begins == [] or len(scene.tally.arrived) < 8
+    there = [file.key for file in cloud.files.values()]
+    assert len(there) == len(set(there))
+    assert set(there) == scene.tally.arrived.keys()
+    assert not scene.tally.rejected.keys() & set(there)
+
+
+def test_a_photo_is_rejected_by_its_own_reason() -> None:
+    """What no try will change is not tried again."""
+    refused = PhotoRejected(Reason.URL_NOT_ALLOWED)
+    scene = Scene(make_photos(3), MemoryCloud(begins=at("1", error=refused)))
+    assert scene.keep() == ["0", "2"]
+    assert (scene.rejected, scene.cloud.begun.count("1")) == ({"1": Reason.URL_NOT_ALLOWED}, 1)

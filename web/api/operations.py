@@ -1,0 +1,118 @@
+"""`/healthz`, `/readyz` and `/metrics`: what an orchestrator asks. Knows no archive."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from common.errors import Transient
+from common.loops import error_level
+from common.telemetry import metrics
+from web.http.problems import describe, problem_response
+from web.http.threads import Busy, Threads
+
+logger = logging.getLogger(__name__)
+
+# Probes come every few seconds from several sides; the broker is asked at most this often.
+FRESH_SECONDS = 5.0
+# Who waits for a start is told soon after it.
+NOT_READY_SECONDS = 1.0
+
+
+class Readiness:
+    """Whether the broker can be reached, asked once for all who want to know. Thread-safe.
+
+    Args:
+        check: asks the broker; raises Transient when it cannot be reached, within a bounded time.
+        now: seconds of any clock that goes forward.
+    """
+
+    def __init__(self, check: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
+        self._check = check
+        self._now = now
+        self._asking = threading.Lock()
+        self._answer = False
+        self._trouble = ""
+        self._fresh_until = float("-inf")
+
+    @property
+    def trouble(self) -> str:
+        """What keeps it from being ready that only an operator can mend; empty when there is nothing of the kind."""
+        return self._trouble
+
+    @property
+    def latest(self) -> bool:
+        """The newest answer, without asking anybody."""
+        return self._answer
+
+    def is_ready(self) -> bool:
+        """Return the newest answer; who comes while the broker is being asked gets the one before."""
+        if self._now() >= self._fresh_until and self._asking.acquire(blocking=False):
+            try:
+                self._answer = self._ask()
+                self._fresh_until = self._now() + (FRESH_SECONDS if self._answer else NOT_READY_SECONDS)
+            finally:
+                self._asking.release()
+        return self._answer
+
+    def _ask(self) -> bool:
+        try:
+            self._check()
+        except Transient as error:
+            level = error_level(error)
+            logger.log(level, "not ready", extra={"reason": error.reason, "detail": error.detail})
+            self._trouble = error.detail if level == logging.ERROR else ""
+            return False
+        self._trouble = ""
+        return True
+
+
+def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: True) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        readiness: whether archives can begin.
+        is_alive: whether every long-lived thread of this process moves; asks nobody else.
+    """
+    router = APIRouter(tags=["operations"])
+    # The broker may take its time; neither the loop nor anybody else's thread waits for it.
+    threads = Threads("readiness", at_once=1, waiting=0, patience=0.0)
+
+    @router.get(
+        "/healthz",
+        summary="Is this process alive?",
+        response_model=dict[str, str],
+        responses={503: describe("A thread of this process stands still: restart it.")},
+    )
+    async def get_healthz() -> Response:
+        """Say whether every thread moves; whether the broker is there is another question."""
+        if is_alive():
+            return JSONResponse({"status": "ok"})
+        return problem_response(503, "not_alive", "A thread of this process stands still: restart it.")
+
+    @router.get(
+        "/readyz",
+        summary="Can archives begin?",
+        response_model=dict[str, str],
+        responses={503: describe("The broker cannot be reached.")},
+    )
+    async def get_readyz() -> Response:
+        """Say whether the broker can be reached."""
+        try:
+            ready = await threads.run(readiness.is_ready)
+        except Busy:  # somebody is asking: who comes meanwhile gets the answer before
+            ready = readiness.latest
+        if ready:
+            return JSONResponse({"status": "ok"})
+        return problem_response(503, "not_ready", readiness.trouble or "The broker cannot be reached.")
+
+    # On one of the shared threads, which nobody waits on: writing it all down takes milliseconds.
+    @router.get("/metrics", include_in_schema=False)
+    def get_metrics() -> Response:
+        """Tell Prometheus what was counted."""
+        return Response(metrics.render(metrics.WEB), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    return router

@@ -1,0 +1,1 @@
+"""A guest's way through the cloud's consent page and back."""

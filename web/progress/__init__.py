@@ -1,0 +1,1 @@
+"""How archives get on, as this replica hears and tells it."""

@@ -1,0 +1,1 @@
+"""The gallery: its list, its photos and the call that tells it of an end."""

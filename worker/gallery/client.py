@@ -1,0 +1,232 @@
+"""The gallery: its list, its photos, and the call that tells it an archive has ended. Knows no cloud."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from copy import copy
+from urllib.parse import urlsplit
+
+from common.clouds.photos import Photo
+from common.crypto.sealing import Secret
+from common.crypto.signing import sign
+from common.errors import AddressRefused, PhotoRejected, Reason, Transient
+from common.http.client import HttpClient, Incoming, read_wait
+from common.http.deadlines import Ending
+from common.http.urls import LinkRefused, check_link
+from common.messages.archive_job import ArchiveJob
+from common.telemetry.trace_context import onward
+from worker.gallery.manifest import Manifest, read_manifest
+from worker.gallery.redirects import MOST_REDIRECTS, join_link, read_location
+
+# 10,000 photos need 3 MB; a hundred thousand still fit.
+LONGEST_LIST = 50 * 1024 * 1024
+# The longest one at 170 kB a second; a photo may take longer, at a floor of speed.
+LIST_SECONDS = 300.0
+# Signed addresses carry a token of their signer; it is what nginx takes: large_client_header_buffers.
+LONGEST_ADDRESS = 8 * 1024
+# What brings a body, by whatever hands: RFC 9110, section 15.3; what the body is worth is seen by who reads it.
+_BRINGING = (200, 201, 202, 203, 206)
+
+
+class Gallery:
+    """The gallery's side of an archive. Thread-safe.
+
+    Redirects are followed as browsers follow them, and no further than to the hosts that are named here. No request
+    carries anybody's credentials, so none can leak.
+
+    Args:
+        http: sends the requests.
+        base_url: where lists are read, and photos whose own host has not got them.
+        photo_hosts: patterns of the hosts photos may be read from.
+        done_url: called when an archive has ended.
+        signing_secrets: sign the done call; none, none.
+        local: whether photos may also be read by plain http and from any port.
+    """
+
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        base_url: str,
+        photo_hosts: Sequence[str],
+        done_url: str,
+        signing_secrets: Sequence[Secret],
+        local: bool,
+    ) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._photo_hosts = photo_hosts
+        self._list_hosts = (_host(base_url), *photo_hosts)
+        self._done_hosts = (_host(done_url), *self._list_hosts)
+        self._done_url = done_url
+        self._signing_secrets = signing_secrets
+        self._local = local
+
+    def ended_by(self, end: Ending) -> "Gallery":
+        """Return the same gallery, whose requests end with the work; see `HttpClient.ended_by`."""
+        gallery = copy(self)
+        gallery._http = self._http.ended_by(end)
+        return gallery
+
+    def fetch_manifest(self, archive_url: str) -> Manifest:
+        """Return what the gallery lists for an archive.
+
+        Raises:
+            Transient: there is no list, or not a usable one; there may be one later.
+        """
+        headers = {"Accept": "application/json", **onward()}
+        incoming = self._follow("GET", list_url(self._base_url, archive_url), headers, self._list_hosts)
+        try:
+            # Whoever passes a list on may say so with 203.
+            if incoming.status not in (200, 203):
+                raise _unavailable(incoming)
+            body = incoming.read(LONGEST_LIST, LIST_SECONDS)
+        finally:
+            incoming.close()
+        return read_manifest(body)
+
+    def open_photo(self, photo: Photo, offset: int, etag: str | None) -> Incoming:
+        """Open a photo's bytes at its own host or, where that fails, under the same path at the gallery's.
+
+        Args:
+            photo: whose bytes.
+            offset: the first byte wanted; whether it was granted is for the caller to see.
+            etag: the version wanted; another one may come whole.
+
+        Raises:
+            Transient: neither host gives it.
+            PhotoRejected: its host is not one photos may be read from, or leads to no public address.
+        """
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **onward()}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+            # A weak one does not promise the same bytes: RFC 9110, section 13.1.5.
+            if etag and not etag.startswith("W/"):
+                headers["If-Range"] = etag
+        self._check_photo(photo)
+        try:
+            return self._open_at(photo.url, headers, self._photo_hosts)
+        except AddressRefused as refused:
+            raise PhotoRejected(Reason.URL_NOT_ALLOWED, refused.detail) from None
+        except Transient as failure:
+            return self._open_here(photo, headers, failure)
+
+    def tell_done(self, job: ArchiveJob, failed_photos: int) -> None:
+        """Tell the gallery that an archive has ended.
+
+        The body is exactly what its API asks for and does not say which archive it was: the headers do. The same
+        call may come more than once, always with the same key. Led elsewhere, it goes on as the very same call,
+        signature and all; but not by 303, which asks for a GET: its answer would not say whether anybody took the end.
+
+        Raises:
+            Transient: the gallery did not take it.
+        """
+        end = {"cloud_type": job.cloud_type, "failed_photos": failed_photos, "archive_type": job.archive_type}
+        body = json.dumps(end).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": job.id,
+            "X-Cloud-Archive-Job": job.id,
+            # A header carries bytes; so a link with letters of any script goes out as it was given.
+            "X-Cloud-Archive-Url": job.archive_url.encode().decode("latin-1"),
+            **onward(),
+            **sign(self._signing_secrets, job.id, int(time.time()), body),
+        }
+        incoming = self._follow("POST", self._done_url, headers, self._done_hosts, body)
+        incoming.close()
+        if not 200 <= incoming.status < 300:
+            raise _unavailable(incoming)
+
+    def _open_at(self, url: str, headers: Mapping[str, str], hosts: Sequence[str]) -> Incoming:
+        """Open a photo at an address; raises Transient when it is not to be had there."""
+        incoming = self._follow("GET", url, headers, hosts, astray=Reason.URL_NOT_ALLOWED)
+        if incoming.status == 416 and "Range" in headers:
+            # It has no such part, or thinks so: then all of it.
+            incoming.close()
+            whole = {name: value for name, value in headers.items() if name not in ("Range", "If-Range")}
+            incoming = self._follow("GET", url, whole, hosts, astray=Reason.URL_NOT_ALLOWED)
+        if incoming.status in _BRINGING:
+            return incoming
+        incoming.close()
+        raise _unavailable(incoming, Reason.PHOTO_UNAVAILABLE)
+
+    def _open_here(self, photo: Photo, headers: Mapping[str, str], failure: Transient) -> Incoming:
+        """Open a photo at the gallery's own address, after its host failed."""
+        try:
+            return self._open_at(self._base_url + _path_and_query(photo.url), headers, self._list_hosts)
+        except Transient:
+            # Who is led astray is to hear of it: that can be mended. Else the gallery's own word counts.
+            if failure.reason is Reason.URL_NOT_ALLOWED:
+                raise failure from None
+            raise
+
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        hosts: Sequence[str],
+        body: bytes | None = None,
+        *,
+        astray: Reason = Reason.GALLERY_UNAVAILABLE,
+    ) -> Incoming:
+        """Send a request to an address, and on to where its answers lead; return the first that leads nowhere, unread.
+
+        Args:
+            method: stays what it is.
+            url: asked in any case.
+            headers: go along unchanged.
+            hosts: patterns of those it may lead to.
+            body: goes along.
+            astray: what it is called when it leads anywhere else; that is one answer, and the next may be another.
+        """
+        for _ in range(1 + MOST_REDIRECTS):
+            incoming = self._http.open(method, url, headers=headers, body=body)
+            location = read_location(incoming.status, incoming.headers)
+            if not location or (method == "POST" and incoming.status == 303):
+                return incoming
+            incoming.close()
+            try:
+                url = self._lead(url, location, hosts)
+            except LinkRefused as refused:
+                raise Transient(astray, f"the gallery leads to an address that {refused}") from None
+        raise Transient(Reason.GALLERY_UNAVAILABLE, "the gallery leads in a circle")
+
+    def _lead(self, url: str, location: str, hosts: Sequence[str]) -> str:
+        """Return where an address leads; raises LinkRefused unless we may go there."""
+        target = join_link(url, location)
+        check_link(target, hosts, local=self._local, longest=LONGEST_ADDRESS)
+        # What nobody could read on the wire stays so, in the sandbox as well.
+        if url.lower().startswith("https:") and not target.startswith("https:"):
+            raise LinkRefused("must be https")
+        return target
+
+    def _check_photo(self, photo: Photo) -> None:
+        try:
+            check_link(photo.url, self._photo_hosts, local=self._local, longest=LONGEST_ADDRESS)
+        except LinkRefused as refused:
+            raise PhotoRejected(Reason.URL_NOT_ALLOWED, f"the photo's address {refused}") from None
+
+
+def list_url(base_url: str, archive_url: str) -> str:
+    """Return where the list of an archive is: its path at the gallery's own address, asked for as JSON.
+
+    `https://arch-d.lite.gallery/g/api/stream/858329/f9d2…?mod=web` is listed at
+    `https://app.litegallery.io/g/api/stream/858329/f9d2…?json=true`.
+    """
+    return f"{base_url}{urlsplit(archive_url).path}?json=true"
+
+
+def _unavailable(incoming: Incoming, reason: Reason = Reason.GALLERY_UNAVAILABLE) -> Transient:
+    """Return what an answer means that brings nothing: below 500 it may be the photo's fault, above never."""
+    reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else reason
+    return Transient(reason, f"the gallery answered {incoming.status}", wait=read_wait(incoming.headers))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _path_and_query(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,0 +1,101 @@
+"""Where a redirect leads, read as a browser reads it. Sends nothing.
+
+Where a plain reading and a browser's differ, the browser's counts: galleries are built and looked at with browsers. So
+a `Location` may hold letters of any script, blanks and backslashes, and may be relative in every way.
+https://url.spec.whatwg.org/#url-parsing
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from common.http.urls import DEFAULT_PORTS, LinkRefused, write_link
+
+# As many as browsers follow: https://fetch.spec.whatwg.org/#http-redirect-fetch
+MOST_REDIRECTS = 20
+# The others of their hundred lead nowhere by themselves: https://fetch.spec.whatwg.org/#redirect-status
+_LEADING = (301, 302, 303, 307, 308)
+_BLANKS = "".join(map(chr, range(0x21)))
+_BREAKS = re.compile(r"[\t\n\r]")
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NAME_AND_PORT = re.compile(r"[\w.-]+(:[0-9]*)?")
+
+
+def read_location(status: int, headers: Mapping[str, str]) -> str:
+    """Return what an answer says of where it leads, in ASCII; nothing when it leads nowhere.
+
+    Header bytes come as the letters of ISO 8859-1 that they would be. They are escaped byte by byte, as browsers do,
+    and so mean what the server meant whatever script it wrote in: the letters of UTF-8 become their own escapes.
+
+    Args:
+        status: of the answer.
+        headers: of the answer, under lower-case names.
+    """
+    text = headers.get("location", "") if status in _LEADING else ""
+    try:
+        raw = text.encode("latin-1")
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "replace")
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw).strip(_BLANKS)
+
+
+def join_link(base: str, target: str) -> str:
+    """Return the address that a link leads to from another one, written as `common.http.urls.write_link` writes them.
+
+    Args:
+        base: the web address that it was found at.
+        target: the link, in ASCII; of its fragment nothing is kept.
+
+    Raises:
+        LinkRefused: it is no web address.
+    """
+    rest, mark, query = _BREAKS.sub("", target.strip(_BLANKS)).partition("#")[0].partition("?")
+    scheme, rest = _read_scheme(base.partition(":")[0].lower(), rest.replace("\\", "/"))
+    if rest.startswith("//"):
+        host, _, path = rest.lstrip("/").partition("/")
+        origin, path = f"{scheme}://{_read_host(host)}", f"/{path}"
+    else:
+        parts = urlsplit(base)
+        origin = f"{scheme}://{parts.netloc}"
+        if not rest:
+            path, query = parts.path, query if mark else parts.query
+        else:
+            path = rest if rest[0] == "/" else f"{parts.path.rpartition('/')[0]}/{rest}"
+    written = f"{_climb(path)}?{query}" if query else _climb(path)
+    return write_link(origin + _BARE_PERCENT.sub("%25", written))
+
+
+def _read_scheme(scheme: str, rest: str) -> tuple[str, str]:
+    """Return the scheme of a link, and what follows it: `https:a` is relative where the scheme is the same."""
+    named = _SCHEME.match(rest)
+    if not named:
+        return scheme, rest
+    own, rest = named[1].lower(), rest[named.end() :]
+    if own not in DEFAULT_PORTS:
+        raise LinkRefused("is no web address")
+    return own, rest if own == scheme else f"//{rest}"
+
+
+def _read_host(host: str) -> str:
+    """Return a host, and its port, with the letters that stand behind escapes; one of another script is encoded later.
+
+    What would be more than a name and a port then stays as it is, for others to refuse.
+    """
+    plain = unicodedata.normalize("NFKC", unquote(host))
+    return plain if _NAME_AND_PORT.fullmatch(plain) else host
+
+
+def _climb(path: str) -> str:
+    """Return a path without the steps that lead nowhere or upwards, escaped ones included."""
+    kept: list[str] = []
+    step = ""
+    for part in path.split("/")[1:]:
+        step = part.lower().replace("%2e", ".")
+        if step == "..":
+            del kept[-1:]
+        elif step != ".":
+            kept.append(part)
+    # What ends with such a step is a folder.
+    return "/" + "/".join([*kept, ""] if step in (".", "..") else kept)

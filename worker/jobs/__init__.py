@@ -1,0 +1,1 @@
+"""What becomes of a job: its claim, its slices, its progress and its end."""

@@ -1,0 +1,249 @@
+"""One job in one worker's hands, by the ledger: what may be written down under its claim. Knows no broker."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from typing import Protocol
+
+from common.errors import Transient
+from common.messages.archive_job import ArchiveJob
+from common.messages.ledger import Entry, Kind, Record
+from worker.transfer.stop import Cause, Signals, Stop
+
+logger = logging.getLogger(__name__)
+
+# Between two tries to write what must stand before the work may go on, in seconds.
+AGAIN_SECONDS = 2.0
+# Between two looks at what another worker writes down, in seconds.
+LOOK_SECONDS = 0.1
+# How long whoever had a job before may take to write down what came of a call that was under way, in seconds: a gallery
+# may be slow to answer, and a broker that was away must be found again.
+HANDOVER_SECONDS = 15.0
+
+
+class Overtaken(Exception):
+    """Another worker has the job by now: what is written here counts for nothing."""
+
+
+class KeepsLedger(Protocol):
+    """The log, like `common.messages.ledger_log.Ledger`. Everything may raise Transient."""
+
+    def append(self, entry: Entry) -> tuple[bool, Record]:
+        """Write an entry; return whether it counts, and what is known of its job with it."""
+        ...
+
+    def find(self, job_id: str) -> Record:
+        """Return what is known of a job."""
+        ...
+
+    def read(self, offset: int) -> Entry:
+        """Return the entry at a place."""
+        ...
+
+
+class Claim:
+    """One job in one worker's hands. Used by one thread, but for what says otherwise.
+
+    Args:
+        ledger: where it is written down.
+        job: as it is to be gone on with.
+        name: of this claim, and of no other.
+        record: what was known when it was made.
+        signals: end the work.
+        unwritten: to be held from the question on whose answer must not be lost, until that stands in the ledger.
+        heard_at: returns when somebody was last heard to begin what may be done once only, monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        ledger: KeepsLedger,
+        job: ArchiveJob,
+        name: str,
+        record: Record,
+        signals: Signals,
+        unwritten: AbstractContextManager[object],
+        heard_at: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self.unwritten = unwritten
+        self._heard_at = heard_at
+        self._name = name
+        self._signals = signals
+        self.job = job
+        self.record = record
+
+    @property
+    def since(self) -> int:
+        """Where it stands in the log: of two claims of a job the later one has the higher number."""
+        return self.record.held_since
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether another worker is known to have the job. Thread-safe."""
+        return self.record.holder not in (self._name, "")
+
+    def hear(self, record: Record) -> None:
+        """Learn what is known by now, and end the work when it is no longer wanted here. Thread-safe."""
+        self.record = record
+        if self.is_overtaken and not record.has_ended:
+            self._signals.stop(Cause.TAKEN_OVER)
+        # What is done after the gallery was told copies nothing.
+        if record.is_stopped and not record.is_told:
+            self._signals.stop(Cause.CANCELLED)
+
+    def go_on(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
+        """Let a job go on as another message, which is the only one that counts from then on.
+
+        Args:
+            job: what its next slice needs.
+            publish: puts it into a queue.
+
+        Raises:
+            Overtaken: nothing was published.
+            Transient: nobody knows how far it came; the message in hand must come back.
+        """
+        following = replace(job, edition=secrets.token_urlsafe(9))
+        self._write(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
+        publish(following)
+        self._ledger.append(self._entry(Kind.QUEUED, edition=following.edition))
+
+    def note_look(self, found: int) -> int:
+        """Write down how many photos stand in the cloud before this worker copies any; returns when it stands.
+
+        Another worker may have looked before, and copied some of them: what is told must not depend on who tells it.
+
+        Args:
+            found: the count of this worker's look.
+
+        Returns:
+            how many stood there before the job, as whoever looked first wrote it down.
+
+        Raises:
+            Interrupted: the work is to end.
+        """
+        while True:
+            try:
+                self.record = self._ledger.append(self._entry(Kind.LOOKED, skipped=found))[1]
+            except Transient as error:
+                logger.debug("the first look is not written down yet: %s", error.detail)
+                self._signals.wind_down.sleep(AGAIN_SECONDS)
+            else:
+                return self.record.skipped
+
+    def begin_to_tell(self, failed_photos: int, end: bytes) -> int:
+        """Write down what the gallery is about to be told, and return what it is: the first count that was written.
+
+        Args:
+            failed_photos: the count of this slice.
+            end: how the job ended, as everybody who watches it is told.
+
+        Raises:
+            Overtaken: nothing may be told.
+        """
+        if self.record.teller not in ("", self._name):
+            # Their call may be under way, or was taken a moment ago.
+            self._await_other(lambda: self.record.is_told)
+        record = self._write(Kind.TELLING, failed_photos=failed_photos, body=end.decode())
+        assert record.failed_photos is not None, "a count that counts is known"
+        return record.failed_photos
+
+    def note_told(self) -> None:
+        """Write down that the gallery has taken it; returns when it stands, whoever has the job by then.
+
+        Whoever takes the job without knowing it tells the gallery once more. Nothing but the end of the process ends
+        this.
+        """
+        self._insist(Kind.TOLD)
+
+    def end(self, end: bytes = b"") -> None:
+        """Write down that nothing is left to do; raises Overtaken."""
+        self._write(Kind.ENDED, body=end.decode())
+
+    def put_down(self) -> None:
+        """Write down that nobody works on it any more, as far as that can be done now."""
+        with suppress(Transient):
+            self._ledger.append(self._entry(Kind.PUT_DOWN))
+
+    def read_end(self) -> bytes:
+        """Return how the job ended, as it was written down; nothing when nobody has."""
+        return self._ledger.read(self.record.said_at).body.encode() if self.record.said_at >= 0 else b""
+
+    def replace_grant(self, sealed: str) -> None:
+        """Write down a grant that replaced the one in the message, before anybody uses it; returns when it stands.
+
+        However long the broker is away, and whoever wants the work to stop: the grant in hand is the only one that is
+        worth something. Nothing but the end of the process ends this.
+        """
+        self._insist(Kind.GRANTED, grant=sealed)
+
+    def begin_to_renew(self, is_renewed: Callable[[], bool], check: Callable[[], None]) -> bool:
+        """Write down that the cloud is about to be asked for another grant, unless another worker is at it.
+
+        Without the ledger nobody asks: what comes of it would stand nowhere.
+
+        Args:
+            is_renewed: whether there is another grant in the ledger by now.
+            check: raises Interrupted when it is not worth waiting any more.
+
+        Returns:
+            whether to ask; false when another grant has come meanwhile.
+
+        Raises:
+            Overtaken: another worker has the job, and needs what would be spent here.
+            Interrupted: as `check` does.
+        """
+        if set(self._ledger.find(self.job.id).renewers) - {self._name}:
+            self._await_other(is_renewed, check)
+            if is_renewed():
+                return False
+        while True:
+            check()
+            try:
+                self._write(Kind.RENEWING)
+            except Transient as error:
+                logger.warning("a grant is not renewed yet: %s", error.detail)
+                Stop().sleep(LOOK_SECONDS)
+            else:
+                return True
+
+    def find_grant(self) -> str:
+        """Return the newest grant that was written down, sealed; empty for the one in the message."""
+        return self._ledger.find(self.job.id).grant
+
+    def _await_other(self, is_there: Callable[[], bool], check: Callable[[], None] = lambda: None) -> None:
+        """Wait a while for what whoever had the job before may be about to write down.
+
+        Before anything is written here: who waits has done nothing, and nobody else need wait for that.
+
+        Args:
+            is_there: whether it stands in the ledger.
+            check: raises Interrupted when it is not worth waiting any more.
+        """
+        until = self._heard_at() + HANDOVER_SECONDS
+        while not is_there() and time.monotonic() < until:
+            check()
+            Stop().sleep(LOOK_SECONDS)
+
+    def _insist(self, kind: Kind, **fields: object) -> None:
+        """Write down what counts from whomever, until it stands."""
+        while True:
+            try:
+                self.record = self._ledger.append(self._entry(kind, **fields))[1]
+            except Transient as error:
+                logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
+                Stop().sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    def _write(self, kind: Kind, **fields: object) -> Record:
+        counts, record = self._ledger.append(self._entry(kind, **fields))
+        self.record = record
+        if not counts:
+            raise Overtaken
+        return record
+
+    def _entry(self, kind: Kind, **fields: object) -> Entry:
+        return Entry(job_id=self.job.id, kind=kind, by=self._name, **fields)  # type: ignore[arg-type]

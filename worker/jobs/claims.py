@@ -1,0 +1,145 @@
+"""Who works on what, by the ledger: the claims of one process. Knows no broker."""
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from common.messages.archive_job import ArchiveJob
+from common.messages.ledger import FIRST, Entry, Kind, Record
+from worker.jobs.claim import Claim, KeepsLedger
+from worker.transfer.stop import Signals
+
+
+class Unwritten:
+    """Counts what a process knows and could not write down yet: each is held for the time of a block. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._count = 0
+
+    def __enter__(self) -> None:
+        with self._condition:
+            self._count += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._condition:
+            self._count -= 1
+            self._condition.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until there is nothing of the kind, at most so long."""
+        with self._condition:
+            self._condition.wait_for(lambda: not self._count, max(0.0, seconds))
+
+
+class Claims:
+    """The claims of one process. Thread-safe.
+
+    Args:
+        ledger: where they are written down.
+    """
+
+    def __init__(self, ledger: KeepsLedger) -> None:
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._held: dict[str, list[Claim]] = {}
+        self._unwritten = Unwritten()
+        # When somebody was heard to begin what may be done once only; what was there before has long begun.
+        self._began_at: dict[str, float] = {}
+        self._heard_since = time.monotonic()
+
+    def note_caught_up(self) -> None:
+        """Note that everything is heard from now on when it is written."""
+        self._heard_since = time.monotonic()
+
+    @contextmanager
+    def take(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
+        """Claim the job of a message, for the time of the block; None when the message is a leftover.
+
+        Args:
+            job: as it stands in the message.
+            returns: how often this very message came back before.
+            signals: end the work; they are set when another worker takes the job, or its guest stops it.
+
+        Raises:
+            Transient: the ledger cannot be had.
+        """
+        if not job.edition and not job.is_fresh:
+            job = self._bring(job)
+        with self._claim(Kind.CLAIMED, job, signals, edition=job.edition, returns=returns) as claim:
+            yield claim
+
+    @contextmanager
+    def take_up(self, job_id: str, signals: Signals, *, overtakes: bool = False) -> Iterator[Claim | None]:
+        """Claim a job whose message waits in a queue; None when somebody has it, or it is not to be read here.
+
+        Args:
+            job_id: the job.
+            signals: as in `take`.
+            overtakes: take it also from who has no message either: that worker may be dead.
+        """
+        record = self._ledger.find(job_id)
+        if not (record.is_idle or (overtakes and record.may_be_taken_up)):
+            yield None
+            return
+        job = self._read_job(record)
+        with self._claim(Kind.TAKEN_UP, job, signals, edition=record.newest) as claim:
+            yield claim
+
+    def await_written(self, seconds: float) -> None:
+        """Wait until everything stands in the ledger that only this process knows, at most so many seconds."""
+        self._unwritten.wait(seconds)
+
+    def hear(self, entry: Entry, record: Record) -> None:
+        """Learn of an entry of the log."""
+        if entry.kind in (Kind.RENEWING, Kind.TELLING):
+            self._began_at[entry.job_id] = time.monotonic()
+        elif record.has_ended:
+            self._began_at.pop(entry.job_id, None)
+        with self._lock:
+            held = list(self._held.get(entry.job_id, ()))
+        for claim in held:
+            claim.hear(record)
+
+    @contextmanager
+    def _claim(self, kind: Kind, job: ArchiveJob, signals: Signals, **fields: object) -> Iterator[Claim | None]:
+        name = secrets.token_urlsafe(9)
+        entry = Entry(job_id=job.id, kind=kind, by=name, **fields)  # type: ignore[arg-type]
+        counts, record = self._ledger.append(entry)
+        if not counts:
+            yield None
+            return
+        if record.newest not in (job.edition, FIRST):
+            job = self._read_job(record)
+        if job.course.skipped < 0 <= record.skipped:
+            job = replace(job, course=replace(job.course, skipped=record.skipped))
+        claim = Claim(self._ledger, job, name, record, signals, self._unwritten, partial(self._find_beginning, job.id))
+        with self._lock:
+            self._held.setdefault(job.id, []).append(claim)
+        try:
+            # What came between the claim and its place here.
+            claim.hear(self._ledger.find(job.id))
+            yield claim
+        finally:
+            with self._lock:
+                self._held[job.id].remove(claim)
+                if not self._held[job.id]:
+                    del self._held[job.id]
+
+    def _find_beginning(self, job_id: str) -> float:
+        return self._began_at.get(job_id, self._heard_since)
+
+    def _bring(self, job: ArchiveJob) -> ArchiveJob:
+        """Return a job that went on by a worker of the version before, under an edition that its message tells."""
+        edition = hashlib.sha256(job.encode()).hexdigest()[:16]
+        job = replace(job, edition=edition)
+        self._ledger.append(Entry(job_id=job.id, kind=Kind.BROUGHT, edition=edition, body=job.encode().decode()))
+        return job
+
+    def _read_job(self, record: Record) -> ArchiveJob:
+        return ArchiveJob.decode(self._ledger.read(record.body_at).body.encode())

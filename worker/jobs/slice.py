@@ -1,0 +1,293 @@
+"""One delivery's share of a job: work on its archive as long as it may, and say how far it came. Knows no queue."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from common.clouds.base import PhotoStream, Storage
+from common.clouds.photos import Photo, StoredPhoto
+from common.errors import (
+    ArchiveError,
+    InventoryStale,
+    JobStopped,
+    PhotoRejected,
+    Postponed,
+    Reason,
+    Refused,
+    StorageFull,
+    Transient,
+)
+from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from worker.archive.copier import Copier
+from worker.archive.reconciler import Archive, archive_key
+from worker.archive.tally import Tally
+from worker.gallery.client import Gallery
+from worker.gallery.manifest import Manifest
+from worker.jobs.meter import Meter
+from worker.jobs.slice_clock import SliceClock
+from worker.transfer.buffers import Blocks
+from worker.transfer.photo_stream import GalleryStream
+from worker.transfer.retry import RetryPolicy
+from worker.transfer.stop import Cause, Interrupted, Signals
+
+logger = logging.getLogger(__name__)
+
+# A message that came back so often may be what ends its workers. Restarts alone bring it back two or three times.
+SUSPICIOUS_RETURNS = 5
+# How often a list or a cloud is asked when there is no time to be patient.
+LAST_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a slice ended.
+
+    Args:
+        course: how far the job has come.
+        ended: whether nothing is left to copy, or nothing can be.
+        waits_for: what keeps it from going on now, if anything does.
+        has_count: whether the gallery listed its photos, so that it can be told how many failed.
+        meter: reads how far it came.
+        detail: one line for people, when the job ended early.
+        full: what told that the guest's cloud has no room, if that ended it.
+    """
+
+    course: Course
+    ended: bool
+    waits_for: ArchiveError | None
+    has_count: bool
+    meter: Meter
+    detail: str = ""
+    full: StorageFull | None = None
+
+
+class Slice:
+    """One delivery of one job. Used by one thread.
+
+    Args:
+        job: the promise, and how far it has come.
+        gallery: where its photos come from.
+        storage: the guest's cloud.
+        policy: how patient to be.
+        photos: at a time.
+        seconds: how long it may work.
+        signals: end the work.
+        settle_first_look: given how many photos this worker finds in the cloud, returns how many stood there before the
+            job; may raise Interrupted.
+        is_contested: whether another worker had the very message before, and may be at work still.
+        claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
+
+    Attributes:
+        meter: reads how far it has come, on any thread.
+    """
+
+    def __init__(
+        self,
+        job: ArchiveJob,
+        gallery: Gallery,
+        storage: Storage,
+        policy: RetryPolicy,
+        *,
+        photos: int,
+        seconds: float,
+        signals: Signals,
+        claim: int = -1,
+        is_contested: bool = False,
+        settle_first_look: Callable[[int], int] = lambda found: found,
+    ) -> None:
+        self._job = job
+        self._is_contested = is_contested
+        self._settle = settle_first_look
+        self._gallery = gallery
+        self._policy = policy
+        self._signals = signals
+        self._clock = SliceClock(seconds, signals.wind_down)
+        self._blocks = Blocks()
+        self._tally = _read_tally(job.course)
+        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
+        copier = Copier(
+            archive_key(job),
+            storage,
+            self._tally,
+            open_stream=self._open_stream,
+            policy=policy,
+            photos=photos,
+            signals=signals,
+            note_begin=self._clock.start,
+            note_step=self._clock.note_step,
+        )
+        self._archive = Archive(
+            job,
+            self._fetch_manifest,
+            storage,
+            self._tally,
+            policy=policy,
+            copier=copier,
+            settle_first_look=self._settle_first_look,
+        )
+
+    def work(self, returns: int) -> Outcome:
+        """Work until the archive is complete, or the time is up, or it cannot go on.
+
+        Args:
+            returns: how often this very message came back before.
+
+        Raises:
+            NotOurMessage: it came back again and again, and nothing arrives.
+            Interrupted: another worker has the message by now.
+        """
+        # Whoever had it before may only have lost its line, or be frozen, and go on one day.
+        self._tally.crowded = returns > 0 or self._is_contested
+        outcome = self._work(returns)
+        if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
+            self._archive.note_proved()
+        return outcome
+
+    def _work(self, returns: int) -> Outcome:
+        try:
+            self._tally.manifest = self._policy.persist(self._fetch_manifest)
+            if self._job.course.told:
+                self._archive.remove_doubles(is_alone=True)
+                return self._outcome(ended=True)
+            if returns >= SUSPICIOUS_RETURNS:
+                return self._renew(self._archive.count_stored())
+            self._archive.keep()
+        except (JobStopped, PhotoRejected) as stopped:
+            # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
+            logger.warning("the job stops: %s", stopped)
+            if self._signals.cause is Cause.CANCELLED:
+                # Whatever comes of its last look, its guest was told that it is stopped.
+                return self._stop_short(Reason.CANCELLED)
+            full = stopped if isinstance(stopped, StorageFull) else None
+            return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
+        except (Transient, InventoryStale, Postponed, Interrupted) as error:
+            return self._leave(error)
+        finally:
+            self._clock.cancel()
+        return self._outcome(ended=True)
+
+    def _leave(self, error: Transient | InventoryStale | Postponed | Interrupted) -> Outcome:
+        if self._signals.cause is Cause.TAKEN_OVER:
+            self._leave_no_doubles()
+            raise Interrupted
+        if self._signals.cause is Cause.CANCELLED:
+            self._signals.allow_last_look()
+            # Without the list nobody could be told how many are missing: that is worth another delivery.
+            if failure := self._list_last():
+                return self._outcome(ended=False, waits_for=failure)
+            return self._stop_short(Reason.CANCELLED)
+        return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
+
+    def _leave_no_doubles(self) -> None:
+        """What was copied here after the other worker's last look is nobody else's to remove."""
+        if self._tally.manifest is None:
+            return
+        self._signals.allow_last_look()
+        try:
+            self._archive.remove_doubles(is_alone=False)
+        except (ArchiveError, Interrupted) as error:
+            logger.warning("there was no look for doubles: %s", error)
+
+    def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
+        if reason is not Reason.GRANT_REVOKED:
+            failure = self._look_last(LAST_TRIES if reason is Reason.CANCELLED else 1)
+            # Only a guest's stop is worth waiting with: whatever else ended the job may refuse the look as well.
+            if failure and reason is Reason.CANCELLED and not self._is_count_known():
+                return self._outcome(ended=False, waits_for=failure)
+        # Who refuses when all is there ends nothing any more.
+        if reason is not Reason.CANCELLED and self._tally.is_complete:
+            return self._outcome(ended=True)
+        return replace(self._outcome(ended=True, reason=reason), detail=detail)
+
+    def _look_last(self, tries: int) -> Transient | None:
+        """Look into the cloud once more; return why that cannot be had now, but may be later."""
+        self._signals.allow_last_look()
+        failure: Transient | None = None
+        for _ in range(tries):
+            try:
+                self._archive.look_last()
+            except Interrupted:
+                failure = Transient(Reason.TRY_LATER, "the work ended before the last look did")
+            except ArchiveError as error:
+                logger.info("there was no last look: %s", error)
+                # What the cloud refuses for reasons of its own it may refuse for ever.
+                if not isinstance(error, Transient) or isinstance(error, Refused):
+                    return None
+                failure = error
+            else:
+                return None
+        return failure
+
+    def _is_count_known(self) -> bool:
+        """Whether nobody can have copied more than the message tells."""
+        course = self._job.course
+        return course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
+
+    def _renew(self, stored: int) -> Outcome:
+        """Give a message that came back often another life, as long as more arrived in its last one."""
+        if stored <= self._job.course.stored:
+            raise NotOurMessage("its worker ended again and again, and nothing arrived")
+        return replace(
+            self._outcome(ended=False),
+            course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
+        )
+
+    def _settle_first_look(self, found: int) -> int:
+        known = self._job.course.skipped
+        return self._settle(found) if known < 0 else known
+
+    def _list_last(self) -> Transient | None:
+        """Read the list of a job that was stopped before it was read; return why it cannot be had."""
+        failure = None
+        for _ in range(LAST_TRIES):
+            if self._tally.manifest is not None:
+                return None
+            try:
+                self._tally.manifest = self._fetch_manifest()
+            except Transient as error:
+                failure = error
+        return failure
+
+    def _fetch_manifest(self) -> Manifest:
+        return self._gallery.fetch_manifest(self._job.archive_url)
+
+    def _open_stream(self, photo: Photo, check: Callable[[], None]) -> PhotoStream:
+        return GalleryStream(
+            photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check, self._blocks
+        )
+
+    def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
+        before, tally = self._job.course, self._tally
+        arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
+        course = Course(
+            slices=before.slices + 1,
+            copied=max(before.copied + len(arrived), self.meter.copied),
+            arrived=arrived,
+            tries=dict(tally.tries),
+            rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
+            failed_photos=self.meter.failed,
+            # Who came further begins to wait anew.
+            waits=0 if arrived else before.waits,
+            waiting_since=0 if arrived else before.waiting_since,
+            reason=reason or "",
+            crowded=before.crowded or tally.crowded,
+            skipped=self.meter.skipped,
+            started_at=self.meter.started_at,
+            told=before.told,
+        )
+        return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
+
+
+def _read_tally(course: Course) -> Tally:
+    return Tally(
+        arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in course.arrived.items()},
+        rejected={
+            key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in course.rejected.items()
+        },
+        tries=dict(course.tries),
+    )
+
+
+def _read_reason(word: str) -> Reason:
+    """Return the reason a word names; one of another version of us is a photo's trouble all the same."""
+    return Reason(word) if word in Reason.__members__.values() else Reason.PHOTO_UNAVAILABLE

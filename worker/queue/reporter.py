@@ -1,0 +1,221 @@
+"""Tell the world how jobs get on, as often as somebody could notice. Owns a connection; knows nothing of photos.
+
+Snapshots of what runs go to the topic exchange, unconfirmed: the next one makes up for a lost one. Changes of state go
+to the stream as well, which keeps them for those who come later, and so do the numbers now and then. A replica of `web`
+that starts says hello, and hears at once of every job that runs here. Nothing here ever holds up or breaks a job.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+from common.crypto.sealing import Secret
+from common.loops import Loop
+from common.messages.progress import Progress, State
+from common.messages.publisher import BROKER_ERRORS, Publisher, broker_errors, connection_parameters
+from common.messages.topology import (
+    EVENT_KEY,
+    EXCHANGE,
+    HELLO_KEY,
+    NEWS_EXCHANGE,
+    WATCHED_KEYS,
+    declare,
+    progress_key,
+    read_text,
+)
+from worker.jobs.watching import Audience, Seen, TakeSnapshot, Watch
+
+logger = logging.getLogger(__name__)
+
+# How long the thread sleeps at most; what is told or asked for wakes it.
+BEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 30
+# What lies unread here while the broker holds us up; an older question is as good as answered.
+LONGEST_QUEUE = 10_000
+# Jobs of which it is known what was told last: a word about one of them without a claim follows that.
+MOST_REMEMBERED = 1000
+
+
+class Reporter:
+    """Publishes snapshots from a thread of its own. Thread-safe.
+
+    Args:
+        url: of the broker.
+    """
+
+    def __init__(self, url: Secret) -> None:
+        self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTBEAT_SECONDS)
+        self._publisher = Publisher(url, "cloud_archive worker tells")
+        self._watches: list[Watch] = []
+        self._changes: list[Progress] = []
+        self._audience = Audience()
+        self._order: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._connection: BlockingConnection | None = None
+        self._stopped = threading.Event()
+        self._loop = Loop("the reporter", self._report, is_over=self._stopped.is_set, wait=self._stopped.wait)
+        self._thread = self._loop.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread moves; also when there is no broker."""
+        return self._loop.is_alive
+
+    @contextmanager
+    def watch(self, take_snapshot: TakeSnapshot) -> Iterator[None]:
+        """Publish a job's snapshots while it runs; they are taken on the reporter's thread."""
+        watch = Watch(take_snapshot)
+        with self._lock:
+            self._watches.append(watch)
+        self._wake()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watches.remove(watch)
+
+    def tell(self, progress: Progress) -> None:
+        """Publish a change of state, or how far a slice came; it is kept until the broker can be reached."""
+        with self._lock:
+            self._changes.append(progress)
+        self._wake()
+
+    def close(self, seconds: float) -> None:
+        """Publish what is left, for at most so many seconds."""
+        self._stopped.set()
+        self._wake()
+        self._thread.join(seconds)
+        self._publisher.close()
+
+    def _wake(self) -> None:
+        connection = self._connection
+        # One that has just broken wakes its thread by that.
+        with suppress(*BROKER_ERRORS):
+            if connection:
+                connection.add_callback_threadsafe(lambda: None)
+
+    def _report(self) -> None:
+        with broker_errors(), BlockingConnection(self._parameters) as connection:
+            channel = connection.channel()
+            declare(channel)
+            self._listen(channel)
+            self._connection = connection
+            try:
+                self._publish_until_stopped(connection, channel)
+            finally:
+                self._connection = None
+
+    def _listen(self, channel: BlockingChannel) -> None:
+        arguments = {"x-max-length": LONGEST_QUEUE, "x-overflow": "drop-head"}
+        queue = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments).method.queue
+        for key in (HELLO_KEY, WATCHED_KEYS):
+            channel.queue_bind(queue, NEWS_EXCHANGE, key)
+        channel.basic_consume(queue, self._hear, auto_ack=True)
+
+    def _hear(
+        self,
+        _channel: BlockingChannel,
+        method: pika.spec.Basic.Deliver,
+        _properties: pika.BasicProperties,
+        _body: bytes,
+    ) -> None:
+        text = read_text(method.routing_key)
+        job_id = text.removeprefix("job.").removesuffix(".watched")
+        if text != HELLO_KEY and not self._audience.note(job_id, time.monotonic()):
+            return
+        for watch in self._list_watches():
+            if text == HELLO_KEY or watch.job_id == job_id:
+                watch.hurry()
+
+    def _publish_until_stopped(self, connection: BlockingConnection, channel: BlockingChannel) -> None:
+        while True:
+            stopped = self._stopped.is_set()
+            self._publish_changes(channel)
+            for watch in self._list_watches():
+                self._publish_seen(channel, watch)
+            self._loop.beat()
+            connection.process_data_events(0 if stopped else BEAT_SECONDS)
+            if stopped:
+                return
+
+    def _list_watches(self) -> list[Watch]:
+        with self._lock:
+            return list(self._watches)
+
+    def _publish_changes(self, channel: BlockingChannel) -> None:
+        while self._changes:
+            change = self._put_in_order(self._changes[0])
+            if written := self._write(change):
+                key, news, kept = written
+                # What was only written to a line that breaks, or that an alarm holds up, is nowhere.
+                self._publisher.publish(EXCHANGE, EVENT_KEY, kept, message_id=change.job_id)
+                _publish(channel, NEWS_EXCHANGE, key, news, persistent=False)
+            with self._lock:
+                self._changes.pop(0)
+            self._loop.beat()
+
+    def _write(self, change: Progress) -> tuple[str, bytes, bytes] | None:
+        """Return a change's key, itself and what is kept of it, unless it cannot be told: it would hold up the rest."""
+        try:
+            return progress_key(change.job_id), change.encode(), _strip(change).encode()
+        except Exception:
+            logger.exception("a change of state cannot be told", extra={"job_id": str(change.job_id)})
+            return None
+
+    def _put_in_order(self, progress: Progress) -> Progress:
+        """Return what is told of a job, after whatever was told of it before."""
+        claim, number = self._order.get(progress.job_id, (-1, 0))
+        if progress.claim < 0 <= claim:
+            progress = replace(progress, claim=claim, number=number + 1)
+        self._order[progress.job_id] = max((claim, number), (progress.claim, progress.number))
+        self._order.move_to_end(progress.job_id)
+        if len(self._order) > MOST_REMEMBERED:
+            self._order.popitem(last=False)
+        return progress
+
+    def _publish_seen(self, channel: BlockingChannel, watch: Watch) -> None:
+        """Publish what is seen of a job, unless nothing is to be told: one that fails stops no other."""
+        try:
+            seen = watch.look(time.monotonic(), self._audience)
+            bodies = _encode(seen) if seen else []
+        except Exception:
+            with self._lock:
+                is_first = watch in self._watches and not watch.is_broken
+            watch.is_broken = True
+            if is_first:
+                logger.exception("a job's progress cannot be told; the others' goes on")
+            return
+        if seen and bodies:
+            self._put_in_order(seen.progress)
+        for exchange, key, body in bodies:
+            _publish(channel, exchange, key, body, persistent=exchange == EXCHANGE)
+
+
+def _encode(seen: Seen) -> list[tuple[str, str, bytes]]:
+    """Return what is to be published: where to, by what key, and the body."""
+    bodies = []
+    if seen.is_kept:
+        bodies.append((EXCHANGE, EVENT_KEY, _strip(seen.progress).encode()))
+    if seen.is_news:
+        bodies.append((NEWS_EXCHANGE, progress_key(seen.progress.job_id), seen.progress.encode()))
+    return bodies
+
+
+def _strip(progress: Progress) -> Progress:
+    """Return what is kept for a week: of a job that runs only the numbers."""
+    return replace(progress, latest=(), failures=()) if progress.state is State.RUNNING else progress
+
+
+def _publish(channel: BlockingChannel, exchange: str, key: str, body: bytes, *, persistent: bool) -> None:
+    mode = pika.DeliveryMode.Persistent if persistent else pika.DeliveryMode.Transient
+    properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
+        content_type="application/json", delivery_mode=mode.value, type="cloud_archive.progress.v1"
+    )
+    channel.basic_publish(exchange, key, body, properties)
