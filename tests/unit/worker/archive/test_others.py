@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from tests.unit.worker.jobs.test_slice import JOB, PHOTOS, Listing
 
 from common.clouds.base import Storage
 from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason
 from tests.fakes.clock import Clock
+from tests.unit.worker.jobs.test_slice import JOB, PHOTOS, Listing
 from worker.gallery.client import Gallery
 from worker.jobs.slice import Slice
 from worker.transfer.retry import RetryPolicy

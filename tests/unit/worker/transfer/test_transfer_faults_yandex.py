@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
-from tests.unit.worker.transfer.test_transfer_faults import BLOB, BROKEN_SOURCE, OFFSETS, SIZES, draw, faults, scripts
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
@@ -21,6 +20,7 @@ from sandbox.gallery.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock
 from tests.fakes.guests_disk import GuestsDisk
 from tests.fakes.in_process import InProcessHttp
+from tests.unit.worker.transfer.test_transfer_faults import BLOB, BROKEN_SOURCE, OFFSETS, SIZES, draw, faults, scripts
 from worker.gallery.client import Gallery
 from worker.transfer.buffers import Blocks
 from worker.transfer.copy import copy_photo
