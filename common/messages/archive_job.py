@@ -47,7 +47,6 @@ class Course:
         waits: how often in a row the job had to wait.
         waiting_since: when it first had to, Unix time in seconds; 0 when it does not wait.
         reason: why it waits or ended, a word of `common.errors.Reason`, or empty.
-        stored: photos that were in the cloud when its message was last renewed.
         crowded: whether two workers may have copied at the same time.
         skipped: photos that were in the cloud before the first slice; -1 before it.
         started_at: when the first slice began, Unix time in seconds; 0 before it.
@@ -64,7 +63,6 @@ class Course:
     waits: int = 0
     waiting_since: float = 0
     reason: str = ""
-    stored: int = -1
     crowded: bool = False
     skipped: int = -1
     started_at: float = 0
@@ -221,7 +219,6 @@ _COURSE_FIELDS: dict[str, Callable[[Any], Any]] = {
     "waits": _read_count,
     "waiting_since": _read_moment,
     "reason": str,
-    "stored": _read_count_if_known,
     "crowded": bool,
     "skipped": _read_count_if_known,
     "started_at": _read_moment,

@@ -8,12 +8,13 @@ import pytest
 
 from common.errors import Reason
 from common.messages.archive_job import NotOurMessage
+from common.messages.topology import DELIVERY_LIMIT
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.desk import Desk, later
-from worker.jobs.runner import LONGEST_WAIT
+from worker.jobs.runner import LONGEST_WAIT, MOST_RETURNS
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 
@@ -421,18 +422,31 @@ def test_daily_limit_parks_the_job(world: World, desk: Desk, reason: str, messag
     assert_complete(world, archive)
 
 
-def test_message_that_ends_its_workers_is_buried_when_nothing_arrives(world: World, desk: Desk) -> None:
-    """It came back again and again: it lives on only as long as more photos are in the cloud each time."""
+def test_message_that_ends_its_workers_is_buried(world: World, desk: Desk) -> None:
+    """Before its queue gives it up, which tells nobody; whoever puts it back to work is no leftover."""
     archive = add_gallery(world, 5)
     job = desk.make_job(archive)
-    desk.deliver(job, returns=5)
-    renewed = desk.trays.behind.pop()
-    assert renewed.course.stored == 0
     with pytest.raises(NotOurMessage):
-        desk.deliver(renewed, returns=5)
-    desk.deliver(desk.make_job(archive, job_id="job-2"))
-    desk.deliver(renewed, returns=5)
-    assert desk.trays.behind.pop().course.stored == 5
+        desk.deliver(job, returns=MOST_RETURNS)
+    assert (MOST_RETURNS < DELIVERY_LIMIT, world.gallery.dones) == (True, [])
+    desk.deliver(job)
+    assert_complete(world, archive)
+
+
+def test_a_message_that_came_back_often_is_worked_on_all_the_same(world: World, desk: Desk) -> None:
+    """A storm of restarts counts returns without anybody's fault."""
+    archive = add_gallery(world, 5)
+    desk.deliver(desk.make_job(archive), returns=MOST_RETURNS - 1)
+    assert_complete(world, archive)
+
+
+def test_a_leftover_is_none_of_the_dead_however_often_it_came_back(world: World, desk: Desk) -> None:
+    """Its job has ended: the dead hold only jobs that did not."""
+    job = desk.make_job(add_gallery(world, 1))
+    desk.deliver(job)
+    desk.ledger.forgets_ended = False
+    desk.deliver(job)
+    desk.deliver(job, returns=MOST_RETURNS)
 
 
 def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, desk: Desk) -> None:

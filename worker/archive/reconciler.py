@@ -144,10 +144,6 @@ class Archive:
         self._note_others(inventory)
         self._tally.note_look(find_copies(self._tally.photos, inventory, believes=True).kept)
 
-    def count_stored(self) -> int:
-        """Return how many of the listed photos are in the cloud."""
-        return len(self._find_copies(self._look()).kept)
-
     def _list_again(self) -> bool:
         """Ask what the gallery lists by now, and say whether that is something else than was worked on."""
         try:

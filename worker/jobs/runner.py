@@ -24,6 +24,10 @@ WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3)
 # After two workers had one job: when to look once more for what the other left. By then it has noticed the loss of its
 # line (at most 30 seconds, with heartbeats of 10), waited 10 seconds for the message to come again, and let go.
 AFTERCARE_LEVEL = 1
+# A message that came back so often ends its workers. After a few more returns (`DELIVERY_LIMIT`) its
+# queue would put it among the dead, and tell nobody. What is given back for a broker's trouble takes half an hour to
+# come here.
+MOST_RETURNS = 45
 # A daily limit ends after hours: there is no use in asking every few seconds.
 DAILY_LEVEL = WAIT_LEVELS[-1]
 
@@ -86,7 +90,7 @@ class Keeper:
             signals: end the work.
 
         Raises:
-            NotOurMessage: it cannot be worked on, or the gallery never took its end.
+            NotOurMessage: it cannot be worked on, its workers end again and again, or the gallery never took its end.
             Leftover: the message serves nobody.
             Interrupted: the message must come back.
             Transient: the queue or the ledger could not be had; the message must come back.
@@ -122,6 +126,8 @@ class Keeper:
             raise
 
     def _take_step(self, claim: Claim, returns: int, signals: Signals) -> None:
+        if returns >= MOST_RETURNS:
+            raise NotOurMessage("its workers ended again and again")
         course = claim.job.course
         if not course.told and (course.telling or claim.record.failed_photos is not None):
             self._tell(claim, claim.job)

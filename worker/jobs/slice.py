@@ -17,7 +17,7 @@ from common.errors import (
     StorageFull,
     Transient,
 )
-from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from common.messages.archive_job import ArchiveJob, Course
 from worker.archive.copier import Copier
 from worker.archive.reconciler import Archive, archive_key
 from worker.archive.tally import Tally
@@ -32,8 +32,6 @@ from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
-# A message that came back so often may be what ends its workers. Restarts alone bring it back two or three times.
-SUSPICIOUS_RETURNS = 5
 # How often a list or a cloud is asked when there is no time to be patient.
 LAST_TRIES = 3
 
@@ -133,24 +131,21 @@ class Slice:
             returns: how often this very message came back before.
 
         Raises:
-            NotOurMessage: it came back again and again, and nothing arrives.
             Interrupted: another worker has the message by now.
         """
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
         self._tally.crowded = returns > 0 or self._is_contested
-        outcome = self._work(returns)
+        outcome = self._work()
         if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
             self._archive.note_proved()
         return outcome
 
-    def _work(self, returns: int) -> Outcome:
+    def _work(self) -> Outcome:
         try:
             self._tally.manifest = self._policy.persist(self._fetch_manifest)
             if self._job.course.told:
                 self._archive.remove_doubles(is_alone=True)
                 return self._outcome(ended=True)
-            if returns >= SUSPICIOUS_RETURNS:
-                return self._renew(self._archive.count_stored())
             self._archive.keep()
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
@@ -222,15 +217,6 @@ class Slice:
         """Whether nobody can have copied more than the message tells."""
         course = self._job.course
         return course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
-
-    def _renew(self, stored: int) -> Outcome:
-        """Give a message that came back often another life, as long as more arrived in its last one."""
-        if stored <= self._job.course.stored:
-            raise NotOurMessage("its worker ended again and again, and nothing arrived")
-        return replace(
-            self._outcome(ended=False),
-            course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
-        )
 
     def _settle_first_look(self, found: int) -> int:
         known = self._job.course.skipped

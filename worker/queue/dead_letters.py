@@ -45,7 +45,7 @@ def _replay_one(channel: BlockingChannel) -> bool | None:
     except NotOurMessage as refused:
         logger.warning("a dead message is no job: %s", refused)
         return False
-    course = replace(job.course, waits=0, waiting_since=0, stored=-1)
+    course = replace(job.course, waits=0, waiting_since=0)
     properties.headers = None
     # Its copy is none that came back: whoever claims it is not to be taken for a worker that died.
     entry = Entry(job_id=job.id, kind=Kind.PUT_DOWN)

@@ -13,8 +13,9 @@ from common.http.urls import LinkRefused, check_link, host_matches
 
 # Where upload links lead to: they carry a guest's photos. Seen are uploader….disk.yandex.net and ….dst.yandex.net.
 UPLOAD_HOSTS = ("*.yandex.net",)
-# A token that was just issued may be refused for a moment; one that is refused again and again is worth nothing.
-RENEWALS = 2
+# A token that was just issued may be refused for a moment, or have ended while it was written down; those that are
+# refused again and again are worth nothing.
+RENEWALS = 4
 
 
 class YandexApi:
@@ -57,12 +58,13 @@ class YandexApi:
         if query:
             url += f"?{urlencode(query)}"
         token = self._grant.token()
-        for _ in range(1 + RENEWALS):
+        for renewals_left in reversed(range(1 + RENEWALS)):
             sent["Authorization"] = f"OAuth {token}"
             answer = self._http.request(method, url, headers=sent, body=body)
             if answer.status != 401:
                 return answer
-            token = self._grant.renew(token)
+            if renewals_left:
+                token = self._grant.renew(token)
         raise GrantRevoked("Yandex Disk refuses fresh tokens")
 
     def fetch(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:

@@ -44,7 +44,6 @@ def test_a_job_comes_back_as_it_was() -> None:
         waits=2,
         waiting_since=1.5,
         reason="gallery_unavailable",
-        stored=4,
     )
     for job in (JOB, dataclasses.replace(JOB, course=course)):
         assert ArchiveJob.decode(job.encode()) == job
