@@ -12,9 +12,9 @@ from common.messages.publisher import Publisher
 from common.telemetry import metrics
 from common.telemetry.upstreams import watch_gallery
 from worker.archive.stages import STAGES
-from worker.counting import CountedGallery, CountedOutbox, CountedReports
+from worker.counting import CountedGallery, CountedJobPublisher, CountedReports
 from worker.jobs.claims import Claims
-from worker.jobs.runner import Keeper
+from worker.jobs.runner import JobRunner
 from worker.jobs.take_ups import TakeUps
 from worker.jobs.workshop import Workshop
 from worker.queue.consumer import Consumer
@@ -51,7 +51,7 @@ def create_consumer(
     publishing = Reporter(settings.rabbitmq_url)
     reporter = CountedReports(publishing)
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive worker publishes")
-    outbox = CountedOutbox(publisher, reporter.tell)
+    job_publisher = CountedJobPublisher(publisher, reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
 
     def hear(entry: Entry, record: Record) -> None:
@@ -73,13 +73,15 @@ def create_consumer(
         note_caught_up,
     )
     claims = Claims(ledger)
-    keeper = Keeper(claims, workshop.check, workshop.work, gallery, outbox, reporter.tell, workshop.release)
-    take_ups = TakeUps(keeper.take_up, signals)
+    job_runner = JobRunner(
+        claims, workshop.check, workshop.work, gallery, job_publisher, reporter.tell, workshop.release
+    )
+    take_ups = TakeUps(job_runner.take_up, signals)
     ledger.start()
     consumer = Consumer(
         settings.rabbitmq_url,
-        keep_promised(publisher.claim, keeper.keep),
-        outbox.bury,
+        keep_promised(publisher.claim, job_runner.keep),
+        job_publisher.dead_letter,
         stop_job=stop_job,
         may_begin=lambda: ledger.is_caught_up,
         jobs=settings.jobs,

@@ -1,4 +1,4 @@
-"""The gallery, the outbox and the reports, counted for Prometheus. Changes nothing of what passes."""
+"""The gallery, the job_publisher and the reports, counted for Prometheus. Changes nothing of what passes."""
 
 import heapq
 import threading
@@ -16,7 +16,7 @@ from common.telemetry import metrics
 from worker.gallery.client import Gallery
 from worker.jobs.watching import TakeSnapshot
 from worker.jobs.workshop import Reports
-from worker.queue.job_publisher import Outbox
+from worker.queue.job_publisher import JobPublisher
 
 
 class CountedGallery(Gallery):
@@ -32,8 +32,8 @@ class CountedGallery(Gallery):
         metrics.done_accepted.inc()
 
 
-class CountedOutbox(Outbox):
-    """An outbox that knows how many done calls wait, of those it let wait. Thread-safe.
+class CountedJobPublisher(JobPublisher):
+    """An job_publisher that knows how many done calls wait, of those it let wait. Thread-safe.
 
     When its wait is over a call comes back to whatever worker, and counts there if it must wait again; so the sum over
     all workers is right.
@@ -45,9 +45,9 @@ class CountedOutbox(Outbox):
         self._ends: list[float] = []
         metrics.done_pending.set_function(self._count_pending)
 
-    def let_wait(self, job: ArchiveJob, level: int) -> None:
-        """Put a job into a waiting queue; see `Outbox.let_wait`."""
-        super().let_wait(job, level)
+    def requeue_delayed(self, job: ArchiveJob, level: int) -> None:
+        """Put a job into a waiting queue; see `JobPublisher.requeue_delayed`."""
+        super().requeue_delayed(job, level)
         if job.course.telling:
             with self._lock:
                 heapq.heappush(self._ends, time.time() + WAITING_SECONDS[level])

@@ -24,7 +24,7 @@ MOST_OF_ANYTHING = 10_000_000
 LATEST_MOMENT = 1e11
 
 
-class Leftover(Exception):
+class StaleMessage(Exception):
     """The message serves nobody: another one of its job counts, or that has ended."""
 
 

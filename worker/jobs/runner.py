@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from common.errors import ArchiveError, Reason, StorageFull, Transient
-from common.messages.archive_job import ArchiveJob, Course, Leftover, NotOurMessage
+from common.messages.archive_job import ArchiveJob, Course, NotOurMessage, StaleMessage
 from common.messages.progress import Progress, State
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim, Overtaken
@@ -31,11 +31,11 @@ DAILY_LEVEL = WAIT_LEVELS[-1]
 class JobQueue(Protocol):
     """Where a job goes on; both raise Transient when it cannot be had."""
 
-    def put_behind(self, job: ArchiveJob) -> None:
+    def requeue(self, job: ArchiveJob) -> None:
         """Put a job behind the others."""
         ...
 
-    def let_wait(self, job: ArchiveJob, level: int) -> None:
+    def requeue_delayed(self, job: ArchiveJob, level: int) -> None:
         """Put a job where it waits before it returns by itself; level 0 is the shortest wait."""
         ...
 
@@ -43,7 +43,7 @@ class JobQueue(Protocol):
 WorkSlice = Callable[[Claim, int, Signals], tuple[ArchiveJob, Outcome]]
 
 
-class Keeper:
+class JobRunner:
     """Keeps jobs, each on the thread that calls. Thread-safe.
 
     Args:
@@ -87,7 +87,7 @@ class Keeper:
 
         Raises:
             NotOurMessage: it cannot be worked on, or the gallery never took its end.
-            Leftover: the message serves nobody.
+            StaleMessage: the message serves nobody.
             Interrupted: the message must come back.
             Transient: the queue or the ledger could not be had; the message must come back.
         """
@@ -95,7 +95,7 @@ class Keeper:
         self._check(job)
         with self._claims.take(job, returns, signals) as claim:
             if not claim:
-                raise Leftover
+                raise StaleMessage
             self._go_on(claim, returns, signals)
 
     def take_up(self, job_id: str, signals: Signals, overtakes: bool) -> None:
@@ -130,7 +130,7 @@ class Keeper:
         if outcome.waits_for and self._wait(claim, job, outcome.waits_for):
             self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
         elif not outcome.ended and not outcome.waits_for:
-            claim.go_on(job, self._queue.put_behind)
+            claim.go_on(job, self._queue.requeue)
             self._report(outcome.meter.read())
         elif job.course.told:
             claim.end()
@@ -184,7 +184,7 @@ class Keeper:
                 return
         if job.course.crowded:
             later = replace(job, course=Course(slices=job.course.slices, told=True))
-            claim.go_on(later, lambda each: self._queue.let_wait(each, AFTERCARE_LEVEL))
+            claim.go_on(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
         else:
             claim.end()
             self._release(claim)
@@ -215,7 +215,7 @@ class Keeper:
                 job.cloud_type,
                 error.detail,
             )
-        claim.go_on(replace(job, course=course), lambda each: self._queue.let_wait(each, level))
+        claim.go_on(replace(job, course=course), lambda each: self._queue.requeue_delayed(each, level))
         return True
 
 

@@ -28,7 +28,7 @@ class TakeUps:
 
     Args:
         take_up: works on a job whose message waits, unless somebody has it, given its id, what ends the work, and
-            whether to take it also from who has no message; errors as `worker.jobs.runner.Keeper` has them.
+            whether to take it also from who has no message; errors as `worker.jobs.runner.JobRunner` has them.
         signals: end it with the process.
     """
 

@@ -20,7 +20,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.crypto.sealing import Secret
 from common.errors import Transient
 from common.loops import Loop, error_level, guard
-from common.messages.archive_job import ArchiveJob, Leftover, NotOurMessage
+from common.messages.archive_job import ArchiveJob, NotOurMessage, StaleMessage
 from common.messages.publisher import broker_errors, connection_parameters
 from common.messages.topology import (
     CANCEL_KEYS,
@@ -33,7 +33,7 @@ from common.messages.topology import (
 )
 from common.telemetry import logs
 from common.telemetry.trace_context import enter, read_trace
-from worker.queue.in_flight import Deliveries, Held, Settle, acknowledge, drop, give_back
+from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop, give_back
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ WINDING_DOWN = 0.6
 REST_SECONDS, LONGEST_REST_SECONDS = 3.0, 60.0
 
 Work = Callable[[ArchiveJob, int, Signals], None]
-Bury = Callable[[bytes, str, str], None]
+DeadLetter = Callable[[bytes, str, str], None]
 
 
 class Consumer:
@@ -64,9 +64,9 @@ class Consumer:
     Args:
         url: of the broker.
         work: keeps one job, given how often its message came back. Returns when the message has served; raises
-            Leftover when it serves nobody, Interrupted or Transient when it must come back, anything else when the job
-            is beyond us.
-        bury: puts a message among the dead: its body, its id and the reason; raises Transient when it cannot.
+            StaleMessage when it serves nobody, Interrupted or Transient when it must come back, anything else when
+            the job cannot be worked on.
+        dead_letter: puts a message among the dead: its body, its id and the reason; raises Transient when it cannot.
         jobs: how many at a time.
         signals: end the taking of messages and the jobs.
         grace: seconds that the running jobs then have for their end.
@@ -79,7 +79,7 @@ class Consumer:
         self,
         url: Secret,
         work: Work,
-        bury: Bury,
+        dead_letter: DeadLetter,
         *,
         jobs: int,
         signals: Signals,
@@ -90,7 +90,7 @@ class Consumer:
     ) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker", heartbeat=HEARTBEAT_SECONDS)
         self._work = work
-        self._bury = bury
+        self._dead_letter = dead_letter
         self._stop_job = stop_job
         self._may_begin = may_begin
         self._jobs = jobs
@@ -203,7 +203,7 @@ class Consumer:
         returns = delivery_count(properties.headers, redelivered=method.redelivered)
         tags = [(method.delivery_tag, returns)]
         job_id, signals = read_text(properties.message_id), Signals(self._signals)
-        held = Held(connection, channel, job_id, returns, signals, tags)
+        held = InFlight(connection, channel, job_id, returns, signals, tags)
         if not self._deliveries.take(body, held):
             logger.info("a message came again; its job goes on", extra={"job_id": held.message_id})
             return
@@ -225,7 +225,7 @@ class Consumer:
         job_id = read_text(method.routing_key).split(".")[1]
         self._cancels.submit(guard, "stopping a job", lambda: self._stop_job(job_id))
 
-    def _run(self, body: bytes, held: Held) -> None:
+    def _run(self, body: bytes, held: InFlight) -> None:
         with logs.bound(job_id=held.message_id):
             settle: Settle = give_back
             try:
@@ -235,14 +235,14 @@ class Consumer:
                 logger.exception("a job's end met a bug; its message goes back to the queue")
             self._deliveries.finish(body, settle)
 
-    def _try_to_work(self, body: bytes, held: Held) -> Settle:
+    def _try_to_work(self, body: bytes, held: InFlight) -> Settle:
         try:
             job = ArchiveJob.decode(body)
             if trace := read_trace(job.traceparent):
                 enter(trace)
                 logs.note(trace_id=trace.trace_id)
             self._work(job, held.returns, held.signals)
-        except Leftover:
+        except StaleMessage:
             logger.info("a leftover of a job that went on or has ended", extra={"returns": held.returns})
             return drop
         except Interrupted:
@@ -252,23 +252,23 @@ class Consumer:
             return self._give_back_later(held)
         except NotOurMessage as refused:
             logger.error("a message is beyond us: %s", refused)  # noqa: TRY400
-            return self._try_to_bury(body, held, str(refused))
+            return self._try_to_dead_letter(body, held, str(refused))
         except Exception as bug:
             logger.exception("a job met a bug")
-            return self._try_to_bury(body, held, f"bug: {type(bug).__name__}")
+            return self._try_to_dead_letter(body, held, f"bug: {type(bug).__name__}")
         return acknowledge
 
-    def _try_to_bury(self, body: bytes, held: Held, reason: str) -> Settle:
+    def _try_to_dead_letter(self, body: bytes, held: InFlight, reason: str) -> Settle:
         try:
-            self._bury(body, held.message_id, reason)
+            self._dead_letter(body, held.message_id, reason)
         except Transient:
             return self._give_back_later(held)
         except Exception:
-            logger.exception("burying a message met a bug")
+            logger.exception("dead-lettering a message met a bug")
             return self._give_back_later(held)
         return acknowledge
 
-    def _give_back_later(self, held: Held) -> Settle:
+    def _give_back_later(self, held: InFlight) -> Settle:
         doublings = max(0, min(held.returns, DELIVERY_LIMIT))
         self._rest(min(REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS))
         return give_back

@@ -33,7 +33,7 @@ def give_back(channel: BlockingChannel, tag: int) -> None:
 
 
 @dataclass
-class Held:
+class InFlight:
     """A message in our hands.
 
     Args:
@@ -56,14 +56,14 @@ class Deliveries:
     """What is held. Messages are taken and settled on the connection's thread, and done with on any."""
 
     def __init__(self) -> None:
-        self._held: dict[bytes, Held] = {}
+        self._held: dict[bytes, InFlight] = {}
         self._done: dict[bytes, Settle] = {}
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
         return bool(self._held)
 
-    def take(self, body: bytes, held: Held) -> bool:
+    def take(self, body: bytes, held: InFlight) -> bool:
         """Hold a message; returns false when it is one that came again: then its job goes on under the new tag."""
         with self._lock:
             known = self._held.setdefault(body, held)
@@ -95,7 +95,7 @@ class Deliveries:
                 (give_back if settle is drop and returns > held.returns else settle)(held.channel, tag)
             self._forget(body)
 
-    def find_lost(self, connection: BlockingConnection | None) -> list[Held]:
+    def find_lost(self, connection: BlockingConnection | None) -> list[InFlight]:
         """Return what did not come again over this connection, and is still worked on; forgets what is done with."""
         with self._lock:
             lost = {body: held for body, held in self._held.items() if held.connection is not connection}

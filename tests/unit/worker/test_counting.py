@@ -13,7 +13,7 @@ from common.messages.publisher import Publisher
 from common.messages.topology import WAITING_SECONDS
 from common.telemetry import metrics
 from tests.unit.deploy.test_metrics import growth, read
-from worker.counting import CountedOutbox, CountedReports
+from worker.counting import CountedJobPublisher, CountedReports
 from worker.jobs.watching import TakeSnapshot
 
 
@@ -78,15 +78,15 @@ def test_done_calls_that_wait_are_counted_as_long_as_they_do(monkeypatch: pytest
     name = ("cloud_archive_done_pending", ())
     now = 1000.0
     monkeypatch.setattr("worker.counting.time.time", lambda: now)
-    outbox = CountedOutbox(Silent(Secret("amqp://127.0.0.1"), "test"), lambda _progress: None)
+    job_publisher = CountedJobPublisher(Silent(Secret("amqp://127.0.0.1"), "test"), lambda _progress: None)
     job = ArchiveJob(
         id="a", cloud_type="yadisk", archive_type="webs", archive_url="x", gallery_name="x", grant="x", created_at="x"
     )
-    outbox.let_wait(job, 0)
+    job_publisher.requeue_delayed(job, 0)
     assert read(metrics.WORKER)[name] == 0
     telling = replace(job, course=Course(telling=True))
-    outbox.let_wait(telling, 0)
-    outbox.let_wait(telling, 1)
+    job_publisher.requeue_delayed(telling, 0)
+    job_publisher.requeue_delayed(telling, 1)
     assert read(metrics.WORKER)[name] == 2
     now += WAITING_SECONDS[0]
     assert read(metrics.WORKER)[name] == 1

@@ -78,7 +78,7 @@ class World:
             edition, returns = worker.message
             self.queue.append((edition, returns + 1))
 
-    def bury(self, worker: Worker) -> None:
+    def dead_letter(self, worker: Worker) -> None:
         """Let a worker meet a bug: its message goes to the dead."""
         if worker.stage != "claim":
             self.write(Kind.PUT_DOWN, by=worker.name)
@@ -180,9 +180,11 @@ class OneJob(RuleBasedStateMachine):
 
     @precondition(lambda self: any(worker.stage == "work" for worker in self.world.workers))
     @rule(data=st.data())
-    def bury(self, data: st.DataObject) -> None:
+    def dead_letter(self, data: st.DataObject) -> None:
         """One of those that work meets a bug."""
-        self.world.bury(data.draw(st.sampled_from([each for each in self.world.workers if each.stage == "work"])))
+        self.world.dead_letter(
+            data.draw(st.sampled_from([each for each in self.world.workers if each.stage == "work"]))
+        )
 
     @precondition(lambda self: self.world.dead)
     @rule()

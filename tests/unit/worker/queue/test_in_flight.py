@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from worker.queue.in_flight import Deliveries, Held, Settle, acknowledge, drop, give_back
+from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop, give_back
 from worker.transfer.stop import Signals
 
 BODY = b"{}"
@@ -29,9 +29,9 @@ class Line:
         """Wakes nobody."""
 
 
-def held(line: Line, tag: int, returns: int) -> Held:
+def held(line: Line, tag: int, returns: int) -> InFlight:
     """Return a message that came over a line."""
-    return Held(line, line, "job-1", returns, Signals(), [(tag, returns)])  # type: ignore[arg-type]
+    return InFlight(line, line, "job-1", returns, Signals(), [(tag, returns)])  # type: ignore[arg-type]
 
 
 def settle(deliveries: Deliveries, line: Line, how: Settle) -> dict[int, str]:
