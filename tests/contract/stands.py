@@ -15,8 +15,8 @@ from common.http.client import HttpClient
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
-from tests.fakes.desk import ACCOUNTS, SCOPES, WorkerHarness
 from tests.fakes.memory_stream import MemoryStream
+from tests.fakes.worker_harness import ACCOUNTS, SCOPES, WorkerHarness
 from worker.transfer.copy import copy_photo
 from worker.transfer.retry import Patience, RetryPolicy
 from worker.transfer.throttle import Pace

@@ -11,7 +11,7 @@ from common.messages.archive_job import ArchiveJob
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from worker.archive.batch import Round
 from worker.archive.copier import Copier
 from worker.archive.stages import STAGES

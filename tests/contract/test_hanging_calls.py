@@ -13,7 +13,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from tests.contract.stands import Stand
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from worker.transfer import stop as stopping
 from worker.transfer.stop import Cause, Signals
 

@@ -12,7 +12,7 @@ from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.google.items import Item
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.transfer.stop import Cause, Signals

@@ -12,7 +12,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness, later
+from tests.fakes.worker_harness import WorkerHarness, later
 from worker.jobs.runner import LONGEST_WAIT
 from worker.transfer.stop import Cause, Interrupted, Signals
 

@@ -10,7 +10,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 
 VICTIM = "victim.jpg"
 

@@ -25,7 +25,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from sandbox.world import World
-from tests.fakes.desk import ACCOUNTS, WorkerHarness
+from tests.fakes.worker_harness import ACCOUNTS, WorkerHarness
 
 CLOUDS = sorted(ACCOUNTS)
 PATIENCE = 60.0  # seconds until a wait here counts as never

@@ -7,7 +7,7 @@ from common.errors import Reason
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 
 
 @pytest.fixture

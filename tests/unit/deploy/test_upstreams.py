@@ -11,7 +11,7 @@ from common.telemetry.upstreams import count_refreshes, count_retry, watch_galle
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from tests.unit.deploy.test_metrics import growth, read
 
 REQUESTS = "cloud_archive_upstream_request_duration_seconds_count"

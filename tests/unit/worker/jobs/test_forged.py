@@ -13,8 +13,8 @@ from common.messages.progress import Progress, State
 from common.telemetry import metrics
 from sandbox.faults.plan import Fault
 from sandbox.world import World
-from tests.fakes.desk import RecordingReporter, WorkerHarness, later
 from tests.fakes.job import JOB
+from tests.fakes.worker_harness import RecordingReporter, WorkerHarness, later
 from worker.counting import CountedReports
 from worker.jobs.runner import LONGEST_WAIT
 

@@ -13,9 +13,9 @@ from common.messages.ledger import Kind
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import album
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
+from tests.fakes.worker_harness import WorkerHarness
 from worker.jobs.claim import Claim
 from worker.jobs.claims import Claims
 from worker.jobs.renewal import Renewal
