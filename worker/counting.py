@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from common.errors import Reason, Transient
 from common.loops import guard
-from common.messages.archive_job import ArchiveJob
+from common.messages.archive_job import ArchiveJob, Phase
 from common.messages.progress import Progress
 from common.messages.publisher import Publisher
 from common.messages.topology import WAITING_SECONDS
@@ -48,7 +48,7 @@ class CountedJobPublisher(JobPublisher):
     def requeue_delayed(self, job: ArchiveJob, level: int) -> None:
         """Put a job into a waiting queue; see `JobPublisher.requeue_delayed`."""
         super().requeue_delayed(job, level)
-        if job.course.telling:
+        if job.state.phase is Phase.TELLING:
             with self._lock:
                 heapq.heappush(self._ends, time.time() + WAITING_SECONDS[level])
 

@@ -115,9 +115,9 @@ def main() -> None:
                 assert claim
                 job, outcome = workshop.work(claim, 0, Signals())
             ended = outcome.ended
-        gallery.tell_done(job, outcome.course.failed_photos)
-    if outcome.course.failed_photos:
-        raise SystemExit(f"{json.dumps(outcome.course.rejected)[:1000]} {outcome.course.reason} {outcome.detail}")
+        gallery.tell_done(job, outcome.state.failed_photos)
+    if outcome.state.failed_photos:
+        raise SystemExit(f"{json.dumps(outcome.state.rejected)[:1000]} {outcome.state.reason} {outcome.detail}")
 
 
 if __name__ == "__main__":

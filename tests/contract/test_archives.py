@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from common.clouds.grant import Grant
-from common.messages.archive_job import ArchiveJob
+from common.messages.archive_job import ArchiveJob, Phase
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
@@ -138,7 +138,7 @@ def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     stand.fault("done", "status", status=500)
     deliver_on(desk, waiting)
     ((telling, _),) = desk.queue.delayed
-    assert telling.course.telling
+    assert telling.state.phase is Phase.TELLING
     assert stand.accounts.refreshes == 2
     assert open_grant(desk, telling).access_token != open_grant(desk, waiting).access_token
     assert_complete(stand, archive)

@@ -155,6 +155,6 @@ class WorkerHarness:
         return not self.queue.requeued and not self.queue.delayed
 
 
-def later(job: ArchiveJob, **course: object) -> ArchiveJob:
+def later(job: ArchiveJob, **state: object) -> ArchiveJob:
     """Return a job that has come further."""
-    return replace(job, course=replace(job.course, **course))  # type: ignore[arg-type]
+    return replace(job, state=replace(job.state, **state))  # type: ignore[arg-type]

@@ -126,7 +126,7 @@ def test_a_folder_that_is_not_listed_yet_is_there_once_in_the_end(
     when_there_are(world, 5, lambda: signals.wind_down.set(Cause.SHUTDOWN), monkeypatch)
     desk.deliver(desk.make_job(archive), signals=signals)
     rest = desk.queue.requeued.pop()
-    assert 5 <= rest.course.copied < 12
+    assert 5 <= rest.state.copied < 12
     world.faults.add(Fault("files_list", "hide", count=1000, times=looks))
     desk.deliver(rest)
     assert told(world) == [0]
@@ -193,7 +193,7 @@ def test_a_drive_that_finds_nothing_of_itself_lets_the_job_wait(world: World, de
     world.faults.add(Fault("files_list", "status", times=None, status=404))
     desk.deliver(desk.make_job(archive))
     waiting = wait_out(desk)
-    assert (waiting.course.reason, told(world)) == (Reason.CLOUD_REFUSED, [])
+    assert (waiting.state.reason, told(world)) == (Reason.CLOUD_REFUSED, [])
     world.faults.clear()
     desk.deliver(waiting)
     assert_complete(world, archive)
@@ -207,7 +207,7 @@ def test_a_token_endpoint_that_is_down_lets_the_job_wait(world: World, desk: Wor
     world.faults.add(Fault("token", "status", times=None, status=503, html=True))
     desk.deliver(job)
     waiting = wait_out(desk)
-    assert (waiting.course.reason, told(world)) == (Reason.CLOUD_UNAVAILABLE, [])
+    assert (waiting.state.reason, told(world)) == (Reason.CLOUD_UNAVAILABLE, [])
     world.faults.clear()
     desk.deliver(waiting)
     assert_complete(world, archive)
@@ -290,7 +290,7 @@ def test_when_we_are_refused_jobs_wait_and_we_are_told(
     world.faults.add(Fault(on, "status", times=None, status=403, reason="CONSUMER_SUSPENDED"))
     desk.deliver(desk.make_job(archive))
     ((job, _),) = desk.queue.delayed
-    assert desk.reporter.told[-1].reason == job.course.reason == "app_refused"
+    assert desk.reporter.told[-1].reason == job.state.reason == "app_refused"
     assert [record.levelname for record in caplog.records if "refuses this service itself" in record.message] == [
         "ERROR"
     ]
@@ -309,7 +309,7 @@ def test_a_client_that_is_refused_lets_jobs_wait(world: World, desk: WorkerHarne
     world.faults.add(Fault("token", "status", times=None, status=401, reason=error))
     desk.deliver(job)
     ((job, _),) = desk.queue.delayed
-    assert job.course.reason == "app_refused"
+    assert job.state.reason == "app_refused"
     world.faults.clear()
     desk.queue.delayed.clear()
     desk.deliver(job)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from common.errors import Reason
-from common.messages.archive_job import NotOurMessage
+from common.messages.archive_job import NotOurMessage, Phase
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
@@ -145,7 +145,7 @@ def test_unusable_list_is_waited_for_and_then_an_honest_failure(world: World, de
     job = desk.make_job(archive)
     desk.deliver(job)
     ((waiting, level),) = desk.queue.delayed
-    assert (waiting.course.reason, waiting.course.waits, level) == (Reason.GALLERY_UNAVAILABLE, 1, 0)
+    assert (waiting.state.reason, waiting.state.waits, level) == (Reason.GALLERY_UNAVAILABLE, 1, 0)
     desk.queue.delayed.clear()
     desk.now += LONGEST_WAIT + 1
     desk.deliver(waiting)
@@ -162,7 +162,7 @@ def test_cloud_that_goes_down_loses_nobody(world: World) -> None:
         world.faults.add(fault)
     desk.deliver(desk.make_job(archive))
     ((waiting, _),) = desk.queue.delayed
-    assert waiting.course.rejected == {}
+    assert waiting.state.rejected == {}
     desk.queue.delayed.clear()
     world.faults.clear()
     desk.deliver(waiting)
@@ -177,7 +177,7 @@ def test_photo_host_that_is_down_is_waited_for(world: World) -> None:
     world.faults.add(Fault("photo", "status", times=None, status=502))
     desk.deliver(desk.make_job(archive))
     ((waiting, _),) = desk.queue.delayed
-    assert waiting.course.reason == Reason.GALLERY_UNAVAILABLE
+    assert waiting.state.reason == Reason.GALLERY_UNAVAILABLE
     world.faults.clear()
     desk.deliver(waiting)
     assert_complete(world, archive)
@@ -273,7 +273,7 @@ def test_shutdown_gives_the_job_back(world: World, desk: WorkerHarness) -> None:
     desk.deliver(desk.make_job(archive), signals=signals)
     stopper.join()
     (rest,) = desk.queue.requeued
-    assert 0 < rest.course.copied < 60
+    assert 0 < rest.state.copied < 60
     desk.queue.requeued.clear()
     world.faults.clear()
     desk.deliver(rest)
@@ -290,7 +290,7 @@ def test_cancelled_job_ends_and_says_what_is_missing(world: World, desk: WorkerH
     stopper.join()
     assert desk.queue.requeued == []
     # A photo that arrived while its line was cut might be another worker's: such a job is looked after once more.
-    assert all(job.course.told for job, _ in desk.queue.delayed)
+    assert all(job.state.phase is Phase.TOLD for job, _ in desk.queue.delayed)
     assert [60 - len(world.drive.account().tree())] == [done.json["failed_photos"] for done in world.gallery.dones]
 
 
@@ -350,7 +350,7 @@ def test_worker_that_died_late_leaves_no_doubles(world: World, monkeypatch: pyte
     signals.stop(Cause.TAKEN_OVER)
     unknowing.join()
     ((again, level),) = quick.queue.delayed
-    assert (again.course.told, level) == (True, 1)
+    assert (again.state.phase, level) == (Phase.TOLD, 1)
     quick.queue.delayed.clear()
     quick.deliver(again)
     assert archive.expected() == world.drive.account().tree()
@@ -415,7 +415,7 @@ def test_daily_limit_parks_the_job(world: World, desk: WorkerHarness, reason: st
     world.faults.add(Fault("initiate", "status", times=None, after=4, status=403, body=body))
     desk.deliver(desk.make_job(archive))
     ((waiting, level),) = desk.queue.delayed
-    assert (waiting.course.reason, level, waiting.course.rejected) == (Reason.DAILY_LIMIT, 3, {})
+    assert (waiting.state.reason, level, waiting.state.rejected) == (Reason.DAILY_LIMIT, 3, {})
     world.faults.clear()
     desk.deliver(waiting)
     assert_complete(world, archive)
@@ -427,12 +427,12 @@ def test_message_that_ends_its_workers_is_buried_when_nothing_arrives(world: Wor
     job = desk.make_job(archive)
     desk.deliver(job, returns=5)
     renewed = desk.queue.requeued.pop()
-    assert renewed.course.stored == 0
+    assert renewed.state.stored == 0
     with pytest.raises(NotOurMessage):
         desk.deliver(renewed, returns=5)
     desk.deliver(desk.make_job(archive, job_id="job-2"))
     desk.deliver(renewed, returns=5)
-    assert desk.queue.requeued.pop().course.stored == 5
+    assert desk.queue.requeued.pop().state.stored == 5
 
 
 def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, desk: WorkerHarness) -> None:
@@ -441,7 +441,7 @@ def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, 
     world.faults.add(Fault("done", "status", times=2, status=500))
     desk.deliver(desk.make_job(archive))
     ((waiting, level),) = desk.queue.delayed
-    assert (waiting.course.telling, waiting.course.failed_photos, level) == (True, 0, 0)
+    assert (waiting.state.phase, waiting.state.failed_photos, level) == (Phase.TELLING, 0, 0)
     before = len(world.drive.requests)
     desk.queue.delayed.clear()
     assert desk.deliver_to_the_end(waiting) == 2

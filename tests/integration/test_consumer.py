@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
-from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase
 from common.messages.progress import Progress, State
 from common.messages.publisher import BrokerRefuses, Publisher
 from common.messages.topology import (
@@ -252,7 +252,7 @@ def test_twins_of_a_message_are_one_job_and_all_are_settled(bench: Bench) -> Non
 def test_waiting_job_returns_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shortest wait ends; the job comes back as it was put there."""
     kept: list[ArchiveJob] = []
-    waiting = replace(JOB, course=Course(waits=1, waiting_since=5.0, reason="gallery_unavailable"))
+    waiting = replace(JOB, state=JobState(waits=1, waiting_since=5.0, reason="gallery_unavailable"))
     bench.job_publisher.requeue_delayed(waiting, 0)
     assert bench.count(JOBS) == 0
     bench.start(lambda job, returns, signals: kept.append(job))
@@ -265,8 +265,8 @@ def test_small_job_does_not_wait_for_the_end_of_a_huge_one(bench: Bench) -> None
 
     def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
         order.append(job.id)
-        if job.id == "huge" and job.course.slices < 5:
-            bench.job_publisher.requeue(replace(job, course=Course(slices=job.course.slices + 1)))
+        if job.id == "huge" and job.state.slices < 5:
+            bench.job_publisher.requeue(replace(job, state=JobState(slices=job.state.slices + 1)))
 
     bench.job_publisher.requeue(replace(JOB, id="huge"))
     bench.job_publisher.requeue(replace(JOB, id="small"))
@@ -278,14 +278,14 @@ def test_small_job_does_not_wait_for_the_end_of_a_huge_one(bench: Bench) -> None
 def test_replay_puts_jobs_back_and_leaves_what_is_none(bench: Bench) -> None:
     """Dead jobs get their patience back; a message that is no job stays where it is."""
     bench.job_publisher.dead_letter(
-        replace(JOB, course=Course(telling=True, waits=40, waiting_since=1.0)).encode(), "job-1", "why"
+        replace(JOB, state=JobState(phase=Phase.TELLING, waits=40, waiting_since=1.0)).encode(), "job-1", "why"
     )
     bench.job_publisher.dead_letter(b"garbage", "", "not JSON")
     wait_for(lambda: bench.count(DEAD) == 2)
     assert replay_dead(bench.url) == (1, 1)
     wait_for(lambda: (bench.count(JOBS), bench.count(DEAD)) == (1, 1))
     _, _, body = bench.channel.basic_get(JOBS, auto_ack=True)
-    assert ArchiveJob.decode(body or b"").course == Course(telling=True)
+    assert ArchiveJob.decode(body or b"").state == JobState(phase=Phase.TELLING)
 
 
 def test_a_rest_ends_with_the_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

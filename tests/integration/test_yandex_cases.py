@@ -34,7 +34,7 @@ def test_technical_works_are_waited_out(world: World, desk: WorkerHarness, alrea
     world.yandex.read_only = True
     desk.deliver(desk.make_job(archive))
     ((waiting, level),) = desk.queue.delayed
-    assert (waiting.course.reason, waiting.course.rejected, level) == (Reason.CLOUD_UNAVAILABLE, {}, 0)
+    assert (waiting.state.reason, waiting.state.rejected, level) == (Reason.CLOUD_UNAVAILABLE, {}, 0)
     world.yandex.read_only = False
     desk.queue.delayed.clear()
     assert desk.deliver_to_the_end(waiting) == 1

@@ -116,8 +116,8 @@ class Claims:
             return
         if record.newest not in (job.edition, FIRST):
             job = self._read_job(record)
-        if job.course.skipped < 0 <= record.skipped:
-            job = replace(job, course=replace(job.course, skipped=record.skipped))
+        if job.state.skipped < 0 <= record.skipped:
+            job = replace(job, state=replace(job.state, skipped=record.skipped))
         claim = Claim(self._ledger, job, name, record, signals, self._unwritten, partial(self._find_beginning, job.id))
         with self._lock:
             self._held.setdefault(job.id, []).append(claim)

@@ -43,7 +43,7 @@ class Meter:
         self._tick = tick
         self._number = 0
         self._lock = threading.Lock()
-        self._started_at = job.course.started_at or now()
+        self._started_at = job.state.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
 
@@ -55,7 +55,7 @@ class Meter:
     @property
     def skipped(self) -> int:
         """How many photos were in the cloud before the job's first slice; -1 while nobody has looked."""
-        before = self._job.course.skipped
+        before = self._job.state.skipped
         return before if before >= 0 else self._tally.before
 
     @property
@@ -112,7 +112,7 @@ class Meter:
         """Return how many listed photos are in the cloud; while nobody has looked, what earlier slices knew counts."""
         if self._tally.has_looked:
             return sums.stored
-        known = self._job.course.copied + max(self._job.course.skipped, 0)
+        known = self._job.state.copied + max(self._job.state.skipped, 0)
         return max(sums.stored, min(known, sums.total - sums.failed))
 
     def _measure(self, sums: Sums, stored: int) -> tuple[float, float | None]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from common.errors import ArchiveError, Reason, StorageFull, Transient
-from common.messages.archive_job import ArchiveJob, Course, NotOurMessage, StaleMessage
+from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase, StaleMessage
 from common.messages.progress import Progress, State
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim, Overtaken
@@ -122,8 +122,8 @@ class JobRunner:
             raise
 
     def _take_step(self, claim: Claim, returns: int, signals: Signals) -> None:
-        course = claim.job.course
-        if not course.told and (course.telling or claim.record.failed_photos is not None):
+        state = claim.job.state
+        if state.phase is Phase.TELLING or (state.phase is Phase.COPYING and claim.record.failed_photos is not None):
             self._tell(claim, claim.job)
             return
         job, outcome = self._work(claim, returns, signals)
@@ -132,7 +132,7 @@ class JobRunner:
         elif not outcome.ended and not outcome.waits_for:
             claim.go_on(job, self._queue.requeue)
             self._report(outcome.meter.read())
-        elif job.course.told:
+        elif job.state.phase is Phase.TOLD:
             claim.end()
             self._release(claim)
         else:
@@ -141,7 +141,7 @@ class JobRunner:
     def _end(self, claim: Claim, job: ArchiveJob, outcome: Outcome) -> None:
         """Say that an archive has ended, to those who watch it and to the gallery."""
         failure = outcome.waits_for
-        reason = str(failure.reason) if failure else job.course.reason
+        reason = str(failure.reason) if failure else job.state.reason
         progress = outcome.meter.read(_final_state(reason), reason, failure.detail if failure else outcome.detail)
         if not reason and not progress.photos_total:
             progress = replace(progress, reason=Reason.GALLERY_EMPTY)
@@ -152,15 +152,15 @@ class JobRunner:
             extra={
                 "state": str(progress.state),
                 "copied": progress.photos_copied,
-                "failed": job.course.failed_photos,
-                "slices": job.course.slices,
+                "failed": job.state.failed_photos,
+                "slices": job.state.slices,
                 "reason": reason,
             },
         )
         # Without a list there is no count, and nothing to tell.
         if outcome.has_count:
-            course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=reason)
-            self._tell(claim, replace(job, course=course), progress.encode())
+            state = replace(job.state, phase=Phase.TELLING, waits=0, waiting_since=0, reason=reason)
+            self._tell(claim, replace(job, state=state), progress.encode())
         else:
             claim.end(progress.encode())
             self._report(progress)
@@ -171,10 +171,10 @@ class JobRunner:
 
         What is told is written down before, so that whoever goes on after a crash says the same.
         """
-        count = claim.begin_to_tell(job.course.failed_photos, end)
+        count = claim.begin_to_tell(job.state.failed_photos, end)
         if said := claim.read_end():
             self._report(Progress.decode(said))
-        job = replace(job, course=replace(job.course, telling=True, failed_photos=count))
+        job = replace(job, state=replace(job.state, phase=Phase.TELLING, failed_photos=count))
         if not claim.record.is_told:
             try:
                 self._call(claim, job, count)
@@ -182,8 +182,8 @@ class JobRunner:
                 if not self._wait(claim, job, error):
                     raise NotOurMessage("the gallery never took the done call") from None
                 return
-        if job.course.crowded:
-            later = replace(job, course=Course(slices=job.course.slices, told=True))
+        if job.state.may_have_duplicates:
+            later = replace(job, state=JobState(slices=job.state.slices, phase=Phase.TOLD))
             claim.go_on(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
         else:
             claim.end()
@@ -198,16 +198,16 @@ class JobRunner:
     def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""
         # No clock of another worker is far ahead: a wait that begins in the future would have no end.
-        since = min(job.course.waiting_since or self._now(), self._now())
+        since = min(job.state.waiting_since or self._now(), self._now())
         if self._now() - since > LONGEST_WAIT:
             return False
-        level = WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS) - 1)]
+        level = WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS) - 1)]
         if error.reason is Reason.DAILY_LIMIT:
             level = DAILY_LEVEL
-        reason = job.course.reason if job.course.telling else str(error.reason)
-        course = replace(job.course, waits=job.course.waits + 1, waiting_since=since, reason=reason)
+        reason = job.state.reason if job.state.phase is Phase.TELLING else str(error.reason)
+        state = replace(job.state, waits=job.state.waits + 1, waiting_since=since, reason=reason)
         # Once for each length of waits: a job may wait for a day.
-        is_told = job.course.waits == 0 or level != WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS)) - 1]
+        is_told = job.state.waits == 0 or level != WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS)) - 1]
         logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"queue": level})
         if error.reason is Reason.APP_REFUSED:
             logger.error(
@@ -215,7 +215,7 @@ class JobRunner:
                 job.cloud_type,
                 error.detail,
             )
-        claim.go_on(replace(job, course=course), lambda each: self._queue.requeue_delayed(each, level))
+        claim.go_on(replace(job, state=state), lambda each: self._queue.requeue_delayed(each, level))
         return True
 
 

@@ -17,7 +17,7 @@ from common.errors import (
     StorageFull,
     Transient,
 )
-from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase
 from worker.archive.copier import Copier
 from worker.archive.reconciler import Archive, archive_key
 from worker.archive.tally import Tally
@@ -43,7 +43,7 @@ class Outcome:
     """How a slice ended.
 
     Args:
-        course: how far the job has come.
+        state: how far the job has come.
         ended: whether nothing is left to copy, or nothing can be.
         waits_for: what keeps it from going on now, if anything does.
         has_count: whether the gallery listed its photos, so that it can be told how many failed.
@@ -52,7 +52,7 @@ class Outcome:
         full: what told that the guest's cloud has no room, if that ended it.
     """
 
-    course: Course
+    state: JobState
     ended: bool
     waits_for: ArchiveError | None
     has_count: bool
@@ -103,7 +103,7 @@ class Slice:
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
         self._blocks = Blocks()
-        self._tally = _read_tally(job.course)
+        self._tally = _read_tally(job.state)
         self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
@@ -139,14 +139,14 @@ class Slice:
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
         self._tally.crowded = returns > 0 or self._is_contested
         outcome = self._work(returns)
-        if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
+        if outcome.waits_for is None and outcome.state.reason != Reason.GRANT_REVOKED:
             self._archive.note_proved()
         return outcome
 
     def _work(self, returns: int) -> Outcome:
         try:
             self._tally.manifest = self._policy.persist(self._fetch_manifest)
-            if self._job.course.told:
+            if self._job.state.phase is Phase.TOLD:
                 self._archive.remove_doubles(is_alone=True)
                 return self._outcome(ended=True)
             if returns >= SUSPICIOUS_RETURNS:
@@ -220,20 +220,20 @@ class Slice:
 
     def _is_count_known(self) -> bool:
         """Whether nobody can have copied more than the message tells."""
-        course = self._job.course
-        return course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
+        state = self._job.state
+        return state.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or state.may_have_duplicates)
 
     def _renew(self, stored: int) -> Outcome:
         """Give a message that came back often another life, as long as more arrived in its last one."""
-        if stored <= self._job.course.stored:
+        if stored <= self._job.state.stored:
             raise NotOurMessage("its worker ended again and again, and nothing arrived")
         return replace(
             self._outcome(ended=False),
-            course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
+            state=replace(self._job.state, slices=self._job.state.slices + 1, stored=stored),
         )
 
     def _settle_first_look(self, found: int) -> int:
-        known = self._job.course.skipped
+        known = self._job.state.skipped
         return self._settle(found) if known < 0 else known
 
     def _list_last(self) -> Transient | None:
@@ -257,9 +257,9 @@ class Slice:
         )
 
     def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
-        before, tally = self._job.course, self._tally
+        before, tally = self._job.state, self._tally
         arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
-        course = Course(
+        state = JobState(
             slices=before.slices + 1,
             copied=max(before.copied + len(arrived), self.meter.copied),
             arrived=arrived,
@@ -270,21 +270,19 @@ class Slice:
             waits=0 if arrived else before.waits,
             waiting_since=0 if arrived else before.waiting_since,
             reason=reason or "",
-            crowded=before.crowded or tally.crowded,
+            may_have_duplicates=before.may_have_duplicates or tally.crowded,
             skipped=self.meter.skipped,
             started_at=self.meter.started_at,
-            told=before.told,
+            phase=before.phase,
         )
-        return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
+        return Outcome(state, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
 
 
-def _read_tally(course: Course) -> Tally:
+def _read_tally(state: JobState) -> Tally:
     return Tally(
-        arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in course.arrived.items()},
-        rejected={
-            key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in course.rejected.items()
-        },
-        tries=dict(course.tries),
+        arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in state.arrived.items()},
+        rejected={key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in state.rejected.items()},
+        tries=dict(state.tries),
     )
 
 

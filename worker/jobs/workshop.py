@@ -15,7 +15,7 @@ from common.crypto.sealing import NotSealedByUs
 from common.errors import Transient
 from common.http.client import HttpClient
 from common.http.urls import LinkRefused, check_link, check_path
-from common.messages.archive_job import ARCHIVE_TYPES, LONGEST_NAME, ArchiveJob, NotOurMessage, grant_context
+from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME, ArchiveJob, NotOurMessage, Phase, grant_context
 from common.messages.progress import Progress
 from common.telemetry.upstreams import count_refreshes, count_retry, watch_cloud
 from worker.gallery.client import Gallery
@@ -89,10 +89,10 @@ class Workshop:
             is_contested=claim.record.is_contested,
             settle_first_look=claim.note_look,
         )
-        with self._reporter.watch(share.meter.read) if not job.course.told else nullcontext():
+        with self._reporter.watch(share.meter.read) if job.state.phase is not Phase.TOLD else nullcontext():
             outcome = share.work(returns)
         # Tokens may have been renewed: the newest travel on, as the newest are in the ledger.
-        return replace(job, grant=self._seal(job, grant.grant), course=outcome.course), outcome
+        return replace(job, grant=self._seal(job, grant.grant), state=outcome.state), outcome
 
     def release(self, claim: Claim) -> None:
         """Give a job's grant back, if that is wanted here; it is forgotten with its message in any case."""
@@ -153,5 +153,5 @@ def _check_promise(job: ArchiveJob) -> None:
         raise NotOurMessage(f"its archive's address {refused}") from None
     if job.archive_type not in ARCHIVE_TYPES:
         raise NotOurMessage("its archive_type is none")
-    if len(job.gallery_name) > LONGEST_NAME:
+    if len(job.gallery_name) > MAX_NAME:
         raise NotOurMessage("its gallery's name is too long")

@@ -45,12 +45,12 @@ def _replay_one(channel: BlockingChannel) -> bool | None:
     except NotOurMessage as refused:
         logger.warning("a dead message is no job: %s", refused)
         return False
-    course = replace(job.course, waits=0, waiting_since=0, stored=-1)
+    state = replace(job.state, waits=0, waiting_since=0, stored=-1)
     properties.headers = None
     # Its copy is none that came back: whoever claims it is not to be taken for a worker that died.
     entry = Entry(job_id=job.id, kind=Kind.PUT_DOWN)
     channel.basic_publish(EXCHANGE, LEDGER_KEY, entry.encode(), mandatory=True)
-    channel.basic_publish(EXCHANGE, JOB_KEY, replace(job, course=course).encode(), properties, mandatory=True)
+    channel.basic_publish(EXCHANGE, JOB_KEY, replace(job, state=state).encode(), properties, mandatory=True)
     channel.basic_ack(method.delivery_tag)
     logger.info("a dead job goes back to work", extra={"job_id": job.id})
     return True

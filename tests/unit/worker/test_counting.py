@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from common.crypto.sealing import Secret
-from common.messages.archive_job import ArchiveJob, Course
+from common.messages.archive_job import ArchiveJob, JobState, Phase
 from common.messages.progress import FailedPhoto, Progress, State
 from common.messages.publisher import Publisher
 from common.messages.topology import WAITING_SECONDS
@@ -84,7 +84,7 @@ def test_done_calls_that_wait_are_counted_as_long_as_they_do(monkeypatch: pytest
     )
     job_publisher.requeue_delayed(job, 0)
     assert read(metrics.WORKER)[name] == 0
-    telling = replace(job, course=Course(telling=True))
+    telling = replace(job, state=JobState(phase=Phase.TELLING))
     job_publisher.requeue_delayed(telling, 0)
     job_publisher.requeue_delayed(telling, 1)
     assert read(metrics.WORKER)[name] == 2

@@ -70,7 +70,7 @@ def make_slice(storage: Shared) -> Slice:
 def test_what_another_run_brought_meanwhile_has_not_failed() -> None:
     """The gallery hears of no failed photo, and that two were at it is known."""
     outcome = make_slice(Shared([], HERE)).work(0)
-    assert (outcome.ended, outcome.course.failed_photos, outcome.course.crowded) == (True, 0, True)
+    assert (outcome.ended, outcome.state.failed_photos, outcome.state.may_have_duplicates) == (True, 0, True)
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -80,4 +80,4 @@ def test_of_two_the_one_with_the_plain_name_stays(turn: int) -> None:
     storage = Shared([*HERE, double][::turn])
     outcome = make_slice(storage).work(0)
     assert storage.removed == [double.id]
-    assert (outcome.ended, outcome.course.failed_photos) == (True, 0)
+    assert (outcome.ended, outcome.state.failed_photos) == (True, 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from common.errors import Reason, Transient
-from common.messages.archive_job import ArchiveJob, Course
+from common.messages.archive_job import ArchiveJob, JobState, Phase
 from common.messages.ledger import Entry, Kind
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
@@ -59,7 +59,7 @@ def test_the_later_of_two_works_and_the_earlier_hears_it(ledger: MemoryLedger) -
 def test_a_leftover_is_nobodys(ledger: MemoryLedger) -> None:
     """The job went on, or has ended."""
     process, published = Process(ledger), []
-    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    claimed(process.take()).go_on(replace(JOB, state=JobState(slices=1)), published.append)
     assert process.take() is None
     claimed(process.take(published[0])).end()
     assert process.take(published[0], returns=3) is None
@@ -73,9 +73,9 @@ def test_whoever_brings_an_old_message_goes_on_from_what_is_written(ledger: Memo
         raise Transient(Reason.TRY_LATER, "the broker is away")
 
     with pytest.raises(Transient):
-        claimed(process.take()).go_on(replace(JOB, course=Course(slices=4)), die)
+        claimed(process.take()).go_on(replace(JOB, state=JobState(slices=4)), die)
     again = claimed(process.take(returns=1))
-    assert (again.job.course.slices, again.job.edition) == (4, ledger.entries[1].edition)
+    assert (again.job.state.slices, again.job.edition) == (4, ledger.entries[1].edition)
 
 
 @pytest.mark.parametrize("is_early", [True, False])
@@ -93,7 +93,7 @@ def test_a_stop_is_heard_whenever_it_was_written(ledger: MemoryLedger, is_early:
 def test_a_job_that_waits_is_taken_up_once(ledger: MemoryLedger) -> None:
     """By whoever is first; whoever has a message later takes it from them."""
     process, other, published = Process(ledger), Process(ledger), []
-    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    claimed(process.take()).go_on(replace(JOB, state=JobState(slices=1)), published.append)
     idle = process.claims.take_up(JOB.id, Signals())
     taken = claimed(idle.__enter__())
     assert taken.job == published[0]
@@ -106,7 +106,7 @@ def test_a_job_that_waits_is_taken_up_once(ledger: MemoryLedger) -> None:
 def test_a_worker_that_starts_takes_over_from_one_that_has_no_message_either(ledger: MemoryLedger) -> None:
     """That one may be dead, and the message may wait for half an hour; from who has a message nobody takes it."""
     process, other, published = Process(ledger), Process(ledger), []
-    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
+    claimed(process.take()).go_on(replace(JOB, state=JobState(slices=1)), published.append)
     first = process.claims.take_up(JOB.id, Signals())
     dead = claimed(first.__enter__())
     second = other.claims.take_up(JOB.id, Signals(), overtakes=True)
@@ -162,7 +162,7 @@ def test_whoever_tells_again_after_a_wait_waits_for_nobody(
     monkeypatch.setattr("worker.jobs.claim.Stop.sleep", lambda _self, _seconds: pytest.fail("waited"))
     first = claimed(process.take())
     first.begin_to_tell(0, b"")
-    first.go_on(replace(JOB, course=Course(slices=1, telling=True)), published.append)
+    first.go_on(replace(JOB, state=JobState(slices=1, phase=Phase.TELLING)), published.append)
     assert claimed(process.take(published[0])).begin_to_tell(0, b"") == 0
 
 
@@ -219,7 +219,7 @@ def test_what_is_done_after_the_gallery_was_told_is_not_stopped(ledger: MemoryLe
     first = claimed(process.take())
     first.begin_to_tell(0, b"")
     first.note_told()
-    first.go_on(replace(JOB, course=Course(slices=1, told=True)), published.append)
+    first.go_on(replace(JOB, state=JobState(slices=1, phase=Phase.TOLD)), published.append)
     claimed(process.take(published[0]))
     assert process.signals.cause is None
 
@@ -230,7 +230,7 @@ def test_a_message_that_somebody_else_had_is_contested(ledger: MemoryLedger) -> 
     assert not claimed(process.take()).record.is_contested
     again = claimed(process.take())
     assert again.record.is_contested
-    again.go_on(replace(JOB, course=Course(slices=1)), published.append)
+    again.go_on(replace(JOB, state=JobState(slices=1)), published.append)
     assert not claimed(process.take(published[0])).record.is_contested
 
 
@@ -238,7 +238,7 @@ def test_what_stood_there_before_survives_a_takeover(ledger: MemoryLedger) -> No
     """Else the photos that this very job has brought would count as found."""
     process = Process(ledger)
     claimed(process.take()).note_look(2)
-    assert claimed(process.take(returns=1)).job.course.skipped == 2
+    assert claimed(process.take(returns=1)).job.state.skipped == 2
 
 
 def test_two_who_look_side_by_side_tell_one_count(ledger: MemoryLedger) -> None:
@@ -271,11 +271,11 @@ def test_what_goes_to_the_dead_can_be_put_back_to_work(ledger: MemoryLedger) -> 
 def test_a_job_that_a_worker_of_the_version_before_let_go_on_is_no_leftover(ledger: MemoryLedger) -> None:
     """It writes nothing down, and its messages bear no edition; a rollout has both."""
     process, published = Process(ledger), []
-    claimed(process.take()).go_on(replace(JOB, course=Course(slices=1)), published.append)
-    theirs = replace(published[0], edition="", course=Course(slices=2))
+    claimed(process.take()).go_on(replace(JOB, state=JobState(slices=1)), published.append)
+    theirs = replace(published[0], edition="", state=JobState(slices=2))
     taken = claimed(process.take(theirs))
-    assert taken.job.course.slices == 2
-    claimed(process.take(theirs, returns=1)).go_on(replace(JOB, course=Course(slices=3)), published.append)
+    assert taken.job.state.slices == 2
+    claimed(process.take(theirs, returns=1)).go_on(replace(JOB, state=JobState(slices=3)), published.append)
     assert process.take(theirs, returns=2) is None
     claimed(process.take(published[1])).end()
     assert process.take(theirs, returns=3) is None

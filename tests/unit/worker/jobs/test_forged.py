@@ -8,7 +8,7 @@ import pytest
 
 from common.clouds import CLOUDS
 from common.crypto.sealing import Sealer, Secret, make_key
-from common.messages.archive_job import MOST_OF_ANYTHING, ArchiveJob, NotOurMessage, grant_context
+from common.messages.archive_job import MAX_COUNT, ArchiveJob, NotOurMessage, Phase, grant_context
 from common.messages.progress import Progress, State
 from common.telemetry import metrics
 from sandbox.faults.plan import Fault
@@ -35,12 +35,12 @@ def senseless_grants(desk: WorkerHarness, job: ArchiveJob) -> list[str]:
 
 
 @pytest.mark.parametrize("cloud", CLOUD_NAMES)
-@pytest.mark.parametrize("course", [{"telling": True, "failed_photos": 7}, {"told": True}, {}], ids=str)
-def test_a_message_whose_grant_does_not_open_does_nothing(world: World, cloud: str, course: dict[str, Any]) -> None:
+@pytest.mark.parametrize("state", [{"phase": Phase.TELLING, "failed_photos": 7}, {"phase": Phase.TOLD}, {}], ids=str)
+def test_a_message_whose_grant_does_not_open_does_nothing(world: World, cloud: str, state: dict[str, Any]) -> None:
     """Whatever it claims is left to do: no done call, no request, no grant given back, nothing reported of it."""
     archive = world.gallery.add("x", [])
     desk = WorkerHarness(world, cloud, **SIGNED)
-    job = later(desk.make_job(archive), **course)
+    job = later(desk.make_job(archive), **state)
     for grant in senseless_grants(desk, job):
         with pytest.raises(NotOurMessage, match="does not open"):
             desk.deliver(replace(job, grant=grant))
@@ -53,7 +53,7 @@ def test_a_job_that_only_tells_is_still_told(world: World, cloud: str) -> None:
     """Its own grant opens, also one that was sealed by an older key."""
     archive = world.gallery.add("x", [])
     desk = WorkerHarness(world, cloud, **SIGNED)
-    job = later(desk.make_job(archive), telling=True, failed_photos=2)
+    job = later(desk.make_job(archive), phase=Phase.TELLING, failed_photos=2)
     desk.deliver(job)
     (done,) = world.gallery.dones
     assert json.loads(done.body)["failed_photos"] == 2
@@ -72,18 +72,18 @@ def test_a_job_that_only_tells_is_still_told(world: World, cloud: str) -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("telling", [False, True])
-def test_what_web_would_not_have_promised_is_not_kept(world: World, changes: dict[str, str], telling: bool) -> None:
+@pytest.mark.parametrize("phase", [Phase.COPYING, Phase.TELLING])
+def test_what_web_would_not_have_promised_is_not_kept(world: World, changes: dict[str, Any], phase: Phase) -> None:
     """Not even with a grant that opens: whoever writes into the queue may ask for no more than a gallery may."""
     desk = WorkerHarness(world, **SIGNED)
     job = replace(desk.make_job(world.gallery.add("x", [])), **changes)
     with pytest.raises(NotOurMessage):
-        desk.deliver(later(job, telling=telling))
+        desk.deliver(later(job, phase=phase))
     assert world.gallery.dones == []
 
 
 @pytest.mark.parametrize("name", ["slices", "copied", "failed_photos", "waits", "stored", "skipped"])
-@pytest.mark.parametrize("value", [-2, MOST_OF_ANYTHING + 1, 10**400, True, 1.5, "7"])
+@pytest.mark.parametrize("value", [-2, MAX_COUNT + 1, 10**400, True, 1.5, "7"])
 def test_a_count_is_one(name: str, value: object) -> None:
     """Neither less than none, nor more than any list holds, nor anything else that Python would count as a number."""
     message = json.loads(JOB.encode())
@@ -107,10 +107,10 @@ def test_a_wait_that_begins_in_the_future_has_an_end_too(world: World) -> None:
     archive = world.gallery.add("x", [])
     desk = WorkerHarness(world, **SIGNED)
     world.faults.add(Fault("done", "status", times=None, status=500))
-    job = later(desk.make_job(archive), telling=True, waiting_since=desk.now + 1e9)
+    job = later(desk.make_job(archive), phase=Phase.TELLING, waiting_since=desk.now + 1e9)
     desk.deliver(job)
     ((waiting, _),) = desk.queue.delayed
-    assert waiting.course.waiting_since == desk.now
+    assert waiting.state.waiting_since == desk.now
     desk.now += LONGEST_WAIT + 1
     with pytest.raises(NotOurMessage):
         desk.deliver(waiting)

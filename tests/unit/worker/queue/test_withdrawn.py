@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from common.errors import Reason, Transient
-from common.messages.archive_job import ArchiveJob, Course
+from common.messages.archive_job import ArchiveJob, JobState
 from tests.fakes.job import JOB
 from worker.queue.withdrawn import keep_promised
 from worker.transfer.stop import Signals
@@ -39,7 +39,7 @@ def test_a_withdrawn_message_is_not_worked_on() -> None:
     assert (verdicts.claimed, verdicts.kept) == (["void", "well"], ["well:3"])
 
 
-@pytest.mark.parametrize("job", [JOB, replace(JOB, ticket="void", course=Course(slices=1))], ids=["old", "begun"])
+@pytest.mark.parametrize("job", [JOB, replace(JOB, ticket="void", state=JobState(slices=1))], ids=["old", "begun"])
 def test_nobody_is_asked_about_others(job: ArchiveJob) -> None:
     """What an earlier version of `web` published has no ticket, and what was begun is a job."""
     verdicts = Verdicts("void")
