@@ -8,13 +8,12 @@ order in the log decides, never a clock: whoever reads the same entries knows th
 docs/decisions/ledger.md tells why.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Self
 
-from common.untrusted_json import read_json
+from common.messages.codec import DecodeError, decode_object, encode_object, exactly, read_fields, write_fields
 
 VERSION = 1
 # The edition of a job's first message, which `web` writes before anybody worked on it.
@@ -43,6 +42,10 @@ class NotAnEntry(ValueError):
     """The bytes are no entry we understand: another version's, or nobody's."""
 
 
+_Text = Annotated[str, exactly(str)]
+_Integer = Annotated[int, exactly(int)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One entry of the log.
@@ -59,15 +62,15 @@ class Entry:
         skipped: how many photos stood in the cloud before.
     """
 
-    job_id: str
-    kind: Kind
-    by: str = ""
-    edition: str = FIRST
-    returns: int = 0
-    body: str = ""
-    grant: str = ""
-    failed_photos: int = 0
-    skipped: int = 0
+    job_id: Annotated[str, str]
+    kind: Annotated[Kind, Kind]
+    by: _Text = ""
+    edition: _Text = FIRST
+    returns: _Integer = 0
+    body: _Text = ""
+    grant: _Text = ""
+    failed_photos: _Integer = 0
+    skipped: _Integer = 0
 
     def encode(self, key: str = "") -> bytes:
         """Return the wire form: what is as it is by default is left out.
@@ -75,8 +78,7 @@ class Entry:
         Args:
             key: names this very entry, so that who wrote it knows it again.
         """
-        told = {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name)}
-        return json.dumps({"version": VERSION, "key": key, **told}, ensure_ascii=False, separators=(",", ":")).encode()
+        return encode_object(VERSION, {"key": key, **write_fields(self, omit_defaults=True)})
 
     @classmethod
     def decode(cls, body: bytes) -> tuple[str, Self]:
@@ -86,30 +88,10 @@ class Entry:
             NotAnEntry: it is none.
         """
         try:
-            told = read_json(body)
-            if told["version"] != VERSION:
-                raise NotAnEntry("another version")
-            known = {name: _read(told[name], usual) for name, usual in _DEFAULTS.items() if name in told}
-            return str(told.get("key", "")), cls(job_id=str(told["job_id"]), kind=Kind(told["kind"]), **known)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise NotAnEntry(type(error).__name__) from None
-
-
-_DEFAULTS: dict[str, Any] = {
-    "by": "",
-    "edition": FIRST,
-    "returns": 0,
-    "body": "",
-    "grant": "",
-    "failed_photos": 0,
-    "skipped": 0,
-}
-
-
-def _read(value: Any, usual: Any) -> Any:
-    if type(value) is not type(usual):
-        raise TypeError(type(value).__name__)
-    return value
+            values = decode_object(body, VERSION)
+            return str(values.get("key", "")), read_fields(cls, values)
+        except DecodeError as error:
+            raise NotAnEntry(str(error)) from None
 
 
 @dataclass

@@ -100,7 +100,8 @@ def test_the_bytes_are_those_of_the_version_before() -> None:
     assert body == (
         '{"version": 1, "id": "job", "cloud_type": "google_drive", "archive_type": "webs", "archive_url": '
         '"https://arch.litegallery.io/asdfdafdf/", "gallery_name": "Название галереи", "grant": "sealed", '
-        '"created_at": "2026-11-23T12:00:00+00:00", "course": {"slices": 1, "copied": 0, "arrived": {"7": "file"}, "rejected": '
+        '"created_at": "2026-11-23T12:00:00+00:00", '
+        '"course": {"slices": 1, "copied": 0, "arrived": {"7": "file"}, "rejected": '
         '{"8": ["gone", "404"]}, "tries": {}, "telling": false, "failed_photos": 0, "waits": 0, "waiting_since": 0, '
         '"reason": "", "stored": -1, "crowded": true, "skipped": -1, "started_at": 0, "told": false}, '
         '"traceparent": "", "edition": "", "ticket": "t"}'
