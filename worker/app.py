@@ -15,7 +15,7 @@ from worker.archive.stages import STAGES
 from worker.counting import CountedGallery, CountedJobPublisher, CountedReports
 from worker.jobs.claims import Claims
 from worker.jobs.runner import JobRunner
-from worker.jobs.take_ups import TakeUps
+from worker.jobs.stopped_jobs import TakeUps
 from worker.jobs.workshop import Workshop
 from worker.queue.consumer import Consumer
 from worker.queue.reporter import Reporter

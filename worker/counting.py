@@ -14,7 +14,7 @@ from common.messages.publisher import Publisher
 from common.messages.topology import WAITING_SECONDS
 from common.telemetry import metrics
 from worker.gallery.client import Gallery
-from worker.jobs.watching import TakeSnapshot
+from worker.jobs.sampling import TakeSnapshot
 from worker.jobs.workshop import Reports
 from worker.queue.job_publisher import JobPublisher
 

@@ -18,7 +18,7 @@ from common.messages.progress import Progress
 from worker.archive.stages import STAGES
 from worker.counting import CountedGallery
 from worker.jobs.claims import Claims
-from worker.jobs.watching import TakeSnapshot
+from worker.jobs.sampling import TakeSnapshot
 from worker.jobs.workshop import Workshop
 from worker.transfer.stop import Signals
 

@@ -21,8 +21,8 @@ from common.telemetry.upstreams import count_refreshes, count_retry, watch_cloud
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim
 from worker.jobs.renewal import Renewal
+from worker.jobs.sampling import TakeSnapshot
 from worker.jobs.slice import Outcome, Slice
-from worker.jobs.watching import TakeSnapshot
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Grace, Signals
 from worker.transfer.throttle import Pace

@@ -30,7 +30,7 @@ from common.messages.topology import (
     progress_key,
     read_text,
 )
-from worker.jobs.watching import Audience, Seen, TakeSnapshot, Watch
+from worker.jobs.sampling import Audience, Seen, TakeSnapshot, Watch
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from common.messages.topology import WAITING_SECONDS
 from common.telemetry import metrics
 from tests.unit.deploy.test_metrics import growth, read
 from worker.counting import CountedJobPublisher, CountedReports
-from worker.jobs.watching import TakeSnapshot
+from worker.jobs.sampling import TakeSnapshot
 
 
 class HeardReports:

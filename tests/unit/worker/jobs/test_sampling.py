@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from common.messages.progress import Progress, State
-from worker.jobs.watching import ATTENTION_SECONDS, MOST_WATCHED, Audience, Seen, Watch
+from worker.jobs.sampling import ATTENTION_SECONDS, MOST_WATCHED, Audience, Seen, Watch
 
 MINUTE = 60
 
