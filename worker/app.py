@@ -15,7 +15,7 @@ from worker.archive.stages import STAGES
 from worker.counting import CountedGallery, CountedJobPublisher, CountedReports
 from worker.jobs.claims import Claims
 from worker.jobs.runner import JobRunner
-from worker.jobs.stopped_jobs import TakeUps
+from worker.jobs.stopped_jobs import StoppedJobs
 from worker.jobs.workshop import Workshop
 from worker.queue.consumer import Consumer
 from worker.queue.reporter import Reporter
@@ -54,13 +54,13 @@ def create_consumer(
     job_publisher = CountedJobPublisher(publisher, reporter.tell)
     workshop = Workshop(settings, gallery, cloud_http, reporter)
 
-    def hear(entry: Entry, record: Record) -> None:
-        claims.hear(entry, record)
-        take_ups.hear(entry, record)
+    def on_entry(entry: Entry, record: Record) -> None:
+        claims.on_entry(entry, record)
+        stopped_jobs.on_entry(entry, record)
 
     def note_caught_up() -> None:
         claims.note_caught_up()
-        take_ups.take_all(ledger.find_stopped())
+        stopped_jobs.run_all(ledger.find_stopped())
 
     def stop_job(job_id: str) -> None:
         ledger.append(Entry(job_id=job_id, kind=Kind.STOPPED))
@@ -69,18 +69,18 @@ def create_consumer(
         settings.rabbitmq_url,
         "cloud_archive worker",
         publisher,
-        hear,
+        on_entry,
         note_caught_up,
     )
     claims = Claims(ledger)
     job_runner = JobRunner(
         claims, workshop.check, workshop.work, gallery, job_publisher, reporter.tell, workshop.release
     )
-    take_ups = TakeUps(job_runner.take_up, signals)
+    stopped_jobs = StoppedJobs(job_runner.run_stopped, signals)
     ledger.start()
     consumer = Consumer(
         settings.rabbitmq_url,
-        keep_promised(publisher.claim, job_runner.keep),
+        keep_promised(publisher.claim, job_runner.run),
         job_publisher.dead_letter,
         stop_job=stop_job,
         may_begin=lambda: ledger.is_caught_up,
@@ -92,7 +92,7 @@ def create_consumer(
 
     def finish(seconds: float) -> None:
         began = time.monotonic()
-        claims.await_written(settings.shutdown_grace_seconds - (began - (signals.wind_down.since or began)))
+        claims.wait_for_writes(settings.shutdown_grace_seconds - (began - (signals.wind_down.since or began)))
         # Where that took its time there is no broker, and nobody to tell.
         publishing.close(max(LEAST_LAST_WORDS_SECONDS, seconds - (time.monotonic() - began)))
 

@@ -44,7 +44,7 @@ class OneJobsLedger:
 
     def append(self, entry: Entry) -> tuple[bool, Record]:
         """Learn an entry."""
-        return self._record.take(entry, 0), self._record.copy()
+        return self._record.apply(entry, 0), self._record.copy()
 
     def find(self, _job_id: str) -> Record:
         """Return what is known."""
@@ -111,7 +111,7 @@ def main() -> None:
     with telling():
         ended = False
         while not ended:
-            with claims.take(job, 0, Signals()) as claim:
+            with claims.claim_message(job, 0, Signals()) as claim:
                 assert claim
                 job, outcome = workshop.work(claim, 0, Signals())
             ended = outcome.ended

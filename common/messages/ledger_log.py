@@ -232,7 +232,7 @@ class Ledger:
                 return
             record = self._records.setdefault(entry.job_id, Record())
             self._records.move_to_end(entry.job_id)
-            counts = record.take(entry, offset)
+            counts = record.apply(entry, offset)
             known = record.copy()
             if record.has_ended:
                 # Nothing more is asked of it; a day has ten thousand of them.

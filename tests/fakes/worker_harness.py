@@ -106,7 +106,7 @@ class WorkerHarness:
         self.workshop = Workshop(settings, gallery, cloud_http, self.reporter)
         self.ledger = ledger or MemoryLedger()
         self.claims = Claims(self.ledger)
-        self.ledger.followers.append(self.claims.hear)
+        self.ledger.followers.append(self.claims.on_entry)
         self.job_runner = JobRunner(
             self.claims,
             self.workshop.check,
@@ -136,7 +136,7 @@ class WorkerHarness:
     def deliver(self, job: ArchiveJob, *, returns: int = 0, signals: Signals | None = None) -> None:
         """Hand a job to the job runner, once; a leftover does nothing."""
         with suppress(StaleMessage):
-            self.job_runner.keep(job, returns, signals or Signals())
+            self.job_runner.run(job, returns, signals or Signals())
 
     def deliver_to_the_end(self, job: ArchiveJob, most: int = 50) -> int:
         """Hand a job over again and again, waits skipped, until it goes nowhere; returns how often."""

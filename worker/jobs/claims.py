@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import partial
 
 from common.messages.archive_job import ArchiveJob
-from common.messages.ledger import FIRST, Entry, Kind, Record
-from worker.jobs.claim import Claim, KeepsLedger
+from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record
+from worker.jobs.claim import Claim, ClaimLedger
 from worker.transfer.stop import Signals
 
 
-class Unwritten:
+class PendingWrites:
     """Counts what a process knows and could not write down yet: each is held for the time of a block. Thread-safe."""
 
     def __init__(self) -> None:
@@ -44,21 +44,21 @@ class Claims:
         ledger: where they are written down.
     """
 
-    def __init__(self, ledger: KeepsLedger) -> None:
+    def __init__(self, ledger: ClaimLedger) -> None:
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._held: dict[str, list[Claim]] = {}
-        self._unwritten = Unwritten()
+        self._claims: dict[str, list[Claim]] = {}
+        self._pending_writes = PendingWrites()
         # When somebody was heard to begin what may be done once only; what was there before has long begun.
         self._began_at: dict[str, float] = {}
-        self._heard_since = time.monotonic()
+        self._following_since = time.monotonic()
 
     def note_caught_up(self) -> None:
         """Note that everything is heard from now on when it is written."""
-        self._heard_since = time.monotonic()
+        self._following_since = time.monotonic()
 
     @contextmanager
-    def take(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
+    def claim_message(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
         """Claim the job of a message, for the time of the block; None when the message is a leftover.
 
         Args:
@@ -75,12 +75,12 @@ class Claims:
             yield claim
 
     @contextmanager
-    def take_up(self, job_id: str, signals: Signals, *, overtakes: bool = False) -> Iterator[Claim | None]:
+    def claim_waiting_job(self, job_id: str, signals: Signals, *, overtakes: bool = False) -> Iterator[Claim | None]:
         """Claim a job whose message waits in a queue; None when somebody has it, or it is not to be read here.
 
         Args:
             job_id: the job.
-            signals: as in `take`.
+            signals: as in `claim_message`.
             overtakes: take it also from who has no message either: that worker may be dead.
         """
         record = self._ledger.find(job_id)
@@ -91,20 +91,20 @@ class Claims:
         with self._claim(Kind.TAKEN_UP, job, signals, edition=record.newest) as claim:
             yield claim
 
-    def await_written(self, seconds: float) -> None:
+    def wait_for_writes(self, seconds: float) -> None:
         """Wait until everything stands in the ledger that only this process knows, at most so many seconds."""
-        self._unwritten.wait(seconds)
+        self._pending_writes.wait(seconds)
 
-    def hear(self, entry: Entry, record: Record) -> None:
+    def on_entry(self, entry: Entry, record: Record) -> None:
         """Learn of an entry of the log."""
         if entry.kind in (Kind.RENEWING, Kind.TELLING):
             self._began_at[entry.job_id] = time.monotonic()
         elif record.has_ended:
             self._began_at.pop(entry.job_id, None)
         with self._lock:
-            held = list(self._held.get(entry.job_id, ()))
+            held = list(self._claims.get(entry.job_id, ()))
         for claim in held:
-            claim.hear(record)
+            claim.update(record)
 
     @contextmanager
     def _claim(self, kind: Kind, job: ArchiveJob, signals: Signals, **fields: object) -> Iterator[Claim | None]:
@@ -114,25 +114,27 @@ class Claims:
         if not counts:
             yield None
             return
-        if record.newest not in (job.edition, FIRST):
+        if record.newest not in (job.edition, FIRST_EDITION):
             job = self._read_job(record)
         if job.state.skipped < 0 <= record.skipped:
             job = replace(job, state=replace(job.state, skipped=record.skipped))
-        claim = Claim(self._ledger, job, name, record, signals, self._unwritten, partial(self._find_beginning, job.id))
+        claim = Claim(
+            self._ledger, job, name, record, signals, self._pending_writes, partial(self._find_begun_at, job.id)
+        )
         with self._lock:
-            self._held.setdefault(job.id, []).append(claim)
+            self._claims.setdefault(job.id, []).append(claim)
         try:
             # What came between the claim and its place here.
-            claim.hear(self._ledger.find(job.id))
+            claim.update(self._ledger.find(job.id))
             yield claim
         finally:
             with self._lock:
-                self._held[job.id].remove(claim)
-                if not self._held[job.id]:
-                    del self._held[job.id]
+                self._claims[job.id].remove(claim)
+                if not self._claims[job.id]:
+                    del self._claims[job.id]
 
-    def _find_beginning(self, job_id: str) -> float:
-        return self._began_at.get(job_id, self._heard_since)
+    def _find_begun_at(self, job_id: str) -> float:
+        return self._began_at.get(job_id, self._following_since)
 
     def _bring(self, job: ArchiveJob) -> ArchiveJob:
         """Return a job that went on by a worker of the version before, under an edition that its message tells."""
@@ -142,4 +144,4 @@ class Claims:
         return job
 
     def _read_job(self, record: Record) -> ArchiveJob:
-        return ArchiveJob.decode(self._ledger.read(record.body_at).body.encode())
+        return ArchiveJob.decode(self._ledger.read(record.body_offset).body.encode())

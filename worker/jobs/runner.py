@@ -77,7 +77,7 @@ class JobRunner:
         self._release = release
         self._now = now
 
-    def keep(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
+    def run(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
         """Work on a job as long as one delivery may; safe to repeat. When it returns, the message has served.
 
         Args:
@@ -93,14 +93,14 @@ class JobRunner:
         """
         # In every case: nothing is told, written down or given back for a message whose grant does not open.
         self._check(job)
-        with self._claims.take(job, returns, signals) as claim:
+        with self._claims.claim_message(job, returns, signals) as claim:
             if not claim:
                 raise StaleMessage
             self._go_on(claim, returns, signals)
 
-    def take_up(self, job_id: str, signals: Signals, overtakes: bool) -> None:
-        """Work on a job whose message waits in a queue, unless somebody has it; see `Claims.take_up` and `keep`."""
-        with self._claims.take_up(job_id, signals, overtakes=overtakes) as claim:
+    def run_stopped(self, job_id: str, signals: Signals, overtakes: bool) -> None:
+        """Run a job whose message waits in a queue, unless somebody has it; see `Claims.claim_waiting_job`."""
+        with self._claims.claim_waiting_job(job_id, signals, overtakes=overtakes) as claim:
             if claim:
                 logger.info("a job that waits is taken up")
                 self._go_on(claim, 0, signals)
@@ -118,7 +118,7 @@ class JobRunner:
             raise
         except Exception:
             # Its message goes to the dead; who puts it back to work is not to be taken for a leftover.
-            claim.put_down()
+            claim.abandon()
             raise
 
     def _take_step(self, claim: Claim, returns: int, signals: Signals) -> None:
@@ -130,7 +130,7 @@ class JobRunner:
         if outcome.waits_for and self._wait(claim, job, outcome.waits_for):
             self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
         elif not outcome.ended and not outcome.waits_for:
-            claim.go_on(job, self._queue.requeue)
+            claim.continue_as(job, self._queue.requeue)
             self._report(outcome.meter.read())
         elif job.state.phase is Phase.TOLD:
             claim.end()
@@ -171,7 +171,7 @@ class JobRunner:
 
         What is told is written down before, so that whoever goes on after a crash says the same.
         """
-        count = claim.begin_to_tell(job.state.failed_photos, end)
+        count = claim.begin_telling(job.state.failed_photos, end)
         if said := claim.read_end():
             self._report(Progress.decode(said))
         job = replace(job, state=replace(job.state, phase=Phase.TELLING, failed_photos=count))
@@ -184,13 +184,13 @@ class JobRunner:
                 return
         if job.state.may_have_duplicates:
             later = replace(job, state=JobState(slices=job.state.slices, phase=Phase.TOLD))
-            claim.go_on(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
+            claim.continue_as(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
         else:
             claim.end()
             self._release(claim)
 
     def _call(self, claim: Claim, job: ArchiveJob, count: int) -> None:
-        with claim.unwritten:
+        with claim.pending_write:
             self._gallery.tell_done(job, count)
             logger.info("the gallery was told", extra={"failed": count})
             claim.note_told()
@@ -215,7 +215,7 @@ class JobRunner:
                 job.cloud_type,
                 error.detail,
             )
-        claim.go_on(replace(job, state=state), lambda each: self._queue.requeue_delayed(each, level))
+        claim.continue_as(replace(job, state=state), lambda each: self._queue.requeue_delayed(each, level))
         return True
 
 

@@ -16,46 +16,46 @@ from worker.transfer.stop import Interrupted, Signals
 logger = logging.getLogger(__name__)
 
 # All workers hear of it at the same moment; by the time the others look, one has it.
-MOST_PATIENCE = 3.0
+MAX_DELAY_SECONDS = 3.0
 # A gallery that does not take its call holds a thread for a minute at most.
-AT_ONCE = 2
+MAX_THREADS = 2
 
-TakeUp = Callable[[str, Signals, bool], None]
+RunStopped = Callable[[str, Signals, bool], None]
 
 
-class TakeUps:
+class StoppedJobs:
     """Takes up stopped jobs on threads of its own. Thread-safe.
 
     Args:
-        take_up: works on a job whose message waits, unless somebody has it, given its id, what ends the work, and
+        run_stopped: works on a job whose message waits, unless somebody has it, given its id, what ends the work, and
             whether to take it also from who has no message; errors as `worker.jobs.runner.JobRunner` has them.
         signals: end it with the process.
     """
 
-    def __init__(self, take_up: TakeUp, signals: Signals) -> None:
-        self._take_up = take_up
+    def __init__(self, run_stopped: RunStopped, signals: Signals) -> None:
+        self._run_stopped = run_stopped
         self._signals = signals
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="take-up")
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="take-up")
 
-    def hear(self, entry: Entry, record: Record) -> None:
+    def on_entry(self, entry: Entry, record: Record) -> None:
         """Learn of an entry of the ledger."""
         if entry.kind is Kind.STOPPED and record.is_idle:
-            self._threads.submit(self._try, entry.job_id, overtakes=False)
+            self._threads.submit(self._run_after_delay, entry.job_id, overtakes=False)
 
-    def take_all(self, job_ids: Iterable[str]) -> None:
+    def run_all(self, job_ids: Iterable[str]) -> None:
         """Take up what was stopped while no worker was there, or while one was that may be dead by now."""
         for job_id in job_ids:
-            self._threads.submit(self._try, job_id, overtakes=True)
+            self._threads.submit(self._run_after_delay, job_id, overtakes=True)
 
-    def _try(self, job_id: str, *, overtakes: bool) -> None:
+    def _run_after_delay(self, job_id: str, *, overtakes: bool) -> None:
         # Who cannot do it now does nothing: its message comes back by itself when its wait is over.
         with suppress(Interrupted):
-            self._signals.wind_down.sleep(random.random() * MOST_PATIENCE)  # noqa: S311 - no secret
-            guard("taking up a stopped job", lambda: self._try_now(job_id, overtakes))
+            self._signals.wind_down.sleep(random.random() * MAX_DELAY_SECONDS)  # noqa: S311 - no secret
+            guard("taking up a stopped job", lambda: self._run_now(job_id, overtakes))
 
-    def _try_now(self, job_id: str, overtakes: bool) -> None:
+    def _run_now(self, job_id: str, overtakes: bool) -> None:
         with logs.bound(job_id=job_id):
             try:
-                self._take_up(job_id, Signals(self._signals), overtakes)
+                self._run_stopped(job_id, Signals(self._signals), overtakes)
             except (Transient, NotOurMessage, Interrupted) as error:
                 logger.warning("a stopped job is not taken up: %s", error or type(error).__name__)

@@ -87,7 +87,7 @@ class Workshop:
             signals=mine,
             claim=claim.since,
             is_contested=claim.record.is_contested,
-            settle_first_look=claim.note_look,
+            settle_first_look=claim.settle_first_look,
         )
         with self._reporter.watch(share.meter.read) if job.state.phase is not Phase.TOLD else nullcontext():
             outcome = share.work(returns)

@@ -33,7 +33,7 @@ from common.messages.topology import (
 )
 from common.telemetry import logs
 from common.telemetry.trace_context import enter, read_trace
-from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop, give_back
+from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop_stale, nack
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ class Consumer:
         tags = [(method.delivery_tag, returns)]
         job_id, signals = read_text(properties.message_id), Signals(self._signals)
         held = InFlight(connection, channel, job_id, returns, signals, tags)
-        if not self._deliveries.take(body, held):
+        if not self._deliveries.add(body, held):
             logger.info("a message came again; its job goes on", extra={"job_id": held.message_id})
             return
         # What came back, or out of a waiting queue, bears the time of another beginning.
@@ -227,7 +227,7 @@ class Consumer:
 
     def _run(self, body: bytes, held: InFlight) -> None:
         with logs.bound(job_id=held.message_id):
-            settle: Settle = give_back
+            settle: Settle = nack
             try:
                 settle = self._try_to_work(body, held)
             except Exception:
@@ -244,12 +244,12 @@ class Consumer:
             self._work(job, held.returns, held.signals)
         except StaleMessage:
             logger.info("a leftover of a job that went on or has ended", extra={"returns": held.returns})
-            return drop
+            return drop_stale
         except Interrupted:
-            return give_back
+            return nack
         except Transient as error:
             logger.log(error_level(error), "the job goes back to the queue: %s", error)
-            return self._give_back_later(held)
+            return self._nack_after_delay(held)
         except NotOurMessage as refused:
             logger.error("a message is beyond us: %s", refused)  # noqa: TRY400
             return self._try_to_dead_letter(body, held, str(refused))
@@ -262,16 +262,16 @@ class Consumer:
         try:
             self._dead_letter(body, held.message_id, reason)
         except Transient:
-            return self._give_back_later(held)
+            return self._nack_after_delay(held)
         except Exception:
             logger.exception("dead-lettering a message met a bug")
-            return self._give_back_later(held)
+            return self._nack_after_delay(held)
         return acknowledge
 
-    def _give_back_later(self, held: InFlight) -> Settle:
+    def _nack_after_delay(self, held: InFlight) -> Settle:
         doublings = max(0, min(held.returns, DELIVERY_LIMIT))
         self._rest(min(REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS))
-        return give_back
+        return nack
 
     def _rest(self, seconds: float) -> None:
         """Wait, no longer than the line lasts: with another one the message comes again by itself."""

@@ -22,12 +22,12 @@ def acknowledge(channel: BlockingChannel, tag: int) -> None:
     channel.basic_ack(tag)
 
 
-def drop(channel: BlockingChannel, tag: int) -> None:
+def drop_stale(channel: BlockingChannel, tag: int) -> None:
     """The message serves nobody, as far as is known how often it came back."""
     channel.basic_ack(tag)
 
 
-def give_back(channel: BlockingChannel, tag: int) -> None:
+def nack(channel: BlockingChannel, tag: int) -> None:
     """The message must come again."""
     channel.basic_nack(tag, requeue=True)
 
@@ -63,7 +63,7 @@ class Deliveries:
     def __bool__(self) -> bool:
         return bool(self._held)
 
-    def take(self, body: bytes, held: InFlight) -> bool:
+    def add(self, body: bytes, held: InFlight) -> bool:
         """Hold a message; returns false when it is one that came again: then its job goes on under the new tag."""
         with self._lock:
             known = self._held.setdefault(body, held)
@@ -92,7 +92,7 @@ class Deliveries:
             for tag, returns in held.tags:
                 # Of one message whoever got it last is meant: a copy that came back less often is a leftover beside it,
                 # and what came back more often than that copy may be the very message.
-                (give_back if settle is drop and returns > held.returns else settle)(held.channel, tag)
+                (nack if settle is drop_stale and returns > held.returns else settle)(held.channel, tag)
             self._forget(body)
 
     def find_lost(self, connection: BlockingConnection | None) -> list[InFlight]:

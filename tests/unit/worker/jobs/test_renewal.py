@@ -56,7 +56,7 @@ class Scene:
     def open(self, came_with: Grant, signals: Signals | None = None) -> GrantInUse:
         """Claim the job and return its grant in use, as the workshop has it."""
         signals = signals or self.signals
-        held = self.claims.take(JOB, 0, signals)
+        held = self.claims.claim_message(JOB, 0, signals)
         claim = held.__enter__()
         assert isinstance(claim, Claim)
         renewal = Renewal(self.vendor.refresh, claim, Grant.to_text, Grant.from_text, signals)
@@ -65,10 +65,10 @@ class Scene:
 
     def die_while_renewing(self, token: Grant) -> Claim:
         """Claim the job and ask the cloud for another grant, as somebody who does not write down what comes of it."""
-        held = self.claims.take(JOB, 0, Signals())
+        held = self.claims.claim_message(JOB, 0, Signals())
         claim = held.__enter__()
         assert isinstance(claim, Claim)
-        assert claim.begin_to_renew(lambda: False, lambda: None)
+        assert claim.begin_renewing(lambda: False, lambda: None)
         self.vendor.refresh(token)
         return claim
 
@@ -106,7 +106,7 @@ def test_while_it_cannot_be_written_down_nobody_uses_it(monkeypatch: pytest.Monk
         return append(entry)
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.jobs.claim.AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("worker.jobs.claim.RETRY_SECONDS", 0.001)
     assert in_use.renew("access-0") == "access-1"
     assert (away, scene.written()) == ([0], [grant(1)])
 
