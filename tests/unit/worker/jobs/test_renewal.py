@@ -164,7 +164,7 @@ def test_without_the_ledger_no_token_is_spent(monkeypatch: pytest.MonkeyPatch) -
         raise Transient(Reason.TRY_LATER, "away")
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.jobs.claim.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("worker.jobs.claim.POLL_SECONDS", 0.001)
     with pytest.raises(Interrupted):
         in_use.renew("access-0")
     assert (away, scene.vendor.asked) == ([0], [])
