@@ -14,9 +14,9 @@ from common.telemetry.upstreams import watch_gallery
 from worker.archive.stages import STAGES
 from worker.counting import CountedGallery, CountedJobPublisher, CountedReports
 from worker.jobs.claims import Claims
+from worker.jobs.cloud_access import Workshop
 from worker.jobs.runner import JobRunner
 from worker.jobs.stopped_jobs import StoppedJobs
-from worker.jobs.workshop import Workshop
 from worker.queue.consumer import Consumer
 from worker.queue.reporter import Reporter
 from worker.queue.withdrawn import keep_promised

@@ -14,8 +14,8 @@ from common.messages.publisher import Publisher
 from common.messages.topology import WAITING_SECONDS
 from common.telemetry import metrics
 from worker.gallery.client import Gallery
+from worker.jobs.cloud_access import Reports
 from worker.jobs.sampling import TakeSnapshot
-from worker.jobs.workshop import Reports
 from worker.queue.job_publisher import JobPublisher
 
 

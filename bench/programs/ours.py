@@ -18,8 +18,8 @@ from common.messages.progress import Progress
 from worker.archive.stages import STAGES
 from worker.counting import CountedGallery
 from worker.jobs.claims import Claims
+from worker.jobs.cloud_access import Workshop
 from worker.jobs.sampling import TakeSnapshot
-from worker.jobs.workshop import Workshop
 from worker.transfer.stop import Signals
 
 _DAY = 24 * 3600.0

@@ -18,8 +18,8 @@ from sandbox.world import World
 from tests.fakes.memory_ledger import MemoryLedger
 from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
+from worker.jobs.cloud_access import Workshop
 from worker.jobs.runner import JobRunner
-from worker.jobs.workshop import Workshop
 from worker.transfer.stop import Signals
 
 # What a guest of each cloud allows, and where the world keeps its tokens and its client.
