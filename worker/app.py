@@ -1,7 +1,8 @@
-"""The wiring of the worker, and the only place that wires."""
+"""Wire the worker together; the only place that does."""
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from common.config.settings import WorkerSettings
 from common.errors import Reason
@@ -12,17 +13,18 @@ from common.messages.publisher import Publisher
 from common.telemetry import metrics
 from common.telemetry.upstreams import watch_gallery
 from worker.archive.stages import STAGES
-from worker.counting import CountedGallery, CountedJobPublisher, CountedReports
+from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
-from worker.jobs.cloud_access import Workshop
+from worker.jobs.cloud_access import CloudAccess
+from worker.jobs.open_slice import open_slice
 from worker.jobs.runner import JobRunner
 from worker.jobs.stopped_jobs import StoppedJobs
 from worker.queue.consumer import Consumer
+from worker.queue.job_publisher import JobPublisher
 from worker.queue.reporter import Reporter
-from worker.queue.withdrawn import keep_promised
 from worker.transfer.stop import Signals
 
-LEAST_LAST_WORDS_SECONDS = 0.5
+MIN_CLOSE_SECONDS = 0.5
 
 
 def create_consumer(
@@ -39,7 +41,7 @@ def create_consumer(
         consumer's end: it writes down what only this process knows, within the grace, and tells the last changes of
         state, for at most so many seconds.
     """
-    gallery = CountedGallery(
+    gallery = Gallery(
         _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
@@ -48,11 +50,10 @@ def create_consumer(
         local=settings.allow_local_network,
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
-    publishing = Reporter(settings.rabbitmq_url)
-    reporter = CountedReports(publishing)
+    reporter = Reporter(settings.rabbitmq_url)
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive worker publishes")
-    job_publisher = CountedJobPublisher(publisher, reporter.tell)
-    workshop = Workshop(settings, gallery, cloud_http, reporter)
+    job_publisher = JobPublisher(publisher, reporter.tell)
+    clouds = CloudAccess(settings, cloud_http)
 
     def on_entry(entry: Entry, record: Record) -> None:
         claims.on_entry(entry, record)
@@ -74,29 +75,35 @@ def create_consumer(
     )
     claims = Claims(ledger)
     job_runner = JobRunner(
-        claims, workshop.check, workshop.work, gallery, job_publisher, reporter.tell, workshop.release
+        claims,
+        clouds,
+        partial(open_slice, settings=settings, gallery=gallery, clouds=clouds),
+        gallery,
+        job_publisher,
+        reporter,
+        publisher.take_ticket,
     )
     stopped_jobs = StoppedJobs(job_runner.run_stopped, signals)
     ledger.start()
     consumer = Consumer(
         settings.rabbitmq_url,
-        keep_promised(publisher.claim, job_runner.run),
+        job_runner.run,
         job_publisher.dead_letter,
         stop_job=stop_job,
         may_begin=lambda: ledger.is_caught_up,
         jobs=settings.jobs,
         signals=signals,
         grace=settings.shutdown_grace_seconds,
-        note_wait=metrics.queue_wait.observe,
+        observe_wait=metrics.queue_wait.observe,
     )
 
     def finish(seconds: float) -> None:
         began = time.monotonic()
         claims.wait_for_writes(settings.shutdown_grace_seconds - (began - (signals.wind_down.since or began)))
         # Where that took its time there is no broker, and nobody to tell.
-        publishing.close(max(LEAST_LAST_WORDS_SECONDS, seconds - (time.monotonic() - began)))
+        reporter.close(max(MIN_CLOSE_SECONDS, seconds - (time.monotonic() - began)))
 
-    return consumer, lambda: consumer.is_alive and publishing.is_alive and ledger.is_alive, finish
+    return consumer, lambda: consumer.is_alive and reporter.is_alive and ledger.is_alive, finish
 
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:

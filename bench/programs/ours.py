@@ -2,7 +2,6 @@
 
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
 
 from bench.measure import telling
 from bench.scene import Scene, read_scene
@@ -14,30 +13,18 @@ from common.errors import Reason
 from common.http.client import HttpClient
 from common.messages.archive_job import ArchiveJob, grant_context
 from common.messages.ledger import Entry, Record
-from common.messages.progress import Progress
 from worker.archive.stages import STAGES
-from worker.counting import CountedGallery
+from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
-from worker.jobs.cloud_access import Workshop
-from worker.jobs.sampling import TakeSnapshot
+from worker.jobs.cloud_access import CloudAccess
+from worker.jobs.open_slice import open_slice
 from worker.transfer.stop import Signals
 
 _DAY = 24 * 3600.0
 
 
-class NoReports:
-    """Tells nobody."""
-
-    def tell(self, progress: Progress) -> None:
-        """Do nothing."""
-
-    def watch(self, _take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
-        """Do nothing meanwhile."""
-        return nullcontext()
-
-
 class OneJobsLedger:
-    """Who works on the only job there is; see `worker.jobs.claim.KeepsLedger`."""
+    """Who works on the only job there is; see `worker.jobs.claim.ClaimLedger`."""
 
     def __init__(self) -> None:
         self._record = Record()
@@ -98,7 +85,7 @@ def main() -> None:
     scene = read_scene()
     settings = make_settings(scene)
     job = make_job(settings, scene)
-    gallery = CountedGallery(
+    gallery = Gallery(
         make_client(settings, Reason.GALLERY_UNAVAILABLE),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
@@ -106,15 +93,15 @@ def main() -> None:
         signing_secrets=(),
         local=True,
     )
-    workshop = Workshop(settings, gallery, make_client(settings, Reason.CLOUD_UNAVAILABLE), NoReports())
+    clouds = CloudAccess(settings, make_client(settings, Reason.CLOUD_UNAVAILABLE))
     claims = Claims(OneJobsLedger())
     with telling():
         ended = False
         while not ended:
             with claims.claim_message(job, 0, Signals()) as claim:
                 assert claim
-                job, outcome = workshop.work(claim, 0, Signals())
-            ended = outcome.ended
+                outcome = open_slice(claim, Signals(), settings=settings, gallery=gallery, clouds=clouds).run(0)
+            job, ended = outcome.job, outcome.ended
         gallery.tell_done(job, outcome.state.failed_photos)
     if outcome.state.failed_photos:
         raise SystemExit(f"{json.dumps(outcome.state.rejected)[:1000]} {outcome.state.reason} {outcome.detail}")

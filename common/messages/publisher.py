@@ -212,8 +212,8 @@ class Publisher:
         until = time.monotonic() + WITHDRAW_FOR_SECONDS
         return _wait(self._verdicts.submit(self._withdraw, ticket, until), WITHDRAW_SECONDS)
 
-    def claim(self, ticket: str) -> bool:
-        """Say that work on a message begins; return whether it may, or raise Transient if the broker cannot be asked.
+    def take_ticket(self, ticket: str) -> bool:
+        """Mark a message as begun; return false when its publisher has withdrawn it. Raises Transient.
 
         Args:
             ticket: of the message.

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
@@ -18,7 +19,8 @@ from sandbox.world import World
 from tests.fakes.memory_ledger import MemoryLedger
 from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
-from worker.jobs.cloud_access import Workshop
+from worker.jobs.cloud_access import CloudAccess
+from worker.jobs.open_slice import open_slice
 from worker.jobs.runner import JobRunner
 from worker.transfer.stop import Signals
 
@@ -103,18 +105,18 @@ class WorkerHarness:
             connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True
         )
         self.reporter = RecordingReporter()
-        self.workshop = Workshop(settings, gallery, cloud_http, self.reporter)
+        clouds = CloudAccess(settings, cloud_http)
         self.ledger = ledger or MemoryLedger()
         self.claims = Claims(self.ledger)
         self.ledger.followers.append(self.claims.on_entry)
         self.job_runner = JobRunner(
             self.claims,
-            self.workshop.check,
-            self.workshop.work,
+            clouds,
+            partial(open_slice, settings=settings, gallery=gallery, clouds=clouds),
             gallery,
             self.queue,
-            self.reporter.tell,
-            self.workshop.release,
+            self.reporter,
+            lambda _ticket: True,
             lambda: self.now,
         )
 

@@ -13,7 +13,7 @@ from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.worker_harness import WorkerHarness, later
-from worker.jobs.runner import LONGEST_WAIT
+from worker.jobs.runner import MAX_WAIT
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 
@@ -147,7 +147,7 @@ def test_unusable_list_is_waited_for_and_then_an_honest_failure(world: World, de
     ((waiting, level),) = desk.queue.delayed
     assert (waiting.state.reason, waiting.state.waits, level) == (Reason.GALLERY_UNAVAILABLE, 1, 0)
     desk.queue.delayed.clear()
-    desk.now += LONGEST_WAIT + 1
+    desk.now += MAX_WAIT + 1
     desk.deliver(waiting)
     assert desk.is_idle()
     assert world.gallery.dones == []
@@ -454,7 +454,7 @@ def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, 
 
 def test_done_call_that_is_never_taken_ends_among_the_dead(world: World, desk: WorkerHarness) -> None:
     """After a day of refusals an operator has to look; replaying it tells the gallery again."""
-    job = later(desk.make_job(add_gallery(world, 1)), telling=True, waiting_since=desk.now - LONGEST_WAIT - 1)
+    job = later(desk.make_job(add_gallery(world, 1)), telling=True, waiting_since=desk.now - MAX_WAIT - 1)
     world.faults.add(Fault("done", "status", times=None, status=302, headers={"Location": "/elsewhere"}))
     with pytest.raises(NotOurMessage):
         desk.deliver(job)

@@ -52,7 +52,7 @@ def bench(rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]
     """A bench at the real broker, whose consumers are in a hurry."""
     monkeypatch.setattr(consumer_room, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(consumer_room, "FIRST_RECONNECT_DELAY", 0.05)
-    monkeypatch.setattr(consumer_room, "LONGEST_RECONNECT_DELAY", 0.4)
+    monkeypatch.setattr(consumer_room, "MAX_RECONNECT_DELAY", 0.4)
     bench = Bench(rabbitmq_url)
     try:
         yield bench
@@ -148,7 +148,7 @@ def test_a_worker_whose_line_stays_away_lets_its_jobs_go(
     bench: Bench, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By then the broker may have given them to others; a short absence is none of that."""
-    monkeypatch.setattr(consumer_room, "LONGEST_ABSENCE", 1.0)
+    monkeypatch.setattr(consumer_room, "MAX_ABSENCE", 1.0)
     refuse = refuse_connections(monkeypatch)
     bench.job_publisher.requeue(JOB)
     bench.start(work)

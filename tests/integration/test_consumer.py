@@ -63,7 +63,7 @@ class Bench:
             jobs=jobs,
             signals=signals,
             grace=grace,
-            note_wait=self.waits.append,
+            observe_wait=self.waits.append,
             **options,
         )
         thread = threading.Thread(target=consumer.run)
@@ -167,7 +167,7 @@ def test_job_that_is_beyond_us_lies_among_the_dead(bench: Bench, failure: Except
 
 def test_queue_in_trouble_gives_the_message_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a job's rest cannot be published its message returns, and says so by its count."""
-    monkeypatch.setattr(consumer_room, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 0.01)
     seen: list[int] = []
 
     def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
@@ -290,12 +290,12 @@ def test_replay_puts_jobs_back_and_leaves_what_is_none(bench: Bench) -> None:
 
 def test_a_rest_ends_with_the_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour's rest would hold up others, while the broker is back and the message has come again."""
-    monkeypatch.setattr(consumer_room, "REST_SECONDS", 3600.0)
-    monkeypatch.setattr(consumer_room, "LONGEST_REST_SECONDS", 3600.0)
+    monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 3600.0)
+    monkeypatch.setattr(consumer_room, "MAX_REQUEUE_DELAY", 3600.0)
     returned = threading.Event()
 
     def lose_line(consumer: Consumer, _seconds: float) -> None:
-        consumer._line_changed_at += 1
+        consumer._connection_changed_at += 1
 
     monkeypatch.setattr(Consumer, "_wait", lose_line)
 

@@ -76,7 +76,7 @@ class Claim:
         self.record = record
 
     @property
-    def since(self) -> int:
+    def offset(self) -> int:
         """Where it stands in the log: of two claims of a job the later one has the higher number."""
         return self.record.claim_offset
 

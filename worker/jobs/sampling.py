@@ -1,9 +1,12 @@
-"""When a running job is looked at, and who is told of what is sample there. Knows no broker."""
+"""Sample running jobs: when a snapshot is taken, and whether it is broadcast and retained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from common.loops import guard
 from common.messages.progress import Progress
+from common.telemetry import metrics
 
 TakeSnapshot = Callable[[], Progress]
 
@@ -48,11 +51,11 @@ class WatchedJobs:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one look showed.
+    """A snapshot, and what becomes of it.
 
     Args:
         progress: the snapshot.
-        is_broadcast: whether those who listen now are to hear it.
+        is_broadcast: whether it is sent to those who listen now.
         is_retained: whether it is kept for those who come later.
     """
 
@@ -62,10 +65,10 @@ class Sample:
 
 
 class JobSampler:
-    """One running job, looked at now and then. Used by one thread.
+    """Takes the snapshots of one running job. Used by one thread.
 
     Args:
-        take: reads how far it has come.
+        take: returns one.
 
     Attributes:
         job_id: of it; empty before the first look.
@@ -83,16 +86,16 @@ class JobSampler:
         self._retained_at = 0.0
 
     def force(self) -> None:
-        """Look at once, and broadcast whatever it shows."""
+        """Take the next snapshot at once, and broadcast whatever it shows."""
         self._due = 0.0
         self._broadcast = None
 
     def sample(self, now: float, watched_jobs: WatchedJobs) -> Sample | None:
-        """Look, if it is time to, and say who is to be told; raises what taking the snapshot raises.
+        """Take a snapshot if one is due, and say what becomes of it; raises what taking it raises.
 
         Args:
             now: seconds of a clock that only goes forward.
-            watched_jobs: knows whether somebody watches.
+            watched_jobs: those that somebody looks at.
         """
         if now < self._due - SPARE_SECONDS:
             return None
@@ -122,6 +125,33 @@ class JobSampler:
         if kept is None:
             return True
         return now - self._retained_at >= RETAIN_SECONDS - SPARE_SECONDS and _count(progress) != _count(kept)
+
+
+@contextmanager
+def counting_progress(take: TakeSnapshot) -> Iterator[TakeSnapshot]:
+    """Count a running job for Prometheus, and note when something arrives in its cloud.
+
+    Args:
+        take: returns a snapshot.
+
+    Yields:
+        what returns the same snapshots; every one that is taken by it counts.
+    """
+    last = take()
+
+    def take_and_compare() -> Progress:
+        nonlocal last
+        progress = take()
+        if (progress.photos_copied, progress.bytes_copied) != (last.photos_copied, last.bytes_copied):
+            guard("noting an arrival", metrics.note_arrival)
+        last = progress
+        return progress
+
+    with metrics.jobs_in_progress.track_inprogress():
+        try:
+            yield take_and_compare
+        finally:
+            take_and_compare()
 
 
 def _count(progress: Progress) -> tuple[int, ...]:

@@ -1,11 +1,11 @@
-"""One delivery's share of a job: work on its archive as long as it may, and say how far it came. Knows no queue."""
+"""One delivery's share of a job: work on its archive as long as it may, and say how far it came."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from common.clouds.base import PhotoStream, Storage
-from common.clouds.photos import Photo, StoredPhoto
+from common.clouds.photos import Photo
 from common.errors import (
     ArchiveError,
     InventoryStale,
@@ -17,13 +17,13 @@ from common.errors import (
     StorageFull,
     Transient,
 )
-from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase
+from common.messages.archive_job import ArchiveJob, NotOurMessage, Phase
 from worker.archive.copier import Copier
 from worker.archive.reconciler import Archive, archive_key
-from worker.archive.tally import Tally
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
+from worker.jobs.outcome import Outcome, next_state, read_tally
 from worker.jobs.slice_clock import SliceClock
 from worker.transfer.buffers import Blocks
 from worker.transfer.photo_stream import GalleryStream
@@ -38,34 +38,11 @@ SUSPICIOUS_RETURNS = 5
 LAST_TRIES = 3
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a slice ended.
-
-    Args:
-        state: how far the job has come.
-        ended: whether nothing is left to copy, or nothing can be.
-        waits_for: what keeps it from going on now, if anything does.
-        has_count: whether the gallery listed its photos, so that it can be told how many failed.
-        meter: reads how far it came.
-        detail: one line for people, when the job ended early.
-        full: what told that the guest's cloud has no room, if that ended it.
-    """
-
-    state: JobState
-    ended: bool
-    waits_for: ArchiveError | None
-    has_count: bool
-    meter: Meter
-    detail: str = ""
-    full: StorageFull | None = None
-
-
 class Slice:
     """One delivery of one job. Used by one thread.
 
     Args:
-        job: the promise, and how far it has come.
+        job: what to copy, and how far it has come.
         gallery: where its photos come from.
         storage: the guest's cloud.
         policy: how patient to be.
@@ -76,6 +53,7 @@ class Slice:
             job; may raise Interrupted.
         is_contested: whether another worker had the very message before, and may be at work still.
         claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
+        read_grant: returns the newest grant, sealed; by default the job's.
 
     Attributes:
         meter: reads how far it has come, on any thread.
@@ -94,8 +72,10 @@ class Slice:
         claim: int = -1,
         is_contested: bool = False,
         settle_first_look: Callable[[int], int] = lambda found: found,
+        read_grant: Callable[[], str] | None = None,
     ) -> None:
         self._job = job
+        self._read_grant = read_grant or (lambda: job.grant)
         self._is_contested = is_contested
         self._settle = settle_first_look
         self._gallery = gallery
@@ -103,7 +83,7 @@ class Slice:
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
         self._blocks = Blocks()
-        self._tally = _read_tally(job.state)
+        self._tally = read_tally(job.state)
         self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
@@ -126,7 +106,7 @@ class Slice:
             settle_first_look=self._settle_first_look,
         )
 
-    def work(self, returns: int) -> Outcome:
+    def run(self, returns: int) -> Outcome:
         """Work until the archive is complete, or the time is up, or it cannot go on.
 
         Args:
@@ -136,35 +116,36 @@ class Slice:
             NotOurMessage: it came back again and again, and nothing arrives.
             Interrupted: another worker has the message by now.
         """
-        # Whoever had it before may only have lost its line, or be frozen, and go on one day.
+        # Whoever had it before may only have lost its connection, or be frozen, and go on one day.
         self._tally.crowded = returns > 0 or self._is_contested
-        outcome = self._work(returns)
-        if outcome.waits_for is None and outcome.state.reason != Reason.GRANT_REVOKED:
-            self._archive.note_proved()
-        return outcome
-
-    def _work(self, returns: int) -> Outcome:
         try:
             self._tally.manifest = self._policy.persist(self._fetch_manifest)
             if self._job.state.phase is Phase.TOLD:
                 self._archive.remove_doubles(is_alone=True)
-                return self._outcome(ended=True)
-            if returns >= SUSPICIOUS_RETURNS:
-                return self._renew(self._archive.count_stored())
-            self._archive.keep()
+                outcome = self._outcome(ended=True)
+            elif returns >= SUSPICIOUS_RETURNS:
+                outcome = self._renew_message(self._archive.count_stored())
+            else:
+                self._archive.keep()
+                outcome = self._outcome(ended=True)
         except (JobStopped, PhotoRejected) as stopped:
-            # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
-            logger.warning("the job stops: %s", stopped)
-            if self._signals.cause is Cause.CANCELLED:
-                # Whatever comes of its last look, its guest was told that it is stopped.
-                return self._stop_short(Reason.CANCELLED)
-            full = stopped if isinstance(stopped, StorageFull) else None
-            return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
+            outcome = self._stop(stopped)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:
-            return self._leave(error)
+            outcome = self._leave(error)
         finally:
             self._clock.cancel()
-        return self._outcome(ended=True)
+        if outcome.waits_for is None and outcome.state.reason != Reason.GRANT_REVOKED:
+            self._archive.note_proved()
+        return replace(outcome, job=replace(outcome.job, grant=self._read_grant()))
+
+    def _stop(self, stopped: JobStopped | PhotoRejected) -> Outcome:
+        # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
+        logger.warning("the job stops: %s", stopped)
+        if self._signals.cause is Cause.CANCELLED:
+            # Whatever comes of its last look, its guest was told that it is stopped.
+            return self._stop_short(Reason.CANCELLED)
+        full = stopped if isinstance(stopped, StorageFull) else None
+        return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
 
     def _leave(self, error: Transient | InventoryStale | Postponed | Interrupted) -> Outcome:
         if self._signals.cause is Cause.TAKEN_OVER:
@@ -223,14 +204,17 @@ class Slice:
         state = self._job.state
         return state.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or state.may_have_duplicates)
 
-    def _renew(self, stored: int) -> Outcome:
-        """Give a message that came back often another life, as long as more arrived in its last one."""
+    def _renew_message(self, stored: int) -> Outcome:
+        """Let a job go on as a fresh message, whose returns count from nought, as long as more arrived since the last.
+
+        RabbitMQ counts returns alone, and takes a message away at the fiftieth: it cannot tell a job that gets on with
+        each worker it loses from one that ends its workers. The first must not be lost, the second not end fifty.
+        """
         if stored <= self._job.state.stored:
             raise NotOurMessage("its worker ended again and again, and nothing arrived")
-        return replace(
-            self._outcome(ended=False),
-            state=replace(self._job.state, slices=self._job.state.slices + 1, stored=stored),
-        )
+        state = replace(self._job.state, slices=self._job.state.slices + 1, stored=stored)
+        outcome = self._outcome(ended=False)
+        return replace(outcome, job=replace(outcome.job, state=state))
 
     def _settle_first_look(self, found: int) -> int:
         known = self._job.state.skipped
@@ -256,36 +240,12 @@ class Slice:
             photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check, self._blocks
         )
 
-    def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
-        before, tally = self._job.state, self._tally
-        arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
-        state = JobState(
-            slices=before.slices + 1,
-            copied=max(before.copied + len(arrived), self.meter.copied),
-            arrived=arrived,
-            tries=dict(tally.tries),
-            rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
-            failed_photos=self.meter.failed,
-            # Who came further begins to wait anew.
-            waits=0 if arrived else before.waits,
-            waiting_since=0 if arrived else before.waiting_since,
-            reason=reason or "",
-            may_have_duplicates=before.may_have_duplicates or tally.crowded,
-            skipped=self.meter.skipped,
-            started_at=self.meter.started_at,
-            phase=before.phase,
+    def _outcome(self, *, ended: bool, reason: str = "", waits_for: ArchiveError | None = None) -> Outcome:
+        state = next_state(self._job.state, self._tally, self.meter, reason)
+        return Outcome(
+            replace(self._job, state=state),
+            ended,
+            waits_for,
+            has_count=self._tally.manifest is not None,
+            meter=self.meter,
         )
-        return Outcome(state, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
-
-
-def _read_tally(state: JobState) -> Tally:
-    return Tally(
-        arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in state.arrived.items()},
-        rejected={key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in state.rejected.items()},
-        tries=dict(state.tries),
-    )
-
-
-def _read_reason(word: str) -> Reason:
-    """Return the reason a word names; one of another version of us is a photo's trouble all the same."""
-    return Reason(word) if word in Reason.__members__.values() else Reason.PHOTO_UNAVAILABLE

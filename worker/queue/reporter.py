@@ -1,4 +1,4 @@
-"""Tell the world how jobs get on, as often as somebody could notice. Owns a connection; knows nothing of photos.
+"""Publish how jobs get on, as often as somebody could notice, over a connection of its own.
 
 Snapshots of what runs go to the topic exchange, unconfirmed: the next one makes up for a lost one. Changes of state go
 to the stream as well, which keeps them for those who come later, and so do the numbers now and then. A replica of `web`
@@ -17,7 +17,8 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from common.crypto.sealing import Secret
-from common.loops import Loop
+from common.errors import Reason
+from common.loops import Loop, guard
 from common.messages.progress import Progress, State
 from common.messages.publisher import BROKER_ERRORS, Publisher, broker_errors, connection_parameters
 from common.messages.topology import (
@@ -30,6 +31,7 @@ from common.messages.topology import (
     progress_key,
     read_text,
 )
+from common.telemetry import metrics
 from worker.jobs.sampling import JobSampler, Sample, TakeSnapshot, WatchedJobs
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,11 @@ class Reporter:
 
     def tell(self, progress: Progress) -> None:
         """Publish a change of state, or how far a slice came; it is kept until the broker can be reached."""
+        if progress.state.is_final:
+            # Whatever becomes of the count, the end is told.
+            guard("counting an end", lambda: metrics.count_end(progress))
+        if progress.reason == Reason.APP_REFUSED:
+            metrics.count_app_refusal(progress.cloud_type)
         with self._lock:
             self._changes.append(progress)
         self._wake()

@@ -9,14 +9,11 @@ import pytest
 from common.clouds import CLOUDS
 from common.crypto.sealing import Sealer, Secret, make_key
 from common.messages.archive_job import MAX_COUNT, ArchiveJob, NotOurMessage, Phase, grant_context
-from common.messages.progress import Progress, State
-from common.telemetry import metrics
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.job import JOB
-from tests.fakes.worker_harness import RecordingReporter, WorkerHarness, later
-from worker.counting import CountedReports
-from worker.jobs.runner import LONGEST_WAIT
+from tests.fakes.worker_harness import WorkerHarness, later
+from worker.jobs.runner import MAX_WAIT
 
 CLOUD_NAMES = [cloud.name for cloud in CLOUDS]
 SIGNED = {"DONE_SIGNING_SECRET": "whsec_" + "QUFB" * 8, "REVOKE_WHEN_DONE": "true"}
@@ -111,14 +108,6 @@ def test_a_wait_that_begins_in_the_future_has_an_end_too(world: World) -> None:
     desk.deliver(job)
     ((waiting, _),) = desk.queue.delayed
     assert waiting.state.waiting_since == desk.now
-    desk.now += LONGEST_WAIT + 1
+    desk.now += MAX_WAIT + 1
     with pytest.raises(NotOurMessage):
         desk.deliver(waiting)
-
-
-def test_a_count_that_fails_ends_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end is told, and the job is none the worse."""
-    monkeypatch.setattr(metrics, "count_end", lambda _progress: 1 / 0)
-    reporter = RecordingReporter()
-    CountedReports(reporter).tell(Progress(job_id="x", state=State.DONE))
-    assert [told.job_id for told in reporter.told] == ["x"]
