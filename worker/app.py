@@ -30,16 +30,16 @@ MIN_CLOSE_SECONDS = 0.5
 def create_consumer(
     settings: WorkerSettings, signals: Signals
 ) -> tuple[Consumer, Callable[[], bool], Callable[[float], None]]:
-    """Wire the rooms of the worker together.
+    """Build the worker.
 
     Args:
-        settings: the worker's.
+        settings: of the worker.
         signals: end it.
 
     Returns:
-        the consumer, what says whether every long-lived thread of the worker moves, and what is to be called after the
-        consumer's end: it writes down what only this process knows, within the grace, and tells the last changes of
-        state, for at most so many seconds.
+        the consumer; whether every long-lived thread of the worker moves; and what is to be called after the consumer's
+        end: it waits within the grace for what is not written to the ledger yet, and reports the last changes of state,
+        for at most so many seconds.
     """
     gallery = Gallery(
         _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
@@ -100,7 +100,7 @@ def create_consumer(
     def finish(seconds: float) -> None:
         began = time.monotonic()
         claims.wait_for_writes(settings.shutdown_grace_seconds - (began - (signals.wind_down.since or began)))
-        # Where that took its time there is no broker, and nobody to tell.
+        # Where that took its time there is no broker to report to.
         reporter.close(max(MIN_CLOSE_SECONDS, seconds - (time.monotonic() - began)))
 
     return consumer, lambda: consumer.is_alive and reporter.is_alive and ledger.is_alive, finish

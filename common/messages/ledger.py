@@ -1,4 +1,4 @@
-"""The ledger's rules: what is known of a job, read from a log that all workers see in one order. Knows no broker.
+"""The ledger's rules: what is known of a job, folded from a log that all workers see in one order.
 
 A job stands in the queue as one message, but publishing and acknowledging can never be one step: there may be copies
 of it, old ones and new ones, in queues and in hands. The ledger says which of them counts. Each message bears an
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
 
 class NotAnEntry(ValueError):
-    """The bytes are no entry we understand: another version's, or nobody's."""
+    """The bytes are no entry we understand, or another version's."""
 
 
 _Text = Annotated[str, exactly(str)]
@@ -111,7 +111,7 @@ class Record:
         is_contested: whether it was claimed more than once: whoever had it before may be at work still.
         body_offset: the offset of the entry that holds the newest message; -1 for a job's first one.
         end_offset: the offset of the entry that says how the job ended; -1 before it.
-        skipped: how many photos stood in the cloud before the job; -1 while nobody has looked.
+        skipped: how many photos stood in the cloud before the job; -1 before the first look.
         is_stopped: whether its guest wants no more of it.
         grant: the newest one, sealed; empty for the one in the message.
         renewers: the names of those who were about to have it replaced, since then.
@@ -143,7 +143,7 @@ class Record:
 
     @property
     def is_idle(self) -> bool:
-        """Whether its message lies in a queue, in nobody's hands, and can be read in the log."""
+        """Whether its message lies in a queue, not in flight, and can be read in the log."""
         return not self.is_claimed and self.may_be_taken_up
 
     @property
@@ -152,7 +152,7 @@ class Record:
         return (not self.is_claimed or self.is_taken_up) and not self.has_ended and self.body_offset >= 0
 
     def apply(self, entry: Entry, offset: int) -> bool:
-        """Learn one more entry, and say whether it counts; entries must be taken in the log's order, each once.
+        """Apply one more entry, and say whether it counts; entries must be taken in the log's order, each once.
 
         Args:
             entry: of this job.

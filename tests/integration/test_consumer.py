@@ -20,7 +20,7 @@ from common.messages.topology import (
     EXCHANGE,
     JOB_KEY,
     JOBS,
-    NEWS_EXCHANGE,
+    PROGRESS_EXCHANGE,
     WAITING_SECONDS,
     cancel_key,
     declare,
@@ -224,7 +224,7 @@ def test_a_cancel_that_a_web_of_the_version_before_tells_of_is_written_down(benc
 
     def tell() -> bool:
         # Who is told before it listens hears nothing.
-        bench.channel.basic_publish(NEWS_EXCHANGE, cancel_key(JOB.id), b"")
+        bench.channel.basic_publish(PROGRESS_EXCHANGE, cancel_key(JOB.id), b"")
         return bool(stopped)
 
     wait_for(tell)

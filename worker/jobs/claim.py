@@ -1,4 +1,4 @@
-"""One job in one worker's hands, by the ledger: what may be written down under its claim. Knows no broker."""
+"""A claim of one job in the ledger, and what may be written under it."""
 
 import logging
 import secrets
@@ -15,9 +15,9 @@ from worker.transfer.stop import Cause, Signals, Stop
 
 logger = logging.getLogger(__name__)
 
-# Between two tries to write what must stand before the work may go on, in seconds.
+# Seconds between two tries to write what must stand before the work may go on.
 RETRY_SECONDS = 2.0
-# Between two looks at what another worker writes down, in seconds.
+# Seconds between two looks at what another worker writes.
 POLL_SECONDS = 0.1
 # How long whoever had a job before may take to write down what came of a call that was under way, in seconds: a gallery
 # may be slow to answer, and a broker that was away must be found again.
@@ -25,7 +25,7 @@ HANDOVER_SECONDS = 15.0
 
 
 class Overtaken(Exception):
-    """Another worker has the job by now: what is written here counts for nothing."""
+    """Another worker has claimed the job: what is written under this claim does not count."""
 
 
 class ClaimLedger(Protocol):
@@ -45,16 +45,16 @@ class ClaimLedger(Protocol):
 
 
 class Claim:
-    """One job in one worker's hands. Used by one thread, but for what says otherwise.
+    """One worker's claim of one job. Used by one thread, but for what says otherwise.
 
     Args:
-        ledger: where it is written down.
-        job: as it is to be gone on with.
-        name: of this claim, and of no other.
-        record: what was known when it was made.
+        ledger: where it stands.
+        job: as its newest message has it.
+        name: of this claim, unique.
+        record: what was known of the job when it was claimed.
         signals: end the work.
-        pending_write: to be held from the question on whose answer must not be lost, until that stands in the ledger.
-        begun_at: returns when somebody was last heard to begin what may be done once only, monotonic seconds.
+        pending_write: entered before a question is asked whose answer must not be lost, left when it is written.
+        begun_at: returns when an entry last said that what may be done once only is begun, monotonic seconds.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Claim:
         return self.record.holder not in (self._name, "")
 
     def update(self, record: Record) -> None:
-        """Learn what is known by now, and end the work when it is no longer wanted here. Thread-safe."""
+        """Take what is known of the job by now, and end the work when it is not wanted here any more. Thread-safe."""
         self.record = record
         if self.is_overtaken and not record.has_ended:
             self._signals.stop(Cause.TAKEN_OVER)
@@ -95,15 +95,15 @@ class Claim:
             self._signals.stop(Cause.CANCELLED)
 
     def continue_as(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
-        """Let a job go on as another message, which is the only one that counts from then on.
+        """Publish the job's next message, which is the only one that counts from then on.
 
         Args:
-            job: what its next slice needs.
+            job: as its next slice needs it.
             publish: puts it into a queue.
 
         Raises:
             Overtaken: nothing was published.
-            Transient: nobody knows how far it came; the message in hand must come back.
+            Transient: it may or may not be published; the message in flight must come back.
         """
         following = replace(job, edition=secrets.token_urlsafe(9))
         self._append(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
@@ -163,12 +163,12 @@ class Claim:
         self._append(Kind.ENDED, body=end.decode())
 
     def abandon(self) -> None:
-        """Write down that nobody works on it any more, as far as that can be done now."""
+        """Write down that this worker does not work on it any more, as far as that can be done now."""
         with suppress(Transient):
             self._ledger.append(self._entry(Kind.PUT_DOWN))
 
     def read_end(self) -> bytes:
-        """Return how the job ended, as it was written down; nothing when nobody has."""
+        """Return how the job ended, as it was written down; empty when it was not."""
         return self._ledger.read(self.record.end_offset).body.encode() if self.record.end_offset >= 0 else b""
 
     def replace_grant(self, sealed: str) -> None:
@@ -180,9 +180,9 @@ class Claim:
         self._append_until_written(Kind.GRANTED, grant=sealed)
 
     def begin_renewing(self, is_renewed: Callable[[], bool], check: Callable[[], None]) -> bool:
-        """Write down that the cloud is about to be asked for another grant, unless another worker is at it.
+        """Write down that the cloud is about to be asked for another grant, unless another worker does so.
 
-        Without the ledger nobody asks: what comes of it would stand nowhere.
+        Without the ledger the cloud is not asked: the answer would stand nowhere.
 
         Args:
             is_renewed: whether there is another grant in the ledger by now.
@@ -216,7 +216,7 @@ class Claim:
     def _wait_for_previous(self, is_there: Callable[[], bool], check: Callable[[], None] = lambda: None) -> None:
         """Wait a while for what whoever had the job before may be about to write down.
 
-        Before anything is written here: who waits has done nothing, and nobody else need wait for that.
+        Before anything is written here: who waits has done nothing, and no other worker has to wait for that.
 
         Args:
             is_there: whether it stands in the ledger.
@@ -228,7 +228,7 @@ class Claim:
             Stop().sleep(POLL_SECONDS)
 
     def _append_until_written(self, kind: Kind, **fields: object) -> None:
-        """Write down what counts from whomever, until it stands."""
+        """Append an entry that counts from any worker, until it stands."""
         while True:
             try:
                 self.record = self._ledger.append(self._entry(kind, **fields))[1]

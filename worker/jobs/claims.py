@@ -1,4 +1,4 @@
-"""Who works on what, by the ledger: the claims of one process. Knows no broker."""
+"""The claims of one process: which jobs it works on, by the ledger."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ from worker.transfer.stop import Signals
 
 
 class PendingWrites:
-    """Counts what a process knows and could not write down yet: each is held for the time of a block. Thread-safe."""
+    """Counts what this process knows and has not written to the ledger yet; each is a `with` block. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -32,7 +32,7 @@ class PendingWrites:
             self._condition.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Wait until there is nothing of the kind, at most so long."""
+        """Wait until there is none, at most so many seconds."""
         with self._condition:
             self._condition.wait_for(lambda: not self._count, max(0.0, seconds))
 
@@ -49,17 +49,17 @@ class Claims:
         self._lock = threading.Lock()
         self._claims: dict[str, list[Claim]] = {}
         self._pending_writes = PendingWrites()
-        # When somebody was heard to begin what may be done once only; what was there before has long begun.
+        # When an entry said that what may be done once only is begun; what was there before has long begun.
         self._began_at: dict[str, float] = {}
         self._following_since = time.monotonic()
 
     def note_caught_up(self) -> None:
-        """Note that everything is heard from now on when it is written."""
+        """Note that from now on every entry comes when it is written."""
         self._following_since = time.monotonic()
 
     @contextmanager
     def claim_message(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
-        """Claim the job of a message, for the time of the block; None when the message is a leftover.
+        """Claim the job of a message, for the time of the block; None when the message is stale.
 
         Args:
             job: as it stands in the message.
@@ -81,7 +81,7 @@ class Claims:
         Args:
             job_id: the job.
             signals: as in `claim_message`.
-            overtakes: take it also from who has no message either: that worker may be dead.
+            overtakes: claim it also when a worker without a message works on it: that one may be dead.
         """
         record = self._ledger.find(job_id)
         if not (record.is_idle or (overtakes and record.may_be_taken_up)):
@@ -92,11 +92,11 @@ class Claims:
             yield claim
 
     def wait_for_writes(self, seconds: float) -> None:
-        """Wait until everything stands in the ledger that only this process knows, at most so many seconds."""
+        """Wait until all that only this process knows stands in the ledger, at most so many seconds."""
         self._pending_writes.wait(seconds)
 
     def on_entry(self, entry: Entry, record: Record) -> None:
-        """Learn of an entry of the log."""
+        """Update the claims by an entry of the ledger."""
         if entry.kind in (Kind.RENEWING, Kind.TELLING):
             self._began_at[entry.job_id] = time.monotonic()
         elif record.has_ended:

@@ -1,4 +1,4 @@
-"""Renewing a job's grant so that no crash loses it: a replaced one is written down before it is used. Knows no vendor.
+"""Renew a job's grant so that no crash loses it: a new one is written to the ledger before it is used.
 
 Where refresh tokens rotate, each is good for one use. So whoever is about to spend one writes that down first: of all
 who have the job only the last to claim it may, and whoever claims it later waits for what comes of it. What remains is

@@ -16,7 +16,7 @@ WATCHED_SECONDS, UNWATCHED_SECONDS = 1.0, 5.0
 ATTENTION_SECONDS = 15.0
 # What does not move is told again all the same, for replicas of the version before, which say no hello.
 REPEAT_SECONDS = 30.0
-# How often the numbers of a running job are kept for those who come when nobody can say them any more.
+# How often the numbers of a running job are kept for those who come when no worker can tell them any more.
 RETAIN_SECONDS = 30.0
 # Jobs that are remembered as watched; more are not: then all of them are looked at every second for a while.
 MAX_WATCHED = 10_000
@@ -31,7 +31,7 @@ class WatchedJobs:
         self._until: dict[str, float] = {}
 
     def note_viewer(self, job_id: str, now: float) -> bool:
-        """Note that somebody looks at a job; return whether nobody did just before.
+        """Note that somebody looks at a job; return whether it was not watched just before.
 
         Args:
             job_id: of it.

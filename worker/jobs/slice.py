@@ -153,14 +153,14 @@ class Slice:
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
             self._signals.allow_last_look()
-            # Without the list nobody could be told how many are missing: that is worth another delivery.
+            # Without the list the gallery could not be told how many are missing: that is worth another delivery.
             if failure := self._list_last():
                 return self._outcome(ended=False, waits_for=failure)
             return self._stop_short(Reason.CANCELLED)
         return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
 
     def _leave_no_doubles(self) -> None:
-        """What was copied here after the other worker's last look is nobody else's to remove."""
+        """What was copied here after the other worker's last look is for no other worker to remove."""
         if self._tally.manifest is None:
             return
         self._signals.allow_last_look()
@@ -200,7 +200,7 @@ class Slice:
         return failure
 
     def _is_count_known(self) -> bool:
-        """Whether nobody can have copied more than the message tells."""
+        """Whether no other worker can have copied more than the message tells."""
         state = self._job.state
         return state.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or state.may_have_duplicates)
 

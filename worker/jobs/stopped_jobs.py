@@ -1,4 +1,4 @@
-"""Jobs that are stopped while their message waits in a queue: somebody takes them up at once, and tells the gallery."""
+"""Run jobs that are stopped while their message waits in a queue, so that their gallery is told at once."""
 
 import logging
 import random
@@ -15,7 +15,7 @@ from worker.transfer.stop import Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
-# All workers hear of it at the same moment; by the time the others look, one has it.
+# Seconds. All workers hear of a stop at the same moment; by the time the others look, one has claimed the job.
 MAX_DELAY_SECONDS = 3.0
 # A gallery that does not take its call holds a thread for a minute at most.
 MAX_THREADS = 2
@@ -24,10 +24,10 @@ RunStopped = Callable[[str, Signals, bool], None]
 
 
 class StoppedJobs:
-    """Takes up stopped jobs on threads of its own. Thread-safe.
+    """Runs stopped jobs on threads of its own. Thread-safe.
 
     Args:
-        run_stopped: works on a job whose message waits, unless somebody has it, given its id, what ends the work, and
+        run_stopped: runs a job whose message waits, unless a worker has it, given its id, what ends the work, and
             whether to take it also from who has no message; errors as `worker.jobs.runner.JobRunner` has them.
         signals: end it with the process.
     """
@@ -38,12 +38,12 @@ class StoppedJobs:
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="take-up")
 
     def on_entry(self, entry: Entry, record: Record) -> None:
-        """Learn of an entry of the ledger."""
+        """Run the job of an entry, if that says that it is stopped."""
         if entry.kind is Kind.STOPPED and record.is_idle:
             self._threads.submit(self._run_after_delay, entry.job_id, overtakes=False)
 
     def run_all(self, job_ids: Iterable[str]) -> None:
-        """Take up what was stopped while no worker was there, or while one was that may be dead by now."""
+        """Run what was stopped while no worker was there, or while one was that may be dead by now."""
         for job_id in job_ids:
             self._threads.submit(self._run_after_delay, job_id, overtakes=True)
 

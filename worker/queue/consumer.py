@@ -26,7 +26,7 @@ from common.messages.topology import (
     CANCEL_KEYS,
     DELIVERY_LIMIT,
     JOBS,
-    NEWS_EXCHANGE,
+    PROGRESS_EXCHANGE,
     declare,
     delivery_count,
     read_text,
@@ -124,7 +124,7 @@ class Consumer:
 
     @property
     def trouble(self) -> str:
-        """Why no messages are being taken, in one line; empty when they are, or nobody knows."""
+        """Why no messages are being taken, in one line; empty when they are, or when that is not known."""
         return self._trouble
 
     def run(self) -> None:
@@ -173,7 +173,7 @@ class Consumer:
 
     def _subscribe_to_cancels(self, channel: BlockingChannel) -> None:
         queue = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
-        channel.queue_bind(queue, NEWS_EXCHANGE, CANCEL_KEYS)
+        channel.queue_bind(queue, PROGRESS_EXCHANGE, CANCEL_KEYS)
         channel.basic_consume(queue, self._on_cancel, auto_ack=True)
 
     def _drain(self, connection: BlockingConnection) -> None:

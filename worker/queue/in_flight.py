@@ -79,7 +79,7 @@ class Deliveries:
         with self._lock:
             self._finished[body] = settle
             connection = self._messages[body].connection
-        # Only wakes the connection's thread; a lost connection is woken by nobody, its message comes again.
+        # Only wakes the connection's thread; a lost connection is woken by nothing, its message comes again.
         with suppress(ConnectionWrongStateError):
             connection.add_callback_threadsafe(lambda: None)
 

@@ -25,7 +25,7 @@ from common.messages.topology import (
     EVENT_KEY,
     EXCHANGE,
     HELLO_KEY,
-    NEWS_EXCHANGE,
+    PROGRESS_EXCHANGE,
     WATCHED_KEYS,
     declare,
     progress_key,
@@ -36,12 +36,12 @@ from worker.jobs.sampling import JobSampler, Sample, TakeSnapshot, WatchedJobs
 
 logger = logging.getLogger(__name__)
 
-# How long the thread sleeps at most; what is told or asked for wakes it.
-BEAT_SECONDS = 1.0
-HEARTBEAT_SECONDS = 30
-# What lies unread here while the broker holds us up; an older question is as good as answered.
+# Seconds between two ticks of the thread; what is to be published wakes it earlier.
+TICK_SECONDS = 1.0
+HEARTTICK_SECONDS = 30
+# Questions of `web` that wait here while the broker blocks us; older ones are dropped.
 MAX_QUEUE = 10_000
-# Jobs of which it is known what was told last: a word about one of them without a claim follows that.
+# Jobs whose last published numbers are remembered: what is reported without a claim is numbered after them.
 MAX_REMEMBERED = 1000
 
 
@@ -53,7 +53,7 @@ class Reporter:
     """
 
     def __init__(self, url: Secret) -> None:
-        self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTBEAT_SECONDS)
+        self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTTICK_SECONDS)
         self._publisher = Publisher(url, "cloud_archive worker tells")
         self._samplers: list[JobSampler] = []
         self._changes: list[Progress] = []
@@ -84,7 +84,7 @@ class Reporter:
                 self._samplers.remove(sampler)
 
     def tell(self, progress: Progress) -> None:
-        """Publish a change of state, or how far a slice came; it is kept until the broker can be reached."""
+        """Publish a change of state, or how far a slice came; kept until the broker can be reached."""
         if progress.state.is_final:
             # Whatever becomes of the count, the end is told.
             guard("counting an end", lambda: metrics.count_end(progress))
@@ -123,7 +123,7 @@ class Reporter:
         arguments = {"x-max-length": MAX_QUEUE, "x-overflow": "drop-head"}
         queue = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments).method.queue
         for key in (HELLO_KEY, WATCHED_KEYS):
-            channel.queue_bind(queue, NEWS_EXCHANGE, key)
+            channel.queue_bind(queue, PROGRESS_EXCHANGE, key)
         channel.basic_consume(queue, self._on_question, auto_ack=True)
 
     def _on_question(
@@ -148,7 +148,7 @@ class Reporter:
             for sampler in self._list_samplers():
                 self._publish_sample(channel, sampler)
             self._loop.beat()
-            connection.process_data_events(0 if stopped else BEAT_SECONDS)
+            connection.process_data_events(0 if stopped else TICK_SECONDS)
             if stopped:
                 return
 
@@ -163,7 +163,7 @@ class Reporter:
                 key, news, kept = written
                 # What was only written to a line that breaks, or that an alarm holds up, is nowhere.
                 self._publisher.publish(EXCHANGE, EVENT_KEY, kept, message_id=change.job_id)
-                _publish(channel, NEWS_EXCHANGE, key, news, persistent=False)
+                _publish(channel, PROGRESS_EXCHANGE, key, news, persistent=False)
             with self._lock:
                 self._changes.pop(0)
             self._loop.beat()
@@ -211,7 +211,7 @@ def _encode(sample: Sample) -> list[tuple[str, str, bytes]]:
     if sample.is_retained:
         bodies.append((EXCHANGE, EVENT_KEY, _strip(sample.progress).encode()))
     if sample.is_broadcast:
-        bodies.append((NEWS_EXCHANGE, progress_key(sample.progress.job_id), sample.progress.encode()))
+        bodies.append((PROGRESS_EXCHANGE, progress_key(sample.progress.job_id), sample.progress.encode()))
     return bodies
 
 
