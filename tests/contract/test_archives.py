@@ -7,11 +7,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from common.clouds.grant import Grant
-from common.messages.archive_job import ArchiveJob
+from common.messages.archive_job import ArchiveJob, Phase
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
-from tests.fakes.desk import Desk
+from tests.fakes.worker_harness import WorkerHarness
 from worker.archive.batch import Round
 from worker.archive.copier import Copier
 from worker.archive.stages import STAGES
@@ -31,11 +31,11 @@ def assert_complete(stand: Stand, archive: Archive) -> None:
     assert stand.world.violations == []
 
 
-def deliver_on(desk: Desk, job: ArchiveJob) -> None:
+def deliver_on(desk: WorkerHarness, job: ArchiveJob) -> None:
     """Deliver a job, and again while it is put behind: a slice may end to pass a replaced grant on."""
     desk.deliver(job)
-    while desk.trays.behind:
-        desk.deliver(desk.trays.behind.pop())
+    while desk.queue.requeued:
+        desk.deliver(desk.queue.requeued.pop())
 
 
 def told(stand: Stand) -> list[int]:
@@ -110,7 +110,7 @@ def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
         stand.accounts.expire_tokens()
         desk.deliver(job)
         deliveries += 1
-        job = desk.trays.behind.pop() if desk.trays.behind else None
+        job = desk.queue.requeued.pop() if desk.queue.requeued else None
         assert deliveries < 50
     assert deliveries > 2
     assert stand.accounts.refreshes == deliveries
@@ -129,16 +129,16 @@ def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     stand.fault(stand.begins, "status", times=None, after=3, status=503)
     job = desk.make_job(archive)
     deliver_on(desk, job)
-    ((waiting, _),) = desk.trays.waiting
+    ((waiting, _),) = desk.queue.delayed
     assert stand.accounts.refreshes == 1
     assert open_grant(desk, waiting).access_token != open_grant(desk, job).access_token
     stand.world.faults.clear()
-    desk.trays.waiting.clear()
+    desk.queue.delayed.clear()
     stand.accounts.expire_tokens()
     stand.fault("done", "status", status=500)
     deliver_on(desk, waiting)
-    ((telling, _),) = desk.trays.waiting
-    assert telling.course.telling
+    ((telling, _),) = desk.queue.delayed
+    assert telling.state.phase is Phase.TELLING
     assert stand.accounts.refreshes == 2
     assert open_grant(desk, telling).access_token != open_grant(desk, waiting).access_token
     assert_complete(stand, archive)
@@ -162,8 +162,8 @@ def test_a_shutdown_carries_the_newest_grant_on(stand: Stand) -> None:
     desk.deliver(desk.make_job(archive), signals=signals)
     done.set()
     thread.join()
-    (rest,) = desk.trays.behind
-    desk.trays.behind.clear()
+    (rest,) = desk.queue.requeued
+    desk.queue.requeued.clear()
     stand.world.faults.clear()
     stand.accounts.expire_tokens()
     deliver_on(desk, rest)
@@ -227,7 +227,7 @@ def test_two_workers_with_one_job_leave_every_photo_once(stand: Stand) -> None:
     assert len({account.path(folder) for folder in account.folders()}) == len(account.folders()) == 4
 
 
-def open_grant(desk: Desk, job: Any) -> Grant:
+def open_grant(desk: WorkerHarness, job: Any) -> Grant:
     """Return the grant that travels with a job."""
     from common.messages.archive_job import grant_context
 
@@ -256,7 +256,7 @@ def test_one_strange_answer_to_a_listing_ends_nothing(stand: Stand, after: int, 
     archive, desk = add_gallery(stand), stand.desk()
     stand.fault(stand.lists, "status", after=after, status=status, reason="neverHeardOf")
     desk.deliver_to_the_end(desk.make_job(archive))
-    assert (desk.news.told[-1].state, stand.fired()) == ("done", 1)
+    assert (desk.reporter.told[-1].state, stand.fired()) == ("done", 1)
     assert_complete(stand, archive)
 
 
@@ -275,7 +275,7 @@ def test_who_refuses_when_all_is_there_ends_nothing_any_more(
 
     monkeypatch.setattr(Copier, "copy", copy_and_refuse)
     desk.deliver(desk.make_job(archive))
-    last = desk.news.told[-1]
+    last = desk.reporter.told[-1]
     assert (last.state, last.reason, last.photos_copied, told(stand)) == ("done", "", 12, [0])
     assert desk.is_idle()
     assert_complete(stand, archive)
@@ -295,7 +295,7 @@ def test_photos_that_leave_the_list_were_not_found(stand: Stand, monkeypatch: py
 
     monkeypatch.setattr(Gallery, "fetch_manifest", fetch_fewer)
     desk.deliver_to_the_end(desk.make_job(archive, job_id="job-2"))
-    last = desk.news.told[-1]
+    last = desk.reporter.told[-1]
     assert (last.photos_copied, last.photos_skipped, last.photos_failed, last.photos_total) == (0, 2, 0, 2)
 
 
@@ -324,4 +324,4 @@ def test_what_a_guest_takes_meanwhile_is_copied_once_more(
     assert theirs[1] <= set(stand.tree())
     others = [md5 for _, _, md5 in set(stand.tree()) - theirs[1]]
     assert sorted(others) == sorted(each.md5 for each in archive.pictures)
-    assert (desk.news.told[-1].state, told(stand)) == ("done", [0])
+    assert (desk.reporter.told[-1].state, told(stand)) == ("done", [0])

@@ -13,7 +13,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from tests.contract.stands import Stand
-from tests.fakes.desk import Desk
+from tests.fakes.worker_harness import WorkerHarness
 from worker.transfer import stop as stopping
 from worker.transfer.stop import Cause, Signals
 
@@ -42,7 +42,9 @@ def add_gallery(stand: Stand) -> Archive:
     return stand.world.gallery.add("Свадьба", album(4, 20_000, albums=1))
 
 
-def prepare(stand: Stand, desk: Desk, archive: Archive, call: str, hang: dict[str, Any], times: int | None) -> Any:
+def prepare(
+    stand: Stand, desk: WorkerHarness, archive: Archive, call: str, hang: dict[str, Any], times: int | None
+) -> Any:
     """Return a job of which one call will hang; skip what cannot hang, or cannot be mended."""
     if (stand.name, call, hang["does"]) == ("google_drive", "begins", "drip") or (call, hang["does"]) == (
         "done",
@@ -119,7 +121,7 @@ def stop_when(is_so: Callable[[], bool], signals: Signals, cause: Cause) -> thre
     return thread
 
 
-def deliver_and_stop(stand: Stand, desk: Desk, job: Any, cause: Cause = Cause.SHUTDOWN) -> float:
+def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause = Cause.SHUTDOWN) -> float:
     """Deliver a job that will hang, stop it then, and return how many seconds later it was let go."""
     signals = Signals()
     stopping = stop_when(lambda: bool(stand.fired()), signals, cause)
@@ -144,8 +146,8 @@ def test_what_hangs_hears_that_it_is_to_stop(stand: Stand, call: str, hang: dict
     archive, desk = add_gallery(stand), stand.desk()
     job = prepare(stand, desk, archive, call, hang, None)
     assert deliver_and_stop(stand, desk, job) < SOON
-    (rest,) = desk.trays.behind
-    desk.trays.behind.clear()
+    (rest,) = desk.queue.requeued
+    desk.queue.requeued.clear()
     stand.world.faults.clear()
     desk.deliver_to_the_end(rest)
     assert archive.expected() == stand.tree()
@@ -156,7 +158,7 @@ def test_an_upload_that_is_not_taken_hears_that_it_is_to_stop(stand: Stand) -> N
     archive, desk = stand.world.gallery.add("Свадьба", album(1, 8 * 1024 * 1024)), stand.desk()
     stand.fault(stand.sends, "never_read", seconds=600)
     assert deliver_and_stop(stand, desk, desk.make_job(archive)) < SOON
-    desk.deliver_to_the_end(desk.trays.behind.pop())
+    desk.deliver_to_the_end(desk.queue.requeued.pop())
     assert archive.expected() == stand.tree()
 
 
@@ -181,8 +183,8 @@ def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand:
     signals.stop(Cause.CANCELLED)
     desk.deliver(desk.make_job(archive, job_id="job-2"), returns=1, signals=signals)
     assert stand.world.gallery.dones == []
-    ((waiting, _),) = desk.trays.waiting
-    desk.trays.waiting.clear()
+    ((waiting, _),) = desk.queue.delayed
+    desk.queue.delayed.clear()
     stand.world.faults.clear()
     signals = Signals()
     signals.stop(Cause.CANCELLED)
@@ -207,8 +209,8 @@ def test_a_cancelled_job_whose_count_is_known_waits_for_no_cloud(stand: Stand) -
     archive, desk = add_gallery(stand), stand.desk()
     stand.fault(stand.begins, "status", status=503, times=None)
     desk.deliver(desk.make_job(archive))
-    ((waiting, _),) = desk.trays.waiting
-    desk.trays.waiting.clear()
+    ((waiting, _),) = desk.queue.delayed
+    desk.queue.delayed.clear()
     stand.fault(stand.lists, "status", status=500, times=None)
     signals = Signals()
     signals.stop(Cause.CANCELLED)

@@ -72,7 +72,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "STACK_SECONDS", 0.2)
     monkeypatch.setattr(publisher, "WAIT_SECONDS", 2.0)
     monkeypatch.setattr(consumer_room, "FIRST_RECONNECT_DELAY", 0.05)
-    monkeypatch.setattr(consumer_room, "LONGEST_RECONNECT_DELAY", 0.4)
+    monkeypatch.setattr(consumer_room, "MAX_RECONNECT_DELAY", 0.4)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_broker_that_was_silent_finds_everybody_there(
         # Those who are still silent were asked before.
         publisher.STACK_SECONDS = 10.0
         line.release()
-        queue.outbox.put_behind(JOB)
+        queue.job_publisher.requeue(JOB)
         told = Progress(job_id=f"silent-{time.time_ns()}", state=State.DONE, updated_at=time.time())
         threads.reporter.tell(told)
         wait_for(lambda: threads.worked == [JOB.id])
@@ -205,10 +205,10 @@ def test_a_broken_metric_and_a_foreign_message_end_nothing(
     queue = Bench(rabbitmq_url)
     try:
         threads = start(Secret(rabbitmq_url))
-        monkeypatch.setattr(threads.consumer, "_note_wait", lambda _seconds: 1 / 0)
+        monkeypatch.setattr(threads.consumer, "_observe_wait", lambda _seconds: 1 / 0)
         wait_for(lambda: threads.consumer.is_ready)
         queue.channel.basic_publish("cloud_archive.progress", "job.\xff.cancel", b"")
-        queue.outbox.put_behind(JOB)
+        queue.job_publisher.requeue(JOB)
         wait_for(lambda: threads.worked == [JOB.id])
         wait_for(lambda: not threads.consumer._deliveries)
         assert threads.are_alive

@@ -74,8 +74,8 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
     # Verdicts are no messages, so no alarm holds them up.
     ticket, other = make_ticket(), make_ticket()
     assert sender.withdraw(ticket)
-    assert not sender.claim(ticket)
-    assert sender.claim(other)
+    assert not sender.take_ticket(ticket)
+    assert sender.take_ticket(other)
     node.clear_alarm()
     sender.publish(EXCHANGE, JOB_KEY, BODY, message_id="sent")
     time.sleep(1)
@@ -116,8 +116,8 @@ def test_a_message_that_landed_unconfirmed_is_void(sender: Publisher, proxy: Pro
     assert sender.withdraw(ticket)
     assert take(rabbitmq_url, queue) == ["landed"]
     worker = Publisher(Secret(rabbitmq_url), "a worker")
-    assert [worker.claim(ticket), worker.claim(ticket), sender.withdraw(ticket)] == [False, False, True]
-    assert worker.claim(make_ticket())
+    assert [worker.take_ticket(ticket), worker.take_ticket(ticket), sender.withdraw(ticket)] == [False, False, True]
+    assert worker.take_ticket(make_ticket())
     worker.close()
 
 
@@ -126,9 +126,9 @@ def test_a_message_that_a_worker_has_is_not_withdrawn(sender: Publisher, proxy: 
     sender.check()
     ticket = make_ticket()
     worker = Publisher(Secret(rabbitmq_url), "a worker")
-    assert worker.claim(ticket)
+    assert worker.take_ticket(ticket)
     assert not sender.withdraw(ticket)
-    assert worker.claim(ticket)
+    assert worker.take_ticket(ticket)
     worker.close()
 
 
@@ -149,5 +149,5 @@ def test_a_broker_that_cannot_be_asked_is_asked_again(
     # Asking with another ticket would decide nothing; this one is void as soon as the publisher gets through.
     while not sender.withdraw(ticket):
         assert time.monotonic() < deadline
-    assert not worker.claim(ticket)
+    assert not worker.take_ticket(ticket)
     worker.close()

@@ -17,7 +17,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import ACCOUNTS
+from tests.fakes.worker_harness import ACCOUNTS
 from web.consent.oauth_state import open_promise
 
 PATIENCE = 60.0  # seconds until a wait here counts as never

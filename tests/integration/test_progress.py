@@ -12,7 +12,7 @@ from common.messages.progress import Progress, State
 from common.messages.publisher import Publisher
 from web.progress.publisher import Teller
 from web.progress.subscriber import News, Reader
-from worker.jobs import watching
+from worker.jobs import sampling
 from worker.queue.reporter import Reporter
 
 PATIENCE = 20.0
@@ -127,8 +127,8 @@ def test_replica_that_starts_knows_at_once_what_was_shown_before(
     reporter: Reporter, open_replica: Callable[[], News], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says hello, and every worker answers, though nobody watches the job and nothing moves there."""
-    monkeypatch.setattr(watching, "UNWATCHED_SECONDS", 1000.0)
-    monkeypatch.setattr(watching, "REPEAT_SECONDS", 1000.0)
+    monkeypatch.setattr(sampling, "UNWATCHED_SECONDS", 1000.0)
+    monkeypatch.setattr(sampling, "REPEAT_SECONDS", 1000.0)
     job_id = f"hello-{time.time_ns()}"
     shot = run(job_id, latest=("a.jpg",))
     with reporter.watch(lambda: shot):

@@ -17,7 +17,7 @@ from common.clouds.base import CloudAuth, StateTooLong
 from common.clouds.oauth2 import make_verifier
 from common.config.settings import WebSettings
 from common.http.urls import LinkRefused, check_link, check_path, decode_fully
-from common.messages.archive_job import ARCHIVE_TYPES, LONGEST_NAME
+from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME
 from common.messages.job_id import make_job_id
 from common.telemetry import logs
 from common.telemetry import trace_context as tracing
@@ -38,7 +38,7 @@ class ArchiveRequest(BaseModel):
     redirect_success_link: str = Field(description="Where the guest goes when the archive has begun; https.")
     redirect_fail_link: str = Field(description="Where the guest goes when it has not; https.")
     archive_url: str = Field(description="The gallery's own link for downloading everything.")
-    gallery_name: str = Field(description=f"The name of the folder in the cloud, 1 to {LONGEST_NAME} characters.")
+    gallery_name: str = Field(description=f"The name of the folder in the cloud, 1 to {MAX_NAME} characters.")
     archive_type: str = Field(json_schema_extra={"enum": list(ARCHIVE_TYPES)})
     cloud_type: str = Field(description="Where to, one of the clouds that are configured here.")
 
@@ -233,8 +233,8 @@ def _check(check: Callable[[], object]) -> str:
 def _find_name_problem(name: str) -> str:
     if not name.strip():
         return "must not be blank"
-    if len(name) > LONGEST_NAME:
-        return f"must have at most {LONGEST_NAME} characters"
+    if len(name) > MAX_NAME:
+        return f"must have at most {MAX_NAME} characters"
     if _CONTROLS.search(name):
         return "must not hold control characters"
     return ""

@@ -16,7 +16,15 @@ from common.crypto.sealing import Secret
 from common.loops import Loop
 from common.messages.progress import Progress
 from common.messages.publisher import broker_errors, connection_parameters
-from common.messages.topology import EVENT_KEY, EXCHANGE, HELLO_KEY, NEWS_EXCHANGE, declare, progress_key, watched_key
+from common.messages.topology import (
+    EVENT_KEY,
+    EXCHANGE,
+    HELLO_KEY,
+    PROGRESS_EXCHANGE,
+    declare,
+    progress_key,
+    watched_key,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -116,11 +124,11 @@ class Asker:
     def _publish(self, channel: BlockingChannel) -> None:
         mark, self._mark = self._mark, ""
         if mark:
-            _send(channel, NEWS_EXCHANGE, HELLO_KEY, b"{}")
-            for exchange, key in ((EXCHANGE, EVENT_KEY), (NEWS_EXCHANGE, progress_key("mark"))):
+            _send(channel, PROGRESS_EXCHANGE, HELLO_KEY, b"{}")
+            for exchange, key in ((EXCHANGE, EVENT_KEY), (PROGRESS_EXCHANGE, progress_key("mark"))):
                 _send(channel, exchange, key, Progress(job_id=mark).encode())
         for job_id in self._watchers.take_untold():
-            _send(channel, NEWS_EXCHANGE, watched_key(job_id), b"{}")
+            _send(channel, PROGRESS_EXCHANGE, watched_key(job_id), b"{}")
 
 
 def _send(channel: BlockingChannel, exchange: str, key: str, body: bytes) -> None:

@@ -23,7 +23,7 @@ from common.errors import Reason, Transient
 from common.loops import Loop
 from common.messages.progress import NotProgress, Progress, State
 from common.messages.publisher import broker_errors, connection_parameters
-from common.messages.topology import EVENTS, LIVE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
+from common.messages.topology import EVENTS, LIVE, PROGRESS_EXCHANGE, PROGRESS_KEYS, declare
 from web.progress.asker import MARK, Asker
 
 logger = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class Reader:
     def _subscribe_to_snapshots(self, channel: BlockingChannel) -> None:
         arguments = {"x-max-length": LONGEST_QUEUE, "x-overflow": "drop-head"}
         queue = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments).method.queue
-        channel.queue_bind(queue, NEWS_EXCHANGE, PROGRESS_KEYS)
+        channel.queue_bind(queue, PROGRESS_EXCHANGE, PROGRESS_KEYS)
         channel.basic_consume(queue, self._take_snapshot, auto_ack=True)
 
     def _subscribe_to_events(self, channel: BlockingChannel) -> None:

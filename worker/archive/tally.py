@@ -8,7 +8,7 @@ from itertools import islice
 
 from common.clouds.photos import Inventory, Photo, StoredPhoto
 from common.errors import PhotoRejected
-from common.messages.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto
+from common.messages.progress import MAX_FAILURES, MAX_LATEST, FailedPhoto
 from worker.gallery.manifest import Manifest
 
 Rejected = dict[str, PhotoRejected]
@@ -71,8 +71,8 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        last = islice(reversed(self.arrived), MOST_LATEST)
-        self._latest: deque[str] = deque(last, maxlen=MOST_LATEST)
+        last = islice(reversed(self.arrived), MAX_LATEST)
+        self._latest: deque[str] = deque(last, maxlen=MAX_LATEST)
 
     @property
     def photos(self) -> Mapping[str, Photo]:
@@ -196,7 +196,7 @@ class Tally:
             stored_bytes=sum(stored),
             found=sum(key not in self.arrived for key in self.skipped & photos.keys()),
             failed=len(failed),
-            failures=tuple(failed[:MOST_FAILURES]),
+            failures=tuple(failed[:MAX_FAILURES]),
         )
 
 

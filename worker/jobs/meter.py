@@ -1,4 +1,4 @@
-"""How far a slice has come, read off as a snapshot. Knows neither who asks nor who is told."""
+"""Take snapshots of how far a slice has come."""
 
 import threading
 import time
@@ -18,9 +18,9 @@ class Meter:
     """Reads one slice. May be read on any thread while the slice is worked on another, at a cost that does not grow.
 
     Args:
-        job: the promise, and how far it had come.
+        job: what is copied, and how far it had come.
         tally: what becomes of its photos.
-        ceiling: returns the photos a second that the account was seen to bear; None while nobody knows.
+        ceiling: returns the photos a second that the account was seen to bear; None while that is not known.
         now: Unix time in seconds.
         claim: where in the ledger the claim stands under which the slice is worked.
         tick: seconds of a clock that only goes forward.
@@ -43,7 +43,7 @@ class Meter:
         self._tick = tick
         self._number = 0
         self._lock = threading.Lock()
-        self._started_at = job.course.started_at or now()
+        self._started_at = job.state.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
 
@@ -54,8 +54,8 @@ class Meter:
 
     @property
     def skipped(self) -> int:
-        """How many photos were in the cloud before the job's first slice; -1 while nobody has looked."""
-        before = self._job.course.skipped
+        """How many photos were in the cloud before the job's first slice; -1 before the first look."""
+        before = self._job.state.skipped
         return before if before >= 0 else self._tally.before
 
     @property
@@ -109,10 +109,10 @@ class Meter:
         )
 
     def _count_stored(self, sums: Sums) -> int:
-        """Return how many listed photos are in the cloud; while nobody has looked, what earlier slices knew counts."""
+        """Return how many listed photos are in the cloud; before the first look, what earlier slices knew counts."""
         if self._tally.has_looked:
             return sums.stored
-        known = self._job.course.copied + max(self._job.course.skipped, 0)
+        known = self._job.state.copied + max(self._job.state.skipped, 0)
         return max(sums.stored, min(known, sums.total - sums.failed))
 
     def _measure(self, sums: Sums, stored: int) -> tuple[float, float | None]:

@@ -1,4 +1,4 @@
-"""Renewing a job's grant so that no crash loses it: a replaced one is written down before it is used. Knows no vendor.
+"""Renew a job's grant so that no crash loses it: a new one is written to the ledger before it is used.
 
 Where refresh tokens rotate, each is good for one use. So whoever is about to spend one writes that down first: of all
 who have the job only the last to claim it may, and whoever claims it later waits for what comes of it. What remains is
@@ -59,11 +59,11 @@ class Renewal:
         if (newest := self._find_newest(grant)) is not grant and self._is_fresh(newest):
             return newest
         try:
-            if not self._claim.begin_to_renew(lambda: self._find_newest(newest) is not newest, self._check):
+            if not self._claim.begin_renewing(lambda: self._find_newest(newest) is not newest, self._check):
                 return self.refresh(newest)
         except Overtaken:
             raise Interrupted from None
-        with self._claim.unwritten:
+        with self._claim.pending_write:
             fresh = self._ask(newest)
             self._claim.replace_grant(self._seal(fresh))
         logger.info("the grant was renewed, and the new one is written down")

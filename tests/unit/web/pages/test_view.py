@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from common.errors import Reason, Transient
 from common.messages.job_id import make_job_id
 from common.messages.ledger import Entry, Kind
-from common.messages.progress import MOST_FAILURES, FailedPhoto, Progress, State
+from common.messages.progress import MAX_FAILURES, FailedPhoto, Progress, State
 from tests.fakes.web_site import Site
 from web.pages.routes import prefers_html
 from web.pages.view import render_job
@@ -179,7 +179,7 @@ def test_failures_are_named_with_what_to_do() -> None:
 
 def test_page_is_small_however_much_goes_wrong() -> None:
     """50 kB with a hundred long names."""
-    failures = tuple(FailedPhoto(f"{number} {'Ж' * 150}.jpg", "wrong_bytes", "") for number in range(MOST_FAILURES))
+    failures = tuple(FailedPhoto(f"{number} {'Ж' * 150}.jpg", "wrong_bytes", "") for number in range(MAX_FAILURES))
     worst = replace(RUNNING, gallery_name="Ж" * 255, failures=failures, photos_failed=1000)
     assert len(render_job(worst, RUSSIAN)[0].encode()) <= 50_000
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from common.messages.progress import MOST_FAILURES, FailedPhoto, Progress, State
+from common.messages.progress import MAX_FAILURES, FailedPhoto, Progress, State
 from web.progress.subscriber import KEPT_SECONDS, News
 
 NOW = 1_790_000_000.0
@@ -39,7 +39,7 @@ def test_bad_day_does_not_use_up_the_memory() -> None:
     """Where every job names a hundred photos, the jobs that were heard of least lately are forgotten first."""
     news = News(lambda: NOW, most_bytes=20_000)
     for number in range(200):
-        names = [f"{pow(7919, number * 100 + each, 10**40)}.jpg" for each in range(MOST_FAILURES)]
+        names = [f"{pow(7919, number * 100 + each, 10**40)}.jpg" for each in range(MAX_FAILURES)]
         news.learn(
             replace(DONE, job_id=str(number), failures=tuple(FailedPhoto(name, "wrong_bytes", "") for name in names))
         )

@@ -13,9 +13,9 @@ from common.messages.ledger import Kind
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import album
 from sandbox.world import World
-from tests.fakes.desk import Desk
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
+from tests.fakes.worker_harness import WorkerHarness
 from worker.jobs.claim import Claim
 from worker.jobs.claims import Claims
 from worker.jobs.renewal import Renewal
@@ -56,7 +56,7 @@ class Scene:
     def open(self, came_with: Grant, signals: Signals | None = None) -> GrantInUse:
         """Claim the job and return its grant in use, as the workshop has it."""
         signals = signals or self.signals
-        held = self.claims.take(JOB, 0, signals)
+        held = self.claims.claim_message(JOB, 0, signals)
         claim = held.__enter__()
         assert isinstance(claim, Claim)
         renewal = Renewal(self.vendor.refresh, claim, Grant.to_text, Grant.from_text, signals)
@@ -65,10 +65,10 @@ class Scene:
 
     def die_while_renewing(self, token: Grant) -> Claim:
         """Claim the job and ask the cloud for another grant, as somebody who does not write down what comes of it."""
-        held = self.claims.take(JOB, 0, Signals())
+        held = self.claims.claim_message(JOB, 0, Signals())
         claim = held.__enter__()
         assert isinstance(claim, Claim)
-        assert claim.begin_to_renew(lambda: False, lambda: None)
+        assert claim.begin_renewing(lambda: False, lambda: None)
         self.vendor.refresh(token)
         return claim
 
@@ -106,7 +106,7 @@ def test_while_it_cannot_be_written_down_nobody_uses_it(monkeypatch: pytest.Monk
         return append(entry)
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.jobs.claim.AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("worker.jobs.claim.RETRY_SECONDS", 0.001)
     assert in_use.renew("access-0") == "access-1"
     assert (away, scene.written()) == ([0], [grant(1)])
 
@@ -164,7 +164,7 @@ def test_without_the_ledger_no_token_is_spent(monkeypatch: pytest.MonkeyPatch) -
         raise Transient(Reason.TRY_LATER, "away")
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.jobs.claim.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("worker.jobs.claim.POLL_SECONDS", 0.001)
     with pytest.raises(Interrupted):
         in_use.renew("access-0")
     assert (away, scene.vendor.asked) == ([0], [])
@@ -216,7 +216,7 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     monkeypatch.setattr("worker.jobs.claim.HANDOVER_SECONDS", 0.1)
     archive = world.gallery.add("Свадьба", album(12, 20_000, albums=2))
     key, ledger = make_key(), MemoryLedger(forgets_ended=False)
-    desk = Desk(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
+    desk = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
     job = desk.make_job(archive)
     expire(world)
     append = ledger.append
@@ -239,12 +239,12 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
         while messages:
             deliver(desk, messages)
     except Killed:
-        messages = [*desk.trays.behind, *(waiting for waiting, _ in desk.trays.waiting), messages[0]]
-        other = Desk(world, "yadisk", ledger, SECRET_KEYS=key)
+        messages = [*desk.queue.requeued, *(waiting for waiting, _ in desk.queue.delayed), messages[0]]
+        other = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key)
         for returns, message in enumerate(messages):
             other.deliver(message, returns=returns)
-            while other.trays.behind or other.trays.waiting:
-                other.deliver(other.trays.behind.pop() if other.trays.behind else other.trays.waiting.pop()[0])
+            while other.queue.requeued or other.queue.delayed:
+                other.deliver(other.queue.requeued.pop() if other.queue.requeued else other.queue.delayed.pop()[0])
     assert archive.expected() == world.yandex.account().tree()
     assert {done.json["failed_photos"] for done in world.gallery.dones} == {0}
     assert ledger.find(job.id).has_ended
@@ -252,18 +252,18 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     assert world.violations == [] or kind is Kind.GRANTED
 
 
-def deliver(desk: Desk, messages: list[ArchiveJob]) -> None:
+def deliver(desk: WorkerHarness, messages: list[ArchiveJob]) -> None:
     """Deliver the first message; what it goes on with takes its place."""
     desk.deliver(messages[0])
-    messages[:] = [*desk.trays.behind, *(waiting for waiting, _ in desk.trays.waiting)]
-    desk.trays.behind.clear()
-    desk.trays.waiting.clear()
+    messages[:] = [*desk.queue.requeued, *(waiting for waiting, _ in desk.queue.delayed)]
+    desk.queue.requeued.clear()
+    desk.queue.delayed.clear()
 
 
 def test_a_token_that_would_end_within_the_slice_is_renewed_at_its_beginning(world: World) -> None:
     """Before anything is under way, once."""
     archive = world.gallery.add("Свадьба", album(3, 2_000))
-    desk = Desk(world, "yadisk", SLICE_SECONDS="3590")
+    desk = WorkerHarness(world, "yadisk", SLICE_SECONDS="3590")
     desk.deliver(desk.make_job(archive))
     assert archive.expected() == world.yandex.account().tree()
     assert world.yandex_accounts.refreshes == 1

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason
-from common.messages.archive_job import Course
+from common.messages.archive_job import JobState
 from common.messages.progress import State
 from tests.fakes.job import JOB
 from worker.archive.tally import Tally
@@ -31,13 +31,13 @@ class Job(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.course = Course()
+        self.state = JobState()
         self.begin_slice()
 
     def begin_slice(self) -> None:
         """Let a delivery begin with what the one before left."""
-        self.tally = Tally(arrived={key: StoredPhoto(key, name, -1) for key, name in self.course.arrived.items()})
-        self.meter = Meter(replace(JOB, course=self.course), self.tally, lambda: None, claim=3)
+        self.tally = Tally(arrived={key: StoredPhoto(key, name, -1) for key, name in self.state.arrived.items()})
+        self.meter = Meter(replace(JOB, state=self.state), self.tally, lambda: None, claim=3)
         self.last = 0
 
     @rule(keys=KEY_SETS, unusable=st.integers(0, 2), size=st.integers(1, 3))
@@ -77,9 +77,9 @@ class Job(RuleBasedStateMachine):
     @rule()
     def go_on(self) -> None:
         """The slice ends, and another one takes over."""
-        course, arrived = self.course, {key: each.id for key, each in self.tally.arrived.items()}
-        copied = course.copied + len(arrived.keys() - course.arrived.keys())
-        self.course = Course(slices=1, copied=copied, arrived=arrived, skipped=self.meter.skipped)
+        state, arrived = self.state, {key: each.id for key, each in self.tally.arrived.items()}
+        copied = state.copied + len(arrived.keys() - state.arrived.keys())
+        self.state = JobState(slices=1, copied=copied, arrived=arrived, skipped=self.meter.skipped)
         self.begin_slice()
 
     @invariant()
@@ -111,7 +111,7 @@ TestJob = Job.TestCase
 
 def test_what_earlier_slices_copied_counts_before_anybody_looked() -> None:
     """A permission that was taken back shows at the first look of a slice: 30 photos are there all the same."""
-    job = replace(JOB, course=Course(slices=2, copied=4, arrived={"0": "id"}, skipped=2))
+    job = replace(JOB, state=JobState(slices=2, copied=4, arrived={"0": "id"}, skipped=2))
     tally = Tally(listed(set(KEYS)), arrived={"0": StoredPhoto("0", "id", -1)})
     told = Meter(job, tally, lambda: None).read(State.FAILED, "grant_revoked")
     assert (told.photos_copied, told.photos_skipped, told.photos_failed) == (4, 2, 2)
