@@ -72,13 +72,14 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
     news = News()
     reader = Reader(settings.rabbitmq_url, news)
-    tell = Teller(publisher, news, is_stopping).tell
+    teller = Teller(publisher, news, is_stopping)
     return wire(
         settings,
         publisher,
         news,
-        tell,
+        teller.tell,
         reader,
+        tell_now=teller.tell_now,
         is_stopping=is_stopping,
         is_alive=lambda: reader.is_alive,
         note_watcher=reader.note_watcher,
@@ -95,6 +96,7 @@ def wire(
     is_stopping: Callable[[], bool] = lambda: False,
     is_alive: Callable[[], bool] = lambda: True,
     note_watcher: Callable[[str], None] = lambda _job_id: None,
+    tell_now: Callable[[Progress], None] | None = None,
 ) -> FastAPI:
     """Put the application together.
 
@@ -108,6 +110,7 @@ def wire(
         is_stopping: as in `create_app`.
         is_alive: whether every long-lived thread of this process moves.
         note_watcher: lets workers know that somebody looks at a job.
+        tell_now: the same as `tell`, but waits until it is told and shown; by default `tell`.
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
@@ -150,7 +153,7 @@ def wire(
     find = partial(status.find_progress, settings.sealer, news, now)
     find_newest = status.show_newest(find, lambda: reader.is_caught_up, note_watcher)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
-    cancels = cancel.Cancels(broker, partial(cancel.tell_if_idle, news, tell, now))
+    cancels = cancel.Cancels(broker, partial(cancel.tell_if_idle, news, tell_now or tell, now))
     callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
     app.router.routes.extend(page_routes.make_routes(find, find_newest, cancels.tell))
     app.include_router(callback.make_router(callbacks))

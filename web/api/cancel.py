@@ -56,7 +56,7 @@ class Cancels:
 
     Args:
         publisher: appends to it.
-        note: told of each job that was stopped, by its id.
+        note: told of each job that was stopped, by its id; on a thread that may wait.
     """
 
     def __init__(self, publisher: Publishes, note: Callable[[str], None] = lambda _job_id: None) -> None:
@@ -75,12 +75,13 @@ class Cancels:
         except (Transient, Busy) as error:
             logger.warning("a cancel could not be written down: %r", error, extra={"job_id": job_id})
             return False
-        self._note(job_id)
         return True
 
     def _publish(self, job_id: str) -> None:
         entry = Entry(job_id=job_id, kind=Kind.STOPPED)
         self._publisher.publish(EXCHANGE, LEDGER_KEY, entry.encode(), message_id=job_id)
+        # Before the answer: whoever looks at the page after it sees what was accepted.
+        self._note(job_id)
 
 
 def make_router(sealer: Sealer, cancel: Cancel) -> APIRouter:

@@ -52,6 +52,16 @@ class Teller:
             self._untold += 1
         self._threads.submit(self._publish, progress)
 
+    def tell_now(self, progress: Progress) -> None:
+        """Tell of a change and show it before this returns, as long as the broker is there; else as `tell` does.
+
+        Never raises; waits for the broker as long as one publish may.
+        """
+        if self._is_told(progress, is_first=True):
+            self._news.learn(progress)
+        else:
+            self.tell(progress)
+
     def _publish(self, progress: Progress) -> None:
         try:
             self._insist(progress)

@@ -48,7 +48,6 @@ class StoppedJobs:
             self._threads.submit(self._run_after_delay, job_id, overtakes=True)
 
     def _run_after_delay(self, job_id: str, *, overtakes: bool) -> None:
-        # Who cannot do it now does nothing: its message comes back by itself when its wait is over.
         with suppress(Interrupted):
             self._signals.wind_down.sleep(random.random() * MAX_DELAY_SECONDS)  # noqa: S311 - no secret
             guard("taking up a stopped job", lambda: self._run_now(job_id, overtakes))
@@ -57,5 +56,9 @@ class StoppedJobs:
         with logs.bound(job_id=job_id):
             try:
                 self._run_stopped(job_id, Signals(self._signals), overtakes)
-            except (Transient, NotOurMessage, Interrupted) as error:
+            except Transient as error:
+                # Its message comes back by itself, but its wait may be half an hour: the broker will be there before.
+                logger.warning("a stopped job is not taken up yet: %s", error)
+                self._threads.submit(self._run_after_delay, job_id, overtakes=overtakes)
+            except (NotOurMessage, Interrupted) as error:
                 logger.warning("a stopped job is not taken up: %s", error or type(error).__name__)

@@ -50,6 +50,17 @@ def test_a_change_is_told_however_long_the_broker_is_away() -> None:
     assert broker.taken == [job.encode()]
 
 
+@pytest.mark.parametrize("away", [0, 3])
+def test_what_is_told_now_is_shown_when_that_returns(away: int) -> None:
+    """Unless the broker is away: then as soon as it is back."""
+    job, news, broker = Progress(job_id="job-1", updated_at=9e9), News(), Broker(away)
+    teller = Teller(broker, news)  # type: ignore[arg-type]
+    teller.tell_now(job)
+    assert away or news.find("job-1") == job
+    teller._threads.shutdown()
+    assert (news.find("job-1"), broker.taken) == (job, [job.encode()])
+
+
 def test_what_could_not_be_told_is_not_shown() -> None:
     """This process ends: the other replicas never knew."""
     assert tell(Broker(away=50), Progress(job_id="job-1", updated_at=9e9), lambda: True).find("job-1") is None
