@@ -10,15 +10,15 @@ from common.errors import Transient
 logger = logging.getLogger(__name__)
 
 # Seconds from one beginning to the next while it fails: they double.
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
+MIN_DELAY, MAX_DELAY = 0.5, 30.0
 # What lived so long, in seconds, before it failed is begun anew as if nothing had been.
-FORGOTTEN_AFTER = 60.0
+RESET_AFTER = 60.0
 # A loop that has said nothing for so long, in seconds, stands still: a line that is dead without a word is noticed by
 # its heartbeats within 70 s where they are 30 s apart.
-LONGEST_SILENCE = 120.0
+MAX_SILENCE = 120.0
 # The same while it asks somebody who may be away: names, connections and answers have limits of their own, and an
 # outage elsewhere must not count as a death here.
-LONGEST_QUESTION = 600.0
+MAX_BLOCKED = 600.0
 
 
 class Loop:
@@ -41,7 +41,7 @@ class Loop:
         *,
         is_over: Callable[[], bool],
         wait: Callable[[float], object],
-        delays: tuple[float, float] = (FIRST_DELAY, LONGEST_DELAY),
+        delays: tuple[float, float] = (MIN_DELAY, MAX_DELAY),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
@@ -75,17 +75,17 @@ class Loop:
     def beat(self) -> None:
         """Say that the work moves."""
         self._has_moved = True
-        self._due = self._now() + LONGEST_SILENCE
+        self._due = self._now() + MAX_SILENCE
 
     def _go_on(self) -> None:
         delay = self._first_delay
         while not self._is_over():
             began, self._has_moved = self._now(), False
-            self._due = began + LONGEST_QUESTION
+            self._due = began + MAX_BLOCKED
             is_bug = self._try(delay)
             lived = self._now() - began
             # Of a line that had been good nobody knows how long it will be away; a bug comes again at once.
-            if lived > FORGOTTEN_AFTER or (self._has_moved and not is_bug):
+            if lived > RESET_AFTER or (self._has_moved and not is_bug):
                 delay = self._first_delay
             if not self._is_over():
                 self._wait(delay)
@@ -115,7 +115,7 @@ class _Patience:
         """Return for how many seconds a trouble has been met again and again; a pause begins it anew."""
         with self._lock:
             first, last = self._seen.get(trouble, (now, now))
-            first = now if now - last > FORGOTTEN_AFTER else first
+            first = now if now - last > RESET_AFTER else first
             self._seen[trouble] = first, now
             return now - first
 

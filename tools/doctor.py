@@ -13,7 +13,7 @@ from common.clouds import CLOUDS
 from common.clouds.base import Cloud
 from common.clouds.grant import Grant
 from common.config.env import CloudSettings, WrongSetting
-from common.config.settings import WebSettings, WorkerSettings, let_oauthlib_speak_http, load_environment
+from common.config.settings import WebSettings, WorkerSettings, allow_oauthlib_http, load_environment
 from common.crypto.sealing import Sealer, Secret
 from common.errors import ArchiveError, GrantRevoked, Reason
 from common.http.client import HttpClient
@@ -43,7 +43,7 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
         return [(False, "settings", problem) for problem in problems]
     web, worker = WebSettings.read(environ, variables), WorkerSettings.read(environ, variables)
     if web.allow_local_network:
-        let_oauthlib_speak_http()
+        allow_oauthlib_http()
     http = HttpClient(connections=1, ca_bundle=web.ca_bundle, reason=Reason.TRY_LATER, local=web.allow_local_network)
     return [
         (True, "settings", "both services take them"),
@@ -65,8 +65,8 @@ def _local_network(settings: WebSettings) -> Finding:
 
 def _keys(sealer: Sealer) -> Finding:
     for key in _EXAMPLE_KEYS:
-        stamp = Sealer([Secret(key)]).stamp(b"doctor", "doctor")
-        if sealer.is_stamp(stamp, b"doctor", "doctor"):
+        stamp = Sealer([Secret(key)]).mac(b"doctor", "doctor")
+        if sealer.verify_mac(stamp, b"doctor", "doctor"):
             return (
                 False,
                 "keys",

@@ -10,7 +10,7 @@ from common.messages.ledger import Entry, Kind, Record
 from common.messages.ledger_log import Ledger
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
-from common.telemetry.upstreams import watch_gallery
+from common.telemetry.upstreams import gallery_observer
 from worker.archive.stages import STAGES
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.jobs.claims import Claims
@@ -40,7 +40,7 @@ def create_consumer(
         state, for at most so many seconds.
     """
     gallery = CountedGallery(
-        _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
+        _make_client(settings, Reason.GALLERY_UNAVAILABLE).observed_by(gallery_observer()),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
         done_url=settings.done_url,

@@ -38,7 +38,7 @@ _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 _LONG = 10
 
 
-def find_doubts(
+def lint_environment(
     environ: Mapping[str, str], names: Sequence[str], secrets: Sequence[str], clouds: Mapping[str, Sequence[Variable]]
 ) -> Iterator[str]:
     """Return one line for each doubtful variable; each begins with its name.
@@ -66,8 +66,8 @@ def _is_anothers(name: str, value: str) -> bool:
 
 
 def _doubt_name(name: str, known: Sequence[str], prefixes: Sequence[str]) -> Iterator[str]:
-    meant = min(known, key=lambda each: count_slips(name.upper(), each))
-    if count_slips(name.upper(), meant) <= (2 if len(name) >= _LONG else 1):
+    meant = min(known, key=lambda each: edit_distance(name.upper(), each))
+    if edit_distance(name.upper(), meant) <= (2 if len(name) >= _LONG else 1):
         yield f"{name} is read by nobody: {meant} may be meant"
     elif name.upper().startswith(tuple(prefixes)):
         yield f"{name} is read by nobody: README.md, Settings, names what is"
@@ -82,7 +82,7 @@ def _doubt_value(name: str, value: str) -> Iterator[str]:
         yield f"{name} names a whole top-level domain: every host there is allowed"
 
 
-def count_slips(name: str, other: str) -> int:
+def edit_distance(name: str, other: str) -> int:
     """Return how many letters were added, left out, changed or swapped with the next one: 3 when they are many.
 
     https://en.wikipedia.org/wiki/Damerau%E2%80%93Levenshtein_distance (optimal string alignment)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from dotenv import dotenv_values
 
-from common.config.doubts import find_doubts
+from common.config.doubts import lint_environment
 from common.config.env import Asking, CloudSettings, Environment, Variable, WrongSetting
 from common.crypto.sealing import Sealer, Secret
 
@@ -61,7 +61,7 @@ class CommonSettings:
             "log_level": ask(lambda: env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))),
             "log_format": ask(lambda: env.choice("LOG_FORMAT", "json", ("json", "text"))),
             "clouds": {name: settings for name, settings in offered.items() if settings},
-            "warnings": tuple(find_doubts(env.environ, NAMES, SECRET_NAMES, clouds)),
+            "warnings": tuple(lint_environment(env.environ, NAMES, SECRET_NAMES, clouds)),
         }
 
 
@@ -173,6 +173,6 @@ def load_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
     return {**from_file, **os.environ}
 
 
-def let_oauthlib_speak_http() -> None:
+def allow_oauthlib_http() -> None:
     """Let oauthlib reach a cloud by plain http, only for ALLOW_LOCAL_NETWORK; it takes that word from nowhere else."""
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"

@@ -25,7 +25,7 @@ NONCE_BYTES = 12  # what GCM is made for: NIST SP 800-38D, section 8.2
 # sealed texts has room for 750 characters. Longer ones are packed as small as can be.
 SHORT_BYTES = 512
 # A few kilobytes is the most we ever seal; the bound keeps a forged text from unpacking into memory.
-LONGEST_TEXT = 64 * 1024
+MAX_TEXT_BYTES = 64 * 1024
 
 
 class NotSealedByUs(ValueError):
@@ -73,7 +73,7 @@ class Sealer:
         raw = [_decode_key(key) for key in keys]
         self._ciphers = [AESGCM(key) for key in raw]
         # Stamps have keys of their own, made from the same secrets: one key never does two things.
-        self._stamps = [HMAC(hmac.digest(key, b"stamp", "sha256"), SHA256()) for key in raw]
+        self._macs = [HMAC(hmac.digest(key, b"stamp", "sha256"), SHA256()) for key in raw]
 
     def seal(self, text: str, context: str) -> str:
         """Return text sealed for one context, safe to put into a URL."""
@@ -97,13 +97,13 @@ class Sealer:
             raise NotSealedByUs("not a sealed text")
         return _unpack(self._decrypt(raw, context.encode()))
 
-    def stamp(self, data: bytes, context: str) -> bytes:
+    def mac(self, data: bytes, context: str) -> bytes:
         """Return 32 bytes that only our first key can make of this data in this context."""
-        return _finish(self._stamps[0], data, context)
+        return _finish(self._macs[0], data, context)
 
-    def is_stamp(self, stamp: bytes, data: bytes, context: str) -> bool:
+    def verify_mac(self, stamp: bytes, data: bytes, context: str) -> bool:
         """Say whether a stamp, whole or its beginning, was made by one of our keys."""
-        made = (_finish(begun, data, context) for begun in self._stamps)
+        made = (_finish(begun, data, context) for begun in self._macs)
         return bool(stamp) and any(hmac.compare_digest(stamp, whole[: len(stamp)]) for whole in made)
 
     def _decrypt(self, raw: bytes, context: bytes) -> bytes:
@@ -143,7 +143,7 @@ def _to_base64(raw: bytes) -> str:
 
 def _unpack(packed: bytes) -> str:
     unpacker = zlib.decompressobj()
-    text = unpacker.decompress(packed, LONGEST_TEXT)
+    text = unpacker.decompress(packed, MAX_TEXT_BYTES)
     if not unpacker.eof:
         raise NotSealedByUs("longer than anything we seal")
     return text.decode()

@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 
 from common.errors import AddressRefused, Reason, Transient
 from common.http.connect import NotPublic
-from common.http.deadlines import Ending, TooSlow, go_on
-from common.http.pool import Body, Line, Lines, Origin, read_headers
-from common.http.urls import DEFAULT_PORTS, LinkRefused, write_link
-from common.telemetry.observer import Nobody, Witness
+from common.http.deadlines import Cancellation, TimedOut, never_cancelled
+from common.http.pool import Body, Connection, ConnectionPool, Origin, read_headers
+from common.http.urls import DEFAULT_PORTS, LinkRefused, normalize_link
+from common.telemetry.observer import NullObserver, RequestObserver
 from common.untrusted_json import read_json
 
 # How long an answer may take: Drive thinks for seconds after a large upload's last byte, not for minutes.
 READ_SECONDS = 60.0
 # An answer that is read whole is a small JSON or an error page; only the gallery's list may be longer (its own limit).
-LONGEST_ANSWER = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 USER_AGENT = "cloud_archive/1 (+https://litegallery.io)"
 
 
@@ -43,9 +43,9 @@ class Answer:
         """Return the body as JSON; raises ValueError when it is not, or holds what nobody can use."""
         return read_json(self.body)
 
-    def wait(self) -> float | None:
+    def retry_after(self) -> float | None:
         """Return the seconds that the answer asks to wait, if it does."""
-        return read_wait(self.headers)
+        return parse_retry_after(self.headers)
 
 
 class HttpClient:
@@ -62,17 +62,17 @@ class HttpClient:
         self.ca_bundle = ca_bundle
         self.reason = reason
         self.local = local
-        self._lines = Lines(kept=connections, ca_bundle=ca_bundle, local=local)
-        self.witness: Witness = Nobody()
-        self._check: Callable[[], None] = go_on
+        self._lines = ConnectionPool(kept=connections, ca_bundle=ca_bundle, local=local)
+        self.observer: RequestObserver = NullObserver()
+        self._check: Callable[[], None] = never_cancelled
 
-    def counted_by(self, witness: Witness) -> "HttpClient":
+    def observed_by(self, observer: RequestObserver) -> "HttpClient":
         """Return a client over the same connections, whose requests somebody counts."""
         client = copy(self)
-        client.witness = witness
+        client.observer = observer
         return client
 
-    def ended_by(self, end: Ending) -> "HttpClient":
+    def cancelled_by(self, end: Cancellation) -> "HttpClient":
         """Return a client over the same connections, whose requests end within a second when the work does.
 
         Args:
@@ -89,7 +89,7 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         body: Body = None,
-        longest: int = LONGEST_ANSWER,
+        max_bytes: int = MAX_ANSWER_BYTES,
         read_seconds: float = READ_SECONDS,
         body_seconds: float | None = None,
     ) -> Answer:
@@ -102,7 +102,7 @@ class HttpClient:
             url: absolute.
             headers: sent as they are; a body of blocks needs its Content-Length here.
             body: bytes, or blocks that are sent one by one. What they raise comes out as it is.
-            longest: bytes an answer may have.
+            max_bytes: bytes an answer may have.
             read_seconds: from the last byte sent to the answer's end, or only to the end of its headers if
             body_seconds: for the rest of it are given.
 
@@ -112,7 +112,7 @@ class HttpClient:
         """
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
         try:
-            return Answer(incoming.status, incoming.headers, incoming.read(longest, body_seconds))
+            return Answer(incoming.status, incoming.headers, incoming.read(max_bytes, body_seconds))
         finally:
             incoming.close()
 
@@ -124,7 +124,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: Body = None,
         read_seconds: float = READ_SECONDS,
-    ) -> "Incoming":
+    ) -> "StreamedAnswer":
         """Send a request and return its answer unread, to be closed; arguments and errors as in `request`.
 
         `read_seconds` is for its headers.
@@ -133,26 +133,28 @@ class HttpClient:
         try:
             incoming = self._open(method, url, headers or {}, body, read_seconds)
         except Transient:
-            self.witness.note_request(method, url, 0, time.monotonic() - began, 0)
+            self.observer.on_request(method, url, 0, time.monotonic() - began, 0)
             raise
         sent = len(body) if isinstance(body, bytes) else int((headers or {}).get("Content-Length", 0))
-        self.witness.note_request(method, url, incoming.status, time.monotonic() - began, sent)
+        self.observer.on_request(method, url, incoming.status, time.monotonic() - began, sent)
         return incoming
 
-    def _open(self, method: str, url: str, headers: Mapping[str, str], body: Body, read_seconds: float) -> "Incoming":
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, read_seconds: float
+    ) -> "StreamedAnswer":
         with _translated(self.reason):
             origin, target = _read_url(url)
-            line = self._lines.take(origin)
+            line = self._lines.acquire(origin)
             try:
                 own = {"User-Agent": USER_AGENT, **headers}
                 response = line.ask(method, target, own, body, read_seconds, self._check)
-                return Incoming(response, self.reason, line, self._lines, self.witness)
+                return StreamedAnswer(response, self.reason, line, self._lines, self.observer)
             except BaseException:
                 line.close()
                 raise
 
 
-class Incoming:
+class StreamedAnswer:
     """An answer whose body is read bit by bit, as it was sent: nothing is unpacked. Used by one thread.
 
     Header names are lower-case.
@@ -161,25 +163,25 @@ class Incoming:
         response: the answer, unread.
         reason: what a broken line is called in the errors raised here.
         line: what it comes over.
-        lines: where the line goes back to, once nothing more comes.
-        witness: told of the body's bytes as they come.
+        pool: where the line goes back to, once nothing more comes.
+        observer: told of the body's bytes as they come.
     """
 
     def __init__(
         self,
         response: http.client.HTTPResponse,
         reason: Reason,
-        line: Line,
-        lines: Lines,
-        witness: Witness,
+        line: Connection,
+        pool: ConnectionPool,
+        observer: RequestObserver,
     ) -> None:
         self.status = response.status
         self.headers = read_headers(response)
         self._response = response
         self._reason = reason
-        self._line: Line | None = line
-        self._lines = lines
-        self._witness = witness
+        self._line: Connection | None = line
+        self._lines = pool
+        self._witness = observer
 
     def read_into(self, block: memoryview) -> int:
         """Fill a block and return its bytes; fewer than it holds only at the body's end.
@@ -190,16 +192,16 @@ class Incoming:
         with _translated(self._reason):
             self._expect(len(block), math.inf)
             count = self._response.readinto(block)
-            self._witness.note_received(count)
+            self._witness.on_received(count)
             if count < len(block):
                 self._demand_end()
         return count
 
-    def read(self, longest: int, seconds: float | None = None) -> bytes:
+    def read(self, max_bytes: int, seconds: float | None = None) -> bytes:
         """Return the rest of the body.
 
         Args:
-            longest: bytes that it may have.
+            max_bytes: bytes that it may have.
             seconds: that it may take; None leaves it what is left of those for the headers.
 
         Raises:
@@ -207,16 +209,16 @@ class Incoming:
         """
         pieces, count = [], 0
         with _translated(self._reason):
-            self._expect(longest, None if seconds is None else time.monotonic() + seconds)
+            self._expect(max_bytes, None if seconds is None else time.monotonic() + seconds)
             # Only a read that finds nothing more tells an end from a break.
-            while more := self._response.read(longest + 1 - count):
+            while more := self._response.read(max_bytes + 1 - count):
                 pieces.append(more)
                 count += len(more)
-            self._witness.note_received(count)
-            if count <= longest:
+            self._witness.on_received(count)
+            if count <= max_bytes:
                 self._demand_end()
-        if count > longest:
-            raise Transient(self._reason, f"an answer of more than {longest} bytes")
+        if count > max_bytes:
+            raise Transient(self._reason, f"an answer of more than {max_bytes} bytes")
         # Most come in one piece, which is given out as it is: lists have megabytes.
         return b"".join(pieces)
 
@@ -229,7 +231,7 @@ class Incoming:
         may_carry_more = self._response.isclosed() and not self._response.will_close
         self._response.close()
         if may_carry_more:
-            self._lines.give_back(line)
+            self._lines.release(line)
         else:
             line.close()
 
@@ -242,7 +244,7 @@ class Incoming:
             raise http.client.IncompleteRead(b"", self._response.length)
 
 
-def read_wait(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that Retry-After asks for, in either of its forms (RFC 9110, section 10.2.3)."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
@@ -257,7 +259,7 @@ def read_wait(headers: Mapping[str, str]) -> float | None:
 
 def _read_url(url: str) -> tuple[Origin, str]:
     """Return where an address leads, and what to ask for there; read as `common.http.urls` reads what it lets pass."""
-    parts = urlsplit(write_link(url))
+    parts = urlsplit(normalize_link(url))
     port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     origin = Origin(parts.scheme == "https", parts.hostname or "", port)
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -269,7 +271,7 @@ def _translated(reason: Reason) -> Iterator[None]:
         yield
     except NotPublic:
         raise AddressRefused(reason) from None
-    except TooSlow as error:
+    except TimedOut as error:
         raise Transient(reason, str(error)) from None
     except (http.client.HTTPException, LinkRefused, OSError) as error:
         # Only the kind of it: its text may quote an address, and upload addresses are secrets.

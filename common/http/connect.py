@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from common.http.deadlines import Deadline, go_on
+from common.http.deadlines import Deadline, never_cancelled
 from common.http.public_ip import is_public
 
 # Keep idle connections alive through address translation, and notice a dead peer: probes after 30 s of silence.
@@ -29,7 +29,9 @@ class NotPublic(Exception):
     """A name has an address that is not public. Not an OSError: the libraries would wrap it as a broken line."""
 
 
-def connect(host: str, port: int, seconds: float, *, local: bool, check: Callable[[], None] = go_on) -> socket.socket:
+def connect(
+    host: str, port: int, seconds: float, *, local: bool, check: Callable[[], None] = never_cancelled
+) -> socket.socket:
     """Return a socket that is connected to one of a host's addresses.
 
     Args:
@@ -55,7 +57,7 @@ def connect(host: str, port: int, seconds: float, *, local: bool, check: Callabl
     raise failure or OSError("a name without addresses")
 
 
-def shake_hands(fresh: socket.socket, tls: ssl.SSLContext, name: str, deadline: Deadline) -> ssl.SSLSocket:
+def start_tls(fresh: socket.socket, tls: ssl.SSLContext, name: str, deadline: Deadline) -> ssl.SSLSocket:
     """Return a connected socket made secure.
 
     Args:

@@ -6,10 +6,10 @@ from typing import Protocol
 
 # Whoever waits looks up so often to see whether the work has ended meanwhile: two looks a second cost nothing, and no
 # other thread needs to lay hands on a socket that is in use.
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
-class Ending(Protocol):
+class Cancellation(Protocol):
     """What may end the work before its time. Asked on many threads."""
 
     def check(self) -> None:
@@ -17,11 +17,11 @@ class Ending(Protocol):
         ...
 
 
-class TooSlow(OSError):
+class TimedOut(OSError):
     """It does not come, or it drips."""
 
 
-def go_on() -> None:
+def never_cancelled() -> None:
     """Let the work go on: nothing ends it but its deadlines."""
 
 
@@ -33,7 +33,7 @@ class Deadline:
         check: called before each wait; raises what ends the work.
     """
 
-    def __init__(self, seconds: float, check: Callable[[], None] = go_on) -> None:
+    def __init__(self, seconds: float, check: Callable[[], None] = never_cancelled) -> None:
         self._ends = time.monotonic() + seconds
         self._seconds = seconds
         self.check = check
@@ -47,10 +47,10 @@ class Deadline:
         """Return how many seconds to wait before looking here again.
 
         Raises:
-            TooSlow: none are left.
+            TimedOut: none are left.
         """
         self.check()
         left = self.left
         if left <= 0:
-            raise TooSlow(f"nothing in {self._seconds:g} seconds")
-        return min(left, LOOK_SECONDS)
+            raise TimedOut(f"nothing in {self._seconds:g} seconds")
+        return min(left, POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Lines to other hosts: connections that are kept, carry one request after another, and are watched while read.
+"""Connection pool: HTTP connections that are kept, and carry one request after another.
 
 Built on the standard library's `http.client`: it reads bodies straight into the caller's memory, and a request costs it
 less than half of what it costs the libraries above it; a photo needs three.
@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 import certifi
 
-from common.http.connect import connect, shake_hands
-from common.http.deadlines import Deadline, go_on
-from common.http.wire import Wire
+from common.http.connect import connect, start_tls
+from common.http.deadlines import Deadline, never_cancelled
+from common.http.wire import TimedSocket
 
 # For the name and the connection; and as long again for the handshake.
 CONNECT_SECONDS = 10.0
 
-LONGEST_LENGTH = 18  # digits; more than all storage there is
+MAX_LENGTH_DIGITS = 18  # digits; more than all storage there is
 
 Body = bytes | Iterable[memoryview] | None
 
@@ -55,7 +55,7 @@ class _Response(http.client.HTTPResponse):
             super().begin()
 
 
-class Line(http.client.HTTPConnection):
+class Connection(http.client.HTTPConnection):
     """One connection, made when it is first used. Used by one thread at a time.
 
     Args:
@@ -75,7 +75,7 @@ class Line(http.client.HTTPConnection):
         self._local = local
         self._is_broken = False
         self._answer: http.client.HTTPResponse | None = None
-        self.wire: Wire | None = None
+        self.wire: TimedSocket | None = None
 
     def ask(
         self,
@@ -102,35 +102,35 @@ class Line(http.client.HTTPConnection):
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # Who refuses a body may have answered before its end, and hung up.
             self._is_broken = True
-            self._forget_errors()
-        wire.expect_head(read_seconds)
+            self._clear_openssl_errors()
+        wire.expect_headers(read_seconds)
         self._answer = self.getresponse()
         return self._answer
 
     def expect_body(self, most: int, *, until: float | None = None) -> None:
-        """Allow so much more of the answer's body; arguments as in `Wire.expect_body`."""
+        """Allow so much more of the answer's body; arguments as in `TimedSocket.expect_body`."""
         if self.wire:
             self.wire.expect_body(most, until=until)
 
     def rest(self) -> None:
         """Forget whose request it carried last."""
         if self.wire:
-            self.wire.begin(go_on)
+            self.wire.begin(never_cancelled)
 
-    def _connect(self, check: Callable[[], None]) -> Wire:
+    def _connect(self, check: Callable[[], None]) -> TimedSocket:
         fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, local=self._local, check=check)
         if self.origin.is_secure:
-            fresh = shake_hands(fresh, self._tls, self.origin.host, Deadline(CONNECT_SECONDS, check))
-        return Wire(fresh)
+            fresh = start_tls(fresh, self._tls, self.origin.host, Deadline(CONNECT_SECONDS, check))
+        return TimedSocket(fresh)
 
     def close(self) -> None:
         """Let it go, and its answer with it: one that ends with the line holds the socket open."""
         super().close()
         if self._answer:
             self._answer.close()
-        self._forget_errors()
+        self._clear_openssl_errors()
 
-    def _forget_errors(self) -> None:
+    def _clear_openssl_errors(self) -> None:
         """Empty the list in which OpenSSL keeps what went wrong on this thread.
 
         Python leaves there why a line broke, and takes it for what becomes of the thread's next line, again and again:
@@ -142,7 +142,7 @@ class Line(http.client.HTTPConnection):
                 nobody.do_handshake()
 
     @property
-    def is_quiet(self) -> bool:
+    def is_reusable(self) -> bool:
         """Whether it may carry another request: nothing comes in that nobody asked for, not even its end."""
         if self.sock is None or self._is_broken:
             return False
@@ -151,8 +151,8 @@ class Line(http.client.HTTPConnection):
         return not watch.poll(0)
 
 
-class Lines:
-    """The lines of one client. Thread-safe.
+class ConnectionPool:
+    """The pool of one client. Thread-safe.
 
     Args:
         kept: how many are kept while nobody uses them, all hosts together.
@@ -163,20 +163,20 @@ class Lines:
     def __init__(self, *, kept: int, ca_bundle: str | None, local: bool) -> None:
         self._kept = kept
         self._local = local
-        self._tls = _trust(ca_bundle or certifi.where())
-        self._idle: list[Line] = []
+        self._tls = _tls_context(ca_bundle or certifi.where())
+        self._idle: list[Connection] = []
         self._lock = threading.Lock()
         weakref.finalize(self, _close, self._idle)
 
-    def take(self, origin: Origin) -> Line:
+    def acquire(self, origin: Origin) -> Connection:
         """Return a line that is nobody else's until it is given back."""
-        while line := self._take_idle(origin):
-            if line.is_quiet:
+        while line := self._pop_idle(origin):
+            if line.is_reusable:
                 return line
             line.close()
-        return Line(origin, self._tls, local=self._local)
+        return Connection(origin, self._tls, local=self._local)
 
-    def give_back(self, line: Line) -> None:
+    def release(self, line: Connection) -> None:
         """Keep a line whose last answer was read to its end."""
         line.rest()
         with self._lock:
@@ -185,7 +185,7 @@ class Lines:
         if spare:
             spare.close()
 
-    def _take_idle(self, origin: Origin) -> Line | None:
+    def _pop_idle(self, origin: Origin) -> Connection | None:
         with self._lock:
             # The one used last: it is the least likely to have been closed meanwhile.
             for index in reversed(range(len(self._idle))):
@@ -214,19 +214,19 @@ def _read_length(text: str) -> str:
     """Return a body's length, which may be told more than once: RFC 9110, section 8.6."""
     lengths = {part.strip() for part in text.split(",")}
     length = lengths.pop()
-    if lengths or len(length) > LONGEST_LENGTH or not (length.isascii() and length.isdigit()):
+    if lengths or len(length) > MAX_LENGTH_DIGITS or not (length.isascii() and length.isdigit()):
         raise http.client.HTTPException("lengths that are none")
     return length
 
 
 @functools.cache
-def _trust(ca_bundle: str) -> ssl.SSLContext:
+def _tls_context(ca_bundle: str) -> ssl.SSLContext:
     """Return what checks certificates; one for all clients, since certifi's authorities take most of a megabyte."""
     tls = ssl.create_default_context(cafile=ca_bundle)
     tls.set_alpn_protocols(["http/1.1"])
     return tls
 
 
-def _close(lines: list[Line]) -> None:
-    while lines:
-        lines.pop().close()
+def _close(pool: list[Connection]) -> None:
+    while pool:
+        pool.pop().close()

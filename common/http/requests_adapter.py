@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 from common.http.client import READ_SECONDS, USER_AGENT, HttpClient
 
 
-def equip(session: requests.Session, http: HttpClient) -> None:
+def mount_client(session: requests.Session, http: HttpClient) -> None:
     """Let a session send through our client, with all its limits; its redirects are errors.
 
     What breaks on the wire comes out of it as it comes out of the client.

@@ -10,7 +10,7 @@ import idna
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-LONGEST_LINK = 2048  # the longest address every browser and proxy of the field takes
+MAX_LINK_LENGTH = 2048  # the longest address every browser and proxy of the field takes
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Half a surrogate pair is half a character: JSON may bring one, and no link, header or message can carry it.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff]")
@@ -55,20 +55,22 @@ def host_matches(host: str, patterns: Sequence[str]) -> bool:
     )
 
 
-def check_link(link: str, hosts: Sequence[str], *, local: bool = False, longest: int = LONGEST_LINK) -> SplitResult:
+def check_link(
+    link: str, hosts: Sequence[str], *, local: bool = False, max_length: int = MAX_LINK_LENGTH
+) -> SplitResult:
     """Return the parts of a link that a browser would open at an allowed host.
 
     Args:
         link: as somebody gave it.
         hosts: patterns of allowed hosts, see `host_matches`.
         local: also let plain http and any port pass (sandbox and tests).
-        longest: characters it may have.
+        max_length: characters it may have.
 
     Raises:
         LinkRefused: not https on its default port, a host that is not allowed, or a text that a browser and a
             plain parser might understand differently (user-info, backslashes, control characters, look-alikes).
     """
-    if len(link) > longest:
+    if len(link) > max_length:
         raise LinkRefused("is too long")
     if _FORBIDDEN.search(link):
         raise LinkRefused("holds characters that no link holds")
@@ -105,7 +107,7 @@ def decode_fully(path: str) -> str:
     return path
 
 
-def write_link(link: str) -> str:
+def normalize_link(link: str) -> str:
     """Return a web address in the characters that may stand in one (RFC 3986).
 
     Blanks and letters of other scripts are percent-encoded, dot segments are resolved, what is encoded stays.

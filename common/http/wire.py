@@ -9,20 +9,20 @@ from collections.abc import Callable
 from typing import Any
 
 from common.http import deadlines
-from common.http.deadlines import TooSlow, go_on
+from common.http.deadlines import TimedOut, never_cancelled
 
 # Bytes that move more slowly than so many a second, for so many seconds, are as good as stuck: a socket's timeout
 # never ends what drips. A receiver may think longer than a sender.
-SLOWEST, WATCH_SECONDS, SEND_SECONDS = 4 * 1024, 30.0, 60.0
+MIN_BYTES_PER_SECOND, RECEIVE_WINDOW, SEND_WINDOW = 4 * 1024, 30.0, 60.0
 # TLS says nothing of how much it sent before it sent all it was given; so it is given little.
 PIECE = 256 * 1024
 # All headers of an answer and of those before it (1xx), or all trailers of a body. Browsers take 256 KiB.
-LONGEST_HEAD = 128 * 1024
+MAX_HEADER_BYTES = 128 * 1024
 # Bytes that may come for one byte of a body: a chunk of a single byte has six.
 _CHUNKED_BYTE = 8
 
 
-class _Floor:
+class _MinimumSpeed:
     """Notices what moves too slowly. Only time spent waiting counts: who is waited for meanwhile is not to blame.
 
     Args:
@@ -35,17 +35,17 @@ class _Floor:
         self._counted = 0
 
     def note(self, count: int, seconds: float) -> None:
-        """Learn of bytes, and of the time they took; raises TooSlow."""
+        """Learn of bytes, and of the time they took; raises TimedOut."""
         self._waited += seconds
         self._counted += count
         if self._waited < self._window:
             return
-        if self._counted < SLOWEST * self._waited:
-            raise TooSlow(f"only {self._counted} bytes in {self._waited:.0f} seconds")
+        if self._counted < MIN_BYTES_PER_SECOND * self._waited:
+            raise TimedOut(f"only {self._counted} bytes in {self._waited:.0f} seconds")
         self._waited, self._counted = 0.0, 0
 
 
-class Wire:
+class TimedSocket:
     """A connected socket as `http.client` uses one: it sends all of something, is read as a file, and is closed.
 
     Every wait ends: by a deadline, by a floor of speed, or because the work ends, which is looked for twice a second.
@@ -57,29 +57,29 @@ class Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._check: Callable[[], None] = go_on
-        self._outflow = self._inflow = _Floor(SEND_SECONDS)
+        self._check: Callable[[], None] = never_cancelled
+        self._outflow = self._inflow = _MinimumSpeed(SEND_WINDOW)
         self._until = math.inf
         self._allowed = 0
         self._is_head = True
         self._look = 0.0
 
     def begin(self, check: Callable[[], None]) -> None:
-        """Begin a request: its bytes leave at the floor's speed, or TooSlow is raised.
+        """Begin a request: its bytes leave at the floor's speed, or TimedOut is raised.
 
         Args:
             check: called before each wait, until the next request begins; raises what ends the work.
         """
         self._check = check
-        self._outflow = _Floor(SEND_SECONDS)
-        if self._look != deadlines.LOOK_SECONDS:
-            self._look = deadlines.LOOK_SECONDS
+        self._outflow = _MinimumSpeed(SEND_WINDOW)
+        if self._look != deadlines.POLL_SECONDS:
+            self._look = deadlines.POLL_SECONDS
             self._sock.settimeout(self._look)
 
-    def expect_head(self, seconds: float) -> None:
+    def expect_headers(self, seconds: float) -> None:
         """Demand the answer's headers, with whatever comes before them, in so many seconds, and no more than fit."""
         self._until = time.monotonic() + seconds
-        self._allowed = LONGEST_HEAD
+        self._allowed = MAX_HEADER_BYTES
         self._is_head = True
 
     def expect_body(self, most: int, *, until: float | None = None) -> None:
@@ -89,11 +89,11 @@ class Wire:
             most: of what is left when everything around it is taken away.
             until: by when, on the monotonic clock; None leaves it at what was said before.
         """
-        self._allowed = LONGEST_HEAD + _CHUNKED_BYTE * most
+        self._allowed = MAX_HEADER_BYTES + _CHUNKED_BYTE * most
         if until is not None:
             self._until = until
         if self._is_head:
-            self._inflow = _Floor(WATCH_SECONDS)
+            self._inflow = _MinimumSpeed(RECEIVE_WINDOW)
             self._is_head = False
 
     def sendall(self, data: bytes | memoryview) -> None:
@@ -113,7 +113,7 @@ class Wire:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return what comes in, as a file; it keeps the socket open."""
-        return io.BufferedReader(_Inflow(self, self._sock.makefile("rb", buffering=0)))
+        return io.BufferedReader(_SocketReader(self, self._sock.makefile("rb", buffering=0)))
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
@@ -123,7 +123,7 @@ class Wire:
         """Close the socket, as soon as no file of it is open."""
         self._sock.close()
 
-    def _move(self, act: Callable[[Any], int], block: memoryview, until: float, floor: _Floor | None) -> int:
+    def _move(self, act: Callable[[Any], int], block: memoryview, until: float, floor: _MinimumSpeed | None) -> int:
         """Send or receive, in waits so short that the end of the work is noticed between them."""
         began = time.monotonic()
         while True:
@@ -147,12 +147,12 @@ class Wire:
     def _hurry(self, left: float) -> None:
         """Wait no longer than what is left, from now on."""
         if left <= 0:
-            raise TooSlow("no end of the answer in its time")
+            raise TimedOut("no end of the answer in its time")
         self._look = left
         self._sock.settimeout(left)
 
 
-class _Inflow(io.RawIOBase):
+class _SocketReader(io.RawIOBase):
     """What comes in.
 
     Args:
@@ -160,7 +160,7 @@ class _Inflow(io.RawIOBase):
         source: the socket's file, which keeps it open.
     """
 
-    def __init__(self, wire: Wire, source: io.RawIOBase) -> None:
+    def __init__(self, wire: TimedSocket, source: io.RawIOBase) -> None:
         self._wire = wire
         self._source = source
 

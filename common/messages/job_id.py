@@ -22,14 +22,14 @@ def make_job_id(sealer: Sealer, now: float) -> str:
         now: Unix time in seconds.
     """
     told = secrets.token_bytes(RANDOM_BYTES) + int(now).to_bytes(TIME_BYTES, "big")
-    return base64.urlsafe_b64encode(told + sealer.stamp(told, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(told + sealer.mac(told, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
 
 
 def is_job_id(sealer: Sealer, text: str) -> bool:
     """Say whether an id was issued here, under any key that still opens."""
     raw = _decode(text)
     told, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
-    return len(told) == RANDOM_BYTES + TIME_BYTES and sealer.is_stamp(stamp, told, _CONTEXT)
+    return len(told) == RANDOM_BYTES + TIME_BYTES and sealer.verify_mac(stamp, told, _CONTEXT)
 
 
 def read_job_time(job_id: str) -> float:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 # What every record of a context says besides, and of the threads that run in copies of it: they share one dict.
-line_context: ContextVar[Mapping[str, str]] = ContextVar("line_context", default=MappingProxyType({}))
+log_fields: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default=MappingProxyType({}))
 
 # Libraries that write tokens, codes or client secrets at DEBUG, or a line for every frame or connection: they are
 # heard from this level on, whatever LOG_LEVEL says.
@@ -52,8 +52,8 @@ def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType
         about: what every JSON line says of the process.
     """
     out = logging.StreamHandler(sys.stderr)
-    out.addFilter(add_context)
-    out.setFormatter(JsonLines(about) if form == "json" else TextLines())
+    out.addFilter(add_log_fields)
+    out.setFormatter(JsonFormatter(about) if form == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[out], force=True)
     logging.captureWarnings(True)
     threading.excepthook = _tell_of_thread
@@ -74,33 +74,33 @@ def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 @contextmanager
-def bound(**names: str) -> Iterator[None]:
+def bound_fields(**names: str) -> Iterator[None]:
     """Let every record say so much besides, until the block's end."""
-    token = line_context.set({**line_context.get(), **names})
+    token = log_fields.set({**log_fields.get(), **names})
     try:
         yield
     finally:
-        line_context.reset(token)
+        log_fields.reset(token)
 
 
-def note(**names: str) -> None:
+def bind_fields(**names: str) -> None:
     """Let every further record of the piece of work that is under way say so much besides, on all of its threads."""
-    known = line_context.get()
+    known = log_fields.get()
     if isinstance(known, dict):
         known.update(names)
     else:
-        line_context.set(names)
+        log_fields.set(names)
 
 
-def add_context(record: logging.LogRecord) -> bool:
+def add_log_fields(record: logging.LogRecord) -> bool:
     """Give a record what its context says besides; a filter that lets everything pass."""
-    for name, value in line_context.get().items():
+    for name, value in log_fields.get().items():
         if not hasattr(record, name):
             setattr(record, name, value)
     return True
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """Writes a record as one JSON object; what `extra` gave are fields of it.
 
     Args:
@@ -127,7 +127,7 @@ class JsonLines(logging.Formatter):
         return _escape(_encode(line))
 
 
-class TextLines(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """Writes a record as one line for people."""
 
     def format(self, record: logging.LogRecord) -> str:

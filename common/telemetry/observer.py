@@ -3,10 +3,10 @@
 from typing import Protocol
 
 
-class Witness(Protocol):
+class RequestObserver(Protocol):
     """Is told of every request. Called on many threads; must keep no address, since some are secrets."""
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
         """Learn of a request.
 
         Args:
@@ -18,16 +18,16 @@ class Witness(Protocol):
         """
         ...
 
-    def note_received(self, count: int) -> None:
+    def on_received(self, count: int) -> None:
         """Learn of so many more bytes of answers."""
         ...
 
 
-class Nobody:
+class NullObserver:
     """Looks away."""
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
         """Nothing."""
 
-    def note_received(self, count: int) -> None:
+    def on_received(self, count: int) -> None:
         """Nothing."""

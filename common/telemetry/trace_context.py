@@ -45,7 +45,7 @@ class Trace:
 _current: ContextVar[Trace] = ContextVar("trace")
 
 
-def make_trace() -> Trace:
+def new_trace() -> Trace:
     """Return the first step of a new way."""
     return Trace(secrets.token_hex(16), secrets.token_hex(8))
 
@@ -60,17 +60,17 @@ def read_trace(header: str) -> Trace | None:
     return Trace(found["trace"], found["span"], found["flags"])
 
 
-def enter(trace: Trace) -> None:
+def set_current_trace(trace: Trace) -> None:
     """Make a step that of the current context, and of the threads that run in copies of it."""
     _current.set(trace)
 
 
-def current() -> Trace:
+def current_trace() -> Trace:
     """Return the step of the current context; a new way, where there is none."""
-    return _current.get(None) or make_trace()
+    return _current.get(None) or new_trace()
 
 
-def onward() -> dict[str, str]:
+def outgoing_headers() -> dict[str, str]:
     """Return the header for somebody whom we call on the way of the current context; nothing outside of any."""
     trace = _current.get(None)
     return {HEADER: trace.next().header} if trace else {}

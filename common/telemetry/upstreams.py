@@ -60,8 +60,8 @@ for _cloud in CLOUDS:
         _retries.labels(_cloud.name, _word)
 
 
-class Upstream:
-    """Sees the requests to one upstream; see `common.telemetry.observer.Witness`. Thread-safe.
+class UpstreamObserver:
+    """Sees the requests to one upstream; see `common.telemetry.observer.RequestObserver`. Thread-safe.
 
     Args:
         name: of the upstream, one of a few.
@@ -72,12 +72,12 @@ class Upstream:
         self._name = name
         self._operations = [(method, re.compile(target), called) for method, target, called in operations]
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
         """Count a request."""
         _requests.labels(self._name, self.name_operation(method, url), _name_code(status)).observe(seconds)
         _uploaded.inc(sent)
 
-    def note_received(self, count: int) -> None:
+    def on_received(self, count: int) -> None:
         """Count what came."""
         _downloaded.inc(count)
 
@@ -91,14 +91,14 @@ class Upstream:
         return OTHER
 
 
-def watch_gallery() -> Upstream:
+def gallery_observer() -> UpstreamObserver:
     """Return who counts the requests to the gallery."""
-    return Upstream(GALLERY, _GALLERY_OPERATIONS)
+    return UpstreamObserver(GALLERY, _GALLERY_OPERATIONS)
 
 
-def watch_cloud(cloud: Cloud) -> Upstream:
+def cloud_observer(cloud: Cloud) -> UpstreamObserver:
     """Return who counts the requests to a cloud."""
-    return Upstream(cloud.name, cloud.operations)
+    return UpstreamObserver(cloud.name, cloud.operations)
 
 
 def count_retry(cloud: str, error: ArchiveError) -> None:

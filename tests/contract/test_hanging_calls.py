@@ -61,7 +61,7 @@ def prepare(stand: Stand, desk: Desk, archive: Archive, call: str, hang: dict[st
 @pytest.fixture(autouse=True)
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look up more often than in earnest."""
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(stopping, "REFRESH_GRACE_SECONDS", 0.05)
 
 
@@ -78,8 +78,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HttpClient, "request", request_in_haste)
     monkeypatch.setattr(HttpClient, "open", open_in_haste)
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.25)
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.25)
+    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.25)
+    monkeypatch.setattr(wire, "SEND_WINDOW", 0.25)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -5,7 +5,7 @@ from email.message import Message
 from urllib.parse import urlsplit
 
 from common.errors import Reason, Transient
-from common.http.client import LONGEST_ANSWER, READ_SECONDS, Answer, Body
+from common.http.client import MAX_ANSWER_BYTES, READ_SECONDS, Answer, Body
 from sandbox.http.message import Body as ArrivingBody
 from sandbox.http.message import Dropped, Reply, Request
 
@@ -34,13 +34,13 @@ class InProcessHttp:
         *,
         headers: Mapping[str, str] | None = None,
         body: Body = None,
-        longest: int = LONGEST_ANSWER,
+        max_bytes: int = MAX_ANSWER_BYTES,
         read_seconds: float = READ_SECONDS,
         body_seconds: float | None = None,
     ) -> Answer:
         """Send a request and return its whole answer."""
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
-        return Answer(incoming.status, incoming.headers, incoming.read(longest, body_seconds))
+        return Answer(incoming.status, incoming.headers, incoming.read(max_bytes, body_seconds))
 
     def open(
         self,
@@ -50,7 +50,7 @@ class InProcessHttp:
         headers: Mapping[str, str] | None = None,
         body: Body = None,
         read_seconds: float = READ_SECONDS,
-    ) -> "IncomingReply":
+    ) -> "StreamedReply":
         """Send a request and return its answer unread."""
         self.sent.append((method, url, dict(headers or {})))
         parts = urlsplit(url)
@@ -74,11 +74,11 @@ class InProcessHttp:
             raise wire.failure or Transient(self._reason, "no answer (ConnectionResetError)") from None
         if wire.failure:
             raise wire.failure
-        return IncomingReply(reply, self._reason)
+        return StreamedReply(reply, self._reason)
 
 
-class IncomingReply:
-    """Has what `common.http.client.Incoming` has."""
+class StreamedReply:
+    """Has what `common.http.client.StreamedAnswer` has."""
 
     def __init__(self, reply: Reply, reason: Reason) -> None:
         self.status = reply.status
@@ -101,12 +101,12 @@ class IncomingReply:
         self._rest = self._rest[len(data) :]
         return len(data)
 
-    def read(self, longest: int, seconds: float | None = None) -> bytes:
+    def read(self, max_bytes: int, seconds: float | None = None) -> bytes:
         """Return the rest."""
         if self._breaks:
             raise Transient(self._reason, "no answer (ProtocolError)")
-        if len(self._rest) > longest:
-            raise Transient(self._reason, f"an answer of more than {longest} bytes")
+        if len(self._rest) > max_bytes:
+            raise Transient(self._reason, f"an answer of more than {max_bytes} bytes")
         return bytes(self._rest)
 
     def close(self) -> None:

@@ -111,9 +111,9 @@ def make_route(
             gallery_name=asked.gallery_name,
             success_link=asked.redirect_success_link,
             fail_link=asked.redirect_fail_link,
-            traceparent=tracing.current().header,
+            traceparent=tracing.current_trace().header,
         )
-        logs.note(job_id=promised.job_id)
+        logs.bind_fields(job_id=promised.job_id)
         return ArchiveAnswer(
             redirect_to=_consent_url(asked, promised, settings, clouds[asked.cloud_type]),
             job_id=promised.job_id,

@@ -54,7 +54,7 @@ class TakeUps:
             guard("taking up a stopped job", lambda: self._try_now(job_id, overtakes))
 
     def _try_now(self, job_id: str, overtakes: bool) -> None:
-        with logs.bound(job_id=job_id):
+        with logs.bound_fields(job_id=job_id):
             try:
                 self._take_up(job_id, Signals(self._signals), overtakes)
             except (Transient, NotOurMessage, Interrupted) as error:

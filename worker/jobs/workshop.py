@@ -17,7 +17,7 @@ from common.http.client import HttpClient
 from common.http.urls import LinkRefused, check_link, check_path
 from common.messages.archive_job import ARCHIVE_TYPES, LONGEST_NAME, ArchiveJob, NotOurMessage, grant_context
 from common.messages.progress import Progress
-from common.telemetry.upstreams import count_refreshes, count_retry, watch_cloud
+from common.telemetry.upstreams import cloud_observer, count_refreshes, count_retry
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim
 from worker.jobs.renewal import Renewal
@@ -49,7 +49,7 @@ class Workshop:
         self._reporter = reporter
         self._settings = settings
         self._gallery = gallery
-        self._watched = {cloud.name: cloud_http.counted_by(watch_cloud(cloud)) for cloud in CLOUDS}
+        self._watched = {cloud.name: cloud_http.observed_by(cloud_observer(cloud)) for cloud in CLOUDS}
 
     def check(self, job: ArchiveJob) -> None:
         """Look whether a message is one of ours, before anything is done for it.
@@ -79,7 +79,7 @@ class Workshop:
         )
         share = Slice(
             job,
-            self._gallery.ended_by(mine),
+            self._gallery.cancelled_by(mine),
             storage,
             policy,
             photos=settings.photos,
@@ -109,7 +109,7 @@ class Workshop:
         cloud, variables, grant = self._open_newest(claim)
         http, job = self._watched[cloud.name], claim.job
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
-        refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(Grace(signals))).refresh(old))
+        refresh = count_refreshes(lambda old: cloud.auth(variables, http.cancelled_by(Grace(signals))).refresh(old))
         renewal = Renewal(
             refresh,
             claim,
@@ -120,7 +120,7 @@ class Workshop:
         # What would end within the slice is renewed while nothing else is under way.
         in_use = GrantInUse(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
-        return cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait), in_use
+        return cloud.storage(variables, http.cancelled_by(signals), in_use, self._settings.chunk_bytes, wait), in_use
 
     def _seal(self, job: ArchiveJob, grant: Grant) -> str:
         return self._settings.sealer.seal(grant.to_text(), grant_context(job.id))

@@ -32,7 +32,7 @@ from common.messages.topology import (
     read_text,
 )
 from common.telemetry import logs
-from common.telemetry.trace_context import enter, read_trace
+from common.telemetry.trace_context import read_trace, set_current_trace
 from worker.queue.in_flight import Deliveries, Held, Settle, acknowledge, drop, give_back
 from worker.transfer.stop import Cause, Interrupted, Signals
 
@@ -226,7 +226,7 @@ class Consumer:
         self._cancels.submit(guard, "stopping a job", lambda: self._stop_job(job_id))
 
     def _run(self, body: bytes, held: Held) -> None:
-        with logs.bound(job_id=held.message_id):
+        with logs.bound_fields(job_id=held.message_id):
             settle: Settle = give_back
             try:
                 settle = self._try_to_work(body, held)
@@ -239,8 +239,8 @@ class Consumer:
         try:
             job = ArchiveJob.decode(body)
             if trace := read_trace(job.traceparent):
-                enter(trace)
-                logs.note(trace_id=trace.trace_id)
+                set_current_trace(trace)
+                logs.bind_fields(trace_id=trace.trace_id)
             self._work(job, held.returns, held.signals)
         except Leftover:
             logger.info("a leftover of a job that went on or has ended", extra={"returns": held.returns})

@@ -8,11 +8,11 @@ import pytest
 
 from common.errors import Reason, Transient
 from common.loops import (
-    FIRST_DELAY,
-    FORGOTTEN_AFTER,
-    LONGEST_DELAY,
-    LONGEST_QUESTION,
-    LONGEST_SILENCE,
+    MAX_BLOCKED,
+    MAX_DELAY,
+    MAX_SILENCE,
+    MIN_DELAY,
+    RESET_AFTER,
     Loop,
     error_level,
     guard,
@@ -68,9 +68,9 @@ def test_whatever_fails_is_begun_again_after_growing_bounded_waits() -> None:
     errors = [AWAY, KeyError("x"), AssertionError(), RecursionError(), MemoryError(), AWAY, AWAY, AWAY]
     bench = Bench(*map(fail, errors), lambda _: None, lambda _: None)
     bench.loop.run()
-    assert bench.waits[:3] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY]
+    assert bench.waits[:3] == [MIN_DELAY, 2 * MIN_DELAY, 4 * MIN_DELAY]
     assert len(bench.waits) == len(errors) + 1
-    assert max(bench.waits) == LONGEST_DELAY
+    assert max(bench.waits) == MAX_DELAY
 
 
 def test_an_outage_after_good_times_is_waited_for_anew() -> None:
@@ -82,7 +82,7 @@ def test_an_outage_after_good_times_is_waited_for_anew() -> None:
 
 def test_a_bug_that_comes_again_and_again_fills_no_log() -> None:
     """However well it moved before: only a long life is a good sign."""
-    bench = Bench(*[move_and_fail(KeyError("x"))] * 4, move_and_fail(KeyError("x"), FORGOTTEN_AFTER + 1), fail(AWAY))
+    bench = Bench(*[move_and_fail(KeyError("x"))] * 4, move_and_fail(KeyError("x"), RESET_AFTER + 1), fail(AWAY))
     bench.loop.run()
     assert bench.waits == [0.5, 1.0, 2.0, 4.0, 0.5]
 
@@ -101,11 +101,11 @@ def test_a_loop_that_stands_still_is_dead_and_one_that_asks_is_not() -> None:
     seen: list[bool] = []
 
     def work(bench: Bench) -> None:
-        for passed in (LONGEST_QUESTION - 1, 2):
+        for passed in (MAX_BLOCKED - 1, 2):
             bench.clock += passed
             seen.append(bench.loop.is_alive)
         bench.loop.beat()
-        for passed in (LONGEST_SILENCE - 1, 2):
+        for passed in (MAX_SILENCE - 1, 2):
             bench.clock += passed
             seen.append(bench.loop.is_alive)
 

@@ -6,7 +6,7 @@ import pytest
 import responses
 
 from common.clouds.google_drive.auth import GoogleAuth
-from common.config.settings import let_oauthlib_speak_http
+from common.config.settings import allow_oauthlib_http
 from sandbox.world import World
 from tests.fakes.google_permission import make_auth
 
@@ -21,7 +21,7 @@ def auth() -> GoogleAuth:
 def worldly(world: World, monkeypatch: pytest.MonkeyPatch) -> GoogleAuth:
     """The auth half in the pretend world."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
-    let_oauthlib_speak_http()
+    allow_oauthlib_http()
     return make_auth(world.environment(), local=True)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds import CLOUDS
-from common.config.doubts import count_slips, find_doubts
+from common.config.doubts import edit_distance, lint_environment
 from common.config.settings import NAMES, SECRET_NAMES
 from tests.unit.deploy.test_settings_everywhere import read_by_code
 
@@ -14,7 +14,7 @@ CLOUD_NAMES = {cloud.name: cloud.variables for cloud in CLOUDS}
 
 def doubts(**environ: str) -> list[str]:
     """Return what is doubtful."""
-    return list(find_doubts(environ, NAMES, SECRET_NAMES, CLOUD_NAMES))
+    return list(lint_environment(environ, NAMES, SECRET_NAMES, CLOUD_NAMES))
 
 
 def test_the_names_are_those_that_are_read() -> None:
@@ -130,7 +130,7 @@ def test_a_value_that_hardly_anybody_means_is_named(name: str, value: str) -> No
 )
 def test_slips_are_counted(name: str, other: str, slips: int) -> None:
     """Left out, changed, swapped, added; many are three."""
-    assert count_slips(name, other) == slips
+    assert edit_distance(name, other) == slips
 
 
 @settings(deadline=None)
@@ -138,4 +138,4 @@ def test_slips_are_counted(name: str, other: str, slips: int) -> None:
 def test_no_name_surprises(name: str, value: str) -> None:
     """Whatever stands there; and to slip is as far one way as the other."""
     assert all(doubt.startswith(name) for doubt in doubts(**{name: value}))
-    assert count_slips(name, "WORKER_JOBS") == count_slips("WORKER_JOBS", name)
+    assert edit_distance(name, "WORKER_JOBS") == edit_distance("WORKER_JOBS", name)

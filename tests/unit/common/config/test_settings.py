@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from common.config.env import Variable, WrongSetting
-from common.config.settings import WebSettings, WorkerSettings, let_oauthlib_speak_http, load_environment
+from common.config.settings import WebSettings, WorkerSettings, allow_oauthlib_http, load_environment
 from common.crypto.sealing import Secret
 from common.messages.publisher import connection_parameters
 
@@ -320,7 +320,7 @@ def test_a_file_beside_us_is_read_and_real_variables_win(tmp_path: Path, monkeyp
 def test_oauthlib_speaks_http_only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one word it takes is in the environment."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
-    let_oauthlib_speak_http()
+    allow_oauthlib_http()
     assert load_environment(Path("none"))["OAUTHLIB_INSECURE_TRANSPORT"] == "1"
 
 

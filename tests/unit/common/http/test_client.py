@@ -16,11 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Reason, SessionLost, Transient
-from common.http import pool as lines
+from common.http import pool, wire
 from common.http import requests_adapter as sessions
-from common.http import wire
-from common.http.client import Answer, HttpClient, Incoming
-from common.http.requests_adapter import equip
+from common.http.client import Answer, HttpClient, StreamedAnswer
+from common.http.requests_adapter import mount_client
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from tests.fakes.counted_server import CountedServer
 
@@ -100,12 +99,12 @@ class Count:
         self.requests: list[tuple[str, str, int, int]] = []
         self.received = 0
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
         """Remember a request."""
         assert seconds >= 0
         self.requests.append((method, url, status, sent))
 
-    def note_received(self, count: int) -> None:
+    def on_received(self, count: int) -> None:
         """Add up."""
         self.received += count
 
@@ -113,7 +112,7 @@ class Count:
 def test_a_witness_sees_every_request(desk: CountedServer, http: HttpClient) -> None:
     """Whoever sends it and whatever becomes of it; the bytes both ways; over the connections there are."""
     count = Count()
-    watched = http.counted_by(count)
+    watched = http.observed_by(count)
     http.request("GET", desk.url)
     watched.request("POST", f"{desk.url}/a", body=b"12345")
     watched.request("PUT", f"{desk.url}/b", headers={"Content-Length": "3"}, body=[memoryview(b"123")])
@@ -125,7 +124,7 @@ def test_a_witness_sees_every_request(desk: CountedServer, http: HttpClient) -> 
     with pytest.raises(Transient):
         watched.request("GET", nobody)
     with requests.Session() as session:
-        equip(session, watched)
+        mount_client(session, watched)
         session.get(f"{desk.url}/d")
     assert count.requests == [
         ("POST", f"{desk.url}/a", 200, 5),
@@ -259,7 +258,7 @@ def test_a_body_that_breaks_is_transient_bit_by_bit(
     check_silent(raised.value, Reason.CLOUD_UNAVAILABLE)
 
 
-def read_out(incoming: Incoming) -> None:
+def read_out(incoming: StreamedAnswer) -> None:
     """Read a body to its end, bit by bit."""
     block = memoryview(bytearray(100))
     while incoming.read_into(block):
@@ -310,7 +309,7 @@ def test_malformed_headers_put_no_address_into_the_log(http: HttpClient, caplog:
     answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
     with raw_server(answer) as url, requests.Session() as session:
         http.request("GET", f"{url}/?{SECRET}")
-        equip(session, http)
+        mount_client(session, http)
         session.get(f"{url}/?{SECRET}")
     assert not [record for record in caplog.records if SECRET in record.getMessage()]
 
@@ -374,7 +373,7 @@ def test_a_body_that_stops_is_transient(http: HttpClient) -> None:
 
 def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every byte comes in time, and the photo would take days."""
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 100_000, rate=200.0)
     incoming = http.open("GET", desk.url)
     with pytest.raises(Transient, match="bytes in"):
@@ -384,7 +383,7 @@ def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, m
 
 def test_a_slow_taker_is_no_slow_source(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only waiting for the body counts: a cloud that takes its time costs no source its connection."""
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 1000)
     incoming = http.open("GET", desk.url)
     block = memoryview(bytearray(500))
@@ -399,7 +398,7 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
     desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a fresh connection and on a kept one."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.1)
 
     def take_slowly(request: Request) -> Reply:
         time.sleep(0.3)
@@ -418,7 +417,7 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
 
 def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that does not leave in time: who never reads would hold a thread for ever."""
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "SEND_WINDOW", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Transient):
         http.request("PUT", f"http://127.0.0.1:{listener.getsockname()[1]}", body=bytes(32 * 1024 * 1024))
 
@@ -426,9 +425,9 @@ def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: py
 def test_an_answer_may_be_too_long(desk: CountedServer, http: HttpClient) -> None:
     """Up to the limit it is an answer; one byte more fills no memory."""
     desk.reply = lambda _: Reply(200, b"x" * 1001)
-    assert len(http.request("GET", desk.url, longest=1001).body) == 1001
+    assert len(http.request("GET", desk.url, max_bytes=1001).body) == 1001
     with pytest.raises(Transient, match="more than 1000 bytes"):
-        http.request("GET", f"{desk.url}/?{SECRET}", longest=1000)
+        http.request("GET", f"{desk.url}/?{SECRET}", max_bytes=1000)
 
 
 def test_bodies_are_taken_as_they_are_sent(desk: CountedServer, http: HttpClient) -> None:
@@ -452,7 +451,7 @@ def test_the_environment_has_no_say(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(netrc))
     assert http.request("GET", desk.url).body == b"hello"
     with requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         assert session.get(desk.url).text == "hello"
     assert [request.headers["Authorization"] for request in desk.seen] == [None, None]
 
@@ -461,7 +460,7 @@ def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatc
     """Requests has no time limit of its own; a call's own limit wins."""
     monkeypatch.setattr(sessions, "READ_SECONDS", 0.05)
     with raw_server(b"", wait=0.5) as url, requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         with pytest.raises(Transient, match=r"in its time"):
             session.get(url)
         monkeypatch.setattr(sessions, "READ_SECONDS", 60.0)
@@ -472,16 +471,16 @@ def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatc
 @pytest.mark.parametrize(("text", "expected"), [("0", 0.0), ("17", 17.0), (" 3 ", 3.0), ("1000000", 1e6)])
 def test_a_wait_in_seconds(text: str, expected: float) -> None:
     """The first form of Retry-After."""
-    assert expected == Answer(503, {"retry-after": text}, b"").wait()
+    assert expected == Answer(503, {"retry-after": text}, b"").retry_after()
 
 
 def test_a_wait_until_a_date() -> None:
     """The second form; one that has passed means now."""
     ahead = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    wait = Answer(503, {"retry-after": ahead}, b"").wait()
+    wait = Answer(503, {"retry-after": ahead}, b"").retry_after()
     assert wait is not None
     assert 90 < wait <= 100
-    assert Answer(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"").wait() == 0.0
+    assert Answer(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"").retry_after() == 0.0
 
 
 @pytest.mark.parametrize(
@@ -490,8 +489,8 @@ def test_a_wait_until_a_date() -> None:
 )
 def test_a_wait_nobody_understands_is_none(text: str) -> None:
     """Neither seconds nor a date."""
-    assert None is Answer(503, {"retry-after": text}, b"").wait()
-    assert None is Answer(503, {}, b"").wait()
+    assert None is Answer(503, {"retry-after": text}, b"").retry_after()
+    assert None is Answer(503, {}, b"").retry_after()
 
 
 @settings(deadline=None)
@@ -505,7 +504,7 @@ def test_a_wait_nobody_understands_is_none(text: str) -> None:
 )
 def test_any_wait_is_read(text: str) -> None:
     """No header makes the reader stumble."""
-    wait = Answer(503, {"retry-after": text}, b"").wait()
+    wait = Answer(503, {"retry-after": text}, b"").retry_after()
     assert wait is None or wait >= 0
 
 

@@ -16,7 +16,7 @@ from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.http import connect as connections
 from common.http.client import HttpClient
 from common.http.connect import NotPublic, connect
-from common.http.requests_adapter import equip
+from common.http.requests_adapter import mount_client
 from sandbox.http.message import Reply, Request, text_reply
 from sandbox.http.server import Server
 from worker.gallery.client import Gallery
@@ -194,7 +194,7 @@ def test_certificates_are_checked_for_the_name(internet: Internet, http: HttpCli
 def test_sessions_of_the_clouds_libraries_are_guarded_as_well(internet: Internet, http: HttpClient) -> None:
     """They speak through requests; the refusal is ours, so that who uses them need not know of it."""
     with requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         internet.answers = [["10.0.0.1"], [PUBLIC]]
         with pytest.raises(AddressRefused):
             session.post(f"https://{NAME}/token", data={"code": "x"})

@@ -14,11 +14,10 @@ import requests
 import trustme
 
 from common.errors import Reason, Transient
-from common.http import deadlines, wire
-from common.http import pool as lines
-from common.http.client import HttpClient, Incoming
+from common.http import deadlines, pool, wire
+from common.http.client import HttpClient, StreamedAnswer
 from common.http.connect import connect
-from common.http.requests_adapter import equip
+from common.http.requests_adapter import mount_client
 from sandbox.http.message import Interim, Reply, text_reply
 from tests.fakes.counted_server import CountedServer
 from tests.fakes.strange_server import HEAD, Treat, drip, repeat, say_nothing, strange_server, take_slowly
@@ -62,8 +61,8 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
 @pytest.fixture(autouse=True)
 def look_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
     """Look up more often than in earnest, which this returns."""
-    usual = deadlines.LOOK_SECONDS
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.02)
+    usual = deadlines.POLL_SECONDS
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 0.02)
     return usual
 
 
@@ -163,7 +162,7 @@ def test_a_long_answer_has_a_deadline_for_its_body(http: HttpClient, treat: Trea
         http.request("GET", url, read_seconds=LONG, body_seconds=0.15)
 
 
-def read_out(incoming: Incoming, size: int) -> None:
+def read_out(incoming: StreamedAnswer, size: int) -> None:
     """Read a body to its end, in blocks."""
     while incoming.read_into(memoryview(bytearray(size))):
         pass
@@ -175,7 +174,7 @@ def test_a_body_has_a_floor_of_speed(
     http: HttpClient, tls: ssl.SSLContext | None, treat: Treat, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read in blocks of any size; a photo may take as long as it needs, but not for ever."""
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.1)
     with strange_server(treat, tls) as url:
         incoming = http.open("GET", url)
         with pytest.raises(Transient, match="bytes in"):
@@ -224,8 +223,8 @@ def test_an_upload_has_a_floor_of_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A receiver that takes nothing, or a few bytes now and then, in time for every timeout of a socket."""
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.3)
-    monkeypatch.setattr(wire, "SLOWEST", 50 * MEGABYTES)
+    monkeypatch.setattr(wire, "SEND_WINDOW", 0.3)
+    monkeypatch.setattr(wire, "MIN_BYTES_PER_SECOND", 50 * MEGABYTES)
     with strange_server(treat, tls) as url, pytest.raises(Transient, match="bytes in"):
         http.request("PUT", url, headers={"Content-Length": str(MEGABYTES)}, body=body())
 
@@ -242,7 +241,7 @@ def begin_handshake(connection: socket.socket, over: threading.Event) -> None:
 @pytest.mark.parametrize("treat", [say_nothing, begin_handshake])
 def test_a_handshake_has_a_deadline(http: HttpClient, treat: Treat, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the whole of it."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.15)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.15)
     with strange_server(treat) as url, pytest.raises(Transient, match=r"nothing in 0\.15 seconds"):
         http.request("GET", url.replace("http:", "https:"))
 
@@ -265,7 +264,7 @@ def full_port() -> Iterator[int]:
 
 def test_a_connection_has_a_deadline(http: HttpClient, full_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody says no, and nobody yes."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.1)
     with pytest.raises(Transient, match="nothing in"):
         http.request("GET", f"http://127.0.0.1:{full_port}")
 
@@ -283,7 +282,7 @@ def test_a_silent_address_leaves_time_for_the_next(full_port: int, monkeypatch: 
 
 def test_a_name_has_a_deadline(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolvers have timeouts of their own, which add up to minutes."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.1)
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
     with pytest.raises(Transient, match="nothing in"):
@@ -296,7 +295,7 @@ class Over(Exception):
 
 
 class Work:
-    """See `common.http.deadlines.Ending`."""
+    """See `common.http.deadlines.Cancellation`."""
 
     def __init__(self) -> None:
         self.ended = threading.Event()
@@ -329,7 +328,7 @@ def send(http: HttpClient, url: str) -> None:
 def ask_as_library(http: HttpClient, url: str) -> None:
     """Ask as the OAuth libraries do."""
     with requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         session.post(url, data={"code": "x"}, timeout=LONG)
 
 
@@ -347,7 +346,7 @@ WAITS = {
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that no test lives to see."""
-    for module, name in ((lines, "CONNECT_SECONDS"), (wire, "WATCH_SECONDS"), (wire, "SEND_SECONDS")):
+    for module, name in ((pool, "CONNECT_SECONDS"), (wire, "RECEIVE_WINDOW"), (wire, "SEND_WINDOW")):
         monkeypatch.setattr(module, name, LONG)
 
 
@@ -374,7 +373,7 @@ def test_every_wait_ends_with_the_work(
     """Wherever it waits; what ends the work comes out as it is."""
     work = Work()
     with strange_server(treat, tls) as url:
-        assert end_soon(work, partial(act, http.ended_by(work), url)) < SOON
+        assert end_soon(work, partial(act, http.cancelled_by(work), url)) < SOON
 
 
 @pytest.mark.usefixtures("patient")
@@ -383,14 +382,14 @@ def test_a_handshake_ends_with_the_work(http: HttpClient, treat: Treat) -> None:
     """Before there is anything to read."""
     work = Work()
     with strange_server(treat) as url:
-        assert end_soon(work, partial(ask, http.ended_by(work), url.replace("http:", "https:"))) < SOON
+        assert end_soon(work, partial(ask, http.cancelled_by(work), url.replace("http:", "https:"))) < SOON
 
 
 @pytest.mark.usefixtures("patient")
 def test_connecting_ends_with_the_work(http: HttpClient, full_port: int) -> None:
     """Before there is a connection."""
     work = Work()
-    assert end_soon(work, partial(ask, http.ended_by(work), f"http://127.0.0.1:{full_port}")) < SOON
+    assert end_soon(work, partial(ask, http.cancelled_by(work), f"http://127.0.0.1:{full_port}")) < SOON
 
 
 @pytest.mark.usefixtures("patient")
@@ -398,7 +397,7 @@ def test_looking_a_name_up_ends_with_the_work(http: HttpClient, monkeypatch: pyt
     """Before there is an address."""
     work, over = Work(), threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
-    assert end_soon(work, partial(ask, http.ended_by(work), "http://name.example")) < SOON
+    assert end_soon(work, partial(ask, http.cancelled_by(work), "http://name.example")) < SOON
     over.set()
 
 
@@ -407,16 +406,16 @@ def test_the_work_is_looked_at_often_enough(
 ) -> None:
     """As this is set in earnest."""
     assert look_seconds <= 0.5
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", look_seconds)
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", look_seconds)
     work = Work()
     with strange_server(say_nothing) as url:
-        assert end_soon(work, partial(ask, http.ended_by(work), url)) < SOON
+        assert end_soon(work, partial(ask, http.cancelled_by(work), url)) < SOON
 
 
 def test_an_end_is_nobody_elses(desk: CountedServer, http: HttpClient) -> None:
     """Requests of other work go on over the very connection that the ended work used last; its own do not begin."""
     work = Work()
-    mine = http.ended_by(work)
+    mine = http.cancelled_by(work)
     mine.request("GET", desk.url)
     work.ended.set()
     with pytest.raises(Over):
@@ -428,7 +427,7 @@ def test_an_end_is_nobody_elses(desk: CountedServer, http: HttpClient) -> None:
 def test_an_end_leaves_kept_connections_alone(desk: CountedServer, http: HttpClient) -> None:
     """They belong to whoever comes next."""
     work = Work()
-    http.ended_by(work).request("GET", desk.url)
+    http.cancelled_by(work).request("GET", desk.url)
     work.ended.set()
     http.request("GET", desk.url)
     assert desk.accepted == 1
@@ -443,7 +442,7 @@ def test_an_answer_that_takes_many_looks_comes(desk: CountedServer, http: HttpCl
         return text_reply("late")
 
     desk.reply = answer
-    assert http.ended_by(work).request("GET", desk.url).body == b"late"
+    assert http.cancelled_by(work).request("GET", desk.url).body == b"late"
     assert desk.accepted == 1
 
 

@@ -53,7 +53,7 @@ def server(authority: trustme.CA) -> Iterator[CountedServer]:
 
 @pytest.fixture
 def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
-    """A client that keeps two lines."""
+    """A client that keeps two connections."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
     return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import Url, ValidationError
 
-from common.http.urls import LONGEST_LINK, LinkRefused, check_link, check_path, host_matches, write_link
+from common.http.urls import MAX_LINK_LENGTH, LinkRefused, check_link, check_path, host_matches, normalize_link
 
 OURS = ("*.lite.gallery", "*.litegallery.io")
 
@@ -198,7 +198,7 @@ def test_the_local_network_may_be_plain_and_on_any_port(link: str) -> None:
 
 def test_a_link_has_a_greatest_length() -> None:
     """The longest that every browser takes."""
-    link = "https://lite.gallery/".ljust(LONGEST_LINK, "a")
+    link = "https://lite.gallery/".ljust(MAX_LINK_LENGTH, "a")
     assert check_link(link, OURS)
     with pytest.raises(LinkRefused):
         check_link(link + "a", OURS)
@@ -255,13 +255,13 @@ def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
 def test_what_passes_is_where_is_asked(link: str) -> None:
     """How an address is written for its request changes neither host nor port, and leaves nothing to write."""
     try:
-        written = write_link(link)
+        written = normalize_link(link)
     except LinkRefused:
         return
     assert written.isascii()
     assert written.isprintable()
     assert " " not in written
-    assert write_link(written) == written
+    assert normalize_link(written) == written
     try:
         parts = check_link(link, ("*",), local=True)
     except LinkRefused:
@@ -284,11 +284,11 @@ def test_what_passes_is_where_is_asked(link: str) -> None:
 )
 def test_addresses_are_written_in_the_characters_of_addresses(link: str, written: str) -> None:
     """What is encoded stays, whatever could end a line or a request is encoded."""
-    assert write_link(link) == written
+    assert normalize_link(link) == written
 
 
 @pytest.mark.parametrize("link", ["", "a", "ftp://h.example/a", "https://", "https://[::1", "https://h.example:65536/"])
 def test_what_is_no_web_address_is_not_written(link: str) -> None:
     """Nor repeated."""
     with pytest.raises(LinkRefused, match=r"^is no "):
-        write_link(link)
+        normalize_link(link)

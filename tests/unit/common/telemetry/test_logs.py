@@ -68,7 +68,7 @@ def test_a_record_is_one_json_object(said: Said) -> None:
     assert "Имя" in said.getvalue()
 
 
-@pytest.mark.parametrize("form", [logs.JsonLines(), logs.TextLines()])
+@pytest.mark.parametrize("form", [logs.JsonFormatter(), logs.TextFormatter()])
 def test_a_line_begins_with_its_time(form: logging.Formatter) -> None:
     """In UTC, to the millisecond; each line its own."""
     record = logging.makeLogRecord({"msg": "a"})

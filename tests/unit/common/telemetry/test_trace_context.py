@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.telemetry.trace_context import Trace, enter, make_trace, onward, read_trace
+from common.telemetry.trace_context import Trace, new_trace, outgoing_headers, read_trace, set_current_trace
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -56,12 +56,12 @@ def test_any_text_is_a_trace_or_none(text: str) -> None:
 
 def test_each_step_has_a_name_of_its_own() -> None:
     """On the same way."""
-    first = make_trace()
+    first = new_trace()
     context = copy_context()
-    context.run(enter, first)
-    second = read_trace(context.run(onward)["traceparent"])
+    context.run(set_current_trace, first)
+    second = read_trace(context.run(outgoing_headers)["traceparent"])
     assert second
     assert (second.trace_id, second.flags) == (first.trace_id, first.flags)
     assert second.span_id != first.span_id
-    assert onward() == {}
-    assert make_trace().trace_id != first.trace_id
+    assert outgoing_headers() == {}
+    assert new_trace().trace_id != first.trace_id

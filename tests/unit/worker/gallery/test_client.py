@@ -17,7 +17,7 @@ from common.http.client import HttpClient
 from common.messages.archive_job import ArchiveJob
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from sandbox.http.server import Server
-from tests.fakes.in_process import IncomingReply, InProcessHttp
+from tests.fakes.in_process import InProcessHttp, StreamedReply
 from worker.gallery.client import MOST_REDIRECTS, Gallery, list_url
 
 BASE, PHOTOS = "https://app.litegallery.io", "https://up-d.lite.gallery"
@@ -81,7 +81,7 @@ def lead_to(target: str, code: int = 302) -> Answer:
 
 def read(incoming: Any) -> bytes:
     """Read what was opened."""
-    assert isinstance(incoming, IncomingReply)
+    assert isinstance(incoming, StreamedReply)
     return incoming.read(1000)
 
 
@@ -376,10 +376,10 @@ def test_a_redirect_to_nowhere_is_transient(target: str) -> None:
 
 def test_what_is_not_wanted_is_closed() -> None:
     """An answer that led elsewhere, or had no photo, keeps no connection."""
-    opened: list[IncomingReply] = []
+    opened: list[StreamedReply] = []
 
     class Remembering(InProcessHttp):
-        def open(self, *args: Any, **options: Any) -> IncomingReply:
+        def open(self, *args: Any, **options: Any) -> StreamedReply:
             opened.append(super().open(*args, **options))
             return opened[-1]
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.clouds.photos import Photo
 from common.errors import AddressRefused, Reason, Transient
-from common.http.client import HttpClient, Incoming
+from common.http.client import HttpClient, StreamedAnswer
 from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.in_process import InProcessHttp
 from tests.fakes.job import JOB
@@ -22,7 +22,7 @@ class Refusing(InProcessHttp):
 
     inside = ("https://app.litegallery.io",)
 
-    def open(self, method: str, url: str, **options: object) -> Incoming:
+    def open(self, method: str, url: str, **options: object) -> StreamedAnswer:
         """Refuse what leads inside; the rest is nobody's."""
         if url.startswith(self.inside):
             raise AddressRefused(Reason.GALLERY_UNAVAILABLE)
@@ -66,7 +66,7 @@ def test_its_requests_end_with_the_work(ask: Callable[[Gallery], object]) -> Non
         http, base_url=closed, photo_hosts=("*.lite.gallery",), done_url=closed, signing_secrets=(), local=True
     )
     with pytest.raises(Interrupted):
-        ask(gallery.ended_by(Ended()))
+        ask(gallery.cancelled_by(Ended()))
     with pytest.raises(Transient):
         gallery.fetch_manifest(ARCHIVE)
 
