@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from dotenv import dotenv_values
 
-from common.config.doubts import lint_environment
+from common.config.lint import lint_environment
 from common.config.env import Asking, CloudSettings, Environment, Variable, WrongSetting
 from common.crypto.sealing import Sealer, Secret
 

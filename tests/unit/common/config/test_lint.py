@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds import CLOUDS
-from common.config.doubts import edit_distance, lint_environment
+from common.config.lint import edit_distance, lint_environment
 from common.config.settings import NAMES, SECRET_NAMES
 from tests.unit.deploy.test_settings_everywhere import read_by_code
 
