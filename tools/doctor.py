@@ -42,9 +42,9 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
     if problems:
         return [(False, "settings", problem) for problem in problems]
     web, worker = WebSettings.read(environ, variables), WorkerSettings.read(environ, variables)
-    if web.allow_local_network:
+    if web.network.allow_private:
         allow_oauthlib_http()
-    http = HttpClient(connections=1, ca_bundle=web.ca_bundle, reason=Reason.TRY_LATER, local=web.allow_local_network)
+    http = HttpClient(connections=1, policy=web.network, reason=Reason.TRY_LATER)
     return [
         (True, "settings", "both services take them"),
         *((False, "settings", doubt) for doubt in web.warnings),
@@ -58,7 +58,7 @@ def examine(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def _local_network(settings: WebSettings) -> Finding:
-    if settings.allow_local_network:
+    if settings.network.allow_private:
         return False, "network", "ALLOW_LOCAL_NETWORK is on: for the sandbox and tests only"
     return True, "network", "https and public addresses only"
 

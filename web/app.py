@@ -111,7 +111,7 @@ def wire(
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
-    if settings.allow_local_network:
+    if settings.network.allow_private:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
         allow_oauthlib_http()
 
@@ -164,7 +164,7 @@ def wire(
     app.add_middleware(BodyLimit)
     if settings.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute, now=now)
-    app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
+    app.add_middleware(Cors, hosts=settings.cors_hosts, policy=settings.network)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
     return app
@@ -172,9 +172,7 @@ def wire(
 
 def _open_clouds(settings: WebSettings) -> dict[str, CloudAuth]:
     """Return the auth half of every cloud that the settings offer."""
-    http = HttpClient(
-        connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER, local=settings.allow_local_network
-    )
+    http = HttpClient(connections=1, policy=settings.network, reason=Reason.TRY_LATER)
     return {
         cloud.name: cloud.auth(settings.clouds[cloud.name], http.observed_by(cloud_observer(cloud)))
         for cloud in CLOUDS

@@ -45,7 +45,7 @@ def create_consumer(
         photo_hosts=settings.photo_hosts,
         done_url=settings.done_url,
         signing_secrets=settings.done_signing_secrets,
-        local=settings.allow_local_network,
+        policy=settings.network,
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
     publishing = Reporter(settings.rabbitmq_url)
@@ -100,7 +100,6 @@ def create_consumer(
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     return HttpClient(
         connections=settings.jobs * settings.photos * STAGES,
-        ca_bundle=settings.ca_bundle,
+        policy=settings.network,
         reason=reason,
-        local=settings.allow_local_network,
     )

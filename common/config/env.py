@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from common.crypto.sealing import Sealer, Secret
 from common.crypto.signing import decode_secret
+from common.http.network_policy import NetworkPolicy
 
 T = TypeVar("T")
 
@@ -121,26 +122,26 @@ class Environment:
                 return word
         raise WrongSetting(f"{name} must be one of {', '.join(words)}")
 
-    def base_url(self, name: str, default: str | None, *, local: bool, path: bool = True) -> str:
+    def base_url(self, name: str, default: str | None, *, policy: NetworkPolicy, path: bool = True) -> str:
         """Return a URL that paths are put after, without its last slash; otherwise as `url`.
 
         Args:
             name: of the variable.
             default: when it is not set.
-            local: whether plain http will do.
+            policy: whether plain http will do.
             path: whether it may have one itself.
         """
-        url = self.url(name, default, local=local).rstrip("/")
+        url = self.url(name, default, policy=policy).rstrip("/")
         if not path and urlsplit(url).path:
             raise WrongSetting(f"{name} must have no path: ours is added to it, and the ingress hands on nothing else")
         return url
 
-    def url(self, name: str, default: str | None, *, local: bool) -> str:
+    def url(self, name: str, default: str | None, *, policy: NetworkPolicy) -> str:
         """Return a URL: https, or also http when the local network is allowed."""
         value = self.text(name, default)
-        kind = "an https URL" + (" (or http)" if local else "") + ", like https://host.example"
+        kind = "an https URL" + (" (or http)" if policy.allow_private else "") + ", like https://host.example"
         parts = _split(value)
-        if not parts or parts.scheme not in ({"http", "https"} if local else {"https"}) or not _is_host(parts):
+        if not parts or parts.scheme not in policy.schemes or not _is_host(parts):
             raise WrongSetting(f"{name} must be {kind}")
         if "@" in parts.netloc or "?" in value or "#" in value:
             raise WrongSetting(f"{name} must be a plain URL: no user, query or fragment")
@@ -251,7 +252,7 @@ class Environment:
             raise WrongSetting(f"{name}: {error}") from None
         return tuple(Secret(secret) for secret in secrets)
 
-    def cloud(self, wanted: Sequence[Variable], *, local: bool) -> CloudSettings | None:
+    def cloud(self, wanted: Sequence[Variable], *, policy: NetworkPolicy) -> CloudSettings | None:
         """Return what a cloud wants, by the variables' names; None when none of its required ones is set."""
         required = [variable for variable in wanted if variable.default is None]
         missing = [v.name for v in required if not (self._has(v.name) or self._has(f"{v.name}_FILE"))]
@@ -260,7 +261,9 @@ class Environment:
         if missing:
             raise WrongSetting(f"{missing[0]} is required when the cloud's other variables are set")
         return {
-            v.name: self.secret(v.name) if v.default is None else Secret(self.base_url(v.name, v.default, local=local))
+            v.name: self.secret(v.name)
+            if v.default is None
+            else Secret(self.base_url(v.name, v.default, policy=policy))
             for v in wanted
         }
 

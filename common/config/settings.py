@@ -13,9 +13,10 @@ from typing import Any, Self
 
 from dotenv import dotenv_values
 
-from common.config.lint import lint_environment
 from common.config.env import Asking, CloudSettings, Environment, Variable, WrongSetting
+from common.config.lint import lint_environment
 from common.crypto.sealing import Sealer, Secret
+from common.http.network_policy import NetworkPolicy
 
 GALLERY_HOSTS = "*.lite.gallery,*.litegallery.io"
 # Photos at a time in a whole process: with three threads each and half a MiB of buffers, more is a slip of the pen.
@@ -38,8 +39,7 @@ class CommonSettings:
     rabbitmq_url: Secret
     sealer: Sealer
     gallery_base_url: str
-    allow_local_network: bool
-    ca_bundle: str | None
+    network: NetworkPolicy
     log_level: str
     log_format: str
     clouds: Mapping[str, CloudSettings]
@@ -48,16 +48,18 @@ class CommonSettings:
 
     @classmethod
     def _read(cls, env: Environment, ask: Asking, clouds: Mapping[str, Sequence[Variable]]) -> dict[str, Any]:
-        local = bool(ask(lambda: env.flag("ALLOW_LOCAL_NETWORK", default=False)))
-        offered = {name: ask(partial(env.cloud, wanted, local=local)) for name, wanted in clouds.items()}
+        policy = NetworkPolicy(
+            allow_private=bool(ask(lambda: env.flag("ALLOW_LOCAL_NETWORK", default=False))),
+            ca_bundle=ask(lambda: env.authorities("CA_BUNDLE")),
+        )
+        offered = {name: ask(partial(env.cloud, wanted, policy=policy)) for name, wanted in clouds.items()}
         return {
             "rabbitmq_url": ask(lambda: env.broker("RABBITMQ_URL")),
             "sealer": ask(lambda: env.sealer("SECRET_KEYS")),
             "gallery_base_url": ask(
-                lambda: env.base_url("GALLERY_BASE_URL", "https://app.litegallery.io", local=local)
+                lambda: env.base_url("GALLERY_BASE_URL", "https://app.litegallery.io", policy=policy)
             ),
-            "allow_local_network": local,
-            "ca_bundle": ask(lambda: env.authorities("CA_BUNDLE")),
+            "network": policy,
             "log_level": ask(lambda: env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))),
             "log_format": ask(lambda: env.choice("LOG_FORMAT", "json", ("json", "text"))),
             "clouds": {name: settings for name, settings in offered.items() if settings},
@@ -90,10 +92,10 @@ class WebSettings(CommonSettings):
         """
         env, ask = Environment(environ), Asking()
         common = cls._read(env, ask, clouds)
-        local = common["allow_local_network"]
+        policy = common["network"]
         redirect_hosts = ask(lambda: env.hosts("REDIRECT_HOSTS", GALLERY_HOSTS))
         read: dict[str, Any] = {
-            "public_base_url": ask(lambda: env.base_url("PUBLIC_BASE_URL", None, local=local, path=False)),
+            "public_base_url": ask(lambda: env.base_url("PUBLIC_BASE_URL", None, policy=policy, path=False)),
             "redirect_hosts": redirect_hosts,
             "cors_hosts": ask(lambda: env.hosts("CORS_HOSTS", ",".join(redirect_hosts or ("*",)))),
             "rate_limit_per_minute": ask(lambda: env.integer("RATE_LIMIT_PER_MINUTE", 60, least=0, most=1_000_000)),
@@ -129,10 +131,10 @@ class WorkerSettings(CommonSettings):
         """Return `worker`'s settings; arguments and errors as in `WebSettings.read`."""
         env, ask = Environment(environ), Asking()
         common = cls._read(env, ask, clouds)
-        local = common["allow_local_network"]
+        policy = common["network"]
         done_url = f"{common['gallery_base_url'] or 'https://gallery.invalid'}/cloud_archive/done"
         read: dict[str, Any] = {
-            "done_url": ask(lambda: env.url("DONE_URL", done_url, local=local)),
+            "done_url": ask(lambda: env.url("DONE_URL", done_url, policy=policy)),
             "done_signing_secrets": ask(lambda: env.signing_secrets("DONE_SIGNING_SECRET")),
             "photo_hosts": ask(lambda: env.hosts("PHOTO_HOSTS", GALLERY_HOSTS)),
             "port": ask(lambda: env.integer("WORKER_PORT", 8001, least=1, most=65535)),

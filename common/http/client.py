@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from common.errors import AddressRefused, Reason, Transient
 from common.http.connect import NotPublic
 from common.http.deadlines import Cancellation, TimedOut, never_cancelled
+from common.http.network_policy import NetworkPolicy
 from common.http.pool import Body, Connection, ConnectionPool, Origin, read_headers
 from common.http.urls import DEFAULT_PORTS, LinkRefused, normalize_link
 from common.telemetry.observer import NullObserver, RequestObserver
@@ -53,16 +54,13 @@ class HttpClient:
 
     Args:
         connections: kept while nobody uses them; as many as threads use them at once.
-        ca_bundle: path of the authorities to trust instead of certifi's.
         reason: what a broken line is called in the errors raised here.
-        local: connect to any address, not only to public ones (sandbox and tests).
+        policy: what may be connected to, and who is trusted.
     """
 
-    def __init__(self, *, connections: int, ca_bundle: str | None, reason: Reason, local: bool) -> None:
-        self.ca_bundle = ca_bundle
+    def __init__(self, *, policy: NetworkPolicy, connections: int, reason: Reason) -> None:
         self.reason = reason
-        self.local = local
-        self._lines = ConnectionPool(kept=connections, ca_bundle=ca_bundle, local=local)
+        self._lines = ConnectionPool(policy, max_idle=connections)
         self.observer: RequestObserver = NullObserver()
         self._check: Callable[[], None] = never_cancelled
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from common.http.deadlines import Deadline, never_cancelled
+from common.http.network_policy import NetworkPolicy
 from common.http.public_ip import is_public
 
 # Keep idle connections alive through address translation, and notice a dead peer: probes after 30 s of silence.
@@ -30,7 +31,7 @@ class NotPublic(Exception):
 
 
 def connect(
-    host: str, port: int, seconds: float, *, local: bool, check: Callable[[], None] = never_cancelled
+    host: str, port: int, seconds: float, *, policy: NetworkPolicy, check: Callable[[], None] = never_cancelled
 ) -> socket.socket:
     """Return a socket that is connected to one of a host's addresses.
 
@@ -38,7 +39,7 @@ def connect(
         host: name or address.
         port: of it.
         seconds: for looking it up and for all of its addresses, which get equal shares of what is left.
-        local: connect to any address, not only to public ones.
+        policy: whether addresses may be private.
         check: called twice a second; what it raises comes out as it is.
 
     Raises:
@@ -47,7 +48,7 @@ def connect(
     """
     deadline = Deadline(seconds, check)
     failure: OSError | None = None
-    found = _resolve(host, port, deadline, local=local)
+    found = _resolve(host, port, deadline, policy)
     for number, (family, kind, protocol, address) in enumerate(found):
         share = Deadline(deadline.left / (len(found) - number), check)
         try:
@@ -86,13 +87,13 @@ def start_tls(fresh: socket.socket, tls: ssl.SSLContext, name: str, deadline: De
         raise
 
 
-def _resolve(host: str, port: int, deadline: Deadline, *, local: bool) -> list[tuple[int, int, int, Any]]:
+def _resolve(host: str, port: int, deadline: Deadline, policy: NetworkPolicy) -> list[tuple[int, int, int, Any]]:
     try:
         found = _look_up(host.strip("[]"), port, deadline)
     except UnicodeError:
         raise OSError("a part of the name is empty or too long") from None
     # A name with a public and another address is somebody's trial which of them we take.
-    if not local and not all(is_public(str(address[0])) for *_, address in found):
+    if not policy.allow_private and not all(is_public(str(address[0])) for *_, address in found):
         raise NotPublic
     return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
 

@@ -18,6 +18,7 @@ import certifi
 
 from common.http.connect import connect, start_tls
 from common.http.deadlines import Deadline, never_cancelled
+from common.http.network_policy import NetworkPolicy
 from common.http.wire import TimedSocket
 
 # For the name and the connection; and as long again for the handshake.
@@ -61,18 +62,18 @@ class Connection(http.client.HTTPConnection):
     Args:
         origin: where it leads.
         tls: how it is made secure, if it is.
-        local: connect to any address, not only to public ones.
+        policy: whether its address may be private.
     """
 
     response_class = _Response
     auto_open = 0  # nobody but `ask` connects
 
-    def __init__(self, origin: Origin, tls: ssl.SSLContext, *, local: bool) -> None:
+    def __init__(self, origin: Origin, tls: ssl.SSLContext, policy: NetworkPolicy) -> None:
         self.default_port = http.client.HTTPS_PORT if origin.is_secure else http.client.HTTP_PORT
         super().__init__(origin.host, origin.port)
         self.origin = origin
         self._tls = tls
-        self._local = local
+        self._policy = policy
         self._is_broken = False
         self._answer: http.client.HTTPResponse | None = None
         self.wire: TimedSocket | None = None
@@ -118,7 +119,7 @@ class Connection(http.client.HTTPConnection):
             self.wire.begin(never_cancelled)
 
     def _connect(self, check: Callable[[], None]) -> TimedSocket:
-        fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, local=self._local, check=check)
+        fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, policy=self._policy, check=check)
         if self.origin.is_secure:
             fresh = start_tls(fresh, self._tls, self.origin.host, Deadline(CONNECT_SECONDS, check))
         return TimedSocket(fresh)
@@ -155,15 +156,14 @@ class ConnectionPool:
     """The pool of one client. Thread-safe.
 
     Args:
-        kept: how many are kept while nobody uses them, all hosts together.
-        ca_bundle: path of the authorities to trust instead of certifi's.
-        local: connect to any address, not only to public ones.
+        policy: what may be connected to, and who is trusted.
+        max_idle: how many are kept while nobody uses them, all hosts together.
     """
 
-    def __init__(self, *, kept: int, ca_bundle: str | None, local: bool) -> None:
-        self._kept = kept
-        self._local = local
-        self._tls = _tls_context(ca_bundle or certifi.where())
+    def __init__(self, policy: NetworkPolicy, *, max_idle: int) -> None:
+        self._policy = policy
+        self._max_idle = max_idle
+        self._tls = _tls_context(policy.ca_bundle or certifi.where())
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
         weakref.finalize(self, _close, self._idle)
@@ -174,14 +174,14 @@ class ConnectionPool:
             if line.is_reusable:
                 return line
             line.close()
-        return Connection(origin, self._tls, local=self._local)
+        return Connection(origin, self._tls, self._policy)
 
     def release(self, line: Connection) -> None:
         """Keep a line whose last answer was read to its end."""
         line.rest()
         with self._lock:
             self._idle.append(line)
-            spare = self._idle.pop(0) if len(self._idle) > self._kept else None
+            spare = self._idle.pop(0) if len(self._idle) > self._max_idle else None
         if spare:
             spare.close()
 

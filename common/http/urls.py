@@ -10,6 +10,8 @@ import idna
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
+from common.http.network_policy import PUBLIC_ONLY, NetworkPolicy
+
 MAX_LINK_LENGTH = 2048  # the longest address every browser and proxy of the field takes
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Half a surrogate pair is half a character: JSON may bring one, and no link, header or message can carry it.
@@ -56,14 +58,14 @@ def host_matches(host: str, patterns: Sequence[str]) -> bool:
 
 
 def check_link(
-    link: str, hosts: Sequence[str], *, local: bool = False, max_length: int = MAX_LINK_LENGTH
+    link: str, hosts: Sequence[str], policy: NetworkPolicy = PUBLIC_ONLY, *, max_length: int = MAX_LINK_LENGTH
 ) -> SplitResult:
     """Return the parts of a link that a browser would open at an allowed host.
 
     Args:
         link: as somebody gave it.
         hosts: patterns of allowed hosts, see `host_matches`.
-        local: also let plain http and any port pass (sandbox and tests).
+        policy: whether plain http and any port pass as well.
         max_length: characters it may have.
 
     Raises:
@@ -75,9 +77,9 @@ def check_link(
     if _FORBIDDEN.search(link):
         raise LinkRefused("holds characters that no link holds")
     parts, host, port = _split_like_a_browser(link)
-    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+    if parts.scheme not in policy.schemes:
         raise LinkRefused("must be https")
-    if port is not None and not local:
+    if port is not None and not policy.allow_private:
         raise LinkRefused("must use the default port")
     if not host_matches(host, hosts):
         raise LinkRefused("names a host that is not allowed")

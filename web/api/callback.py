@@ -131,7 +131,7 @@ class Callback:
         # The hosts that are allowed may be fewer than an hour ago.
         for link in (promise.success_link, promise.fail_link):
             try:
-                check_link(link, self._settings.redirect_hosts, local=self._settings.allow_local_network)
+                check_link(link, self._settings.redirect_hosts, policy=self._settings.network)
             except LinkRefused:
                 raise PromiseVoid("its links are not allowed any more") from None
         return promise

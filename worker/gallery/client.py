@@ -12,6 +12,7 @@ from common.crypto.signing import sign
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.http.client import HttpClient, StreamedAnswer, parse_retry_after
 from common.http.deadlines import Cancellation
+from common.http.network_policy import NetworkPolicy
 from common.http.urls import LinkRefused, check_link
 from common.messages.archive_job import ArchiveJob
 from common.telemetry.trace_context import outgoing_headers
@@ -40,7 +41,7 @@ class Gallery:
         photo_hosts: patterns of the hosts photos may be read from.
         done_url: called when an archive has ended.
         signing_secrets: sign the done call; none, none.
-        local: whether photos may also be read by plain http and from any port.
+        policy: whether photos may also be read by plain http and from any port.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Gallery:
         photo_hosts: Sequence[str],
         done_url: str,
         signing_secrets: Sequence[Secret],
-        local: bool,
+        policy: NetworkPolicy,
     ) -> None:
         self._http = http
         self._base_url = base_url
@@ -60,7 +61,7 @@ class Gallery:
         self._done_hosts = (_host(done_url), *self._list_hosts)
         self._done_url = done_url
         self._signing_secrets = signing_secrets
-        self._local = local
+        self._policy = policy
 
     def cancelled_by(self, end: Cancellation) -> "Gallery":
         """Return the same gallery, whose requests end with the work; see `HttpClient.cancelled_by`."""
@@ -195,7 +196,7 @@ class Gallery:
     def _lead(self, url: str, location: str, hosts: Sequence[str]) -> str:
         """Return where an address leads; raises LinkRefused unless we may go there."""
         target = join_link(url, location)
-        check_link(target, hosts, local=self._local, max_length=LONGEST_ADDRESS)
+        check_link(target, hosts, policy=self._policy, max_length=LONGEST_ADDRESS)
         # What nobody could read on the wire stays so, in the sandbox as well.
         if url.lower().startswith("https:") and not target.startswith("https:"):
             raise LinkRefused("must be https")
@@ -203,7 +204,7 @@ class Gallery:
 
     def _check_photo(self, photo: Photo) -> None:
         try:
-            check_link(photo.url, self._photo_hosts, local=self._local, max_length=LONGEST_ADDRESS)
+            check_link(photo.url, self._photo_hosts, policy=self._policy, max_length=LONGEST_ADDRESS)
         except LinkRefused as refused:
             raise PhotoRejected(Reason.URL_NOT_ALLOWED, f"the photo's address {refused}") from None
 

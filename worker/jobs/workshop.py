@@ -14,6 +14,7 @@ from common.config.settings import WorkerSettings
 from common.crypto.sealing import NotSealedByUs
 from common.errors import Transient
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path
 from common.messages.archive_job import ARCHIVE_TYPES, LONGEST_NAME, ArchiveJob, NotOurMessage, grant_context
 from common.messages.progress import Progress
@@ -148,7 +149,7 @@ class Workshop:
 def _check_promise(job: ArchiveJob) -> None:
     """Look at what `web` looked at before it promised the job: whoever writes into the queue may not ask for more."""
     try:
-        check_path(check_link(job.archive_url, ("*",), local=True).path)
+        check_path(check_link(job.archive_url, ("*",), policy=ANY_NETWORK).path)
     except LinkRefused as refused:
         raise NotOurMessage(f"its archive's address {refused}") from None
     if job.archive_type not in ARCHIVE_TYPES:

@@ -7,6 +7,7 @@ import responses
 
 from common.clouds.google_drive.auth import GoogleAuth
 from common.config.settings import allow_oauthlib_http
+from common.http.network_policy import ANY_NETWORK
 from sandbox.world import World
 from tests.fakes.google_permission import make_auth
 
@@ -22,7 +23,7 @@ def worldly(world: World, monkeypatch: pytest.MonkeyPatch) -> GoogleAuth:
     """The auth half in the pretend world."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
     allow_oauthlib_http()
-    return make_auth(world.environment(), local=True)
+    return make_auth(world.environment(), policy=ANY_NETWORK)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from common.config.env import Variable, WrongSetting
 from common.config.settings import WebSettings, WorkerSettings, allow_oauthlib_http, load_environment
 from common.crypto.sealing import Secret
+from common.http.network_policy import NetworkPolicy
 from common.messages.publisher import connection_parameters
 
 KEY = "k" * 43  # always the same one: it stands in names of tests
@@ -40,7 +41,7 @@ def test_webs_defaults_are_the_contracts() -> None:
     assert settings.forwarded_allow_ips == "127.0.0.1"
     assert (settings.host, settings.port) == ("0.0.0.0", 8000)
     assert (settings.log_level, settings.log_format) == ("INFO", "json")
-    assert (settings.allow_local_network, settings.ca_bundle, settings.clouds) == (False, None, {})
+    assert (settings.network, settings.clouds) == (NetworkPolicy(allow_private=False, ca_bundle=None), {})
 
 
 def test_workers_defaults_are_the_contracts() -> None:

@@ -19,6 +19,7 @@ from common.errors import Reason, SessionLost, Transient
 from common.http import pool, wire
 from common.http import requests_adapter as sessions
 from common.http.client import Answer, HttpClient, StreamedAnswer
+from common.http.network_policy import ANY_NETWORK
 from common.http.requests_adapter import mount_client
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from tests.fakes.counted_server import CountedServer
@@ -38,7 +39,7 @@ def desk() -> Iterator[CountedServer]:
 @pytest.fixture
 def http() -> HttpClient:
     """A client as the worker makes it."""
-    return HttpClient(connections=2, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return HttpClient(connections=2, policy=ANY_NETWORK, reason=Reason.CLOUD_UNAVAILABLE)
 
 
 def drop(_request: Request) -> Reply:
@@ -398,10 +399,10 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
     desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a fresh connection and on a kept one."""
-    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.4)
 
     def take_slowly(request: Request) -> Reply:
-        time.sleep(0.3)
+        time.sleep(0.6)
         return text_reply(str(len(request.content())))
 
     desk.reply = take_slowly

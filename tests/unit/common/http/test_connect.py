@@ -16,6 +16,7 @@ from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.http import connect as connections
 from common.http.client import HttpClient
 from common.http.connect import NotPublic, connect
+from common.http.network_policy import PUBLIC_ONLY, NetworkPolicy
 from common.http.requests_adapter import mount_client
 from sandbox.http.message import Reply, Request, text_reply
 from sandbox.http.server import Server
@@ -109,7 +110,11 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
     """A client as in production."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
-    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.GALLERY_UNAVAILABLE, local=False)
+    return HttpClient(
+        connections=2,
+        policy=NetworkPolicy(allow_private=False, ca_bundle=str(bundle)),
+        reason=Reason.GALLERY_UNAVAILABLE,
+    )
 
 
 def test_the_address_that_was_checked_is_the_one_connected_to(
@@ -210,7 +215,7 @@ def gallery_with(http: HttpClient) -> Gallery:
         photo_hosts=("*.lite.gallery",),
         done_url="https://app.litegallery.io/cloud_archive/done",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
 
 
@@ -245,6 +250,6 @@ def test_a_gallery_behind_such_a_name_is_down(
 def test_the_guard_alone(internet: Internet) -> None:
     """What every connection is made by."""
     with pytest.raises(NotPublic):
-        connect("::1", 80, 1.0, local=False)
-    connect(NAME, 443, 1.0, local=False).close()
+        connect("::1", 80, 1.0, policy=PUBLIC_ONLY)
+    connect(NAME, 443, 1.0, policy=PUBLIC_ONLY).close()
     assert internet.tried == [PUBLIC]

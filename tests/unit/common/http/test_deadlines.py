@@ -17,6 +17,7 @@ from common.errors import Reason, Transient
 from common.http import deadlines, pool, wire
 from common.http.client import HttpClient, StreamedAnswer
 from common.http.connect import connect
+from common.http.network_policy import ANY_NETWORK, NetworkPolicy
 from common.http.requests_adapter import mount_client
 from sandbox.http.message import Interim, Reply, text_reply
 from tests.fakes.counted_server import CountedServer
@@ -55,7 +56,9 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
     """A client that keeps two connections."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
-    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return HttpClient(
+        connections=2, policy=NetworkPolicy(allow_private=True, ca_bundle=str(bundle)), reason=Reason.CLOUD_UNAVAILABLE
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -276,7 +279,7 @@ def test_a_silent_address_leaves_time_for_the_next(full_port: int, monkeypatch: 
         found.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname()))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
         began = time.monotonic()
-        connect("name", 80, 0.3, local=True).close()
+        connect("name", 80, 0.3, policy=ANY_NETWORK).close()
         assert time.monotonic() - began < SOON
 
 

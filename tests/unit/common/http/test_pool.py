@@ -13,6 +13,7 @@ import trustme
 
 from common.errors import Reason, SessionLost
 from common.http.client import HttpClient
+from common.http.network_policy import NetworkPolicy
 from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.counted_server import CountedServer
 
@@ -56,7 +57,9 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
     """A client that keeps two connections."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
-    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return HttpClient(
+        connections=2, policy=NetworkPolicy(allow_private=True, ca_bundle=str(bundle)), reason=Reason.CLOUD_UNAVAILABLE
+    )
 
 
 def test_a_broken_line_leaves_the_others_of_its_thread_alone(server: CountedServer, http: HttpClient) -> None:

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import Url, ValidationError
 
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from common.http.urls import MAX_LINK_LENGTH, LinkRefused, check_link, check_path, host_matches, normalize_link
 
 OURS = ("*.lite.gallery", "*.litegallery.io")
@@ -190,10 +191,10 @@ def test_any_host_may_be_allowed_but_not_any_spelling() -> None:
 )
 def test_the_local_network_may_be_plain_and_on_any_port(link: str) -> None:
     """For sandbox and tests only; the host must be allowed all the same."""
-    assert check_link(link, ("127.0.0.1",), local=True).hostname == "127.0.0.1"
-    for hosts, local in ((("127.0.0.1",), False), (("localhost",), True)):
+    assert check_link(link, ("127.0.0.1",), policy=ANY_NETWORK).hostname == "127.0.0.1"
+    for hosts, policy in ((("127.0.0.1",), PUBLIC_ONLY), (("localhost",), ANY_NETWORK)):
         with pytest.raises(LinkRefused):
-            check_link(link.replace("https", "http"), hosts, local=local)
+            check_link(link.replace("https", "http"), hosts, policy)
 
 
 def test_a_link_has_a_greatest_length() -> None:
@@ -236,7 +237,7 @@ LINKS = st.builds(
 def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
     """It opens the host and the port that were looked at, or nothing."""
     try:
-        parts = check_link(link, ("*",), local=True)
+        parts = check_link(link, ("*",), policy=ANY_NETWORK)
     except LinkRefused:
         return
     try:
@@ -263,7 +264,7 @@ def test_what_passes_is_where_is_asked(link: str) -> None:
     assert " " not in written
     assert normalize_link(written) == written
     try:
-        parts = check_link(link, ("*",), local=True)
+        parts = check_link(link, ("*",), policy=ANY_NETWORK)
     except LinkRefused:
         return
     asked = urlsplit(written)

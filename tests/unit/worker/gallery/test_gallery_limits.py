@@ -7,6 +7,7 @@ import pytest
 from common.clouds.photos import Photo
 from common.errors import AddressRefused, Reason, Transient
 from common.http.client import HttpClient, StreamedAnswer
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.in_process import InProcessHttp
 from tests.fakes.job import JOB
@@ -37,7 +38,7 @@ def gallery_on(http: InProcessHttp) -> Gallery:
         photo_hosts=("*.lite.gallery",),
         done_url=f"{BASE}/cloud_archive/done",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
 
 
@@ -60,10 +61,10 @@ class Ended:
 )
 def test_its_requests_end_with_the_work(ask: Callable[[Gallery], object]) -> None:
     """All of them, of this copy; the gallery itself is everybody's."""
-    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.GALLERY_UNAVAILABLE, local=True)
+    http = HttpClient(connections=1, policy=ANY_NETWORK, reason=Reason.GALLERY_UNAVAILABLE)
     closed = "http://127.0.0.1:1"
     gallery = Gallery(
-        http, base_url=closed, photo_hosts=("*.lite.gallery",), done_url=closed, signing_secrets=(), local=True
+        http, base_url=closed, photo_hosts=("*.lite.gallery",), done_url=closed, signing_secrets=(), policy=ANY_NETWORK
     )
     with pytest.raises(Interrupted):
         ask(gallery.cancelled_by(Ended()))
