@@ -46,7 +46,7 @@ class Stand:
     def __init__(self, world: World, service: Any) -> None:
         cloud = find_cloud(self.name)
         assert cloud
-        variables = Environment(world.environment()).cloud(cloud.variables, policy=ANY_NETWORK)
+        variables = Environment(world.environment()).read_cloud(cloud.variables, ANY_NETWORK)
         assert variables
         self.world = world
         self.cloud = cloud

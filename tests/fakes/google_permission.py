@@ -22,7 +22,7 @@ GRANT = Grant(Secret("1//old"), Secret("ya29.old"), 0.0)
 
 def make_auth(environ: dict[str, str], *, policy: NetworkPolicy = PUBLIC_ONLY) -> GoogleAuth:
     """Return the auth half with an environment."""
-    settings = Environment(environ).cloud(GOOGLE_DRIVE.variables, policy=policy)
+    settings = Environment(environ).read_cloud(GOOGLE_DRIVE.variables, policy)
     assert settings
     http = HttpClient(connections=1, policy=ANY_NETWORK, reason=Reason.CLOUD_UNAVAILABLE)
     return GoogleAuth(settings, http)

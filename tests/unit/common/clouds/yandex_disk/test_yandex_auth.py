@@ -24,7 +24,7 @@ Allow = Callable[..., dict[str, str]]
 
 def make_auth(environ: dict[str, str], *, policy: NetworkPolicy) -> YandexAuth:
     """Return the auth half with an environment."""
-    settings = Environment(environ).cloud(YANDEX_DISK.variables, policy=policy)
+    settings = Environment(environ).read_cloud(YANDEX_DISK.variables, policy)
     assert settings
     return YandexAuth(settings, HttpClient(connections=1, policy=policy, reason=Reason.CLOUD_UNAVAILABLE))
 
