@@ -17,9 +17,8 @@ from typing import NamedTuple
 import certifi
 
 from common.http.connect import connect, start_tls
-from common.http.deadlines import Deadline, never_cancelled
+from common.http.deadlines import Deadline, TimedSocket, never_cancelled
 from common.http.network_policy import NetworkPolicy
-from common.http.wire import TimedSocket
 
 # For the name and the connection; and as long again for the handshake.
 CONNECT_SECONDS = 10.0

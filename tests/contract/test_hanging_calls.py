@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.http import deadlines, wire
+from common.http import deadlines
 from common.http.client import HttpClient
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
@@ -78,8 +78,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HttpClient, "request", request_in_haste)
     monkeypatch.setattr(HttpClient, "open", open_in_haste)
-    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.25)
-    monkeypatch.setattr(wire, "SEND_WINDOW", 0.25)
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.25)
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.25)
 
 
 @pytest.mark.usefixtures("hasty")

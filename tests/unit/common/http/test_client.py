@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Reason, SessionLost, Transient
-from common.http import pool, wire
+from common.http import deadlines, pool
 from common.http import requests_adapter as sessions
 from common.http.client import Answer, HttpClient, StreamedAnswer
 from common.http.network_policy import ANY_NETWORK
@@ -374,7 +374,7 @@ def test_a_body_that_stops_is_transient(http: HttpClient) -> None:
 
 def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every byte comes in time, and the photo would take days."""
-    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.1)
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 100_000, rate=200.0)
     incoming = http.open("GET", desk.url)
     with pytest.raises(Transient, match="bytes in"):
@@ -384,7 +384,7 @@ def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, m
 
 def test_a_slow_taker_is_no_slow_source(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only waiting for the body counts: a cloud that takes its time costs no source its connection."""
-    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.1)
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.1)
     desk.reply = lambda _: Reply(200, b"x" * 1000)
     incoming = http.open("GET", desk.url)
     block = memoryview(bytearray(500))
@@ -418,7 +418,7 @@ def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
 
 def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that does not leave in time: who never reads would hold a thread for ever."""
-    monkeypatch.setattr(wire, "SEND_WINDOW", 0.1)
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Transient):
         http.request("PUT", f"http://127.0.0.1:{listener.getsockname()[1]}", body=bytes(32 * 1024 * 1024))
 

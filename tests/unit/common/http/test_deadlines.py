@@ -14,7 +14,7 @@ import requests
 import trustme
 
 from common.errors import Reason, Transient
-from common.http import deadlines, pool, wire
+from common.http import deadlines, pool
 from common.http.client import HttpClient, StreamedAnswer
 from common.http.connect import connect
 from common.http.network_policy import ANY_NETWORK, NetworkPolicy
@@ -177,7 +177,7 @@ def test_a_body_has_a_floor_of_speed(
     http: HttpClient, tls: ssl.SSLContext | None, treat: Treat, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read in blocks of any size; a photo may take as long as it needs, but not for ever."""
-    monkeypatch.setattr(wire, "RECEIVE_WINDOW", 0.1)
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.1)
     with strange_server(treat, tls) as url:
         incoming = http.open("GET", url)
         with pytest.raises(Transient, match="bytes in"):
@@ -226,8 +226,8 @@ def test_an_upload_has_a_floor_of_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A receiver that takes nothing, or a few bytes now and then, in time for every timeout of a socket."""
-    monkeypatch.setattr(wire, "SEND_WINDOW", 0.3)
-    monkeypatch.setattr(wire, "MIN_BYTES_PER_SECOND", 50 * MEGABYTES)
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.3)
+    monkeypatch.setattr(deadlines, "MIN_BYTES_PER_SECOND", 50 * MEGABYTES)
     with strange_server(treat, tls) as url, pytest.raises(Transient, match="bytes in"):
         http.request("PUT", url, headers={"Content-Length": str(MEGABYTES)}, body=body())
 
@@ -349,7 +349,7 @@ WAITS = {
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines that no test lives to see."""
-    for module, name in ((pool, "CONNECT_SECONDS"), (wire, "RECEIVE_WINDOW"), (wire, "SEND_WINDOW")):
+    for module, name in ((pool, "CONNECT_SECONDS"), (deadlines, "RECEIVE_WINDOW"), (deadlines, "SEND_WINDOW")):
         monkeypatch.setattr(module, name, LONG)
 
 
