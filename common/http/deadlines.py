@@ -1,4 +1,8 @@
-"""Deadlines: how long a wait for a socket may last, and who may end it sooner."""
+"""Sockets with deadlines: no wait lasts without end, and each ends early when the work is cancelled.
+
+A socket's own timeout bounds a single read, so a peer that drips one byte at a time would hold a thread for ever. Here
+waits are bounded by a deadline or by a minimum speed, and are cut into short ones between which cancellation is seen.
+"""
 
 import http.client
 import io
@@ -8,34 +12,34 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-# Whoever waits looks up so often to see whether the work has ended meanwhile: two looks a second cost nothing, and no
-# other thread needs to lay hands on a socket that is in use.
+# A wait checks so often whether the work was cancelled: two checks a second cost nothing, and no other thread needs to
+# close a socket that is in use.
 POLL_SECONDS = 0.5
-# Bytes that move more slowly than so many a second, for so many seconds, are as good as stuck: a socket's timeout
-# never ends what drips. A receiver may think longer than a sender.
+# Fewer bytes a second than this, over a window of so many seconds of waiting, count as stuck. A receiver may think
+# longer than a sender.
 MIN_BYTES_PER_SECOND, RECEIVE_WINDOW, SEND_WINDOW = 4 * 1024, 30.0, 60.0
-# TLS says nothing of how much it sent before it sent all it was given; so it is given little.
-PIECE = 256 * 1024
+# Bytes given to TLS at once: before it has sent all of them it does not say how many it has sent.
+SEND_BYTES = 256 * 1024
 # All headers of an answer and of those before it (1xx), or all trailers of a body. Browsers take 256 KiB.
 MAX_HEADER_BYTES = 128 * 1024
 # Bytes that may come for one byte of a body: a chunk of a single byte has six.
-_CHUNKED_BYTE = 8
+_BYTES_PER_BODY_BYTE = 8
 
 
 class Cancellation(Protocol):
-    """What may end the work before its time. Asked on many threads."""
+    """What may cancel work before its time. Asked on many threads."""
 
     def check(self) -> None:
-        """Raise what ends the work, once it is to end."""
+        """Raise an exception of its own when the work is cancelled."""
         ...
 
 
 class TimedOut(OSError):
-    """It does not come, or it drips."""
+    """A deadline passed, or bytes moved more slowly than the minimum speed."""
 
 
 def never_cancelled() -> None:
-    """Let the work go on: nothing ends it but its deadlines."""
+    """Check of work that nothing cancels."""
 
 
 class Deadline:
@@ -43,26 +47,26 @@ class Deadline:
 
     Args:
         seconds: from now.
-        check: called before each wait; raises what ends the work.
+        check: called before each wait; raises when the work is cancelled.
     """
 
     def __init__(self, seconds: float, check: Callable[[], None] = never_cancelled) -> None:
         self._ends = time.monotonic() + seconds
         self._seconds = seconds
-        self.check = check
+        self._check = check
 
     @property
     def left(self) -> float:
-        """Seconds that are left; none or less when it has passed."""
+        """Seconds that are left; zero or less when it has passed."""
         return self._ends - time.monotonic()
 
-    def look(self) -> float:
-        """Return how many seconds to wait before looking here again.
+    def next_wait(self) -> float:
+        """Return how many seconds to wait before calling this again.
 
         Raises:
-            TimedOut: none are left.
+            TimedOut: it has passed.
         """
-        self.check()
+        self._check()
         left = self.left
         if left <= 0:
             raise TimedOut(f"nothing in {self._seconds:g} seconds")
@@ -70,96 +74,97 @@ class Deadline:
 
 
 class _MinimumSpeed:
-    """Notices what moves too slowly. Only time spent waiting counts: who is waited for meanwhile is not to blame.
+    """A bound for how slowly bytes may move. Only time spent waiting counts, not what the caller does meanwhile.
 
     Args:
-        window: seconds over which the speed is taken.
+        window: seconds of waiting over which the speed is taken.
     """
 
     def __init__(self, window: float) -> None:
         self._window = window
         self._waited = 0.0
-        self._counted = 0
+        self._count = 0
 
-    def note(self, count: int, seconds: float) -> None:
-        """Learn of bytes, and of the time they took; raises TimedOut."""
+    def add(self, count: int, seconds: float) -> None:
+        """Count bytes and the seconds they were waited for; raises TimedOut when they are too few."""
         self._waited += seconds
-        self._counted += count
+        self._count += count
         if self._waited < self._window:
             return
-        if self._counted < MIN_BYTES_PER_SECOND * self._waited:
-            raise TimedOut(f"only {self._counted} bytes in {self._waited:.0f} seconds")
-        self._waited, self._counted = 0.0, 0
+        if self._count < MIN_BYTES_PER_SECOND * self._waited:
+            raise TimedOut(f"only {self._count} bytes in {self._waited:.0f} seconds")
+        self._waited, self._count = 0.0, 0
 
 
 class TimedSocket:
-    """A connected socket as `http.client` uses one: it sends all of something, is read as a file, and is closed.
+    """A connected socket, with as much of its interface as `http.client` uses. Used by one thread at a time.
 
-    Every wait ends: by a deadline, by a floor of speed, or because the work ends, which is looked for twice a second.
-    Used by one thread at a time.
+    Headers have a deadline and a bound of bytes; bodies, both ways, have a minimum speed, and incoming ones a deadline
+    and a bound as well. All of it may raise TimedOut.
 
     Args:
-        sock: by TLS or not; the handshake is over.
+        sock: plain, or secure after its handshake.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._check: Callable[[], None] = never_cancelled
-        self._outflow = self._inflow = _MinimumSpeed(SEND_WINDOW)
-        self._until = math.inf
-        self._allowed = 0
+        self._send_speed = self._receive_speed = _MinimumSpeed(SEND_WINDOW)
+        self._deadline = math.inf
+        self._bytes_left = 0
         self._is_head = True
-        self._look = 0.0
+        self._timeout = 0.0
 
-    def begin(self, check: Callable[[], None]) -> None:
-        """Begin a request: its bytes leave at the floor's speed, or TimedOut is raised.
+    def begin_request(self, check: Callable[[], None]) -> None:
+        """Prepare for sending a request.
 
         Args:
-            check: called before each wait, until the next request begins; raises what ends the work.
+            check: called before each wait, until the next request begins; raises when the work is cancelled.
         """
         self._check = check
-        self._outflow = _MinimumSpeed(SEND_WINDOW)
-        if self._look != POLL_SECONDS:
-            self._look = POLL_SECONDS
-            self._sock.settimeout(self._look)
+        self._send_speed = _MinimumSpeed(SEND_WINDOW)
+        if self._timeout != POLL_SECONDS:
+            self._timeout = POLL_SECONDS
+            self._sock.settimeout(self._timeout)
 
     def expect_headers(self, seconds: float) -> None:
-        """Demand the answer's headers, with whatever comes before them, in so many seconds, and no more than fit."""
-        self._until = time.monotonic() + seconds
-        self._allowed = MAX_HEADER_BYTES
+        """Bound the answer's headers, and whatever comes before them, to so many seconds from now."""
+        self._deadline = time.monotonic() + seconds
+        self._bytes_left = MAX_HEADER_BYTES
         self._is_head = True
 
-    def expect_body(self, most: int, *, until: float | None = None) -> None:
-        """Allow so many more bytes of the body, at the floor's speed.
+    def expect_body(self, max_bytes: int, *, deadline: float | None = None) -> None:
+        """Allow some more of the body.
 
         Args:
-            most: of what is left when everything around it is taken away.
-            until: by when, on the monotonic clock; None leaves it at what was said before.
+            max_bytes: of the body itself, without the framing of chunks and trailers.
+            deadline: on the monotonic clock; None leaves it as it is.
         """
-        self._allowed = MAX_HEADER_BYTES + _CHUNKED_BYTE * most
-        if until is not None:
-            self._until = until
+        self._bytes_left = MAX_HEADER_BYTES + _BYTES_PER_BODY_BYTE * max_bytes
+        if deadline is not None:
+            self._deadline = deadline
         if self._is_head:
-            self._inflow = _MinimumSpeed(RECEIVE_WINDOW)
+            self._receive_speed = _MinimumSpeed(RECEIVE_WINDOW)
             self._is_head = False
 
     def sendall(self, data: bytes | memoryview) -> None:
-        """Send all of it."""
+        """Send all of the data."""
         rest = memoryview(data).cast("B")
         while rest:
-            count = self._move(self._sock.send, rest[:PIECE], math.inf, self._outflow)
+            count = self._transfer(self._sock.send, rest[:SEND_BYTES], math.inf, self._send_speed)
             rest = rest[count:]
 
-    def receive(self, room: memoryview) -> int:
-        """Receive what there is, at most what there is room for; nothing at the end."""
-        count = self._move(self._sock.recv_into, room, self._until, None if self._is_head else self._inflow)
-        self._allowed -= count
-        if self._allowed < 0:
+    def recv_into(self, buffer: memoryview) -> int:
+        """Receive what there is, at most what fits; return its bytes, 0 at the end."""
+        speed = None if self._is_head else self._receive_speed
+        count = self._transfer(self._sock.recv_into, buffer, self._deadline, speed)
+        self._bytes_left -= count
+        if self._bytes_left < 0:
             raise http.client.HTTPException("headers, chunks or trailers without end")
         return count
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return what comes in, as a file; it keeps the socket open."""
+        """Return what comes in as a file, which keeps the socket open."""
         return io.BufferedReader(_SocketReader(self, self._sock.makefile("rb", buffering=0)))
 
     def fileno(self) -> int:
@@ -170,60 +175,62 @@ class TimedSocket:
         """Close the socket, as soon as no file of it is open."""
         self._sock.close()
 
-    def _move(self, act: Callable[[Any], int], block: memoryview, until: float, floor: _MinimumSpeed | None) -> int:
-        """Send or receive, in waits so short that the end of the work is noticed between them."""
+    def _transfer(
+        self, call: Callable[[Any], int], buffer: memoryview, deadline: float, speed: _MinimumSpeed | None
+    ) -> int:
+        """Call send or recv_into until it moves something, in waits short enough to see a cancellation between them."""
         began = time.monotonic()
         while True:
             self._check()
-            if until - began < self._look:
-                self._hurry(until - began)
-            moved = -1
+            if deadline - began < self._timeout:
+                self._shorten_timeout(deadline - began)
+            count = -1
             try:
-                moved = act(block)
+                count = call(buffer)
             except TimeoutError as error:
-                # It may be tried again, by TLS as well; unless this is the connection's own end, not our wait's.
+                # Our own timeout has no errno, and TLS too may be called again after it; the connection's ETIMEDOUT
+                # has one, and is its end.
                 if error.errno is not None:
                     raise
             ended = time.monotonic()
-            if floor:
-                floor.note(max(moved, 0), ended - began)
-            if moved >= 0:
-                return moved
+            if speed:
+                speed.add(max(count, 0), ended - began)
+            if count >= 0:
+                return count
             began = ended
 
-    def _hurry(self, left: float) -> None:
-        """Wait no longer than what is left, from now on."""
+    def _shorten_timeout(self, left: float) -> None:
         if left <= 0:
             raise TimedOut("no end of the answer in its time")
-        self._look = left
+        self._timeout = left
         self._sock.settimeout(left)
 
 
 class _SocketReader(io.RawIOBase):
-    """What comes in.
+    """The incoming bytes of a socket, as a raw file.
 
     Args:
-        wire: by which.
-        source: the socket's file, which keeps it open.
+        timed: the socket.
+        file: the plain socket's own file, which keeps it open.
     """
 
-    def __init__(self, wire: TimedSocket, source: io.RawIOBase) -> None:
-        self._wire = wire
-        self._source = source
+    def __init__(self, timed: TimedSocket, file: io.RawIOBase) -> None:
+        self._timed = timed
+        self._file = file
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, block: Any) -> int:
-        """Fill a large block, which TLS gives in pieces of 16 KiB; of a small one as much as there is."""
-        room = memoryview(block)
+    def readinto(self, buffer: Any) -> int:
+        """Fill a large buffer, since TLS gives pieces of 16 KiB; read into a small one what there is."""
+        room = memoryview(buffer)
         is_large = len(room) > io.DEFAULT_BUFFER_SIZE
-        count = got = self._wire.receive(room)
-        while is_large and got and count < len(room):
-            got = self._wire.receive(room[count:])
-            count += got
+        count = received = self._timed.recv_into(room)
+        while is_large and received and count < len(room):
+            received = self._timed.recv_into(room[count:])
+            count += received
         return count
 
     def close(self) -> None:
-        self._source.close()
+        self._file.close()
         super().close()

@@ -1,11 +1,11 @@
-"""Links and the hosts they may name, read the way a browser reads them. Knows no HTTP."""
+"""Checking links and their hosts, read the way a browser reads them."""
 
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, unquote, urlsplit
 
-# At the start: a thread that imports it while another one imports requests may find it half made.
+# Imported at the start: a thread that imports it while another one imports requests may find it half initialised.
 import idna
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -18,19 +18,19 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff]")
 # What means the same host to a browser (https://url.spec.whatwg.org) and to a plain parser (RFC 3986); the tests ask a
 # browser's parser. Both let more pass (`a;b.example` is a name), but no host of ours or of a gallery's is called so.
-_PLAIN = re.compile(
+_PLAIN_LINK = re.compile(
     r"[a-z][a-z0-9+.-]*://(?P<host>[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:(?P<port>[0-9]*))?([/?#].*)?",
     re.ASCII | re.IGNORECASE,
 )
 # What the DNS can carry, and so what a name can be: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
-_LONGEST_NAME = 253
+_MAX_NAME_LENGTH = 253
 # A hyphen neither begins nor ends a label: https://www.rfc-editor.org/rfc/rfc1123#section-2.1
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # A name that ends so is an address to browsers, in any of its many spellings.
-_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+_NUMERIC_NAME = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 # An address that needs no rewriting: RFC 3986's own characters and escapes, a port that is one for certain, and no part
 # of its path begins with a dot.
-_WRITTEN = re.compile(
+_NORMALIZED = re.compile(
     r"https?://[a-z0-9.-]+(:[0-9]{1,4})?(/(?!\.)([\w~!$&'()*+,;=:@.-]++|%[0-9A-F]{2})*+)++"
     r"(\?([\w~!$&'()*+,;=:@./?-]++|%[0-9A-F]{2})*+)?",
     re.ASCII,
@@ -41,7 +41,7 @@ _DOT_SEGMENT = re.compile(r"(?:^|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
 
 
 class LinkRefused(ValueError):
-    """The link is not one we may send anybody to, or read from; says why without repeating it."""
+    """A link that nobody may be sent to, or that may not be read from; says why without repeating it."""
 
 
 def host_matches(host: str, patterns: Sequence[str]) -> bool:
@@ -87,10 +87,10 @@ def check_link(
 
 
 def check_path(path: str) -> None:
-    """Look at a path that another server will be asked for.
+    """Check a path that another server will be asked for.
 
     Raises:
-        LinkRefused: it is none, or one that a server might walk up or read differently.
+        LinkRefused: it is empty, or a server might leave its folder by it or read it differently.
     """
     decoded = decode_fully(path)
     if not decoded.strip("/"):
@@ -102,7 +102,7 @@ def check_path(path: str) -> None:
 
 
 def decode_fully(path: str) -> str:
-    """Decode until nothing changes: a chain of servers may decode more than once."""
+    """Percent-decode until nothing changes: a chain of servers may decode more than once."""
     decoded = unquote(path)
     while decoded != path:
         path, decoded = decoded, unquote(decoded)
@@ -115,9 +115,9 @@ def normalize_link(link: str) -> str:
     Blanks and letters of other scripts are percent-encoded, dot segments are resolved, what is encoded stays.
 
     Raises:
-        LinkRefused: it is none.
+        LinkRefused: it is no web address.
     """
-    if _WRITTEN.fullmatch(link):
+    if _NORMALIZED.fullmatch(link):
         return link
     try:
         parts = parse_url(link)
@@ -134,7 +134,7 @@ def _split_like_a_browser(link: str) -> tuple[SplitResult, str, int | None]:
     Returns:
         its parts, its host in lower case, and its port unless that is its scheme's own.
     """
-    plain = _PLAIN.fullmatch(link)
+    plain = _PLAIN_LINK.fullmatch(link)
     if not plain:
         raise LinkRefused("is not a plain web address")
     host, port = plain["host"].lower(), int(plain["port"]) if plain["port"] else None
@@ -154,11 +154,11 @@ def _is_plain(host: str) -> bool:
     try:
         if host[0] == "[":
             return host == f"[{IPv6Address(host[1:-1])}]"
-        if _NUMBER.fullmatch(host):
+        if _NUMERIC_NAME.fullmatch(host):
             return host == str(IPv4Address(host))
     except ValueError:
         return False
-    return len(host) <= _LONGEST_NAME and all(_is_label(label) for label in host.split("."))
+    return len(host) <= _MAX_NAME_LENGTH and all(_is_label(label) for label in host.split("."))
 
 
 def _is_label(label: str) -> bool:

@@ -1,33 +1,33 @@
-"""Who sees what goes over the wire, and counts it. Knows no protocol."""
+"""Observer of outgoing requests: the interface by which they are counted."""
 
 from typing import Protocol
 
 
 class RequestObserver(Protocol):
-    """Is told of every request. Called on many threads; must keep no address, since some are secrets."""
+    """Sees every request of a client. Called on many threads; must keep no URL, since some are secrets."""
 
     def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
-        """Learn of a request.
+        """Called when an answer began, or none came.
 
         Args:
-            method: of it.
-            url: of it.
+            method: as HTTP spells it.
+            url: absolute.
             status: of the answer; 0 when there was none.
-            seconds: until the answer began, or the line broke.
-            sent: bytes of the body, as far as they were answered.
+            seconds: until the answer began, or the connection broke.
+            sent: bytes of the request's body, if it was answered.
         """
         ...
 
     def on_received(self, count: int) -> None:
-        """Learn of so many more bytes of answers."""
+        """Called with the number of bytes whenever some of an answer's body were read."""
         ...
 
 
 class NullObserver:
-    """Looks away."""
+    """Observer that does nothing."""
 
     def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_received(self, count: int) -> None:
-        """Nothing."""
+        """Do nothing."""
