@@ -19,7 +19,7 @@ from common.crypto.sealing import Sealer, Secret
 from common.http.network_policy import NetworkPolicy
 
 GALLERY_HOSTS = "*.lite.gallery,*.litegallery.io"
-# Photos at a time in a whole process: with three threads each and half a MiB of buffers, more is a slip of the pen.
+# Photos at a time in a whole process: with three threads each and half a MiB of buffers, more cannot be meant.
 MAX_PHOTOS = 4000
 # What both services read; a cloud's variables come from the cloud. Each secret may stand in a file instead.
 SECRET_NAMES = ("RABBITMQ_URL", "SECRET_KEYS", "DONE_SIGNING_SECRET")
@@ -168,11 +168,11 @@ def _read_common(env: Environment, clouds: CloudVariables) -> dict[str, Any]:
 
 
 def load_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """Return the process's variables over those of a `.env` file: the real ones win."""
+    """Return the variables of a `.env` file and of the process; the process's own win."""
     from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     return {**from_file, **os.environ}
 
 
 def allow_oauthlib_http() -> None:
-    """Let oauthlib reach a cloud by plain http, only for ALLOW_LOCAL_NETWORK; it takes that word from nowhere else."""
+    """Allow oauthlib plain http, for ALLOW_LOCAL_NETWORK only; it takes that from the environment and nowhere else."""
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"

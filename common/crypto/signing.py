@@ -1,4 +1,4 @@
-"""Signatures of the done call by Standard Webhooks, so that a gallery can tell ours from anybody's. Knows no HTTP.
+"""Signatures of the done call (Standard Webhooks), so that a gallery can tell it from forged ones.
 
 Specification: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
