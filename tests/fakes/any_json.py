@@ -1,4 +1,4 @@
-"""JSON as others may send it: anything, or nearly what is expected."""
+"""Hypothesis strategies for untrusted JSON: anything, or nearly what is expected."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 # All that JSON can spell: lone surrogates and numbers beyond every limit as well.
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
-# What readers stumble over, and chance seldom brings.
+# What parsers fail on, and chance seldom generates.
 EDGE_CASES: list[Any] = [
     "\ud800",
     "http://[",
@@ -34,6 +34,6 @@ ANY_JSON = st.recursive(
 
 
 def mutated(sample: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects that have a sample's fields, some of them with anything in it, or without them."""
+    """Objects like a sample, with some fields left out or replaced by anything."""
     fields = {name: st.just(value) | st.sampled_from(EDGE_CASES) | ANY_JSON for name, value in sample.items()}
     return st.fixed_dictionaries({}, optional=fields) | st.fixed_dictionaries(fields)

@@ -1,4 +1,4 @@
-"""The sandbox without a wire: requests go straight into its services, so that thousands of copies take seconds."""
+"""The sandbox without sockets: requests go straight into its services, so that thousands of copies take seconds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.message import Message
@@ -11,11 +11,11 @@ from sandbox.http.message import Dropped, Reply, Request
 
 
 class InProcessHttp:
-    """Has the methods of `common.http.client.HttpClient`, and breaks as it does; no sockets.
+    """Fake of `common.http.client.HttpClient` without sockets; it fails as the real one does.
 
     Args:
         services: what answers, by scheme and host.
-        reason: what a broken line is called.
+        reason: of the errors raised.
     """
 
     def __init__(self, services: Mapping[str, Callable[[Request], Reply]], reason: Reason) -> None:
@@ -24,7 +24,7 @@ class InProcessHttp:
         self._reason = reason
 
     def answer_all(self, answer: Callable[[Request], Reply]) -> None:
-        """Let something else answer from now on, at every host."""
+        """Let another function answer from now on, at every host."""
         self._services = dict.fromkeys(self._services, answer)
 
     def request(
@@ -62,23 +62,23 @@ class InProcessHttp:
             message[name] = value
         if isinstance(body, bytes) and "Content-Length" not in message:
             message["Content-Length"] = str(len(body))
-        wire = _Wire(body)
+        upload = _Upload(body)
         length = message["Content-Length"]
         # What the real client does with blocks of no announced length.
         chunked = length is None and body is not None
-        arriving = ArrivingBody(wire, int(length) if length else None, chunked=chunked)
+        arriving = ArrivingBody(upload, int(length) if length else None, chunked=chunked)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         try:
             reply = _exchange(answer, Request(method, target, message, arriving))
         except Dropped:
-            raise wire.failure or Transient(self._reason, "no answer (ConnectionResetError)") from None
-        if wire.failure:
-            raise wire.failure
+            raise upload.failure or Transient(self._reason, "no answer (ConnectionResetError)") from None
+        if upload.failure:
+            raise upload.failure
         return StreamedReply(reply, self._reason)
 
 
 class StreamedReply:
-    """Has what `common.http.client.StreamedAnswer` has."""
+    """Fake of `common.http.client.StreamedAnswer`."""
 
     def __init__(self, reply: Reply, reason: Reason) -> None:
         self.status = reply.status
@@ -110,7 +110,7 @@ class StreamedReply:
         return bytes(self._rest)
 
     def close(self) -> None:
-        """Let it go."""
+        """Release it."""
         self.closed = True
 
 
@@ -121,8 +121,8 @@ def _exchange(answer: Callable[[Request], Reply], request: Request) -> Reply:
     return reply
 
 
-class _Wire:
-    """What the service reads a body from: the client's blocks, made only when they are asked for."""
+class _Upload:
+    """The connection that a service reads a body from: the client's blocks, made on demand."""
 
     def __init__(self, body: Body) -> None:
         self.failure: Exception | None = None

@@ -1,4 +1,4 @@
-"""Loops that go on whatever happens, and tell the truth about whether they move."""
+"""Loops restart whatever happens, and know whether they are alive."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ from tests.fakes.clock import Clock
 
 
 class LoopHarness:
-    """A loop on a clock of its own; its work is what a test says, and its waits only move the clock."""
+    """A loop with a fake clock; its work is the test's, and its waits only advance the clock."""
 
     def __init__(self, *works: Callable[["LoopHarness"], None]) -> None:
         self.clock = 0.0
@@ -50,7 +50,7 @@ def fail(error: BaseException) -> Callable[[LoopHarness], None]:
 
 
 def move_and_fail(error: Exception, seconds: float = 1.0) -> Callable[[LoopHarness], None]:
-    """Return work that moves for a while before it fails."""
+    """Return work that makes progress for a while before it fails."""
 
     def work(harness: LoopHarness) -> None:
         harness.clock += seconds
@@ -74,14 +74,14 @@ def test_whatever_fails_is_begun_again_after_growing_bounded_waits() -> None:
 
 
 def test_an_outage_after_good_times_is_waited_for_anew() -> None:
-    """A line that had been good tells nothing of how long it will be away."""
+    """How long it will last does not depend on earlier failures."""
     harness = LoopHarness(fail(AWAY), fail(AWAY), fail(AWAY), move_and_fail(AWAY), fail(AWAY), fail(AWAY))
     harness.loop.run()
     assert harness.waits == [0.5, 1.0, 2.0, 0.5, 1.0]
 
 
 def test_a_bug_that_comes_again_and_again_fills_no_log() -> None:
-    """However well it moved before: only a long life is a good sign."""
+    """Even if it made progress before: only a long run resets the delay."""
     harness = LoopHarness(
         *[move_and_fail(KeyError("x"))] * 4, move_and_fail(KeyError("x"), RESET_AFTER + 1), fail(AWAY)
     )
@@ -99,7 +99,7 @@ def test_failures_are_told_as_loudly_as_they_are_bad(caplog: pytest.LogCaptureFi
 
 
 def test_a_loop_that_stands_still_is_dead_and_one_that_asks_is_not() -> None:
-    """It may ask longer than it may be silent: an outage elsewhere is no death here."""
+    """Before its first beat it may take longer: an outage elsewhere is no death here."""
     seen: list[bool] = []
 
     def work(harness: LoopHarness) -> None:
@@ -119,7 +119,7 @@ def test_a_loop_that_stands_still_is_dead_and_one_that_asks_is_not() -> None:
 
 
 def test_a_thread_that_ended_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what no loop goes on after."""
+    """By an exception that no loop catches."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     harness = LoopHarness(fail(SystemExit()), lambda _: None)
     harness.loop.start().join(10)
@@ -127,7 +127,7 @@ def test_a_thread_that_ended_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_end_by_an_exception_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of any thread, in the way of all other records."""
+    """For any thread, as a log record."""
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -144,7 +144,7 @@ def test_an_end_by_an_exception_is_told(capsys: pytest.CaptureFixture[str], monk
 
 
 def test_a_guarded_failure_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    """It is told with its trace."""
+    """It is logged with its traceback."""
     assert guard("counting", lambda: None)
     assert not guard("counting", lambda: {}["x"])
     assert [bool(record.exc_info) for record in caplog.records] == [True]

@@ -1,4 +1,4 @@
-"""What is sealed opens only whole, with a key of ours, and where it belongs."""
+"""Sealed texts open only unchanged, with one of the keys, and in their context."""
 
 import base64
 import os
@@ -32,7 +32,7 @@ def test_what_was_sealed_opens_again(text: str, context: str) -> None:
 
 
 def test_what_an_earlier_version_made_is_known() -> None:
-    """Replicas of two versions run beside each other, and jobs wait for a day: text packed by zlib, and a stamp."""
+    """Replicas of two versions run side by side, and jobs wait for a day: a compressed text, and a MAC."""
     sealed = "bm5ubm5ubm5ubm5uc9uaYaVdEFPbbX7mg3AZAUQhJQW4BPRo-kxIN86M3k1PFIzBrR6-G_roxVQHnDinxb7S35HHsGwj85g"
     stamp = "89bbd5c6a0963bda44c4bf65107ce47bd6f08785a1159f19266c74ff8f0ad509"
     assert sealer(NEW).open(sealed, "c") == "Название галереи " * 3
@@ -60,7 +60,7 @@ def test_the_same_text_is_never_sealed_alike() -> None:
 
 
 def test_it_opens_only_for_its_context() -> None:
-    """A grant that is moved to another job stays shut."""
+    """A grant that is moved to another job does not open."""
     sealed = sealer(NEW).seal("text", "grant:a")
     for other in ("grant:b", "grant:", "", "state:a"):
         with pytest.raises(NotSealedByUs):
@@ -68,7 +68,7 @@ def test_it_opens_only_for_its_context() -> None:
 
 
 def test_every_changed_character_is_noticed() -> None:
-    """Also those spare bits of the last one that base64 does not look at."""
+    """Also the spare bits of the last one, which base64 ignores."""
     sealed = sealer(NEW).seal("text", "c")
     for place, char in enumerate(sealed):
         for other in "AB_-9z":

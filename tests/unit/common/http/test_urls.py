@@ -1,4 +1,4 @@
-"""Links mean to us what they mean to a browser, or they are refused."""
+"""Checked links mean the same to us as to a browser, or are refused."""
 
 from urllib.parse import urlsplit
 
@@ -109,7 +109,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("link", ELSEWHERE)
 def test_links_that_lead_elsewhere_are_refused(link: str) -> None:
-    """However they hide it; the refusal does not repeat them."""
+    """However it is hidden; the exception does not repeat the link."""
     with pytest.raises(LinkRefused) as caught:
         check_link(link, OURS)
     assert "evil" not in str(caught.value)
@@ -118,7 +118,7 @@ def test_links_that_lead_elsewhere_are_refused(link: str) -> None:
 @pytest.mark.parametrize("char", [*map(chr, range(0x21)), *map(chr, range(0x7F, 0xA0)), "\\"])
 @pytest.mark.parametrize("form", ["{}https://lite.gallery/", "https://lite{}.gallery/", "https://lite.gallery/{}"])
 def test_characters_that_browsers_drop_or_change_are_refused(char: str, form: str) -> None:
-    """At any place, also where they would do no harm."""
+    """Anywhere in a link."""
     with pytest.raises(LinkRefused):
         check_link(form.format(char), OURS)
 
@@ -163,7 +163,7 @@ def test_names_of_every_script_pass(name: str) -> None:
     "link", ["https://lite.gallery/\ud800", "https://lite.gallery/?\udfff", "https://\ud83d.lite.gallery/"]
 )
 def test_half_a_character_is_refused(link: str) -> None:
-    """JSON may bring one; no header and no message can carry it."""
+    """JSON may contain a lone surrogate; no header and no message can carry one."""
     with pytest.raises(LinkRefused):
         check_link(link, OURS)
     with pytest.raises(LinkRefused):
@@ -171,7 +171,7 @@ def test_half_a_character_is_refused(link: str) -> None:
 
 
 def test_any_host_may_be_allowed_but_not_any_spelling() -> None:
-    """The star lets hosts pass, not tricks."""
+    """`*` allows any host, in its plain spelling only."""
     assert check_link("https://evil.com/a", ("*",)).hostname == "evil.com"
     for link in (
         "https://a@evil.com/",
@@ -235,7 +235,7 @@ LINKS = st.builds(
 @example(link="https://a.1/")
 @example(link="https://1.2.3/")
 def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
-    """It opens the host and the port that were looked at, or nothing."""
+    """A browser opens the host and the port that were checked, or nothing."""
     try:
         parts = check_link(link, ("*",), policy=ANY_NETWORK)
     except LinkRefused:
@@ -254,7 +254,7 @@ def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
 
 @given(link=LINKS | st.text(max_size=40))
 def test_what_passes_is_where_is_asked(link: str) -> None:
-    """How an address is written for its request changes neither host nor port, and leaves nothing to write."""
+    """Normalizing changes neither host nor port, and is idempotent."""
     try:
         written = normalize_link(link)
     except LinkRefused:
@@ -284,12 +284,12 @@ def test_what_passes_is_where_is_asked(link: str) -> None:
     ],
 )
 def test_addresses_are_written_in_the_characters_of_addresses(link: str, written: str) -> None:
-    """What is encoded stays, whatever could end a line or a request is encoded."""
+    """What is encoded stays; whatever could end a line or a request is encoded."""
     assert normalize_link(link) == written
 
 
 @pytest.mark.parametrize("link", ["", "a", "ftp://h.example/a", "https://", "https://[::1", "https://h.example:65536/"])
 def test_what_is_no_web_address_is_not_written(link: str) -> None:
-    """Nor repeated."""
+    """The exception does not repeat it."""
     with pytest.raises(LinkRefused, match=r"^is no "):
         normalize_link(link)
