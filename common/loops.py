@@ -84,7 +84,7 @@ class Loop:
             self._next_beat_due = began + MAX_STARTUP
             is_bug = self._work_once(delay)
             lasted = self._now() - began
-            # How long an outage will last after a good connection nobody knows; a bug comes again at once.
+            # After a good connection an outage may be short; a bug comes again at once.
             if lasted > RESET_AFTER or (self._has_beaten and not is_bug):
                 delay = self._first_delay
             if not self._is_over():

@@ -121,7 +121,7 @@ def _check_clouds(settings: WebSettings, http: HttpClient) -> list[Finding]:
 
 def _check_client(cloud: Cloud, variables: CloudSettings, http: HttpClient) -> Finding:
     def ask() -> None:
-        # A cloud that knows our client says of a permission that nobody gave that it is revoked.
+        # A cloud that knows our client calls a permission that was never given revoked.
         with suppress(GrantRevoked):
             cloud.auth(variables, http).refresh(Grant(Secret("doctor"), Secret(""), 0.0))
 

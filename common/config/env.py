@@ -42,8 +42,8 @@ CloudSettings = Mapping[str, Secret]
 class Environment:
     """The variables of a process; an empty one counts as not set.
 
-    What is wrong is remembered rather than raised, so that all of it is told at once: what a `read` method returned may
-    be used only after `raise_problems`.
+    What is wrong is remembered rather than raised, so that all of it can be reported at once: what a `read` method
+    returned may be used only after `raise_problems`.
 
     Attributes:
         problems: what is wrong so far, as `WrongSetting` has it.

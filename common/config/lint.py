@@ -21,7 +21,7 @@ _FOREIGN = re.compile(
     r"|YANDEX_(CLOUD|METRIKA|METRICA|MAPS|TRACKER|GPT|S3|DIRECT)(_.*)?"
     r"|WEB_(CONCURRENCY|PUBLISHED_PORT|IMAGE)|WORKER_(IMAGE|CONNECTIONS|CLASS)|RABBITMQ_(PASSWORD|MANAGEMENT_URL)"
 )
-# What Kubernetes tells every container of every Service, and what Docker's links once told.
+# Variables that Kubernetes sets in every container for every Service, and that Docker's links once set.
 # https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables
 _SERVICE = re.compile(r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")

@@ -44,8 +44,9 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
         if minimum <= value <= maximum:
             return value
         hint = "; this one is what Kubernetes tells of a Service of that name: enableServiceLinks: false"
-        told = hint if _SERVICE_ADDRESS.match(text) else ""
-        raise ValueError(f"must be a whole number from {minimum} to {maximum}{told}")
+        raise ValueError(
+            f"must be a whole number from {minimum} to {maximum}{hint if _SERVICE_ADDRESS.match(text) else ''}"
+        )
 
     return parse
 
@@ -124,7 +125,7 @@ def base_url(policy: NetworkPolicy, *, path: bool = True) -> Callable[[str], str
 def broker_url(text: str) -> Secret:
     """Return the URL of a RabbitMQ: https://www.rabbitmq.com/docs/uri-spec."""
     scheme, _, rest = text.partition("://")
-    # Where somebody meant the user and the password to end: a browser, and every library, ends them earlier.
+    # Where the user and the password were meant to end: a browser, and every library, ends them at the first of / ? #.
     meant, at, _ = rest.rpartition("@")
     if scheme in ("amqp", "amqps") and at and not _USERINFO.fullmatch(meant):
         raise ValueError(

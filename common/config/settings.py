@@ -46,7 +46,7 @@ class CommonSettings:
     log_level: str
     log_format: str
     clouds: Mapping[str, CloudSettings]
-    # What is set and nobody reads, or what hardly anybody means: logged at start.
+    # From `common.config.lint`; logged at start.
     warnings: tuple[str, ...]
 
 

@@ -54,7 +54,7 @@ class HttpClient:
 
     Args:
         policy: what may be connected to, and who is trusted.
-        connections: kept while nobody uses them; as many as threads use them at once.
+        connections: how many unused ones are kept; as many as threads send requests at once.
         reason: what the errors raised here give as theirs.
     """
 
@@ -209,7 +209,7 @@ class StreamedAnswer:
         pieces, count = [], 0
         with _as_transient(self._reason):
             self._expect_body(max_bytes, None if seconds is None else time.monotonic() + seconds)
-            # Only a read that finds nothing more tells an end from a break.
+            # Only a read that returns nothing tells the end from a break.
             while piece := self._response.read(max_bytes + 1 - count):
                 pieces.append(piece)
                 count += len(piece)

@@ -93,11 +93,11 @@ def clear_openssl_errors(tls: ssl.SSLContext) -> None:
     """Empty the list in which OpenSSL keeps the errors of this thread; to be called when a TLS connection ends.
 
     Python leaves there why a connection broke, and takes it for the fate of the thread's next one, again and again:
-    https://github.com/python/cpython/issues/148594. A handshake begins with an empty list, even one with nobody.
+    https://github.com/python/cpython/issues/148594. A handshake begins by emptying the list, even one without a peer.
     """
     with contextlib.suppress(ssl.SSLWantReadError):
-        nobody = tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="nobody.invalid")
-        nobody.do_handshake()
+        handshake = tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="nobody.invalid")
+        handshake.do_handshake()
 
 
 def _resolve(host: str, port: int, deadline: Deadline, policy: NetworkPolicy) -> list[tuple[int, int, int, Any]]:
@@ -114,14 +114,14 @@ def _resolve(host: str, port: int, deadline: Deadline, policy: NetworkPolicy) ->
 def _look_up(host: str, port: int, deadline: Deadline) -> list[tuple[Any, Any, int, str, Any]]:
     """Resolve a name on a thread of its own: the resolver takes no deadline, and may take a minute to give up.
 
-    A thread that nobody waits for any more ends when the resolver does (resolv.conf(5): 5 s, twice, for each server).
+    A thread that is not waited for any more ends when the resolver does (resolv.conf(5): 5 s, twice, for each server).
     """
     answers: queue.SimpleQueue[list[tuple[Any, Any, int, str, Any]] | Exception] = queue.SimpleQueue()
 
     def resolve() -> None:
         try:
             answers.put(socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM))
-        except Exception as error:  # noqa: BLE001 - raised below, where somebody waits for it
+        except Exception as error:  # noqa: BLE001 - raised below, on the thread that waits
             answers.put(error)
 
     threading.Thread(target=resolve, name="resolver", daemon=True).start()

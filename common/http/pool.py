@@ -120,7 +120,7 @@ class Connection(http.client.HTTPConnection):
 
     @property
     def is_reusable(self) -> bool:
-        """Whether it may carry another request: nothing comes in that nobody asked for, not even its end."""
+        """Whether it may carry another request: nothing has come in unasked, not even its end."""
         if self.sock is None or self._is_broken:
             return False
         poll = select.poll()
@@ -137,7 +137,7 @@ class ConnectionPool:
 
     Args:
         policy: what may be connected to, and who is trusted.
-        max_idle: how many are kept while nobody uses them, all origins together.
+        max_idle: how many unused ones are kept, all origins together.
     """
 
     def __init__(self, policy: NetworkPolicy, *, max_idle: int) -> None:
@@ -149,7 +149,7 @@ class ConnectionPool:
         weakref.finalize(self, _close_all, self._idle)
 
     def acquire(self, origin: Origin, check: Callable[[], None]) -> Connection:
-        """Return a connection that is nobody else's until it is released or closed: a kept one, or a new one.
+        """Return a kept or a new connection, for the caller alone until it is released or closed.
 
         Args:
             origin: where it leads.

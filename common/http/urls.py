@@ -41,7 +41,7 @@ _DOT_SEGMENT = re.compile(r"(?:^|/)\.\.?(?:;[^/]*)?(?:/|\Z)")
 
 
 class LinkRefused(ValueError):
-    """A link that nobody may be sent to, or that may not be read from; says why without repeating it."""
+    """A link that guests may not be sent to, or photos read from; says why without repeating it."""
 
 
 def host_matches(host: str, patterns: Sequence[str]) -> bool:
@@ -63,7 +63,7 @@ def check_link(
     """Return the parts of a link that a browser would open at an allowed host.
 
     Args:
-        link: as somebody gave it.
+        link: as it was given.
         hosts: patterns of allowed hosts, see `host_matches`.
         policy: whether plain http and any port pass as well.
         max_length: characters it may have.
@@ -150,7 +150,7 @@ def _split_like_a_browser(link: str) -> tuple[SplitResult, str, int | None]:
 
 
 def _is_plain(host: str) -> bool:
-    """Say whether a host is a name that can be looked up, or an address in the one spelling that nobody changes."""
+    """Say whether a host is a name that can be resolved, or an address in its canonical spelling."""
     try:
         if host[0] == "[":
             return host == f"[{IPv6Address(host[1:-1])}]"
@@ -164,7 +164,7 @@ def _is_plain(host: str) -> bool:
 def _is_label(label: str) -> bool:
     """Say whether a label can stand in a name; one of another script only as browsers and registries write it.
 
-    Browsers do not open a name with a label that decodes to nothing, or to what nobody would encode so:
+    Browsers do not open a name with a label that decodes to nothing, or to what is encoded differently:
     https://www.unicode.org/reports/tr46/#Validity_Criteria.
     """
     if not _LABEL.fullmatch(label):
