@@ -147,7 +147,7 @@ def broker_url(text: str) -> Secret:
 
 def networks(text: str) -> str:
     """Return addresses and networks, comma-separated, or `*` for any."""
-    words = split_words(text)
+    words = _split_words(text)
     try:
         for word in words:
             _ = word == "*" or ipaddress.ip_network(word)
@@ -167,7 +167,7 @@ def listen_address(text: str) -> str:
 
 def host_patterns(text: str) -> tuple[str, ...]:
     """Return patterns of host names, see `common.http.urls.host_matches`; there must be one at least."""
-    hosts = tuple(host.lower() for host in split_words(text))
+    hosts = tuple(host.lower() for host in _split_words(text))
     if not hosts or not all(_HOST.fullmatch(host) for host in hosts):
         raise ValueError(
             "must be host names without scheme or port, like x.example,*.y.example; "
@@ -179,14 +179,14 @@ def host_patterns(text: str) -> tuple[str, ...]:
 def sealing_keys(text: str) -> Sealer:
     """Return a sealer with comma-separated keys."""
     try:
-        return Sealer([Secret(key) for key in split_words(text)])
+        return Sealer([Secret(key) for key in _split_words(text)])
     except ValueError as error:
         raise ValueError(f"is wrong: {error}") from None
 
 
 def signing_secrets(text: str) -> tuple[Secret, ...]:
     """Return comma-separated secrets of Standard Webhooks."""
-    secrets = split_words(text)
+    secrets = _split_words(text)
     try:
         for secret in secrets:
             decode_secret(secret)
@@ -229,7 +229,7 @@ def certificate_file(path: str) -> str:
     return path
 
 
-def split_words(text: str) -> tuple[str, ...]:
+def _split_words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated text."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 

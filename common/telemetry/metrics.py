@@ -7,6 +7,7 @@ Naming: https://prometheus.io/docs/practices/naming/
 
 import time
 import tomllib
+from itertools import product
 from pathlib import Path
 
 from prometheus_client import (
@@ -132,10 +133,8 @@ for _outcome in ("copied", "skipped"):
     _files.labels(_outcome, "")
 for _reason in (*map(str, Reason), OTHER):
     _files.labels("failed", _reason)
-for _cloud in _CLOUD_NAMES:
-    for _type in _ARCHIVE_TYPES:
-        for _outcome in _OUTCOMES:
-            _jobs.labels(_cloud, _type, _outcome)
+for _labels in product(_CLOUD_NAMES, _ARCHIVE_TYPES, _OUTCOMES):
+    _jobs.labels(*_labels)
 
 
 def count_callback(progress: Progress) -> None:
