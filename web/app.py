@@ -11,13 +11,13 @@ from fastapi import FastAPI
 
 from common.clouds import CLOUDS
 from common.clouds.base import CloudAuth
-from common.config.settings import WebSettings, let_oauthlib_speak_http
+from common.config.settings import WebSettings, allow_oauthlib_http
 from common.errors import Reason, Transient
 from common.http.client import HttpClient
 from common.messages.progress import Progress
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
-from common.telemetry.upstreams import watch_cloud
+from common.telemetry.upstreams import cloud_observer
 from web.api import archives as cloud_archive
 from web.api import callback, cancel, events, operations, status
 from web.http import problems
@@ -114,9 +114,9 @@ def wire(
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
-    if settings.allow_local_network:
+    if settings.network.allow_private:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
-        let_oauthlib_speak_http()
+        allow_oauthlib_http()
 
     @asynccontextmanager
     async def live(_app: FastAPI) -> AsyncIterator[None]:
@@ -167,7 +167,7 @@ def wire(
     app.add_middleware(BodyLimit)
     if settings.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute, now=now)
-    app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
+    app.add_middleware(Cors, hosts=settings.cors_hosts, policy=settings.network)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
     return app
@@ -175,11 +175,9 @@ def wire(
 
 def _open_clouds(settings: WebSettings) -> dict[str, CloudAuth]:
     """Return the auth half of every cloud that the settings offer."""
-    http = HttpClient(
-        connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER, local=settings.allow_local_network
-    )
+    http = HttpClient(connections=1, policy=settings.network, reason=Reason.TRY_LATER)
     return {
-        cloud.name: cloud.auth(settings.clouds[cloud.name], http.counted_by(watch_cloud(cloud)))
+        cloud.name: cloud.auth(settings.clouds[cloud.name], http.observed_by(cloud_observer(cloud)))
         for cloud in CLOUDS
         if cloud.name in settings.clouds
     }

@@ -55,7 +55,7 @@ def run(settings: WorkerSettings) -> None:
     """Consume jobs until SIGTERM or SIGINT."""
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
-    if settings.allow_local_network:
+    if settings.network.allow_private:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
     signals = Signals()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,7 +11,7 @@ from common.messages.ledger import Entry, Kind, Record
 from common.messages.ledger_log import Ledger
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
-from common.telemetry.upstreams import watch_gallery
+from common.telemetry.upstreams import gallery_observer
 from worker.archive.stages import STAGES
 from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
@@ -42,12 +42,12 @@ def create_consumer(
         for at most so many seconds.
     """
     gallery = Gallery(
-        _make_client(settings, Reason.GALLERY_UNAVAILABLE).counted_by(watch_gallery()),
+        _make_client(settings, Reason.GALLERY_UNAVAILABLE).observed_by(gallery_observer()),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
         done_url=settings.done_url,
         signing_secrets=settings.done_signing_secrets,
-        local=settings.allow_local_network,
+        policy=settings.network,
     )
     cloud_http = _make_client(settings, Reason.CLOUD_UNAVAILABLE)
     reporter = Reporter(settings.rabbitmq_url)
@@ -109,7 +109,6 @@ def create_consumer(
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     return HttpClient(
         connections=settings.jobs * settings.photos * STAGES,
-        ca_bundle=settings.ca_bundle,
         reason=reason,
-        local=settings.allow_local_network,
+        policy=settings.network,
     )

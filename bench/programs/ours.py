@@ -77,7 +77,7 @@ def make_job(settings: WorkerSettings, scene: Scene) -> ArchiveJob:
 def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     """Return the HTTP client of one side, as the worker's wiring makes it."""
     connections = settings.jobs * settings.photos * STAGES
-    return HttpClient(connections=connections, ca_bundle=settings.ca_bundle, reason=reason, local=True)
+    return HttpClient(connections=connections, policy=settings.network, reason=reason)
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def main() -> None:
         photo_hosts=settings.photo_hosts,
         done_url=settings.done_url,
         signing_secrets=(),
-        local=True,
+        policy=settings.network,
     )
     clouds = CloudAccess(settings, make_client(settings, Reason.CLOUD_UNAVAILABLE))
     claims = Claims(OneJobsLedger())

@@ -97,7 +97,7 @@ def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
         word = told.get("access_token", told.get("error"))
         if _is_word(word) and word not in _UNWELL:
             return told
-    raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.wait())
+    raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.retry_after())
 
 
 def _is_word(value: object) -> bool:

@@ -22,14 +22,14 @@ def make_job_id(sealer: Sealer, now: float) -> str:
         now: Unix time in seconds.
     """
     signed = secrets.token_bytes(RANDOM_BYTES) + int(now).to_bytes(TIME_BYTES, "big")
-    return base64.urlsafe_b64encode(signed + sealer.stamp(signed, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(signed + sealer.mac(signed, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
 
 
 def is_job_id(sealer: Sealer, text: str) -> bool:
     """Say whether an id was issued here, under any key that still opens."""
     raw = _decode(text)
     signed, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
-    return len(signed) == RANDOM_BYTES + TIME_BYTES and sealer.is_stamp(stamp, signed, _CONTEXT)
+    return len(signed) == RANDOM_BYTES + TIME_BYTES and sealer.verify_mac(stamp, signed, _CONTEXT)
 
 
 def read_job_time(job_id: str) -> float:

@@ -12,6 +12,7 @@ from common.config.env import Environment
 from common.crypto.sealing import Secret
 from common.errors import Reason
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK, NetworkPolicy
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
@@ -45,7 +46,7 @@ class Stand:
     def __init__(self, world: World, service: Any) -> None:
         cloud = find_cloud(self.name)
         assert cloud
-        variables = Environment(world.environment()).cloud(cloud.variables, local=True)
+        variables = Environment(world.environment()).read_cloud(cloud.variables, ANY_NETWORK)
         assert variables
         self.world = world
         self.cloud = cloud
@@ -54,7 +55,11 @@ class Stand:
         self.clock = Clock()
         self.cloud_clock = Clock()
         self._variables = variables
-        self._http = HttpClient(connections=8, ca_bundle=world.bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True)
+        self._http = HttpClient(
+            connections=8,
+            policy=NetworkPolicy(allow_private=True, ca_bundle=world.bundle),
+            reason=Reason.CLOUD_UNAVAILABLE,
+        )
 
     def storage(self) -> Storage:
         """Open a guest's cloud, with a grant of its own."""

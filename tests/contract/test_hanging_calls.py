@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.http import deadlines, wire
+from common.http import deadlines
 from common.http.client import HttpClient
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
@@ -63,7 +63,7 @@ def prepare(
 @pytest.fixture(autouse=True)
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look up more often than in earnest."""
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(stopping, "REFRESH_GRACE_SECONDS", 0.05)
 
 
@@ -80,8 +80,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HttpClient, "request", request_in_haste)
     monkeypatch.setattr(HttpClient, "open", open_in_haste)
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.25)
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.25)
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.25)
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.25)
 
 
 @pytest.mark.usefixtures("hasty")

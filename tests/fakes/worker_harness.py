@@ -94,15 +94,21 @@ class WorkerHarness:
         )
         settings = self.settings
         gallery = Gallery(
-            HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.GALLERY_UNAVAILABLE, local=True),
+            HttpClient(
+                connections=8,
+                policy=settings.network,
+                reason=Reason.GALLERY_UNAVAILABLE,
+            ),
             base_url=settings.gallery_base_url,
             photo_hosts=settings.photo_hosts,
             done_url=settings.done_url,
             signing_secrets=settings.done_signing_secrets,
-            local=settings.allow_local_network,
+            policy=settings.network,
         )
         cloud_http = HttpClient(
-            connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True
+            connections=8,
+            policy=settings.network,
+            reason=Reason.CLOUD_UNAVAILABLE,
         )
         self.reporter = RecordingReporter()
         clouds = CloudAccess(settings, cloud_http)

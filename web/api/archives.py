@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from common.clouds.base import CloudAuth, StateTooLong
 from common.clouds.oauth2 import make_verifier
 from common.config.settings import WebSettings
+from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path, decode_fully
 from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME
 from common.messages.job_id import make_job_id
@@ -111,9 +112,9 @@ def make_route(
             gallery_name=asked.gallery_name,
             success_link=asked.redirect_success_link,
             fail_link=asked.redirect_fail_link,
-            traceparent=tracing.current().header,
+            traceparent=tracing.current_trace().header,
         )
-        logs.note(job_id=promised.job_id)
+        logs.bind_fields(job_id=promised.job_id)
         return ArchiveAnswer(
             redirect_to=_consent_url(asked, promised, settings, clouds[asked.cloud_type]),
             job_id=promised.job_id,
@@ -193,15 +194,15 @@ def _answer(archive: ArchiveAnswer) -> Response:
 def _find_problems(
     asked: ArchiveRequest, settings: WebSettings, clouds: Mapping[str, CloudAuth]
 ) -> Iterator[FieldProblem]:
-    local = settings.allow_local_network
+    policy = settings.network
     messages = {
         "redirect_success_link": _check(
-            lambda: check_link(asked.redirect_success_link, settings.redirect_hosts, local=local)
+            lambda: check_link(asked.redirect_success_link, settings.redirect_hosts, policy=policy)
         ),
         "redirect_fail_link": _check(
-            lambda: check_link(asked.redirect_fail_link, settings.redirect_hosts, local=local)
+            lambda: check_link(asked.redirect_fail_link, settings.redirect_hosts, policy=policy)
         ),
-        "archive_url": _check(lambda: check_path(check_link(asked.archive_url, ("*",), local=True).path)),
+        "archive_url": _check(lambda: check_path(check_link(asked.archive_url, ("*",), policy=ANY_NETWORK).path)),
         "gallery_name": _find_name_problem(asked.gallery_name),
         "archive_type": _find_choice_problem(asked.archive_type, ARCHIVE_TYPES),
         "cloud_type": _find_choice_problem(asked.cloud_type, tuple(clouds)),

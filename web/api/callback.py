@@ -111,8 +111,8 @@ class Callback:
         if len(answer) != len(query):
             raise PromiseVoid("a parameter stands twice")
         promise = self._open(cloud_type, answer.pop("state", ""))
-        trace = tracing.read_trace(promise.traceparent) or tracing.current()
-        logs.note(job_id=promise.job_id, trace_id=trace.trace_id)
+        trace = tracing.read_trace(promise.traceparent) or tracing.current_trace()
+        logs.bind_fields(job_id=promise.job_id, trace_id=trace.trace_id)
         self._states.demand(promise.job_id)
         if self._is_promised(promise):
             return promise.success_link
@@ -131,7 +131,7 @@ class Callback:
         # The hosts that are allowed may be fewer than an hour ago.
         for link in (promise.success_link, promise.fail_link):
             try:
-                check_link(link, self._settings.redirect_hosts, local=self._settings.allow_local_network)
+                check_link(link, self._settings.redirect_hosts, policy=self._settings.network)
             except LinkRefused:
                 raise PromiseVoid("its links are not allowed any more") from None
         return promise

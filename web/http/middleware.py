@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common.http.network_policy import NetworkPolicy
 from common.http.urls import LinkRefused, check_link
 from web.http.problems import problem_response
 
@@ -54,13 +55,13 @@ class Cors:
 
     Args:
         hosts: patterns of hosts, see `common.http.urls.host_matches`.
-        local: also let plain http and any port pass.
+        policy: whether plain http and any port pass as well.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str], *, local: bool) -> None:
+    def __init__(self, app: ASGIApp, hosts: Sequence[str], policy: NetworkPolicy) -> None:
         self._app = app
         self._hosts = hosts
-        self._local = local
+        self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a browser that asks beforehand, or add to the answer whether its page may read it."""
@@ -92,7 +93,7 @@ class Cors:
 
     def _allow(self, origin: str) -> dict[str, str]:
         try:
-            parts = check_link(origin, self._hosts, local=self._local)
+            parts = check_link(origin, self._hosts, policy=self._policy)
         except LinkRefused:
             return {}
         # An origin is a scheme, a host and maybe a port, nothing behind them.

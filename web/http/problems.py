@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from common.telemetry.logs import line_context
+from common.telemetry.logs import log_fields
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -87,7 +87,7 @@ def problem_response(
         detail=detail,
         code=code,
         # This request's id, by which we find it in our logs.
-        instance=line_context.get().get("request_id", ""),
+        instance=log_fields.get().get("request_id", ""),
         errors=list(errors),
     )
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.telemetry import trace_context as tracing
-from common.telemetry.logs import line_context
+from common.telemetry.logs import log_fields
 from web.http.problems import problem_response
 
 logger = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ class RequestId:
         given = headers.get(HEADER, "")
         name = given if _SAFE.fullmatch(given) else secrets.token_hex(16)
         trace = _continue_trace(headers.getlist(tracing.HEADER))
-        tracing.enter(trace)
+        tracing.set_current_trace(trace)
         # Not taken back: the request's task ends with it, and what uvicorn still has to say is about it as well.
-        line_context.set({"request_id": name, "trace_id": trace.trace_id})
+        log_fields.set({"request_id": name, "trace_id": trace.trace_id})
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -53,7 +53,7 @@ class RequestId:
 
 def _continue_trace(given: list[str]) -> tracing.Trace:
     trace = tracing.read_trace(given[0]) if len(given) == 1 else None
-    return trace.next() if trace else tracing.make_trace()
+    return trace.next() if trace else tracing.new_trace()
 
 
 class LastResort:

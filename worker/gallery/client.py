@@ -10,11 +10,12 @@ from common.clouds.photos import Photo
 from common.crypto.sealing import Secret
 from common.crypto.signing import sign
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
-from common.http.client import HttpClient, Incoming, read_wait
-from common.http.deadlines import Ending
+from common.http.client import HttpClient, StreamedAnswer, parse_retry_after
+from common.http.deadlines import Cancellation
+from common.http.network_policy import NetworkPolicy
 from common.http.urls import LinkRefused, check_link
 from common.messages.archive_job import ArchiveJob
-from common.telemetry.trace_context import onward
+from common.telemetry.trace_context import outgoing_headers
 from worker.gallery.manifest import Manifest, read_manifest
 from worker.gallery.redirects import MOST_REDIRECTS, join_link, read_location
 
@@ -40,7 +41,7 @@ class Gallery:
         photo_hosts: patterns of the hosts photos may be read from.
         done_url: called when an archive has ended.
         signing_secrets: sign the done call; none, none.
-        local: whether photos may also be read by plain http and from any port.
+        policy: whether photos may also be read by plain http and from any port.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Gallery:
         photo_hosts: Sequence[str],
         done_url: str,
         signing_secrets: Sequence[Secret],
-        local: bool,
+        policy: NetworkPolicy,
     ) -> None:
         self._http = http
         self._base_url = base_url
@@ -60,12 +61,12 @@ class Gallery:
         self._done_hosts = (_host(done_url), *self._list_hosts)
         self._done_url = done_url
         self._signing_secrets = signing_secrets
-        self._local = local
+        self._policy = policy
 
-    def ended_by(self, end: Ending) -> "Gallery":
-        """Return the same gallery, whose requests end with the work; see `HttpClient.ended_by`."""
+    def cancelled_by(self, end: Cancellation) -> "Gallery":
+        """Return the same gallery, whose requests end with the work; see `HttpClient.cancelled_by`."""
         gallery = copy(self)
-        gallery._http = self._http.ended_by(end)
+        gallery._http = self._http.cancelled_by(end)
         return gallery
 
     def fetch_manifest(self, archive_url: str) -> Manifest:
@@ -74,7 +75,7 @@ class Gallery:
         Raises:
             Transient: there is no list, or not a usable one; there may be one later.
         """
-        headers = {"Accept": "application/json", **onward()}
+        headers = {"Accept": "application/json", **outgoing_headers()}
         incoming = self._follow("GET", list_url(self._base_url, archive_url), headers, self._list_hosts)
         try:
             # Whoever passes a list on may say so with 203.
@@ -85,7 +86,7 @@ class Gallery:
             incoming.close()
         return read_manifest(body)
 
-    def open_photo(self, photo: Photo, offset: int, etag: str | None) -> Incoming:
+    def open_photo(self, photo: Photo, offset: int, etag: str | None) -> StreamedAnswer:
         """Open a photo's bytes at its own host or, where that fails, under the same path at the gallery's.
 
         Args:
@@ -97,7 +98,7 @@ class Gallery:
             Transient: neither host gives it.
             PhotoRejected: its host is not one photos may be read from, or leads to no public address.
         """
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **onward()}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **outgoing_headers()}
         if offset:
             headers["Range"] = f"bytes={offset}-"
             # A weak one does not promise the same bytes: RFC 9110, section 13.1.5.
@@ -129,7 +130,7 @@ class Gallery:
             "X-Cloud-Archive-Job": job.id,
             # A header carries bytes; so a link with letters of any script goes out as it was given.
             "X-Cloud-Archive-Url": job.archive_url.encode().decode("latin-1"),
-            **onward(),
+            **outgoing_headers(),
             **sign(self._signing_secrets, job.id, int(time.time()), body),
         }
         incoming = self._follow("POST", self._done_url, headers, self._done_hosts, body)
@@ -137,7 +138,7 @@ class Gallery:
         if not 200 <= incoming.status < 300:
             raise _unavailable(incoming)
 
-    def _open_at(self, url: str, headers: Mapping[str, str], hosts: Sequence[str]) -> Incoming:
+    def _open_at(self, url: str, headers: Mapping[str, str], hosts: Sequence[str]) -> StreamedAnswer:
         """Open a photo at an address; raises Transient when it is not to be had there."""
         incoming = self._follow("GET", url, headers, hosts, astray=Reason.URL_NOT_ALLOWED)
         if incoming.status == 416 and "Range" in headers:
@@ -150,7 +151,7 @@ class Gallery:
         incoming.close()
         raise _unavailable(incoming, Reason.PHOTO_UNAVAILABLE)
 
-    def _open_here(self, photo: Photo, headers: Mapping[str, str], failure: Transient) -> Incoming:
+    def _open_here(self, photo: Photo, headers: Mapping[str, str], failure: Transient) -> StreamedAnswer:
         """Open a photo at the gallery's own address, after its host failed."""
         try:
             return self._open_at(self._base_url + _path_and_query(photo.url), headers, self._list_hosts)
@@ -169,7 +170,7 @@ class Gallery:
         body: bytes | None = None,
         *,
         astray: Reason = Reason.GALLERY_UNAVAILABLE,
-    ) -> Incoming:
+    ) -> StreamedAnswer:
         """Send a request to an address, and on to where its answers lead; return the first that leads nowhere, unread.
 
         Args:
@@ -195,7 +196,7 @@ class Gallery:
     def _lead(self, url: str, location: str, hosts: Sequence[str]) -> str:
         """Return where an address leads; raises LinkRefused unless we may go there."""
         target = join_link(url, location)
-        check_link(target, hosts, local=self._local, longest=LONGEST_ADDRESS)
+        check_link(target, hosts, policy=self._policy, max_length=LONGEST_ADDRESS)
         # What nobody could read on the wire stays so, in the sandbox as well.
         if url.lower().startswith("https:") and not target.startswith("https:"):
             raise LinkRefused("must be https")
@@ -203,7 +204,7 @@ class Gallery:
 
     def _check_photo(self, photo: Photo) -> None:
         try:
-            check_link(photo.url, self._photo_hosts, local=self._local, longest=LONGEST_ADDRESS)
+            check_link(photo.url, self._photo_hosts, policy=self._policy, max_length=LONGEST_ADDRESS)
         except LinkRefused as refused:
             raise PhotoRejected(Reason.URL_NOT_ALLOWED, f"the photo's address {refused}") from None
 
@@ -217,10 +218,10 @@ def list_url(base_url: str, archive_url: str) -> str:
     return f"{base_url}{urlsplit(archive_url).path}?json=true"
 
 
-def _unavailable(incoming: Incoming, reason: Reason = Reason.GALLERY_UNAVAILABLE) -> Transient:
+def _unavailable(incoming: StreamedAnswer, reason: Reason = Reason.GALLERY_UNAVAILABLE) -> Transient:
     """Return what an answer means that brings nothing: below 500 it may be the photo's fault, above never."""
     reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else reason
-    return Transient(reason, f"the gallery answered {incoming.status}", wait=read_wait(incoming.headers))
+    return Transient(reason, f"the gallery answered {incoming.status}", wait=parse_retry_after(incoming.headers))
 
 
 def _host(url: str) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from common.clouds.photos import Album, Photo
 from common.errors import Reason, Transient
-from common.http.urls import LinkRefused, write_link
+from common.http.urls import LinkRefused, normalize_link
 from worker.gallery.dates import Zones, read_date
 
 LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a guest's computer take
@@ -177,7 +177,7 @@ def _read_url(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("no url")
     try:
-        return write_link(_to_unicode(value))
+        return normalize_link(_to_unicode(value))
     except LinkRefused as refused:
         raise ValueError(f"its url {refused}") from None
 

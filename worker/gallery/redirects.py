@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-from common.http.urls import DEFAULT_PORTS, LinkRefused, write_link
+from common.http.urls import DEFAULT_PORTS, LinkRefused, normalize_link
 
 # As many as browsers follow: https://fetch.spec.whatwg.org/#http-redirect-fetch
 MOST_REDIRECTS = 20
@@ -42,7 +42,7 @@ def read_location(status: int, headers: Mapping[str, str]) -> str:
 
 
 def join_link(base: str, target: str) -> str:
-    """Return the address that a link leads to from another one, written as `common.http.urls.write_link` writes them.
+    """Return the address that a link leads to from another one, written as `normalize_link` writes them.
 
     Args:
         base: the web address that it was found at.
@@ -64,7 +64,7 @@ def join_link(base: str, target: str) -> str:
         else:
             path = rest if rest[0] == "/" else f"{parts.path.rpartition('/')[0]}/{rest}"
     written = f"{_climb(path)}?{query}" if query else _climb(path)
-    return write_link(origin + _BARE_PERCENT.sub("%25", written))
+    return normalize_link(origin + _BARE_PERCENT.sub("%25", written))
 
 
 def _read_scheme(scheme: str, rest: str) -> tuple[str, str]:

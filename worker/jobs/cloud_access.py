@@ -12,9 +12,10 @@ from common.config.settings import WorkerSettings
 from common.crypto.sealing import NotSealedByUs
 from common.errors import Transient
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path
 from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME, ArchiveJob, NotOurMessage, grant_context
-from common.telemetry.upstreams import count_refreshes, watch_cloud
+from common.telemetry.upstreams import cloud_observer, count_refreshes
 from worker.jobs.claim import Claim
 from worker.jobs.renewal import Renewal
 from worker.transfer.stop import Grace, Signals
@@ -32,7 +33,7 @@ class CloudAccess:
 
     def __init__(self, settings: WorkerSettings, http: HttpClient) -> None:
         self._settings = settings
-        self._http = {cloud.name: http.counted_by(watch_cloud(cloud)) for cloud in CLOUDS}
+        self._http = {cloud.name: http.observed_by(cloud_observer(cloud)) for cloud in CLOUDS}
 
     def check(self, job: ArchiveJob) -> None:
         """Check that a message is one of ours, before anything is done for it.
@@ -59,7 +60,7 @@ class CloudAccess:
         cloud, variables, grant = self._open_newest_grant(claim)
         http, job = self._http[cloud.name], claim.job
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
-        refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(Grace(signals))).refresh(old))
+        refresh = count_refreshes(lambda old: cloud.auth(variables, http.cancelled_by(Grace(signals))).refresh(old))
         renewal = Renewal(
             refresh,
             claim,
@@ -70,7 +71,7 @@ class CloudAccess:
         # What would end within the slice is renewed while nothing else is under way.
         in_use = GrantInUse(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
-        storage = cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait)
+        storage = cloud.storage(variables, http.cancelled_by(signals), in_use, self._settings.chunk_bytes, wait)
         return storage, lambda: self._seal(job, in_use.grant)
 
     def revoke(self, claim: Claim) -> None:
@@ -109,7 +110,7 @@ class CloudAccess:
 def _check_fields(job: ArchiveJob) -> None:
     """Check what `web` checked before it published the job: whoever writes into the queue may not ask for more."""
     try:
-        check_path(check_link(job.archive_url, ("*",), local=True).path)
+        check_path(check_link(job.archive_url, ("*",), policy=ANY_NETWORK).path)
     except LinkRefused as refused:
         raise NotOurMessage(f"its archive's address {refused}") from None
     if job.archive_type not in ARCHIVE_TYPES:

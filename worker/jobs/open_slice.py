@@ -41,7 +41,7 @@ def open_slice(
     )
     return Slice(
         claim.job,
-        gallery.ended_by(own),
+        gallery.cancelled_by(own),
         storage,
         policy,
         photos=settings.photos,

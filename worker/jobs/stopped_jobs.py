@@ -53,7 +53,7 @@ class StoppedJobs:
             guard("taking up a stopped job", lambda: self._run_now(job_id, overtakes))
 
     def _run_now(self, job_id: str, overtakes: bool) -> None:
-        with logs.bound(job_id=job_id):
+        with logs.bound_fields(job_id=job_id):
             try:
                 self._run_stopped(job_id, Signals(self._signals), overtakes)
             except Transient as error:

@@ -32,7 +32,7 @@ from common.messages.topology import (
     read_text,
 )
 from common.telemetry import logs
-from common.telemetry.trace_context import enter, read_trace
+from common.telemetry.trace_context import read_trace, set_current_trace
 from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop_stale, nack
 from worker.transfer.stop import Cause, Interrupted, Signals
 
@@ -228,14 +228,14 @@ class Consumer:
 
     def _run(self, body: bytes, message: InFlight) -> None:
         """Run one job and settle its message."""
-        with logs.bound(job_id=message.message_id):
+        with logs.bound_fields(job_id=message.message_id):
             # Whatever happens here, the message must not stay in flight for ever.
             settle: Settle = nack
             try:
                 job = ArchiveJob.decode(body)
                 if trace := read_trace(job.traceparent):
-                    enter(trace)
-                    logs.note(trace_id=trace.trace_id)
+                    set_current_trace(trace)
+                    logs.bind_fields(trace_id=trace.trace_id)
                 self._run_job(job, message.returns, message.signals)
                 settle = acknowledge
             except Exception as error:  # noqa: BLE001 - each kind is logged there

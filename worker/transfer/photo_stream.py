@@ -21,7 +21,7 @@ _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|
 
 
 class Source(Protocol):
-    """An open answer of the gallery; what `common.http.client.Incoming` is."""
+    """An open answer of the gallery; what `common.http.client.StreamedAnswer` is."""
 
     @property
     def status(self) -> int:

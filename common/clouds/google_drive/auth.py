@@ -22,7 +22,7 @@ from common.config.env import CloudSettings
 from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, JobStopped, Reason, Refused, Transient
 from common.http.client import Answer, HttpClient
-from common.http.requests_adapter import equip
+from common.http.requests_adapter import mount_client
 
 # Files that this app makes, nothing else of the guest's; it needs no audit by Google, and as the only scope it is
 # never a box to be left unticked.
@@ -104,7 +104,9 @@ class GoogleAuth:
         )
         # 400 says that it is void already.
         if answer.status not in (200, 400):
-            raise Transient(Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.wait())
+            raise Transient(
+                Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.retry_after()
+            )
 
     def _flow(self, redirect_uri: str, verifier: str) -> Any:
         registration = {
@@ -121,7 +123,7 @@ class GoogleAuth:
     def _fetch(self, redirect_uri: str, verifier: str, code: str) -> dict[str, Any]:
         flow = self._flow(redirect_uri, verifier)
         with flow.oauth2session as session:
-            equip(session, self._http)
+            mount_client(session, self._http)
             session.register_compliance_hook("access_token_response", _check)
             try:
                 return dict(flow.fetch_token(code=code, timeout=EXCHANGE_SECONDS))
@@ -133,7 +135,7 @@ class GoogleAuth:
 
     def _renew(self, credentials: Any) -> None:
         with requests.Session() as session:
-            equip(session, self._http)
+            mount_client(session, self._http)
             try:
                 credentials.refresh(_Sender(session))
             except google.auth.exceptions.RefreshError as error:

@@ -143,7 +143,7 @@ def read_failure(answer: Answer) -> ArchiveError:
         damage = TRANSIENT
     if _spell(word) == "userratelimitexceeded" and DAILY_MESSAGE in answer.body:
         damage = DAILY
-    return damage.error(detail, answer.wait())
+    return damage.error(detail, answer.retry_after())
 
 
 def read_reason(answer: Answer) -> str:

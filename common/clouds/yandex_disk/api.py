@@ -9,6 +9,7 @@ from common.clouds.grant import GrantInUse
 from common.clouds.yandex_disk.failures import read_refusal
 from common.errors import GrantRevoked, Reason, Transient
 from common.http.client import Answer, HttpClient
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from common.http.urls import LinkRefused, check_link, host_matches
 
 # Where upload links lead to: they carry a guest's photos. Seen are uploader….disk.yandex.net and ….dst.yandex.net.
@@ -34,7 +35,7 @@ class YandexApi:
         parts = urlsplit(base)
         # A stand-in's links lead to a stand-in.
         self._upload_hosts = UPLOAD_HOSTS if host_matches(parts.hostname or "", UPLOAD_HOSTS) else ("*",)
-        self._local = parts.scheme == "http" or parts.port is not None
+        self._policy = ANY_NETWORK if parts.scheme == "http" or parts.port is not None else PUBLIC_ONLY
 
     def call(self, method: str, path: str, query: Mapping[str, str], *, content: Any = None) -> Answer:
         """Send a request with a valid token and return its answer, whatever the status but 401.
@@ -81,7 +82,7 @@ class YandexApi:
     def check_upload(self, address: object) -> str:
         """Return the address that an upload link names; raises Transient when it is none that Yandex would give."""
         try:
-            check_link(str(address), self._upload_hosts, local=self._local)
+            check_link(str(address), self._upload_hosts, policy=self._policy)
         except LinkRefused as refused:
             raise Transient(Reason.CLOUD_UNAVAILABLE, f"an upload link that {refused}") from None
         return str(address)

@@ -101,7 +101,9 @@ class YandexAuth:
         answer = self._post("/revoke_token", form, REFRESH_SECONDS, Reason.CLOUD_UNAVAILABLE)
         # 400 says that it is void already.
         if answer.status not in (200, 400):
-            raise Transient(Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.wait())
+            raise Transient(
+                Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.retry_after()
+            )
 
     def _post(self, path: str, form: Mapping[str, str], seconds: float, reason: Reason) -> Answer:
         client = {

@@ -79,7 +79,7 @@ def read_failure(answer: Answer) -> ArchiveError:
     name = read_name(answer)
     detail = f"Yandex Disk answered {answer.status} {name}".rstrip()
     damage = TABLE.get(name) or TABLE.get(answer.status) or _judge(answer.status, name)
-    return damage.error(detail, answer.wait())
+    return damage.error(detail, answer.retry_after())
 
 
 def read_refusal(answer: Answer) -> ArchiveError:
@@ -89,11 +89,11 @@ def read_refusal(answer: Answer) -> ArchiveError:
     """
     failure = read_failure(answer)
     if isinstance(failure, StorageFull):
-        return _SAYS_FULL.error(failure.detail, answer.wait())
+        return _SAYS_FULL.error(failure.detail, answer.retry_after())
     if not isinstance(failure, InventoryStale):
         return failure
     damage = _PASSING if answer.status == 409 else _REFUSED
-    return damage.error(failure.detail, answer.wait())
+    return damage.error(failure.detail, answer.retry_after())
 
 
 def read_name(answer: Answer) -> str:

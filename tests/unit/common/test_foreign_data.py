@@ -18,7 +18,7 @@ from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.http.client import Answer
 from common.messages.archive_job import ArchiveJob, NotOurMessage
 from sandbox.http.message import Reply, Request, text_reply
-from tests.fakes.any_json import ANY_JSON, bent
+from tests.fakes.any_json import ANY_JSON, mutated
 from tests.fakes.in_process import InProcessHttp
 from web.consent.oauth_state import PromiseVoid, open_promise
 
@@ -36,7 +36,7 @@ COURSE = {"slices": 1, "arrived": {"1": "a"}, "rejected": {"1": ["gone", "x"]}, 
 @given(
     st.binary()
     | ANY_JSON.map(lambda value: json.dumps(value).encode())
-    | bent({**JOB, "course": COURSE}).map(lambda value: json.dumps(value).encode())
+    | mutated({**JOB, "course": COURSE}).map(lambda value: json.dumps(value).encode())
 )
 def test_any_message_is_a_job_or_none_of_ours(body: bytes) -> None:
     """The queue may hold anything."""
@@ -45,7 +45,7 @@ def test_any_message_is_a_job_or_none_of_ours(body: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(bent(COURSE))
+@given(mutated(COURSE))
 def test_any_course_is_read_or_refused(course: dict[str, Any]) -> None:
     """What earlier slices left, by whatever version of us."""
     with suppress(NotOurMessage):
@@ -106,7 +106,9 @@ PHOTO = Photo("1", (), "a.jpg", "https://up-d.lite.gallery/a.jpg", 7)
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=30) | ANY_JSON | bent({"files": [FILE]}) | bent(FILE).map(lambda file: {"files": [file]}))
+@given(
+    st.binary(max_size=30) | ANY_JSON | mutated({"files": [FILE]}) | mutated(FILE).map(lambda file: {"files": [file]})
+)
 def test_any_listing_is_read_or_not_drives(answer: Any) -> None:
     """A photo that cannot be read is not taken for a missing one: it would be copied twice."""
     if isinstance(answer, dict) and answer.get("nextPageToken"):
@@ -119,8 +121,8 @@ def test_any_listing_is_read_or_not_drives(answer: Any) -> None:
 @given(
     st.binary(max_size=30)
     | ANY_JSON
-    | bent(ABOUT)
-    | bent(ABOUT["storageQuota"]).map(lambda quota: {"storageQuota": quota})
+    | mutated(ABOUT)
+    | mutated(ABOUT["storageQuota"]).map(lambda quota: {"storageQuota": quota})
 )
 def test_any_quota_is_read_or_not_drives(answer: Any) -> None:
     """Free bytes are a number that is not negative, or unlimited."""

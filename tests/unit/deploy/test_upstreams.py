@@ -7,7 +7,7 @@ from common.clouds.grant import Grant
 from common.crypto.sealing import Secret
 from common.errors import ArchiveError, GrantRevoked, Reason, SessionLost, Throttled, Transient
 from common.telemetry import metrics
-from common.telemetry.upstreams import count_refreshes, count_retry, watch_gallery
+from common.telemetry.upstreams import count_refreshes, count_retry, gallery_observer
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
@@ -45,16 +45,16 @@ def test_an_archives_requests_have_names(world: World, cloud: str) -> None:
 )
 def test_the_gallerys_requests_have_names(method: str, url: str, called: str) -> None:
     """Never a piece of their addresses."""
-    assert watch_gallery().name_operation(method, url) == called
+    assert gallery_observer().name_operation(method, url) == called
 
 
 def test_no_address_and_no_status_makes_a_series() -> None:
     """What comes from outside is one of a few words, however much comes."""
-    watch = watch_gallery()
+    watch = gallery_observer()
 
     def see(number: int) -> None:
-        watch.note_request("GET", f"https://h{number}.example/{number}.jpg?id={number}", number, 0.5, number)
-        watch.note_request("GET", f"https://h{number}.example/{number}.jpg", 0, 0.5, 0)
+        watch.on_request("GET", f"https://h{number}.example/{number}.jpg?id={number}", number, 0.5, number)
+        watch.on_request("GET", f"https://h{number}.example/{number}.jpg", 0, 0.5, 0)
 
     for number in range(1000):
         see(number)

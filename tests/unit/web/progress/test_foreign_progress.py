@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.messages.progress import FailedPhoto, NotProgress, Progress, State
-from tests.fakes.any_json import ANY_JSON, SPITES, bent
+from tests.fakes.any_json import ANY_JSON, EDGE_CASES, mutated
 from web.api.status import put_into_words
 from web.pages.view import render_job
 from web.progress.subscriber import News
@@ -34,7 +34,7 @@ SAMPLE: dict[str, Any] = json.loads(
         updated_at=2.0,
     ).encode()
 )
-NEWS = (bent(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
+NEWS = (mutated(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
 FIELDS = [*SAMPLE, *(f"failures.{name}" for name in SAMPLE["failures"][0])]
 
 
@@ -57,7 +57,7 @@ def show(body: bytes) -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_may_hold_anything(field: str) -> None:
     """Each value that readers stumble over, in each place."""
-    for spite in [*SPITES, None, "gone", 7]:
+    for spite in [*EDGE_CASES, None, "gone", 7]:
         message = copy.deepcopy(SAMPLE)
         (message["failures"][0] if "." in field else message)[field.rpartition(".")[2]] = spite
         show(json.dumps(message).encode())

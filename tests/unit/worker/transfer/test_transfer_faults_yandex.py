@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
+from common.http.network_policy import PUBLIC_ONLY
 from sandbox.gallery.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock
 from tests.fakes.guests_disk import GuestsDisk
@@ -118,7 +119,7 @@ def run(
         photo_hosts=("photos.example",),
         done_url="",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
     stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
     clock = Clock()

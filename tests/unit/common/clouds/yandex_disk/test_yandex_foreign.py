@@ -17,7 +17,7 @@ from common.clouds.yandex_disk.storage import YandexStorage
 from common.crypto.sealing import Secret
 from common.errors import ArchiveError, Reason
 from sandbox.http.message import Reply, Request
-from tests.fakes.any_json import ANY_JSON, bent
+from tests.fakes.any_json import ANY_JSON, mutated
 from tests.fakes.in_process import InProcessHttp
 from tests.fakes.memory_stream import MemoryStream
 
@@ -47,13 +47,13 @@ def page(*items: dict[str, Any], total: int = 1) -> dict[str, Any]:
 
 
 def near(sample: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    """Bodies like a sample, bent anywhere, or not at all like it."""
+    """Bodies like a sample, mutated anywhere, or not at all like it."""
     pages = sample.get("_embedded", {"items": [sample], "total": 1})
-    items = [bent(item) | bent({**item, "custom_properties": None}) for item in pages["items"]]
+    items = [mutated(item) | mutated({**item, "custom_properties": None}) for item in pages["items"]]
     bent_pages = st.fixed_dictionaries(
         {"items": st.tuples(*items) | ANY_JSON}, optional={"total": st.just(pages["total"]) | ANY_JSON}
     ).map(lambda told: {"_embedded": told})
-    value = st.just(sample) | bent(sample) | (bent_pages if "_embedded" in sample else st.nothing()) | ANY_JSON
+    value = st.just(sample) | mutated(sample) | (bent_pages if "_embedded" in sample else st.nothing()) | ANY_JSON
     return value.map(lambda told: json.dumps(told).encode()) | st.binary(max_size=20)
 
 

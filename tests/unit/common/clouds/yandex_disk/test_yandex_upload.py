@@ -9,6 +9,7 @@ import pytest
 from common.clouds.yandex_disk.marks import MD5, PHOTO, fit_name, number_name
 from common.errors import InventoryStale, JobStopped, PhotoRejected, Postponed, Reason, Transient
 from common.http.client import HttpClient
+from common.http.network_policy import PUBLIC_ONLY
 from tests.contract.stands import ARCHIVE, CHUNK, YandexStand, make_photo
 from tests.fakes.memory_stream import MemoryStream
 
@@ -338,7 +339,7 @@ def test_bytes_go_to_yandex_only(stand: YandexStand, address: str) -> None:
     from common.crypto.sealing import Secret
 
     in_use = GrantInUse(Grant(Secret("r"), Secret("a"), 2e9), lambda grant: grant)
-    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=False)
+    http = HttpClient(connections=1, policy=PUBLIC_ONLY, reason=Reason.CLOUD_UNAVAILABLE)
     api = YandexApi("https://cloud-api.yandex.net", http, in_use)
     with pytest.raises(Transient):
         api.check_upload(address)
