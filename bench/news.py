@@ -21,7 +21,8 @@ from common.messages.progress import Progress, State
 from sandbox.demo.services import answers
 from sandbox.run.broker import Broker
 from sandbox.run.program import Program, find_port
-from web.progress.subscriber import News, Reader
+from web.progress.store import News
+from web.progress.subscriber import Reader
 from worker.queue.reporter import Reporter
 
 ROOT = Path(__file__).parents[1]

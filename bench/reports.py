@@ -14,7 +14,8 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.crypto.sealing import Secret
 from common.messages.archive_job import ArchiveJob
 from sandbox.run.broker import Broker
-from web.progress.subscriber import News, Reader
+from web.progress.store import News
+from web.progress.subscriber import Reader
 from worker.archive.tally import Tally
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter

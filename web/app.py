@@ -21,12 +21,14 @@ from common.telemetry.upstreams import watch_cloud
 from web.api import archives as cloud_archive
 from web.api import callback, cancel, events, operations, status
 from web.http import problems
-from web.http.middleware import AccessLog, BodyLimit, Cors
+from web.http.middleware import AccessLog, BodyLimit, Cors, LastResort
 from web.http.rate_limit import RateLimit
-from web.http.request_id import LastResort, RequestId
+from web.http.request_id import RequestId
 from web.pages import routes as page_routes
+from web.progress import lookup
 from web.progress.publisher import Teller
-from web.progress.subscriber import News, Reader
+from web.progress.store import News
+from web.progress.subscriber import Reader
 
 logger = logging.getLogger("web")
 
@@ -147,8 +149,8 @@ def wire(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)
-    find = partial(status.find_progress, settings.sealer, news, now)
-    find_newest = status.show_newest(find, lambda: reader.is_caught_up, note_watcher)
+    find = partial(lookup.find_progress, settings.sealer, news, now)
+    find_newest = lookup.show_newest(find, lambda: reader.is_caught_up, note_watcher)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
     cancels = cancel.Cancels(broker, partial(cancel.tell_if_idle, news, tell, now))
     callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)

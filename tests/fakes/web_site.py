@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.config.settings import WebSettings
 from common.errors import Transient
-from web.progress.subscriber import News
+from web.progress.store import News
 
 PUBLIC = "https://archive.example"
 CALLBACK = "/cloud_archive/callback/google_drive"

@@ -25,7 +25,8 @@ from tests.integration.test_consumer import Bench, wait_for
 from tests.unit.common.messages.test_publisher import Broker, hang_up, keep_silent, talk_nonsense
 from tools.doctor import ask_broker
 from web.api.operations import Readiness
-from web.progress.subscriber import News, Reader
+from web.progress.store import News
+from web.progress.subscriber import Reader
 from worker.queue import consumer as consumer_room
 from worker.queue.consumer import Consumer
 from worker.queue.reporter import Reporter

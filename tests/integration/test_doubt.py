@@ -18,7 +18,8 @@ from common.messages.verdict import make_ticket
 from sandbox.run.broker import Broker
 from sandbox.run.proxy import Proxy
 from tests.integration.test_consumer import wait_for
-from web.progress.subscriber import News, Reader
+from web.progress.store import News
+from web.progress.subscriber import Reader
 from worker.queue.reporter import Reporter
 
 WAIT = 2.0

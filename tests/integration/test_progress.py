@@ -11,7 +11,8 @@ from common.crypto.sealing import Secret
 from common.messages.progress import Progress, State
 from common.messages.publisher import Publisher
 from web.progress.publisher import Teller
-from web.progress.subscriber import News, Reader
+from web.progress.store import News
+from web.progress.subscriber import Reader
 from worker.jobs import watching
 from worker.queue.reporter import Reporter
 

@@ -27,11 +27,12 @@ from common.telemetry.trace_context import Trace
 from web.api.archives import callback_uri
 from web.consent.callback_results import Outcomes
 from web.consent.oauth_state import Promise, PromiseVoid, open_promise
+from web.http.bounded_executor import Busy, Threads
+from web.http.headers import prefers_html
 from web.http.problems import describe, problem_response
 from web.http.rate_limit import Quota, TooOften, refuse_often
-from web.http.threads import Busy, Threads
-from web.pages.render import HEADERS, later_page, prefers_html, void_page
-from web.progress.subscriber import News
+from web.pages.render import HEADERS, later_page, void_page
+from web.progress.store import News
 
 logger = logging.getLogger(__name__)
 

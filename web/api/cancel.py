@@ -14,9 +14,9 @@ from common.messages.ledger import Entry, Kind
 from common.messages.progress import Progress, State
 from common.messages.topology import EXCHANGE, LEDGER_KEY
 from web.api.callback import Publishes
+from web.http.bounded_executor import Busy, Threads
 from web.http.problems import describe, problem_response
-from web.http.threads import Busy, Threads
-from web.progress.subscriber import News
+from web.progress.store import News
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from common.messages.progress import Progress
-from web.api.status import FindProgress, Status, put_into_words
+from web.api.status import Status, put_into_words
 from web.http.problems import ProblemWithCode, describe
 from web.http.rate_limit import client_of
+from web.progress.lookup import FindProgress
 
 LOOK_SECONDS = 1.0
 # Each holds a socket and a few kB of memory; who gets none asks for the status instead, which is as good.
@@ -89,7 +90,7 @@ def make_router(
     """Return the route.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know; raises `web.api.status.Starting`.
+        find: returns what is known of a job, None for one that we do not know; raises `web.progress.lookup.Starting`.
         streams: bounds how many are open.
         is_stopping: says whether this process is to end, so that no stream holds it up.
         look_seconds: how often each looks at the news.

@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 from common.errors import Transient
 from common.loops import error_level
 from common.telemetry import metrics
+from web.http.bounded_executor import Busy, Threads
 from web.http.problems import describe, problem_response
-from web.http.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from web.consent.ttl_cache import Memory
-from web.http.threads import Busy
+from web.http.bounded_executor import Busy
 
 # As long as a state lives; after that the callback is refused anyway.
 KEEP_SECONDS = 3600.0

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from common.http.urls import LinkRefused, check_link
 from web.http.problems import problem_response
 
-logger = logging.getLogger("web.access")
+logger = logging.getLogger(__name__)
+access_logger = logging.getLogger("web.access")
 
 LONGEST_BODY = 16 * 1024
 # What a page may send besides what every page may, and what it may read of our answers.
@@ -46,7 +47,7 @@ class AccessLog:
         finally:
             took = round((time.monotonic() - began) * 1000)
             line = {"method": scope["method"], "path": scope["path"], "status": status, "ms": took}
-            logger.log(logging.DEBUG if scope["path"] in _PROBES else logging.INFO, "request", extra=line)
+            access_logger.log(logging.DEBUG if scope["path"] in _PROBES else logging.INFO, "request", extra=line)
 
 
 class Cors:
@@ -146,3 +147,27 @@ async def _read(scope: Scope, receive: Receive) -> bytes | None:
         if len(body) > LONGEST_BODY:
             return None
     return body
+
+
+class LastResort:
+    """Answers a request that a bug has ended, inside of all that adds to answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass; what is raised is a bug."""
+        begun = False
+
+        async def watch(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            if begun or scope["type"] != "http":
+                raise
+            logger.exception("a request ended in a bug")
+            await problem_response(500, "internal_error", "Something is broken on our side.")(scope, receive, send)

@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.http.public_ip import to_network
 from web.consent.ttl_cache import Memory
+from web.http.headers import prefers_html
 from web.http.problems import problem_response
-from web.pages.render import later_page, prefers_html
+from web.pages.render import later_page
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 # An archive has as many as so many busy clients: a gallery that is announced to a whole wedding is pressed by hundreds

@@ -3,7 +3,6 @@
 And the name of the way it is a step of: who calls may have begun a trace; else it begins here.
 """
 
-import logging
 import re
 import secrets
 
@@ -12,9 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.telemetry import trace_context as tracing
 from common.telemetry.logs import line_context
-from web.http.problems import problem_response
-
-logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 # Whoever calls may name the request, as long as the name breaks no line and no header.
@@ -54,27 +50,3 @@ class RequestId:
 def _continue_trace(given: list[str]) -> tracing.Trace:
     trace = tracing.read_trace(given[0]) if len(given) == 1 else None
     return trace.next() if trace else tracing.make_trace()
-
-
-class LastResort:
-    """Answers a request that a bug has ended, inside of all that adds to answers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass; what is raised is a bug."""
-        begun = False
-
-        async def watch(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        except Exception:
-            if begun or scope["type"] != "http":
-                raise
-            logger.exception("a request ended in a bug")
-            await problem_response(500, "internal_error", "Something is broken on our side.")(scope, receive, send)

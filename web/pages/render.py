@@ -104,23 +104,3 @@ def unknown_page(texts: Texts) -> HTMLResponse:
 def _say(texts: Texts, status: int, what: str) -> HTMLResponse:
     title, text = texts.say(f"{what}_title"), texts.say(f"{what}_text")
     return HTMLResponse(render("words.html", texts, title=title, text=text), status, page_headers(texts))
-
-
-def prefers_html(accept: str) -> bool:
-    """Say whether an Accept header likes HTML better than JSON (RFC 9110, section 12.5.1)."""
-    weights: dict[str, float] = {}
-    for word in accept.lower().split(","):
-        media, *parameters = (part.strip() for part in word.split(";"))
-        weights[media] = max(weights.get(media, 0.0), _read_weight(parameters))
-
-    def weigh(*ranges: str) -> float:
-        return next((weights[each] for each in ranges if each in weights), 0.0)
-
-    return weigh("text/html", "text/*", "*/*") > weigh("application/json", "application/*", "*/*")
-
-
-def _read_weight(parameters: list[str]) -> float:
-    try:
-        return next((float(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
-    except ValueError:
-        return 0.0

@@ -13,9 +13,10 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from web.api.cancel import Cancel
-from web.api.status import FindProgress, Starting
-from web.pages.render import later_page, page_headers, prefers_html, unknown_page
+from web.http.headers import prefers_html
+from web.pages.render import later_page, page_headers, unknown_page
 from web.pages.view import render_job
+from web.progress.lookup import FindProgress, Starting
 from web.texts import LANGUAGES, Texts, choose_language
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from common.errors import Reason
 from common.messages.progress import FailedPhoto, Progress, State
 from web.pages.render import render
-from web.progress.subscriber import LOOK_AGAIN_SECONDS
+from web.progress.lookup import LOOK_AGAIN_SECONDS
 from web.texts import Explanation, Texts, say_space
 
 _MAY_CANCEL = (State.QUEUED, State.RUNNING, State.WAITING)

@@ -9,7 +9,7 @@ from common.errors import Transient
 from common.messages.progress import Progress, State
 from common.messages.publisher import Publisher
 from common.messages.topology import EVENT_KEY, EXCHANGE
-from web.progress.subscriber import News
+from web.progress.store import News
 
 logger = logging.getLogger(__name__)
 

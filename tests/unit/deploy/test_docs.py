@@ -12,7 +12,7 @@ from common.crypto.signing import sign
 from common.messages.topology import EVENTS, LEDGER, LIVE, declare
 from web.consent.idempotency import KEEP_SECONDS
 from web.consent.oauth_state import LIFETIME_SECONDS
-from web.progress.subscriber import KEPT_SECONDS
+from web.progress.store import KEPT_SECONDS
 from worker.transfer.buffers import BLOCK_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,7 +10,7 @@ from common.crypto.sealing import make_key
 from sandbox.world import World
 from tests.fakes.web_site import PUBLIC, FakeBroker, OpenSite, QuietReader, Server, Site
 from web.app import wire
-from web.progress.subscriber import News
+from web.progress.store import News
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from common.errors import Reason, Transient
 from web.api.operations import FRESH_SECONDS, Readiness
 from web.consent import callback_results as outcomes
 from web.consent.callback_results import KEEP_SECONDS, MOST_ANSWERS, Outcomes
-from web.http.threads import Busy
+from web.http.bounded_executor import Busy
 from web.pages.render import choose_language
 
 

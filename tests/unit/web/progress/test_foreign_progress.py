@@ -13,7 +13,7 @@ from common.messages.progress import FailedPhoto, NotProgress, Progress, State
 from tests.fakes.any_json import ANY_JSON, SPITES, bent
 from web.api.status import put_into_words
 from web.pages.view import render_job
-from web.progress.subscriber import News
+from web.progress.store import News
 from web.texts import LANGUAGES
 
 SAMPLE: dict[str, Any] = json.loads(

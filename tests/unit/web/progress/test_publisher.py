@@ -9,7 +9,7 @@ from common.errors import Reason, Transient
 from common.messages.progress import Progress, State
 from web.progress import publisher as room
 from web.progress.publisher import Teller
-from web.progress.subscriber import News
+from web.progress.store import News
 
 
 @dataclass

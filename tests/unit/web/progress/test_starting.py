@@ -11,8 +11,8 @@ from common.messages.job_id import make_job_id
 from common.messages.progress import Progress, State
 from tests.fakes.web_site import FakeBroker, QuietReader, Server, Site
 from web.app import wire
-from web.progress.asker import AGAIN_SECONDS, MOST_WATCHED, Watchers
-from web.progress.subscriber import News
+from web.progress.requester import AGAIN_SECONDS, MOST_WATCHED, Watchers
+from web.progress.store import News
 
 NOW = 1_790_000_000.0
 HTML = {"Accept": "text/html"}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from common.messages.progress import MOST_FAILURES, FailedPhoto, Progress, State
-from web.progress.subscriber import KEPT_SECONDS, News
+from web.progress.store import KEPT_SECONDS, News
 
 NOW = 1_790_000_000.0
 DONE = Progress(

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from web.http.threads import Busy, Threads
+from web.http.bounded_executor import Busy, Threads
 
 NAME = ContextVar("NAME", default="")
 
