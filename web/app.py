@@ -25,17 +25,17 @@ from web.http.middleware import AccessLog, BodyLimit, Cors, LastResort
 from web.http.rate_limit import RateLimit
 from web.http.request_id import RequestId
 from web.pages import routes as page_routes
-from web.progress import lookup
-from web.progress.publisher import Teller
-from web.progress.store import News
-from web.progress.subscriber import Reader
+from web.progress.lookup import JobLookup
+from web.progress.publisher import ProgressPublisher
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
 
 logger = logging.getLogger("web")
 
 DESCRIPTION = "Saves a gallery's photos into its guest's own cloud, every photo once, byte for byte."
 
 
-class Broker(callback.Publishes, Protocol):
+class Broker(callback.MessagePublisher, Protocol):
     """What the application needs of the broker, like `common.messages.publisher.Publisher`."""
 
     def check(self) -> None:
@@ -47,8 +47,8 @@ class Broker(callback.Publishes, Protocol):
         ...
 
 
-class ReadsNews(Protocol):
-    """What reads the news, like `web.progress.subscriber.Reader`."""
+class Subscriber(Protocol):
+    """What reads the news, like `web.progress.subscriber.ProgressSubscriber`."""
 
     @property
     def is_caught_up(self) -> bool:
@@ -72,44 +72,44 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
         is_stopping: says whether the server is to end as soon as nothing is under way.
     """
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
-    news = News()
-    reader = Reader(settings.rabbitmq_url, news)
-    tell = Teller(publisher, news, is_stopping).tell
+    store = ProgressStore()
+    subscriber = ProgressSubscriber(settings.rabbitmq_url, store)
+    publish_progress = ProgressPublisher(publisher, store, is_stopping).publish
     return wire(
         settings,
         publisher,
-        news,
-        tell,
-        reader,
+        store,
+        publish_progress,
+        subscriber,
         is_stopping=is_stopping,
-        is_alive=lambda: reader.is_alive,
-        note_watcher=reader.note_watcher,
+        is_alive=lambda: subscriber.is_alive,
+        note_watched=subscriber.note_watched,
     )
 
 
 def wire(
     settings: WebSettings,
     broker: Broker,
-    news: News,
-    tell: Callable[[Progress], None],
-    reader: ReadsNews,
+    store: ProgressStore,
+    publish_progress: Callable[[Progress], None],
+    subscriber: Subscriber,
     now: Callable[[], float] = time.time,
     is_stopping: Callable[[], bool] = lambda: False,
     is_alive: Callable[[], bool] = lambda: True,
-    note_watcher: Callable[[str], None] = lambda _job_id: None,
+    note_watched: Callable[[str], None] = lambda _job_id: None,
 ) -> FastAPI:
     """Put the application together.
 
     Args:
         settings: of this process.
         broker: where jobs go; closed with the application.
-        news: what is known of jobs.
-        tell: tells every replica of a change.
-        reader: reads what the others tell, as long as the application lives.
+        store: what is known of jobs.
+        publish_progress: tells every replica of a change.
+        subscriber: reads what the others tell, as long as the application lives.
         now: Unix time in seconds.
         is_stopping: as in `create_app`.
         is_alive: whether every long-lived thread of this process moves.
-        note_watcher: lets workers know that somebody looks at a job.
+        note_watched: lets workers know that somebody looks at a job.
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
@@ -119,21 +119,21 @@ def wire(
 
     @asynccontextmanager
     async def live(_app: FastAPI) -> AsyncIterator[None]:
-        reader.start()
+        subscriber.start()
         yield
-        reader.close()
+        subscriber.close()
         broker.close()
-        cancels.close()
+        cancellations.close()
         callbacks.close()
 
     def count_and_tell(progress: Progress) -> None:
         metrics.count_callback(progress)
-        tell(progress)
+        publish_progress(progress)
 
     def check_ready() -> None:
         # First: it knows what keeps the past from being read.
         broker.check()
-        if not reader.is_caught_up:
+        if not subscriber.is_caught_up:
             raise Transient(Reason.TRY_LATER, "the past is still being read")
 
     app = FastAPI(
@@ -149,16 +149,15 @@ def wire(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)
-    find = partial(lookup.find_progress, settings.sealer, news, now)
-    find_newest = lookup.show_newest(find, lambda: reader.is_caught_up, note_watcher)
+    jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, note_watched)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
-    cancels = cancel.Cancels(broker, partial(cancel.tell_if_idle, news, tell, now))
-    callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
-    app.router.routes.extend(page_routes.make_routes(find, find_newest, cancels.tell))
+    cancellations = cancel.Cancellations(broker, partial(cancel.publish_if_idle, store, publish_progress, now))
+    callbacks = callback.Callback(settings, clouds, broker, store, count_and_tell, now)
+    app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
     app.include_router(callback.make_router(callbacks))
-    app.include_router(cancel.make_router(settings.sealer, cancels.tell))
-    app.include_router(status.make_router(find_newest))
-    app.include_router(events.make_router(find_newest, events.Streams(), is_stopping))
+    app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
+    app.include_router(status.make_router(jobs.find_newest))
+    app.include_router(events.make_router(jobs.find_newest, events.Streams(), is_stopping))
     app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))
     problems.install(app)
     # The last one added is the first one met.

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.config.settings import WebSettings
 from common.errors import Transient
-from web.progress.store import News
+from web.progress.store import ProgressStore
 
 PUBLIC = "https://archive.example"
 CALLBACK = "/cloud_archive/callback/google_drive"
@@ -77,7 +77,7 @@ class FakeBroker:
         """Nothing is open."""
 
 
-class QuietReader:
+class NullSubscriber:
     """Reads nothing: there are no other replicas and no workers."""
 
     is_caught_up = True
@@ -134,7 +134,7 @@ class Site:
     settings: WebSettings
     app: ASGIApp
     server: Server
-    news: News = field(default_factory=News)
+    store: ProgressStore = field(default_factory=ProgressStore)
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Send a request; redirects are not followed, and nothing of the environment counts."""

@@ -27,26 +27,26 @@ from common.telemetry.trace_context import Trace
 from web.api.archives import callback_uri
 from web.consent.callback_results import Outcomes
 from web.consent.oauth_state import Promise, PromiseVoid, open_promise
-from web.http.bounded_executor import Busy, Threads
+from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.headers import prefers_html
 from web.http.problems import describe, problem_response
 from web.http.rate_limit import Quota, TooOften, refuse_often
 from web.pages.render import HEADERS, later_page, void_page
-from web.progress.store import News
+from web.progress.store import ProgressStore
 
 logger = logging.getLogger(__name__)
 
 # Hundreds of a wedding's guests come back within a minute, some 5 a second; each holds a thread for as long as its
 # cloud takes to answer: 6 s may it take then, and mostly takes one. More would fight for the interpreter when a slow
 # cloud answers all of them at once: with 64 a probe took twice as long (`bench/burst.py`).
-AT_ONCE = 32
+MAX_THREADS = 32
 # Who finds no thread waits as long as a browser's user does before pressing again. Each costs some 45 kB meanwhile, of
 # which Python gives little back: so many are 11 MB. The others get a page that comes again by itself, not all at once.
-MOST_WAITING, PATIENCE_SECONDS = 250, 20.0
+MAX_QUEUED, QUEUE_TIMEOUT_SECONDS = 250, 20.0
 BUSY_SECONDS = range(5, 16)
 
 
-class Publishes(Protocol):
+class MessagePublisher(Protocol):
     """What puts a message into a queue, like `common.messages.publisher.Publisher`."""
 
     def publish(
@@ -67,8 +67,8 @@ class Callback:
         settings: of this process.
         clouds: the auth half of every configured cloud, by its name.
         publisher: puts jobs into the queue.
-        news: what is known of jobs, from every replica.
-        tell: tells every replica of a change.
+        store: what is known of jobs, from every replica.
+        publish_progress: tells every replica of a change.
         now: Unix time in seconds.
     """
 
@@ -76,25 +76,27 @@ class Callback:
         self,
         settings: WebSettings,
         clouds: Mapping[str, CloudAuth],
-        publisher: Publishes,
-        news: News,
-        tell: Callable[[Progress], None],
+        publisher: MessagePublisher,
+        store: ProgressStore,
+        publish_progress: Callable[[Progress], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._clouds = clouds
         self._publisher = publisher
-        self._news = news
-        self._tell = tell
+        self._store = store
+        self._tell = publish_progress
         self._now = now
         self._outcomes = Outcomes()
         # All that waits for a cloud or the broker does so here, and only other callbacks wait for it.
-        self._threads = Threads("callback", at_once=AT_ONCE, waiting=MOST_WAITING, patience=PATIENCE_SECONDS)
+        self._executor = BoundedExecutor(
+            "callback", max_threads=MAX_THREADS, max_queued=MAX_QUEUED, queue_timeout=QUEUE_TIMEOUT_SECONDS
+        )
         self._states = Quota("state", settings.rate_limit_per_minute, now)
 
     def close(self) -> None:
         """Begin nothing any more."""
-        self._threads.close()
+        self._executor.close()
 
     async def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
         """Return the link that a guest goes to, after their job is in the queue or cannot be.
@@ -106,7 +108,7 @@ class Callback:
         Raises:
             PromiseVoid: this is no answer to anything we asked.
             TooOften: this very promise was asked for too often; nothing was begun.
-            Busy: too many guests are back at once; nothing was begun.
+            Overloaded: too many guests are back at once; nothing was begun.
         """
         answer = dict(query)
         if len(answer) != len(query):
@@ -120,7 +122,7 @@ class Callback:
         brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
 
         async def attempt() -> bool:
-            return await self._threads.run(lambda: self._try(promise, trace, cloud_type, answer))
+            return await self._executor.run(lambda: self._try(promise, trace, cloud_type, answer))
 
         kept = await self._outcomes.once(promise.job_id, brought, attempt)
         return promise.success_link if kept else promise.fail_link
@@ -139,13 +141,13 @@ class Callback:
 
     def _is_promised(self, promise: Promise) -> bool:
         """Say whether the same answer came before, to whatever replica: its code is used up, the job is on its way."""
-        known = self._news.find(promise.job_id)
+        known = self._store.find(promise.job_id)
         return known is not None and not known.may_begin_anew
 
     def _try(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> bool:
         about = {"job_id": promise.job_id, "cloud_type": cloud_type}
         # Before a worker can have it: what that one says comes after what is said here.
-        before = self._news.find(promise.job_id)
+        before = self._store.find(promise.job_id)
         try:
             self._keep(promise, trace, cloud_type, answer)
         except ArchiveError as error:
@@ -235,7 +237,7 @@ def make_router(callback: Callback) -> APIRouter:
             return void_page(request.headers.get("accept-language", ""))
         except TooOften as often:
             return refuse_often(often, request.headers)
-        except Busy:
+        except Overloaded:
             logger.warning("callback put off: too many guests are back at once")
             return _put_off(request.headers)
         return Response(status_code=303, headers={**HEADERS, "Location": as_header(link)})

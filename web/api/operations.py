@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from common.errors import Transient
 from common.loops import error_level
 from common.telemetry import metrics
-from web.http.bounded_executor import Busy, Threads
+from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.problems import describe, problem_response
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: Tru
     """
     router = APIRouter(tags=["operations"])
     # The broker may take its time; neither the loop nor anybody else's thread waits for it.
-    threads = Threads("readiness", at_once=1, waiting=0, patience=0.0)
+    executor = BoundedExecutor("readiness", max_threads=1, max_queued=0, queue_timeout=0.0)
 
     @router.get(
         "/healthz",
@@ -102,8 +102,8 @@ def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: Tru
     async def get_readyz() -> Response:
         """Say whether the broker can be reached."""
         try:
-            ready = await threads.run(readiness.is_ready)
-        except Busy:  # somebody is asking: who comes meanwhile gets the answer before
+            ready = await executor.run(readiness.is_ready)
+        except Overloaded:  # somebody is asking: who comes meanwhile gets the answer before
             ready = readiness.latest
         if ready:
             return JSONResponse({"status": "ok"})

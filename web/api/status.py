@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from common.messages.progress import Progress, State
 from web.http.problems import describe, problem_response
-from web.progress.lookup import LOOK_AGAIN_SECONDS, FindProgress
+from web.progress.lookup import POLL_SECONDS, FindProgress
 from web.texts import ENGLISH, explain_in_one_line
 
 
@@ -94,7 +94,7 @@ def make_router(find: FindProgress) -> APIRouter:
         status = put_into_words(progress).model_dump(mode="json")
         etag = f'"{hashlib.sha256(json.dumps(status).encode()).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}
-        if soon := LOOK_AGAIN_SECONDS.get(progress.state):
+        if soon := POLL_SECONDS.get(progress.state):
             headers["Retry-After"] = str(soon)
         known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
         if etag in known or "*" in known:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from web.consent.ttl_cache import Memory
-from web.http.bounded_executor import Busy
+from web.http.bounded_executor import Overloaded
 
 # As long as a state lives; after that the callback is refused anyway.
 KEEP_SECONDS = 3600.0
@@ -53,11 +53,11 @@ class Outcomes:
             attempt: puts the job into the queue and says whether it did; what it raises is nobody's outcome.
 
         Raises:
-            Busy: too many wait for this job already; nothing was begun.
+            Overloaded: too many wait for this job already; nothing was begun.
         """
         job = self._jobs.recall(job_id, _Job)
         if job.waiting >= MOST_WAITING:
-            raise Busy
+            raise Overloaded
         job.waiting += 1
         try:
             # It goes on for the others when one of them is not waited for any more.

@@ -1,4 +1,4 @@
-"""Threads of one's own for what waits: so many, so many calls waiting for one, and for so long."""
+"""A thread pool with a bounded queue, so that blocking calls of one kind only ever wait for each other."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,66 +10,66 @@ from typing import Any, TypeVar
 Value = TypeVar("Value")
 
 
-class Busy(Exception):
-    """No thread was free in time: nothing was begun, and the same may be asked for again."""
+class Overloaded(Exception):
+    """Too many wait already, or one waited too long: nothing was begun, and the same may be asked for again."""
 
 
-class Threads:
-    """Runs calls that wait for somebody, so that only calls of the same kind ever wait for them. For one event loop.
+class BoundedExecutor:
+    """Run blocking calls on threads of its own. For one event loop.
 
     Args:
         name: of the threads.
-        at_once: how many there are.
-        waiting: how many calls may wait for one.
-        patience: seconds that each of those waits.
+        max_threads: how many calls run at a time.
+        max_queued: how many more may wait for a thread.
+        queue_timeout: the longest wait for a thread, in seconds.
     """
 
-    def __init__(self, name: str, *, at_once: int, waiting: int, patience: float) -> None:
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=name)
-        self._free = asyncio.Semaphore(at_once)
-        self._most_waiting = waiting
-        self._patience = patience
-        self._waiting = 0
+    def __init__(self, name: str, *, max_threads: int, max_queued: int, queue_timeout: float) -> None:
+        self._pool = ThreadPoolExecutor(max_threads, thread_name_prefix=name)
+        self._free = asyncio.Semaphore(max_threads)
+        self._max_queued = max_queued
+        self._queue_timeout = queue_timeout
+        self._queued = 0
 
     async def run(self, call: Callable[[], Value]) -> Value:
         """Return what a call returns, or raise what it raises; it runs in a copy of this context.
 
-        Who is not waited for any more goes on to its end, and holds its thread so long.
+        A call that has begun runs to its end and holds its thread so long, even if its caller is cancelled.
 
         Raises:
-            Busy: too many wait already, or this one waited long enough.
+            Overloaded: the queue is full, the wait for a thread was too long, or the executor is closed.
         """
-        await self._take_thread()
+        await self._acquire_thread()
         loop = asyncio.get_running_loop()
         try:
             running = self._pool.submit(copy_context().run, call)
         except RuntimeError:  # closed: the process ends
             self._free.release()
-            raise Busy from None
+            raise Overloaded from None
 
-        def give_back(_ended: "Future[Any]") -> None:
-            # A loop that is closed has nobody left who waits.
+        def release_thread(_ended: "Future[Any]") -> None:
+            # RuntimeError: the loop is closed, and nobody waits any more.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._free.release)
 
-        running.add_done_callback(give_back)
+        running.add_done_callback(release_thread)
         return await asyncio.wrap_future(running)
 
     def close(self) -> None:
-        """Begin nothing any more; what runs goes on."""
+        """Begin no further calls; those that run go on."""
         self._pool.shutdown(wait=False)
 
-    async def _take_thread(self) -> None:
+    async def _acquire_thread(self) -> None:
         if not self._free.locked():
             await self._free.acquire()
             return
-        if self._waiting >= self._most_waiting:
-            raise Busy
-        self._waiting += 1
+        if self._queued >= self._max_queued:
+            raise Overloaded
+        self._queued += 1
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._queue_timeout):
                 await self._free.acquire()
         except TimeoutError:
-            raise Busy from None
+            raise Overloaded from None
         finally:
-            self._waiting -= 1
+            self._queued -= 1

@@ -10,10 +10,8 @@ from dataclasses import dataclass, replace
 from common.errors import Reason
 from common.messages.progress import FailedPhoto, Progress, State
 from web.pages.render import render
-from web.progress.lookup import LOOK_AGAIN_SECONDS
+from web.progress.lookup import ACTIVE_STATES, POLL_SECONDS
 from web.texts import Explanation, Texts, say_space
-
-_MAY_CANCEL = (State.QUEUED, State.RUNNING, State.WAITING)
 
 
 @dataclass(frozen=True)
@@ -98,10 +96,10 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
         failures=groups,
         failures_title=texts.count("photos_failed", progress.photos_failed) if groups else "",
         failures_more=texts.count("more", unnamed) if groups and unnamed > 0 else "",
-        may_cancel=progress.state in _MAY_CANCEL and cancelling != "asked",
+        may_cancel=progress.state in ACTIVE_STATES and cancelling != "asked",
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
         notice=texts.say(notice) if notice and not ended else "",
-        every_seconds=LOOK_AGAIN_SECONDS.get(progress.state, 0),
+        every_seconds=POLL_SECONDS.get(progress.state, 0),
     )
 
 
@@ -125,7 +123,7 @@ def _say_lead(progress: Progress, texts: Texts) -> Iterable[str]:
         yield texts.count("photos_saved", stored)
     if state in (State.FAILED, State.CANCELLED) and stored:
         yield texts.count("photos_stay", stored)
-    if state in _MAY_CANCEL:
+    if state in ACTIVE_STATES:
         yield texts.say("close_tab")
 
 

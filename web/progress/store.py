@@ -1,4 +1,4 @@
-"""The newest snapshot of every job, as this replica heard it."""
+"""In-memory store of the newest progress snapshot of every job."""
 
 import threading
 import time
@@ -8,56 +8,55 @@ from collections.abc import Callable
 
 from common.messages.progress import Progress
 
-# As long as the stream itself: what ended earlier is unknown to every replica alike.
-KEPT_SECONDS = 7 * 24 * 3600.0
-# 10,000 jobs a day for a week, and some more. Packed, a job takes some 300 bytes, and 3 kB if it names a hundred photos
-# that failed; then the oldest are forgotten before the memory of a replica is used up.
-MOST_KEPT, MOST_PACKED_BYTES = 100_000, 100_000_000
+# As long as the stream of events: what ended earlier is unknown to every replica alike.
+RETENTION_SECONDS = 7 * 24 * 3600.0
+# 10,000 jobs a day for a week, and some more. Compressed, a job takes about 300 bytes, and 3 kB if it names a hundred
+# failed photos; then the limit of bytes drops the oldest before the replica runs out of memory.
+MAX_JOBS, MAX_PACKED_BYTES = 100_000, 100_000_000
 
 
-class News:
-    """The newest snapshot of every job. Thread-safe.
+class ProgressStore:
+    """Keep the newest snapshot of every job. Thread-safe.
 
     Args:
         now: Unix time in seconds.
-        most_bytes: that the snapshots of jobs that ended may take.
+        max_packed_bytes: that the compressed snapshots of ended jobs may take together.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time, most_bytes: int = MOST_PACKED_BYTES) -> None:
+    def __init__(self, now: Callable[[], float] = time.time, max_packed_bytes: int = MAX_PACKED_BYTES) -> None:
         self._now = now
-        self._most_bytes = most_bytes
-        # Few jobs run and are asked for; those that ended are many and lie packed. The one that was heard of last is
-        # the last.
-        self._known: OrderedDict[str, Progress | bytes] = OrderedDict()
+        self._max_packed_bytes = max_packed_bytes
+        # The few that run are kept as they are, the many that have ended compressed; least recently updated first.
+        self._snapshots: OrderedDict[str, Progress | bytes] = OrderedDict()
         self._packed_bytes = 0
         self._lock = threading.Lock()
 
-    def learn(self, progress: Progress) -> None:
-        """Take a snapshot; an older one than what is known changes nothing."""
+    def update(self, progress: Progress) -> None:
+        """Store a snapshot; one that is older than the stored one changes nothing."""
         with self._lock:
-            newest = progress.after(self._take_out(progress.job_id))
-            kept = zlib.compress(newest.encode(), 1) if newest.state.is_final else newest
-            self._known[newest.job_id] = kept
-            self._packed_bytes += _weigh(kept)
-            if len(self._known) > MOST_KEPT or self._packed_bytes > self._most_bytes:
-                self._take_out(next(iter(self._known)))
+            newest = progress.after(self._remove(progress.job_id))
+            entry = zlib.compress(newest.encode(), 1) if newest.state.is_final else newest
+            self._snapshots[newest.job_id] = entry
+            self._packed_bytes += _size_of(entry)
+            if len(self._snapshots) > MAX_JOBS or self._packed_bytes > self._max_packed_bytes:
+                self._remove(next(iter(self._snapshots)))
 
     def find(self, job_id: str) -> Progress | None:
-        """Return the newest snapshot of a job, if any is known and it is not too old."""
+        """Return the newest snapshot of a job, or None if there is none of the last seven days."""
         with self._lock:
-            kept = self._known.get(job_id)
-        progress = _unpack(kept)
-        return progress if progress and self._now() - progress.updated_at <= KEPT_SECONDS else None
+            entry = self._snapshots.get(job_id)
+        progress = _unpack(entry)
+        return progress if progress and self._now() - progress.updated_at <= RETENTION_SECONDS else None
 
-    def _take_out(self, job_id: str) -> Progress | None:
-        kept = self._known.pop(job_id, None)
-        self._packed_bytes -= _weigh(kept)
-        return _unpack(kept)
-
-
-def _weigh(kept: Progress | bytes | None) -> int:
-    return len(kept) if isinstance(kept, bytes) else 0
+    def _remove(self, job_id: str) -> Progress | None:
+        entry = self._snapshots.pop(job_id, None)
+        self._packed_bytes -= _size_of(entry)
+        return _unpack(entry)
 
 
-def _unpack(kept: Progress | bytes | None) -> Progress | None:
-    return Progress.decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
+def _size_of(entry: Progress | bytes | None) -> int:
+    return len(entry) if isinstance(entry, bytes) else 0
+
+
+def _unpack(entry: Progress | bytes | None) -> Progress | None:
+    return Progress.decode(zlib.decompress(entry)) if isinstance(entry, bytes) else entry

@@ -12,7 +12,7 @@ from common.crypto.signing import sign
 from common.messages.topology import EVENTS, LEDGER, LIVE, declare
 from web.consent.idempotency import KEEP_SECONDS
 from web.consent.oauth_state import LIFETIME_SECONDS
-from web.progress.store import KEPT_SECONDS
+from web.progress.store import RETENTION_SECONDS
 from worker.transfer.buffers import BLOCK_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,9 +90,9 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
 
     declare(Channel())  # type: ignore[arg-type]
     kept = told[EVENTS]
-    (news,) = (row for row in rows.values() if EVENTS in row)
-    assert f"{str(kept['x-max-age']).removesuffix('D')} days, or {kept['x-max-length-bytes'] // 10**9} GB" in news
-    assert kept["x-max-age"] == f"{KEPT_SECONDS / 86400:.0f}D"
+    (store,) = (row for row in rows.values() if EVENTS in row)
+    assert f"{str(kept['x-max-age']).removesuffix('D')} days, or {kept['x-max-length-bytes'] // 10**9} GB" in store
+    assert kept["x-max-age"] == f"{RETENTION_SECONDS / 86400:.0f}D"
     (entries,) = (row for row in rows.values() if LEDGER in row)
     assert f"{str(told[LEDGER]['x-max-age']).removesuffix('D')} days" in entries
     (live,) = (row for row in rows.values() if LIVE in row)

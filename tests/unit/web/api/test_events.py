@@ -28,7 +28,7 @@ def job(site: Site) -> Progress:
         job_id=make_job_id(site.settings.sealer, NOW), state=State.RUNNING, photos_total=3, created_at=NOW
     )
     progress = replace(progress, updated_at=NOW + 1)
-    site.news.learn(progress)
+    site.store.update(progress)
     return progress
 
 
@@ -47,7 +47,7 @@ def test_every_change_is_told_until_the_end(site: Site, job: Progress) -> None:
                 told.append(json.loads(line.removeprefix(b"data: ")))
                 copied = len(told)
                 state = State.DONE if copied == 3 else State.RUNNING
-                site.news.learn(replace(job, photos_copied=copied, state=state, updated_at=NOW + 1 + copied))
+                site.store.update(replace(job, photos_copied=copied, state=state, updated_at=NOW + 1 + copied))
     assert [each["photos"]["copied"] for each in told] == [0, 1, 2, 3]
     assert told[-1] == site.send("GET", f"/cloud_archive/jobs/{job.job_id}").json()
 
@@ -58,12 +58,12 @@ def test_silence_is_filled_with_comments(site: Site, job: Progress, monkeypatch:
     with listen(site, job) as stream:
         lines = (line for line in stream.iter_lines(chunk_size=1) if line.startswith(b":"))
         assert next(lines) == b": ping"
-    site.news.learn(replace(job, state=State.CANCELLED, updated_at=NOW + 2))
+    site.store.update(replace(job, state=State.CANCELLED, updated_at=NOW + 2))
 
 
 def test_pages_of_allowed_hosts_may_listen(site: Site, job: Progress) -> None:
     """CORS is the same as everywhere."""
-    site.news.learn(replace(job, state=State.DONE, updated_at=NOW + 2))
+    site.store.update(replace(job, state=State.DONE, updated_at=NOW + 2))
     with listen(site, job, Origin="https://app.litegallery.io") as stream:
         assert stream.headers["Access-Control-Allow-Origin"] == "https://app.litegallery.io"
     with listen(site, job, Origin="https://elsewhere.example") as stream:
@@ -96,10 +96,10 @@ def test_one_client_and_one_job_leave_places_for_others(site: Site, job: Progres
     """Whoever opens what they can: another client still listens, to another job and in the end to the same."""
     app = FastAPI()
     streams = Streams(most=9, most_for_client=4, most_for_job=3)
-    app.include_router(make_router(site.news.find, streams, lambda: False, look_seconds=0.02))
+    app.include_router(make_router(site.store.find, streams, lambda: False, look_seconds=0.02))
     problems.install(app)
     small, other = replace(site, app=app), replace(job, job_id=make_job_id(site.settings.sealer, NOW))
-    site.news.learn(other)
+    site.store.update(other)
     open_streams = [listen(small, job) for _ in range(4)]
     assert [each.status_code for each in open_streams] == [200, 200, 200, 429]
     refused = open_streams[-1]
@@ -124,14 +124,14 @@ def test_open_streams_hold_no_threads(site: Site, job: Progress) -> None:
     assert all(b'"running"' in next(lines) for lines in streams)
     # The event loop's helpers may have come to life meanwhile; far fewer than there are guests.
     assert threading.active_count() - before < 20
-    site.news.learn(replace(job, state=State.DONE, updated_at=NOW + 9))
+    site.store.update(replace(job, state=State.DONE, updated_at=NOW + 9))
     assert all(any(b'"done"' in line for line in lines) for lines in streams)
 
 
 def test_guest_who_leaves_makes_room(site: Site, job: Progress) -> None:
     """A closed connection gives its place to the next one."""
     app = FastAPI()
-    app.include_router(make_router(site.news.find, Streams(most=1), lambda: False, look_seconds=0.02))
+    app.include_router(make_router(site.store.find, Streams(most=1), lambda: False, look_seconds=0.02))
     problems.install(app)
     small = replace(site, app=app)
     first = listen(small, job)

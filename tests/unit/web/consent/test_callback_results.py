@@ -11,7 +11,7 @@ from common.errors import Reason, Transient
 from web.api.operations import FRESH_SECONDS, Readiness
 from web.consent import callback_results as outcomes
 from web.consent.callback_results import KEEP_SECONDS, MOST_ANSWERS, Outcomes
-from web.http.bounded_executor import Busy
+from web.http.bounded_executor import Overloaded
 from web.pages.render import choose_language
 
 
@@ -84,11 +84,11 @@ def test_what_found_no_thread_is_no_outcome() -> None:
     """The guest may come back with the same answer, as often as it takes."""
 
     def refuse() -> bool:
-        raise Busy
+        raise Overloaded
 
     kept = Guests()
     for _ in range(MOST_ANSWERS + 1):
-        with pytest.raises(Busy):
+        with pytest.raises(Overloaded):
             kept.once("job", "answer", refuse)
     assert kept.once("job", "answer", lambda: True)
 
@@ -142,7 +142,7 @@ def test_few_wait_for_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
         kept, go_on = Outcomes(), asyncio.Event()
         waiting = [asyncio.create_task(kept.once("job", "answer", go_on.wait)) for _ in range(3)]
         await asyncio.sleep(0)
-        with pytest.raises(Busy):
+        with pytest.raises(Overloaded):
             await kept.once("job", "answer", go_on.wait)
         go_on.set()
         assert await asyncio.gather(*waiting) == [True] * 3

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from web.http.bounded_executor import Busy, Threads
+from web.http.bounded_executor import BoundedExecutor, Overloaded
 
 NAME = ContextVar("NAME", default="")
 
@@ -21,14 +21,14 @@ def test_what_a_call_returns_or_raises_comes_back() -> None:
     """From a thread of that name, in the caller's context."""
 
     async def run() -> None:
-        threads = Threads("mine", at_once=1, waiting=1, patience=5)
+        executor = BoundedExecutor("mine", max_threads=1, max_queued=1, queue_timeout=5)
         NAME.set("a request")
-        assert await threads.run(lambda: (threading.current_thread().name[:4], NAME.get())) == ("mine", "a request")
+        assert await executor.run(lambda: (threading.current_thread().name[:4], NAME.get())) == ("mine", "a request")
         with pytest.raises(ZeroDivisionError):
-            await threads.run(lambda: 1 / 0)
-        threads.close()
-        with pytest.raises(Busy):
-            await threads.run(lambda: None)
+            await executor.run(lambda: 1 / 0)
+        executor.close()
+        with pytest.raises(Overloaded):
+            await executor.run(lambda: None)
 
     asyncio.run(run())
 
@@ -38,22 +38,22 @@ def test_so_many_run_so_many_wait_and_the_rest_is_told() -> None:
 
     async def run() -> None:
         go_on, begun = threading.Event(), list[int]()
-        threads = Threads("test", at_once=2, waiting=3, patience=30)
+        executor = BoundedExecutor("test", max_threads=2, max_queued=3, queue_timeout=30)
 
         def work(number: int) -> int:
             begun.append(number)
             go_on.wait(30)
             return number
 
-        tasks = [asyncio.create_task(threads.run(lambda number=number: work(number))) for number in range(5)]  # type: ignore[misc]
+        tasks = [asyncio.create_task(executor.run(lambda number=number: work(number))) for number in range(5)]  # type: ignore[misc]
         await let_others_go()
         assert sorted(begun) == [0, 1]
-        with pytest.raises(Busy):
-            await threads.run(lambda: work(5))
+        with pytest.raises(Overloaded):
+            await executor.run(lambda: work(5))
         go_on.set()
         assert await asyncio.gather(*tasks) == [0, 1, 2, 3, 4]
-        assert await threads.run(lambda: work(6)) == 6
-        threads.close()
+        assert await executor.run(lambda: work(6)) == 6
+        executor.close()
 
     asyncio.run(run())
 
@@ -63,17 +63,17 @@ def test_patience_ends() -> None:
 
     async def run() -> None:
         go_on, begun = threading.Event(), list[str]()
-        threads = Threads("test", at_once=1, waiting=3, patience=0.05)
-        slow = asyncio.create_task(threads.run(lambda: go_on.wait(30)))
+        executor = BoundedExecutor("test", max_threads=1, max_queued=3, queue_timeout=0.05)
+        slow = asyncio.create_task(executor.run(lambda: go_on.wait(30)))
         await let_others_go()
-        with pytest.raises(Busy):
-            await threads.run(lambda: begun.append("late"))
+        with pytest.raises(Overloaded):
+            await executor.run(lambda: begun.append("late"))
         go_on.set()
         assert await slow
         assert begun == []
-        await threads.run(lambda: begun.append("next"))
+        await executor.run(lambda: begun.append("next"))
         assert begun == ["next"]
-        threads.close()
+        executor.close()
 
     asyncio.run(run())
 
@@ -83,16 +83,16 @@ def test_a_thread_counts_until_it_is_free() -> None:
 
     async def run() -> None:
         go_on = threading.Event()
-        threads = Threads("test", at_once=1, waiting=0, patience=0)
-        slow = asyncio.create_task(threads.run(lambda: go_on.wait(30)))
+        executor = BoundedExecutor("test", max_threads=1, max_queued=0, queue_timeout=0)
+        slow = asyncio.create_task(executor.run(lambda: go_on.wait(30)))
         await let_others_go()
         slow.cancel()
         await let_others_go()
-        with pytest.raises(Busy):
-            await threads.run(lambda: None)
+        with pytest.raises(Overloaded):
+            await executor.run(lambda: None)
         go_on.set()
         await let_others_go()
-        await threads.run(lambda: None)
-        threads.close()
+        await executor.run(lambda: None)
+        executor.close()
 
     asyncio.run(run())

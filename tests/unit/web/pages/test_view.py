@@ -81,10 +81,10 @@ def show(progress: Progress, language: str = "en", **options: str) -> Page:
     return Page(render_job(progress, LANGUAGES[language], **options)[0])
 
 
-def learn(site: Site, progress: Progress = RUNNING) -> str:
+def store_progress(site: Site, progress: Progress = RUNNING) -> str:
     """Let a site know a job, and return where its page is."""
     progress = replace(progress, job_id=make_job_id(site.settings.sealer, NOW))
-    site.news.learn(progress)
+    site.store.update(progress)
     return f"/cloud_archive/jobs/{progress.job_id}"
 
 
@@ -186,7 +186,7 @@ def test_page_is_small_however_much_goes_wrong() -> None:
 
 def test_browser_gets_a_page_and_others_get_json(site: Site) -> None:
     """The same address; caches are told what it depends on."""
-    path = learn(site)
+    path = store_progress(site)
     page = site.send("GET", path, headers=BROWSER)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert {"Accept", "Accept-Language"} <= {each.strip() for each in page.headers["Vary"].split(",")}
@@ -200,7 +200,7 @@ def test_browser_gets_a_page_and_others_get_json(site: Site) -> None:
 
 def test_unchanged_page_is_not_sent_again(site: Site) -> None:
     """ETag and 304, another one for another language."""
-    path = learn(site)
+    path = store_progress(site)
     etag = site.send("GET", path, headers=BROWSER).headers["ETag"]
     headers = {**BROWSER, "If-None-Match": etag}
     assert site.send("GET", path, headers=headers).status_code == 304
@@ -209,7 +209,7 @@ def test_unchanged_page_is_not_sent_again(site: Site) -> None:
 
 def test_policy_knows_everything_in_the_page_by_its_hash(site: Site) -> None:
     """No inline attribute, nothing from elsewhere, and the hashes are those of what stands there."""
-    answer = site.send("GET", learn(site), headers=BROWSER)
+    answer = site.send("GET", store_progress(site), headers=BROWSER)
     policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
@@ -232,7 +232,7 @@ def test_made_up_job_has_a_page_as_well(site: Site) -> None:
 
 def test_the_button_tells_the_workers_and_leads_back(site: Site) -> None:
     """303 to the page, which says that it stops; a broker that is away is admitted."""
-    path = learn(site)
+    path = store_progress(site)
     pressed = site.send("POST", f"{path}/cancel?lang=ru", headers=BROWSER)
     assert (pressed.status_code, pressed.headers["Location"]) == (303, f"{path}?lang=ru&cancelling=asked")
     (written,) = site.broker.published
@@ -245,7 +245,7 @@ def test_the_button_tells_the_workers_and_leads_back(site: Site) -> None:
 
 def test_who_wants_json_cancels_as_before(site: Site) -> None:
     """The contract's answer."""
-    assert site.send("POST", f"{learn(site)}/cancel").status_code == 202
+    assert site.send("POST", f"{store_progress(site)}/cancel").status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from common.messages.progress import FailedPhoto, NotProgress, Progress, State
 from tests.fakes.any_json import ANY_JSON, SPITES, bent
 from web.api.status import put_into_words
 from web.pages.view import render_job
-from web.progress.store import News
+from web.progress.store import ProgressStore
 from web.texts import LANGUAGES
 
 SAMPLE: dict[str, Any] = json.loads(
@@ -45,10 +45,10 @@ def show(body: bytes) -> None:
     except NotProgress:
         return
     assert Progress.decode(told.encode()) == told
-    news = News(lambda: 2.0)
+    store = ProgressStore(lambda: 2.0)
     for known in (replace(told, state=State.RUNNING), told):
-        news.learn(known)
-        shown = news.find(told.job_id)
+        store.update(known)
+        shown = store.find(told.job_id)
         assert shown is None or put_into_words(shown).model_dump_json()
         for texts in LANGUAGES.values():
             assert shown is None or render_job(shown, texts)

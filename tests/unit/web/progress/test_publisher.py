@@ -8,8 +8,8 @@ import pytest
 from common.errors import Reason, Transient
 from common.messages.progress import Progress, State
 from web.progress import publisher as room
-from web.progress.publisher import Teller
-from web.progress.store import News
+from web.progress.publisher import ProgressPublisher
+from web.progress.store import ProgressStore
 
 
 @dataclass
@@ -30,29 +30,29 @@ class Broker:
 
 @pytest.fixture(autouse=True)
 def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(room, "RETRY_SECONDS", 0.001)
 
 
-def tell(broker: Broker, progress: Progress, is_stopping: Callable[[], bool] = lambda: False) -> News:
+def publish(broker: Broker, progress: Progress, is_stopping: Callable[[], bool] = lambda: False) -> ProgressStore:
     """Tell a change, and return what this replica shows when that is over."""
-    news = News()
-    teller = Teller(broker, news, is_stopping)  # type: ignore[arg-type]
-    teller.tell(progress)
-    teller._threads.shutdown()
-    return news
+    store = ProgressStore()
+    publisher = ProgressPublisher(broker, store, is_stopping)  # type: ignore[arg-type]
+    publisher.publish(progress)
+    publisher._executor.shutdown()
+    return store
 
 
 def test_a_change_is_told_however_long_the_broker_is_away() -> None:
     """And shown here then, not before: no restart takes it back."""
     job = Progress(job_id="job-1", updated_at=9e9)
     broker = Broker(away=50)
-    assert tell(broker, job).find("job-1") == job
+    assert publish(broker, job).find("job-1") == job
     assert broker.taken == [job.encode()]
 
 
 def test_what_could_not_be_told_is_not_shown() -> None:
     """This process ends: the other replicas never knew."""
-    assert tell(Broker(away=50), Progress(job_id="job-1", updated_at=9e9), lambda: True).find("job-1") is None
+    assert publish(Broker(away=50), Progress(job_id="job-1", updated_at=9e9), lambda: True).find("job-1") is None
 
 
 def test_a_process_that_ends_meets_no_bug(caplog: pytest.LogCaptureFixture) -> None:
@@ -65,21 +65,21 @@ def test_a_process_that_ends_meets_no_bug(caplog: pytest.LogCaptureFixture) -> N
             """Say so as a pool of threads does."""
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-    tell(Closed(), Progress(job_id="job-1", updated_at=9e9), lambda: True)
+    publish(Closed(), Progress(job_id="job-1", updated_at=9e9), lambda: True)
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
-    tell(Closed(), Progress(job_id="job-1", updated_at=9e9))
+    publish(Closed(), Progress(job_id="job-1", updated_at=9e9))
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
 def test_why_an_archive_did_not_begin_is_shown_at_once() -> None:
     """Nobody else will tell."""
     failed = Progress(job_id="job-1", state=State.FAILED, reason=Reason.DENIED, updated_at=9e9)
-    assert tell(Broker(away=50), failed, lambda: True).find("job-1") == failed
+    assert publish(Broker(away=50), failed, lambda: True).find("job-1") == failed
 
 
 def test_changes_do_not_pile_up_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a broker that stays away workers tell what becomes of the rest."""
-    monkeypatch.setattr(room, "MOST_UNTOLD", 0)
+    monkeypatch.setattr(room, "MAX_PENDING", 0)
     broker = Broker()
-    tell(broker, Progress(job_id="job-1", updated_at=9e9))
+    publish(broker, Progress(job_id="job-1", updated_at=9e9))
     assert broker.taken == []
