@@ -1,4 +1,4 @@
-"""The application, wired; the only place that wires."""
+"""The application: routes, middleware and what they work with, wired together in this module only."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ from common.telemetry.upstreams import watch_cloud
 from web.api import archives as cloud_archive
 from web.api import callback, cancel, events, operations, status
 from web.http import problems
-from web.http.middleware import AccessLog, BodyLimit, Cors, LastResort
+from web.http.middleware import AccessLog, BodyLimit, Cors, ServerErrors
 from web.http.rate_limit import RateLimit
 from web.http.request_id import RequestId
 from web.pages import routes as page_routes
@@ -36,31 +36,31 @@ DESCRIPTION = "Saves a gallery's photos into its guest's own cloud, every photo 
 
 
 class Broker(callback.MessagePublisher, Protocol):
-    """What the application needs of the broker, like `common.messages.publisher.Publisher`."""
+    """Publish messages and check the broker, as `common.messages.publisher.Publisher` does."""
 
     def check(self) -> None:
-        """Return when the broker can be reached; raises Transient when it cannot."""
+        """Return if the broker can be reached; raises Transient if it cannot."""
         ...
 
     def close(self) -> None:
-        """Let what is under way end."""
+        """Let running publishes end."""
         ...
 
 
 class Subscriber(Protocol):
-    """What reads the news, like `web.progress.subscriber.ProgressSubscriber`."""
+    """Receive progress, as `web.progress.subscriber.ProgressSubscriber` does."""
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether the past has been read."""
+        """Whether all earlier snapshots have been read."""
         ...
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start to receive."""
         ...
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop to receive."""
         ...
 
 
@@ -69,7 +69,7 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
 
     Args:
         settings: of this process.
-        is_stopping: says whether the server is to end as soon as nothing is under way.
+        is_stopping: whether the server ends as soon as no request is under way.
     """
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
     store = ProgressStore()
@@ -102,10 +102,10 @@ def wire(
 
     Args:
         settings: of this process.
-        broker: where jobs go; closed with the application.
-        store: what is known of jobs.
-        publish_progress: tells every replica of a change.
-        subscriber: reads what the others tell, as long as the application lives.
+        broker: publishes jobs; closed with the application.
+        store: of this replica.
+        publish_progress: publishes a change to every replica.
+        subscriber: fills the store while the application runs.
         now: Unix time in seconds.
         is_stopping: as in `create_app`.
         is_alive: whether every long-lived thread of this process moves.
@@ -118,7 +118,7 @@ def wire(
         let_oauthlib_speak_http()
 
     @asynccontextmanager
-    async def live(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         subscriber.start()
         yield
         subscriber.close()
@@ -126,12 +126,12 @@ def wire(
         cancellations.close()
         callbacks.close()
 
-    def count_and_tell(progress: Progress) -> None:
+    def count_and_publish(progress: Progress) -> None:
         metrics.count_callback(progress)
         publish_progress(progress)
 
     def check_ready() -> None:
-        # First: it knows what keeps the past from being read.
+        # First: its error says what keeps the streams from being read.
         broker.check()
         if not subscriber.is_caught_up:
             raise Transient(Reason.TRY_LATER, "the past is still being read")
@@ -140,32 +140,32 @@ def wire(
         title="cloud_archive",
         version="1",
         description=DESCRIPTION,
-        lifespan=live,
+        lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
-        # A POST that is redirected to another spelling loses its body in some clients: 404 says what is wrong.
+        # Some clients lose the body of a POST that is redirected: 404 says what is wrong.
         redirect_slashes=False,
-        # Nothing here records spans (see `common.telemetry.trace_context`); who would, must not see a callback's query.
+        # No spans are recorded (see `common.telemetry.trace_context`), and none may see a callback's query.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)
     jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, note_watched)
     app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
     cancellations = cancel.Cancellations(broker, partial(cancel.publish_if_idle, store, publish_progress, now))
-    callbacks = callback.Callback(settings, clouds, broker, store, count_and_tell, now)
+    callbacks = callback.Callback(settings, clouds, broker, store, count_and_publish, now)
     app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
     app.include_router(callback.make_router(callbacks))
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
     app.include_router(status.make_router(jobs.find_newest))
-    app.include_router(events.make_router(jobs.find_newest, events.Streams(), is_stopping))
+    app.include_router(events.make_router(jobs.find_newest, events.StreamLimit(), is_stopping))
     app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))
     problems.install(app)
     # The last one added is the first one met.
-    app.add_middleware(LastResort)
+    app.add_middleware(ServerErrors)
     app.add_middleware(BodyLimit)
     if settings.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute, now=now)
-    app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
+    app.add_middleware(Cors, hosts=settings.cors_hosts, allow_private=settings.allow_local_network)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
     return app

@@ -1,4 +1,4 @@
-"""`POST /cloud_archive`: a gallery asks; we answer with the consent page to send its guest to."""
+"""`POST /cloud_archive`: validate a gallery's request and answer with the cloud's consent page."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ from common.messages.archive_job import ARCHIVE_TYPES, LONGEST_NAME
 from common.messages.job_id import make_job_id
 from common.telemetry import logs
 from common.telemetry import trace_context as tracing
-from web.consent.idempotency import KEEP_SECONDS, KeyMalformed, KeyReused, Repeats
-from web.consent.oauth_state import ArchiveType, Promise
+from web.consent.idempotency import TTL_SECONDS, IdempotencyCache, KeyMalformed, KeyReused
+from web.consent.oauth_state import ArchiveType, OAuthState
 from web.http.problems import FieldProblem, RequestRefused, describe, problem_response
 from web.http.rate_limit import CLIENTS_PER_ARCHIVE, Quota
 
-# What travels through the cloud's consent page and back, and may be long.
-_CARRIED = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
-# Controls, the separators of lines and paragraphs, halves of characters: Unicode's categories Cc, Zl, Zp and Cs.
+# Fields of any length that travel in the state.
+_LONG_FIELDS = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
+# Unicode's categories Cc, Zl, Zp and Cs: controls, separators of lines and paragraphs, lone surrogates.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -65,9 +65,9 @@ _ANSWER_EXAMPLE = {
     "status_url": "https://app.litegallery.io/cloud_archive/jobs/Zq0fXr5mB1tq3yJ8n2cV7w",
 }
 
-_KEY = (
+_KEY_DESCRIPTION = (
     "A UUID, fresh for each press of the button: the same body under the same key "
-    f"gets the same answer for {KEEP_SECONDS / 60:.0f} minutes, as long as the same process answers."
+    f"gets the same answer for {TTL_SECONDS / 60:.0f} minutes, as long as the same process answers."
 )
 
 
@@ -98,11 +98,11 @@ def make_route(
         clouds: the auth half of every configured cloud, by its name.
         now: Unix time in seconds.
     """
-    archives = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
-    repeats = Repeats[ArchiveAnswer]()
+    quota = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
+    answers = IdempotencyCache[ArchiveAnswer]()
 
-    def promise(asked: ArchiveRequest) -> ArchiveAnswer:
-        promised = Promise(
+    def begin(asked: ArchiveRequest) -> ArchiveAnswer:
+        state = OAuthState(
             job_id=make_job_id(settings.sealer, now()),
             issued_at=int(now()),
             verifier=make_verifier(),
@@ -113,31 +113,32 @@ def make_route(
             fail_link=asked.redirect_fail_link,
             traceparent=tracing.current().header,
         )
-        logs.note(job_id=promised.job_id)
+        logs.note(job_id=state.job_id)
         return ArchiveAnswer(
-            redirect_to=_consent_url(asked, promised, settings, clouds[asked.cloud_type]),
-            job_id=promised.job_id,
-            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{promised.job_id}",
+            redirect_to=_consent_url(asked, state, settings, clouds[asked.cloud_type]),
+            job_id=state.job_id,
+            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{state.job_id}",
         )
 
     async def post_cloud_archive(
         asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])],
         idempotency_key: Annotated[
-            str | None, Header(alias="Idempotency-Key", description=_KEY, json_schema_extra={"format": "uuid"})
+            str | None,
+            Header(alias="Idempotency-Key", description=_KEY_DESCRIPTION, json_schema_extra={"format": "uuid"}),
         ] = None,
     ) -> Response:
         """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
-        # On the event loop: it waits for nothing, and a thread would take longer to wake than this takes.
+        # Not on a thread: it waits for nothing.
         if problems := list(_find_problems(asked, settings, clouds)):
             raise RequestRefused(problems)
         archive = decode_fully(urlsplit(asked.archive_url).path)
-        if not archives.take(archive):
-            return archives.refuse(archive)
+        if not quota.try_consume(archive):
+            return quota.problem_for(archive)
         if idempotency_key is None:
-            return _answer(promise(asked))
-        digest = hashlib.sha256(asked.model_dump_json().encode()).digest()
+            return _answer(begin(asked))
+        fingerprint = hashlib.sha256(asked.model_dump_json().encode()).digest()
         try:
-            return _answer(repeats.once(idempotency_key, digest, lambda: promise(asked)))
+            return _answer(answers.get_or_create(idempotency_key, fingerprint, lambda: begin(asked)))
         except KeyMalformed:
             return problem_response(400, "key_malformed", "The Idempotency-Key must be a UUID.")
         except KeyReused:
@@ -161,7 +162,7 @@ def make_route(
 
 
 def callback_uri(settings: WebSettings, cloud_type: str) -> str:
-    """Return where a cloud sends guests back to; registered there, byte for byte."""
+    """Return the OAuth redirect URI; registered at the cloud, byte for byte."""
     return f"{settings.public_base_url}/cloud_archive/callback/{cloud_type}"
 
 
@@ -193,13 +194,13 @@ def _answer(archive: ArchiveAnswer) -> Response:
 def _find_problems(
     asked: ArchiveRequest, settings: WebSettings, clouds: Mapping[str, CloudAuth]
 ) -> Iterator[FieldProblem]:
-    local = settings.allow_local_network
+    allow_private = settings.allow_local_network
     messages = {
         "redirect_success_link": _check(
-            lambda: check_link(asked.redirect_success_link, settings.redirect_hosts, local=local)
+            lambda: check_link(asked.redirect_success_link, settings.redirect_hosts, local=allow_private)
         ),
         "redirect_fail_link": _check(
-            lambda: check_link(asked.redirect_fail_link, settings.redirect_hosts, local=local)
+            lambda: check_link(asked.redirect_fail_link, settings.redirect_hosts, local=allow_private)
         ),
         "archive_url": _check(lambda: check_path(check_link(asked.archive_url, ("*",), local=True).path)),
         "gallery_name": _find_name_problem(asked.gallery_name),
@@ -211,13 +212,13 @@ def _find_problems(
             yield FieldProblem(field=field, message=message)
 
 
-def _consent_url(asked: ArchiveRequest, promised: Promise, settings: WebSettings, cloud: CloudAuth) -> str:
-    state = promised.seal(settings.sealer, asked.cloud_type)
+def _consent_url(asked: ArchiveRequest, state: OAuthState, settings: WebSettings, cloud: CloudAuth) -> str:
+    sealed = state.seal(settings.sealer, asked.cloud_type)
     try:
-        return cloud.consent_url(callback_uri(settings, asked.cloud_type), state, promised.verifier)
+        return cloud.consent_url(callback_uri(settings, asked.cloud_type), sealed, state.verifier)
     except StateTooLong:
-        # It is all of them together; the one that is most of it is the one to shorten.
-        field = max(_CARRIED, key=lambda name: len(getattr(asked, name).encode()))
+        # All of them together are too long; the longest is the one to shorten.
+        field = max(_LONG_FIELDS, key=lambda name: len(getattr(asked, name).encode()))
         message = "is longer than this cloud can carry along with the other fields"
         raise RequestRefused([FieldProblem(field=field, message=message)]) from None
 

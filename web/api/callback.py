@@ -1,4 +1,4 @@
-"""`GET /cloud_archive/callback/{cloud_type}`: a guest is back from the consent page; their answer becomes a job."""
+"""`GET /cloud_archive/callback/{cloud_type}`: take the guest's answer from the consent page and queue the job."""
 
 import hashlib
 import logging
@@ -25,29 +25,29 @@ from common.telemetry import logs, metrics
 from common.telemetry import trace_context as tracing
 from common.telemetry.trace_context import Trace
 from web.api.archives import callback_uri
-from web.consent.callback_results import Outcomes
-from web.consent.oauth_state import Promise, PromiseVoid, open_promise
+from web.consent.callback_results import CallbackResults
+from web.consent.oauth_state import InvalidState, OAuthState, open_state
 from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.headers import prefers_html
 from web.http.problems import describe, problem_response
-from web.http.rate_limit import Quota, TooOften, refuse_often
+from web.http.rate_limit import Quota, QuotaExceeded, quota_exceeded_response
 from web.pages.render import HEADERS, later_page, void_page
 from web.progress.store import ProgressStore
 
 logger = logging.getLogger(__name__)
 
 # Hundreds of a wedding's guests come back within a minute, some 5 a second; each holds a thread for as long as its
-# cloud takes to answer: 6 s may it take then, and mostly takes one. More would fight for the interpreter when a slow
-# cloud answers all of them at once: with 64 a probe took twice as long (`bench/burst.py`).
+# cloud takes to answer, mostly 1 s; 32 threads carry 6 s. More would fight for the interpreter when a slow cloud
+# answers all of them at once: with 64 a probe took twice as long (`bench/burst.py`).
 MAX_THREADS = 32
-# Who finds no thread waits as long as a browser's user does before pressing again. Each costs some 45 kB meanwhile, of
-# which Python gives little back: so many are 11 MB. The others get a page that comes again by itself, not all at once.
+# A callback that finds no thread waits about as long as people do before they press again. Each costs 45 kB meanwhile,
+# of which Python gives little back: 250 are 11 MB. Further ones get a page that reloads itself, at different moments.
 MAX_QUEUED, QUEUE_TIMEOUT_SECONDS = 250, 20.0
-BUSY_SECONDS = range(5, 16)
+RETRY_AFTER_SECONDS = range(5, 16)
 
 
 class MessagePublisher(Protocol):
-    """What puts a message into a queue, like `common.messages.publisher.Publisher`."""
+    """Publish messages with confirms, as `common.messages.publisher.Publisher` does."""
 
     def publish(
         self, exchange: str, routing_key: str, body: bytes, *, message_id: str, headers: Mapping[str, str] | None = None
@@ -61,14 +61,14 @@ class MessagePublisher(Protocol):
 
 
 class Callback:
-    """Takes guests' answers. For one event loop.
+    """Turn guests' answers into jobs. For one event loop.
 
     Args:
         settings: of this process.
         clouds: the auth half of every configured cloud, by its name.
         publisher: puts jobs into the queue.
-        store: what is known of jobs, from every replica.
-        publish_progress: tells every replica of a change.
+        store: of this replica.
+        publish_progress: publishes a change to every replica.
         now: Unix time in seconds.
     """
 
@@ -85,103 +85,105 @@ class Callback:
         self._clouds = clouds
         self._publisher = publisher
         self._store = store
-        self._tell = publish_progress
+        self._publish_progress = publish_progress
         self._now = now
-        self._outcomes = Outcomes()
-        # All that waits for a cloud or the broker does so here, and only other callbacks wait for it.
+        self._results = CallbackResults()
+        # Whatever waits for a cloud or the broker waits here, so that only callbacks wait for it.
         self._executor = BoundedExecutor(
             "callback", max_threads=MAX_THREADS, max_queued=MAX_QUEUED, queue_timeout=QUEUE_TIMEOUT_SECONDS
         )
-        self._states = Quota("state", settings.rate_limit_per_minute, now)
+        self._quota = Quota("state", settings.rate_limit_per_minute, now)
 
     def close(self) -> None:
-        """Begin nothing any more."""
+        """Accept no further callbacks."""
         self._executor.close()
 
     async def receive(self, cloud_type: str, query: list[tuple[str, str]]) -> str:
-        """Return the link that a guest goes to, after their job is in the queue or cannot be.
+        """Return the link that the guest goes to: the job is in the queue, or did not begin.
 
         Args:
             cloud_type: the cloud they come back from.
-            query: of the callback, in its order.
+            query: names and values of the callback's query, in order.
 
         Raises:
-            PromiseVoid: this is no answer to anything we asked.
-            TooOften: this very promise was asked for too often; nothing was begun.
-            Overloaded: too many guests are back at once; nothing was begun.
+            InvalidState: the callback belongs to no request of ours.
+            QuotaExceeded: too many callbacks with this state; nothing was begun.
+            Overloaded: too many callbacks at once; nothing was begun.
         """
         answer = dict(query)
         if len(answer) != len(query):
-            raise PromiseVoid("a parameter stands twice")
-        promise = self._open(cloud_type, answer.pop("state", ""))
-        trace = tracing.read_trace(promise.traceparent) or tracing.current()
-        logs.note(job_id=promise.job_id, trace_id=trace.trace_id)
-        self._states.demand(promise.job_id)
-        if self._is_promised(promise):
-            return promise.success_link
-        brought = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
+            raise InvalidState("a parameter stands twice")
+        state = self._open_state(cloud_type, answer.pop("state", ""))
+        trace = tracing.read_trace(state.traceparent) or tracing.current()
+        logs.note(job_id=state.job_id, trace_id=trace.trace_id)
+        self._quota.consume(state.job_id)
+        if self._is_queued(state):
+            return state.success_link
+        digest = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
 
         async def attempt() -> bool:
-            return await self._executor.run(lambda: self._try(promise, trace, cloud_type, answer))
+            return await self._executor.run(lambda: self._attempt(state, trace, cloud_type, answer))
 
-        kept = await self._outcomes.once(promise.job_id, brought, attempt)
-        return promise.success_link if kept else promise.fail_link
+        is_queued = await self._results.get_or_attempt(state.job_id, digest, attempt)
+        return state.success_link if is_queued else state.fail_link
 
-    def _open(self, cloud_type: str, state: str) -> Promise:
+    def _open_state(self, cloud_type: str, sealed: str) -> OAuthState:
         if cloud_type not in self._clouds:
-            raise PromiseVoid("no such cloud")
-        promise = open_promise(self._settings.sealer, cloud_type, state, self._now())
-        # The hosts that are allowed may be fewer than an hour ago.
-        for link in (promise.success_link, promise.fail_link):
+            raise InvalidState("no such cloud")
+        state = open_state(self._settings.sealer, cloud_type, sealed, self._now())
+        # Fewer hosts may be allowed than when it was sealed.
+        for link in (state.success_link, state.fail_link):
             try:
                 check_link(link, self._settings.redirect_hosts, local=self._settings.allow_local_network)
             except LinkRefused:
-                raise PromiseVoid("its links are not allowed any more") from None
-        return promise
+                raise InvalidState("its links are not allowed any more") from None
+        return state
 
-    def _is_promised(self, promise: Promise) -> bool:
-        """Say whether the same answer came before, to whatever replica: its code is used up, the job is on its way."""
-        known = self._store.find(promise.job_id)
+    def _is_queued(self, state: OAuthState) -> bool:
+        """Return whether any replica has queued the job already; the code is used up then."""
+        known = self._store.find(state.job_id)
         return known is not None and not known.may_begin_anew
 
-    def _try(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> bool:
-        about = {"job_id": promise.job_id, "cloud_type": cloud_type}
-        # Before a worker can have it: what that one says comes after what is said here.
-        before = self._store.find(promise.job_id)
+    def _attempt(self, state: OAuthState, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> bool:
+        about = {"job_id": state.job_id, "cloud_type": cloud_type}
+        # Read before a worker can have the job: whatever that one publishes is newer than what is published here.
+        before = self._store.find(state.job_id)
         try:
-            self._keep(promise, trace, cloud_type, answer)
+            self._queue_job(state, trace, cloud_type, answer)
         except ArchiveError as error:
-            # A double click reaches two replicas at once: the slower one finds the code used up by the other.
-            if self._is_promised(promise):
+            # A double click may reach two replicas at once: the slower one finds the code used up by the other.
+            if self._is_queued(state):
                 return True
-            telling = {**about, "reason": error.reason, "detail": error.detail}
+            fields = {**about, "reason": error.reason, "detail": error.detail}
             if error.reason is Reason.APP_REFUSED:
                 metrics.count_app_refusal(cloud_type)
-                # Its trace would tell nothing more.
-                logger.error("the cloud refuses this service: mend its registration there", extra=telling)  # noqa: TRY400
+                # A traceback would say nothing more.
+                logger.error("the cloud refuses this service: mend its registration there", extra=fields)  # noqa: TRY400
             else:
-                logger.warning("archive not begun", extra=telling)
-            self._report(promise, cloud_type, before, State.FAILED, error.reason)
+                logger.warning("archive not begun", extra=fields)
+            self._publish_state(state, cloud_type, before, State.FAILED, error.reason)
             return False
         except Exception:  # whatever broke, the guest must get somewhere
             logger.exception("archive not begun", extra=about)
-            self._report(promise, cloud_type, before, State.FAILED, Reason.TRY_LATER)
+            self._publish_state(state, cloud_type, before, State.FAILED, Reason.TRY_LATER)
             return False
-        logger.info("archive begun", extra={**about, "archive_type": promise.archive_type})
-        self._report(promise, cloud_type, before, State.QUEUED, "")
+        logger.info("archive begun", extra={**about, "archive_type": state.archive_type})
+        self._publish_state(state, cloud_type, before, State.QUEUED, "")
         return True
 
-    def _report(self, promise: Promise, cloud_type: str, before: Progress | None, state: State, reason: str) -> None:
+    def _publish_state(
+        self, oauth: OAuthState, cloud_type: str, before: Progress | None, state: State, reason: str
+    ) -> None:
         now = self._now()
-        self._tell(
+        self._publish_progress(
             Progress(
-                job_id=promise.job_id,
+                job_id=oauth.job_id,
                 cloud_type=cloud_type,
-                archive_type=promise.archive_type,
-                gallery_name=promise.gallery_name,
+                archive_type=oauth.archive_type,
+                gallery_name=oauth.gallery_name,
                 state=state,
                 reason=reason,
-                created_at=promise.issued_at,
+                created_at=oauth.issued_at,
                 updated_at=now,
                 finished_at=now if state.is_final else 0.0,
                 claim=before.claim if before else -1,
@@ -189,24 +191,25 @@ class Callback:
             )
         )
 
-    def _keep(self, promise: Promise, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> None:
+    def _queue_job(self, state: OAuthState, trace: Trace, cloud_type: str, answer: Mapping[str, str]) -> None:
         redirect_uri = callback_uri(self._settings, cloud_type)
-        grant = self._clouds[cloud_type].exchange(answer, redirect_uri, promise.verifier)
+        grant = self._clouds[cloud_type].exchange(answer, redirect_uri, state.verifier)
         job = ArchiveJob(
-            id=promise.job_id,
+            id=state.job_id,
             cloud_type=cloud_type,
-            archive_type=promise.archive_type,
-            archive_url=promise.archive_url,
-            gallery_name=promise.gallery_name,
-            grant=self._settings.sealer.seal(grant.to_text(), grant_context(promise.job_id)),
-            created_at=datetime.fromtimestamp(promise.issued_at, UTC).isoformat(),
+            archive_type=state.archive_type,
+            archive_url=state.archive_url,
+            gallery_name=state.gallery_name,
+            grant=self._settings.sealer.seal(grant.to_text(), grant_context(state.job_id)),
+            created_at=datetime.fromtimestamp(state.issued_at, UTC).isoformat(),
             traceparent=trace.next().header,
             ticket=make_ticket(),
         )
         try:
             self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
         except InDoubt:
-            # It may land when the guest is long gone. Success or failure, it must be what the worker will find.
+            # The message may still arrive, long after the guest is gone. What the guest is told must be what the worker
+            # finds.
             if self._publisher.withdraw(job.ticket):
                 raise
 
@@ -223,8 +226,8 @@ def make_router(callback: Callback) -> APIRouter:
         responses={
             303: {"description": "To the success link when the archive has begun, else to the fail link."},
             400: {"description": "A page for the guest: this is no answer to anything we asked.", "content": _HTML},
-            429: _describe_later("Too many from one address or with one state; the same callback counts later."),
-            503: _describe_later("Too many guests are back at once; the same callback counts later."),
+            429: _describe_retry("Too many from one address or with one state; the same callback counts later."),
+            503: _describe_retry("Too many guests are back at once; the same callback counts later."),
             "default": describe("Anything else."),
         },
     )
@@ -232,15 +235,15 @@ def make_router(callback: Callback) -> APIRouter:
         """Take a guest's answer, put the archive into the queue, and send the guest on."""
         try:
             link = await callback.receive(cloud_type, request.query_params.multi_items())
-        except PromiseVoid as error:
+        except InvalidState as error:
             logger.warning("callback refused", extra={"reason": str(error)})
             return void_page(request.headers.get("accept-language", ""))
-        except TooOften as often:
-            return refuse_often(often, request.headers)
+        except QuotaExceeded as error:
+            return quota_exceeded_response(error, request.headers)
         except Overloaded:
             logger.warning("callback put off: too many guests are back at once")
-            return _put_off(request.headers)
-        return Response(status_code=303, headers={**HEADERS, "Location": as_header(link)})
+            return _overloaded_response(request.headers)
+        return Response(status_code=303, headers={**HEADERS, "Location": encode_location(link)})
 
     return router
 
@@ -248,19 +251,19 @@ def make_router(callback: Callback) -> APIRouter:
 _HTML = {"text/html": {"schema": {"type": "string"}}}
 
 
-def _describe_later(description: str) -> dict[str, object]:
+def _describe_retry(description: str) -> dict[str, object]:
     """Return how OpenAPI describes an answer that is a page for browsers, a problem for others, with Retry-After."""
     problem = describe(f"{description} Retry-After says when. Browsers get a page.")
     return {**problem, "content": {**cast(dict[str, object], problem["content"]), **_HTML}}
 
 
-def _put_off(headers: Mapping[str, str]) -> Response:
-    told = {"Retry-After": str(secrets.choice(BUSY_SECONDS))}
+def _overloaded_response(headers: Mapping[str, str]) -> Response:
+    retry = {"Retry-After": str(secrets.choice(RETRY_AFTER_SECONDS))}
     if prefers_html(headers.get("accept", "")):
-        return later_page(headers.get("accept-language", ""), 503, told)
-    return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=told)
+        return later_page(headers.get("accept-language", ""), 503, retry)
+    return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=retry)
 
 
-def as_header(link: str) -> str:
-    """Return a link unchanged, but for what no header can carry: that is encoded as a browser would."""
-    return re.sub(r"[^\x21-\x7e]+", lambda found: quote(found[0]), link)
+def encode_location(link: str) -> str:
+    """Return a link unchanged, except that characters no header can carry are percent-encoded as a browser would."""
+    return re.sub(r"[^\x21-\x7e]+", lambda match: quote(match[0]), link)

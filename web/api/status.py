@@ -1,4 +1,4 @@
-"""`GET /cloud_archive/jobs/{job_id}`: how an archive gets on, as JSON; `web.pages.routes` shows it to browsers."""
+"""`GET /cloud_archive/jobs/{job_id}`: an archive's status as JSON; `web.pages.routes` shows it to browsers."""
 
 import hashlib
 import json
@@ -70,7 +70,7 @@ def make_router(find: FindProgress) -> APIRouter:
     """Return the route.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know; raises Starting.
+        find: as `web.progress.lookup.JobLookup.find_newest`.
     """
     router = APIRouter()
 
@@ -91,11 +91,11 @@ def make_router(find: FindProgress) -> APIRouter:
         progress = find(job_id)
         if progress is None:
             return problem_response(404, "not_found", "There is no such archive.")
-        status = put_into_words(progress).model_dump(mode="json")
+        status = make_status(progress).model_dump(mode="json")
         etag = f'"{hashlib.sha256(json.dumps(status).encode()).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}
-        if soon := POLL_SECONDS.get(progress.state):
-            headers["Retry-After"] = str(soon)
+        if poll_seconds := POLL_SECONDS.get(progress.state):
+            headers["Retry-After"] = str(poll_seconds)
         known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
         if etag in known or "*" in known:
             return Response(status_code=304, headers=headers)
@@ -104,8 +104,8 @@ def make_router(find: FindProgress) -> APIRouter:
     return router
 
 
-def put_into_words(progress: Progress) -> Status:
-    """Return a snapshot in the words of the API."""
+def make_status(progress: Progress) -> Status:
+    """Return a snapshot as the API shows it."""
     return Status(
         job_id=progress.job_id,
         cloud_type=progress.cloud_type,
@@ -125,21 +125,21 @@ def put_into_words(progress: Progress) -> Status:
         failures=[
             FailedPhotoStatus(name=each.name, reason=each.reason, detail=each.detail) for each in progress.failures
         ],
-        reason=_tell_reason(progress),
-        created_at=_tell_time(progress.created_at),
-        started_at=_tell_time(progress.started_at),
-        updated_at=_tell_time(progress.updated_at),
-        finished_at=_tell_time(progress.finished_at),
+        reason=_make_reason(progress),
+        created_at=_format_time(progress.created_at),
+        started_at=_format_time(progress.started_at),
+        updated_at=_format_time(progress.updated_at),
+        finished_at=_format_time(progress.finished_at),
     )
 
 
-def _tell_reason(progress: Progress) -> ReasonStatus | None:
+def _make_reason(progress: Progress) -> ReasonStatus | None:
     if not progress.reason:
         return None
     return ReasonStatus(code=progress.reason, message=explain_in_one_line(ENGLISH, progress))
 
 
-def _tell_time(moment: float) -> str | None:
+def _format_time(moment: float) -> str | None:
     if not moment:
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

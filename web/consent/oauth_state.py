@@ -18,12 +18,12 @@ LIFETIME_SECONDS = 3600
 _VERSION = 1
 
 
-class PromiseVoid(ValueError):
+class InvalidState(ValueError):
     """The state is missing, changed, too old, or was made for another cloud; says which, never what it held."""
 
 
 @dataclass(frozen=True)
-class Promise:
+class OAuthState:
     """One request, until the guest is back.
 
     Args:
@@ -46,14 +46,14 @@ class Promise:
     traceparent: str = ""
 
     def __repr__(self) -> str:
-        return f"Promise({self.job_id})"
+        return f"OAuthState({self.job_id})"
 
     def seal(self, sealer: Sealer, cloud_type: str) -> str:
         """Return the state that carries this through one cloud's consent page."""
         return sealer.seal(to_json([_VERSION, *vars(self).values()]).decode(), _context(cloud_type))
 
 
-def open_promise(sealer: Sealer, cloud_type: str, state: str, now: float) -> Promise:
+def open_state(sealer: Sealer, cloud_type: str, state: str, now: float) -> OAuthState:
     """Return the promise that came back from a cloud.
 
     Args:
@@ -63,18 +63,18 @@ def open_promise(sealer: Sealer, cloud_type: str, state: str, now: float) -> Pro
         now: Unix time in seconds.
 
     Raises:
-        PromiseVoid: there is no such promise.
+        InvalidState: there is no such promise.
     """
     try:
         version, *values = json.loads(sealer.open(state, _context(cloud_type)))
     except NotSealedByUs as error:
-        raise PromiseVoid(str(error)) from None
+        raise InvalidState(str(error)) from None
     if version != _VERSION:
-        raise PromiseVoid("made by another version")
-    promise = Promise(*values)
-    if now - promise.issued_at > LIFETIME_SECONDS:
-        raise PromiseVoid("too old")
-    return promise
+        raise InvalidState("made by another version")
+    opened = OAuthState(*values)
+    if now - opened.issued_at > LIFETIME_SECONDS:
+        raise InvalidState("too old")
+    return opened
 
 
 def _context(cloud_type: str) -> str:

@@ -1,8 +1,8 @@
-"""Request headers that several routes read."""
+"""Content negotiation."""
 
 
 def prefers_html(accept: str) -> bool:
-    """Say whether an Accept header likes HTML better than JSON (RFC 9110, section 12.5.1)."""
+    """Return whether an Accept header prefers HTML to JSON (RFC 9110, section 12.5.1)."""
     weights: dict[str, float] = {}
     for word in accept.lower().split(","):
         media, *parameters = (part.strip() for part in word.split(";"))

@@ -10,7 +10,7 @@ import pytest
 from common.crypto.sealing import Secret
 from common.crypto.signing import sign
 from common.messages.topology import EVENTS, LEDGER, LIVE, declare
-from web.consent.idempotency import KEEP_SECONDS
+from web.consent.idempotency import TTL_SECONDS
 from web.consent.oauth_state import LIFETIME_SECONDS
 from web.progress.store import RETENTION_SECONDS
 from worker.transfer.buffers import BLOCK_BYTES
@@ -76,7 +76,7 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
     (state,) = (row for what, row in rows.items() if what.startswith("OAuth state"))
     assert (state.split("|")[-2].strip(), LIFETIME_SECONDS) == ("one hour", 3600)
     (answers,) = (row for row in rows.values() if "Idempotency-Key" in row)
-    assert answers.split("|")[-2].strip() == f"{KEEP_SECONDS / 60:.0f} minutes"
+    assert answers.split("|")[-2].strip() == f"{TTL_SECONDS / 60:.0f} minutes"
     told: dict[str, dict[str, object]] = {}
 
     class Channel:

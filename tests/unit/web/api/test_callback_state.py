@@ -11,7 +11,7 @@ from common.telemetry.trace_context import read_trace
 from sandbox.world import World
 from tests.fakes.guest import FAIL, SUCCESS, agree, assert_refused, change
 from tests.fakes.web_site import PUBLIC, OpenSite, Site
-from web.consent.oauth_state import Promise
+from web.consent.oauth_state import OAuthState
 
 
 def test_another_replica_completes_what_one_began(open_site: OpenSite, worldly: dict[str, str], world: World) -> None:
@@ -37,11 +37,11 @@ def test_a_state_of_an_earlier_version_is_taken(
 ) -> None:
     """It had no trace; the job has that of the callback."""
 
-    def seal_as_before(promise: Promise, sealer: Sealer, cloud_type: str) -> str:
-        *known, _trace = vars(promise).values()
+    def seal_as_before(state: OAuthState, sealer: Sealer, cloud_type: str) -> str:
+        *known, _trace = vars(state).values()
         return sealer.seal(json.dumps([1, *known]), f"state:{cloud_type}")
 
-    monkeypatch.setattr(Promise, "seal", seal_as_before)
+    monkeypatch.setattr(OAuthState, "seal", seal_as_before)
     answer = site_in_world.come_back(agree(site_in_world, world))
     assert answer.headers["Location"] == SUCCESS
     (message,) = site_in_world.broker.published
@@ -79,8 +79,8 @@ def test_a_state_of_another_cloud_does_not_count_here(
 ) -> None:
     """Sealed by us, for a cloud that is offered elsewhere, or was until now: neither there nor at this one."""
     site_in_world = open_site({name: value for name, value in worldly.items() if not name.startswith("YANDEX_CLIENT")})
-    promise = Promise("job", 1_790_000_000, "v" * 43, "webs", "https://a.example/a", "name", SUCCESS, FAIL)
-    state = promise.seal(site_in_world.settings.sealer, "yadisk")
+    state_of_yandex = OAuthState("job", 1_790_000_000, "v" * 43, "webs", "https://a.example/a", "name", SUCCESS, FAIL)
+    state = state_of_yandex.seal(site_in_world.settings.sealer, "yadisk")
     for cloud in ("yadisk", "google_drive"):
         address = f"{PUBLIC}/cloud_archive/callback/{cloud}?code=4%2Fx&state={state}"
         assert_refused(site_in_world.come_back(address), site_in_world, world)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from common.messages.job_id import make_job_id
 from common.messages.progress import Progress, State
 from tests.fakes.web_site import Site, seen_from
-from web.api.events import Streams, make_router
+from web.api.events import StreamLimit, make_router
 from web.http import problems
 
 NOW = 1_790_000_000.0
@@ -80,14 +80,14 @@ def test_places_are_few_and_come_back() -> None:
     """Who finds none is told when to come back; who leaves makes room."""
 
     async def fill() -> None:
-        streams = Streams(most=1)
-        first = streams.take_place()
+        limit = StreamLimit(max_streams=1)
+        first = limit.count_stream()
         await anext(first)
         with pytest.raises(HTTPException) as refused:
-            await anext(streams.take_place())
+            await anext(limit.count_stream())
         assert (refused.value.status_code, refused.value.headers) == (503, {"Retry-After": "30"})
         await first.aclose()  # type: ignore[attr-defined]
-        await anext(streams.take_place())
+        await anext(limit.count_stream())
 
     asyncio.run(fill())
 
@@ -95,8 +95,8 @@ def test_places_are_few_and_come_back() -> None:
 def test_one_client_and_one_job_leave_places_for_others(site: Site, job: Progress) -> None:
     """Whoever opens what they can: another client still listens, to another job and in the end to the same."""
     app = FastAPI()
-    streams = Streams(most=9, most_for_client=4, most_for_job=3)
-    app.include_router(make_router(site.store.find, streams, lambda: False, look_seconds=0.02))
+    limit = StreamLimit(max_streams=9, max_per_client=4, max_per_job=3)
+    app.include_router(make_router(site.store.find, limit, lambda: False, poll_seconds=0.02))
     problems.install(app)
     small, other = replace(site, app=app), replace(job, job_id=make_job_id(site.settings.sealer, NOW))
     site.store.update(other)
@@ -131,7 +131,7 @@ def test_open_streams_hold_no_threads(site: Site, job: Progress) -> None:
 def test_guest_who_leaves_makes_room(site: Site, job: Progress) -> None:
     """A closed connection gives its place to the next one."""
     app = FastAPI()
-    app.include_router(make_router(site.store.find, Streams(most=1), lambda: False, look_seconds=0.02))
+    app.include_router(make_router(site.store.find, StreamLimit(max_streams=1), lambda: False, poll_seconds=0.02))
     problems.install(app)
     small = replace(site, app=app)
     first = listen(small, job)

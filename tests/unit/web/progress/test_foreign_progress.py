@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.messages.progress import FailedPhoto, NotProgress, Progress, State
 from tests.fakes.any_json import ANY_JSON, SPITES, bent
-from web.api.status import put_into_words
+from web.api.status import make_status
 from web.pages.view import render_job
 from web.progress.store import ProgressStore
 from web.texts import LANGUAGES
@@ -49,7 +49,7 @@ def show(body: bytes) -> None:
     for known in (replace(told, state=State.RUNNING), told):
         store.update(known)
         shown = store.find(told.job_id)
-        assert shown is None or put_into_words(shown).model_dump_json()
+        assert shown is None or make_status(shown).model_dump_json()
         for texts in LANGUAGES.values():
             assert shown is None or render_job(shown, texts)
 
