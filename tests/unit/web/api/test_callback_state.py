@@ -32,14 +32,15 @@ def test_a_state_changed_in_any_byte_is_refused(open_site: OpenSite, worldly: di
         assert_refused(site_in_world.come_back(change(address, state=forged)), site_in_world, world)
 
 
+@pytest.mark.parametrize("has_trace", [True, False])
 def test_a_state_of_an_earlier_version_is_taken(
-    site_in_world: Site, world: World, monkeypatch: pytest.MonkeyPatch
+    site_in_world: Site, world: World, monkeypatch: pytest.MonkeyPatch, has_trace: bool
 ) -> None:
-    """It had no trace; the job has that of the callback."""
+    """A list, and before that one without a trace; then the job has that of the callback."""
 
     def seal_as_before(state: OAuthState, sealer: Sealer, cloud_type: str) -> str:
-        *known, _trace = vars(state).values()
-        return sealer.seal(json.dumps([1, *known]), f"state:{cloud_type}")
+        *known, trace = vars(state).values()
+        return sealer.seal(json.dumps([1, *known, *([trace] if has_trace else [])]), f"state:{cloud_type}")
 
     monkeypatch.setattr(OAuthState, "seal", seal_as_before)
     answer = site_in_world.come_back(agree(site_in_world, world))
