@@ -18,8 +18,7 @@ from common.messages.progress import Progress
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
 from common.telemetry.upstreams import watch_cloud
-from web.api import archives as cloud_archive
-from web.api import callback, cancel, events, operations, status
+from web.api import archives, callback, cancel, events, operations, status
 from web.http import problems
 from web.http.middleware import AccessLog, BodyLimit, Cors, ServerErrors
 from web.http.rate_limit import RateLimit
@@ -150,10 +149,10 @@ def wire(
     )
     clouds = _open_clouds(settings)
     jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, note_watched)
-    app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
     cancellations = cancel.Cancellations(broker, partial(cancel.publish_if_idle, store, publish_progress, now))
     callbacks = callback.Callback(settings, clouds, broker, store, count_and_publish, now)
     app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
+    app.include_router(archives.make_router(settings, clouds, now))
     app.include_router(callback.make_router(callbacks))
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
     app.include_router(status.make_router(jobs.find_newest))

@@ -111,8 +111,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _(_request: Request, error: RequestValidationError) -> JSONResponse:
         errors = error.errors()
-        # An error of the body as a whole: no JSON, no JSON object, or not said to be JSON.
-        if any(each["loc"] == ("body",) for each in errors):
+        # Errors of the body as a whole: no JSON, no JSON object, or not sent as JSON.
+        if any(each["type"] == "json_invalid" or each["loc"] == ("body",) for each in errors):
             return _not_json()
         return _invalid_request(
             [FieldProblem(field=str(each["loc"][-1]), message=_message(each["type"])) for each in errors]
@@ -122,6 +122,10 @@ def install(app: FastAPI) -> None:
     def _(_request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error, ProblemWithCode):
             return problem_response(error.status_code, error.code, error.detail, headers=error.headers)
+        # FastAPI's answer to a body that Python cannot parse: not UTF-8, nested too deeply, a number of too many
+        # digits.
+        if error.status_code == 400:
+            return _not_json()
         code, detail = _DETAILS.get(error.status_code, ("error", "The request could not be done."))
         return problem_response(error.status_code, code, detail, headers=error.headers)
 
