@@ -31,8 +31,9 @@ from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.headers import prefers_html
 from web.http.problems import describe, problem_response
 from web.http.rate_limit import Quota, QuotaExceeded, quota_exceeded_response
-from web.pages.render import HEADERS, later_page, void_page
+from web.pages.render import HEADERS, retry_page, void_page
 from web.progress.store import ProgressStore
+from web.texts import choose_texts
 
 logger = logging.getLogger(__name__)
 
@@ -237,7 +238,7 @@ def make_router(callback: Callback) -> APIRouter:
             link = await callback.receive(cloud_type, request.query_params.multi_items())
         except InvalidState as error:
             logger.warning("callback refused", extra={"reason": str(error)})
-            return void_page(request.headers.get("accept-language", ""))
+            return void_page(choose_texts(request.headers.get("accept-language", "")))
         except QuotaExceeded as error:
             return quota_exceeded_response(error, request.headers)
         except Overloaded:
@@ -260,7 +261,7 @@ def _describe_retry(description: str) -> dict[str, object]:
 def _overloaded_response(headers: Mapping[str, str]) -> Response:
     retry = {"Retry-After": str(secrets.choice(RETRY_AFTER_SECONDS))}
     if prefers_html(headers.get("accept", "")):
-        return later_page(headers.get("accept-language", ""), 503, retry)
+        return retry_page(choose_texts(headers.get("accept-language", "")), 503, retry)
     return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=retry)
 
 

@@ -1,6 +1,5 @@
 """`GET /cloud_archive/jobs/{job_id}`: an archive's status as JSON; `web.pages.routes` shows it to browsers."""
 
-import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -9,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from common.messages.progress import Progress, State
+from web.http.headers import etag_matches, make_etag
 from web.http.problems import describe, problem_response
 from web.progress.lookup import POLL_SECONDS, FindProgress
 from web.texts import ENGLISH, explain_in_one_line
@@ -92,12 +92,11 @@ def make_router(find: FindProgress) -> APIRouter:
         if progress is None:
             return problem_response(404, "not_found", "There is no such archive.")
         status = make_status(progress).model_dump(mode="json")
-        etag = f'"{hashlib.sha256(json.dumps(status).encode()).hexdigest()[:32]}"'
+        etag = make_etag(json.dumps(status).encode())
         headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}
         if poll_seconds := POLL_SECONDS.get(progress.state):
             headers["Retry-After"] = str(poll_seconds)
-        known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
-        if etag in known or "*" in known:
+        if etag_matches(etag, if_none_match or ""):
             return Response(status_code=304, headers=headers)
         return JSONResponse(status, headers=headers)
 

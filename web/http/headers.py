@@ -1,4 +1,17 @@
-"""Content negotiation."""
+"""Content negotiation and entity tags."""
+
+import hashlib
+
+
+def make_etag(content: bytes) -> str:
+    """Return the entity tag of an answer."""
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def etag_matches(etag: str, if_none_match: str) -> bool:
+    """Return whether an If-None-Match header names an entity tag, weak or strong (RFC 9110, section 13.1.2)."""
+    known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return etag in known or "*" in known
 
 
 def prefers_html(accept: str) -> bool:

@@ -18,7 +18,8 @@ from common.http.public_ip import to_network
 from web.consent.ttl_cache import TtlCache
 from web.http.headers import prefers_html
 from web.http.problems import problem_response
-from web.pages.render import later_page
+from web.pages.render import retry_page
+from web.texts import choose_texts
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 # An archive has the share of so many clients: a gallery announced to a whole wedding is asked for by hundreds of guests
@@ -124,7 +125,9 @@ def quota_exceeded_response(error: QuotaExceeded, headers: Mapping[str, str]) ->
         headers: of the request.
     """
     if prefers_html(headers.get("accept", "")):
-        return later_page(headers.get("accept-language", ""), 429, error.quota.retry_headers_for(error.key))
+        return retry_page(
+            choose_texts(headers.get("accept-language", "")), 429, error.quota.retry_headers_for(error.key)
+        )
     return error.quota.problem_for(error.key)
 
 

@@ -1,18 +1,13 @@
 """Results of callbacks: one attempt for each answer, whoever asks, and not for ever."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.errors import Reason, Transient
-from web.api.operations import FRESH_SECONDS, Readiness
 from web.consent import callback_results
 from web.consent.callback_results import MAX_ANSWERS, TTL_SECONDS, CallbackResults
 from web.http.bounded_executor import Overloaded
-from web.pages.render import choose_language
 
 
 class Attempts:
@@ -177,70 +172,3 @@ def test_number_of_jobs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert attempts.made == 4
     results.get_or_attempt("a", "answer", attempts)
     assert attempts.made == 5
-
-
-class Probe:
-    """A broker that counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.well = True
-
-    def __call__(self) -> None:
-        """Answer, or not."""
-        self.asked += 1
-        if not self.well:
-            raise Transient(Reason.TRY_LATER)
-
-
-def test_readiness_is_asked_for_now_and_then() -> None:
-    """Many probes are one question, until its answer is old."""
-    clock, probe = [0.0], Probe()
-    readiness = Readiness(probe, now=lambda: clock[0])
-    assert [readiness.is_ready() for _ in range(5)] == [True] * 5
-    assert probe.asked == 1
-    probe.well = False
-    assert readiness.is_ready()
-    clock[0] = FRESH_SECONDS
-    assert not readiness.is_ready()
-    assert probe.asked == 2
-
-
-def test_readiness_is_not_waited_for_twice() -> None:
-    """While a broker is slow to answer, others get the answer before: at first, not ready."""
-    asking, go_on = threading.Event(), threading.Event()
-
-    def slow() -> None:
-        asking.set()
-        go_on.wait(30)
-
-    readiness = Readiness(slow)
-    with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(readiness.is_ready)
-        asking.wait(30)
-        assert not readiness.is_ready()
-        go_on.set()
-        assert first.result(30)
-
-
-@pytest.mark.parametrize(
-    ("wish", "language"),
-    [
-        ("ru", "ru"),
-        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
-        ("en-GB, ru;q=0.9", "en"),
-        ("de, ru;q=0.3, en;q=0.2", "ru"),
-        ("de", "en"),
-        ("", "en"),
-        ("*", "en"),
-        ("ru;q=0, en;q=0.1", "en"),
-        ("ru;q=x", "en"),
-        ("RU", "ru"),
-        ("en; q=0.5, ru; q=0.8", "ru"),
-        ("ru;q=nan", "en"),
-        (";;;,,;q=", "en"),
-    ],
-)
-def test_the_best_liked_of_our_languages_is_spoken(wish: str, language: str) -> None:
-    """By weight, English when in doubt, whatever the header holds."""
-    assert choose_language(wish) == language

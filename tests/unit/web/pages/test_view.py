@@ -78,7 +78,7 @@ class Page(HTMLParser):
 
 def show(progress: Progress, language: str = "en", **options: str) -> Page:
     """Return a page as a browser sees it."""
-    return Page(render_job(progress, LANGUAGES[language], **options)[0])
+    return Page(render_job(progress, LANGUAGES[language], **options))
 
 
 def store_progress(site: Site, progress: Progress = RUNNING) -> str:
@@ -113,8 +113,8 @@ def test_bar_without_a_list_is_indeterminate() -> None:
 
 def test_tab_tells_how_far_it_is() -> None:
     """Who looks at another tab sees the percent; after the end, that it is over."""
-    assert "<title>31% · Saving to Google Drive · Свадьба</title>" in render_job(RUNNING, ENGLISH)[0]
-    assert "<title>Everything is saved · Свадьба</title>" in render_job(DONE, ENGLISH)[0]
+    assert "<title>31% · Saving to Google Drive · Свадьба</title>" in render_job(RUNNING, ENGLISH)
+    assert "<title>Everything is saved · Свадьба</title>" in render_job(DONE, ENGLISH)
 
 
 def test_end_shows_the_folder() -> None:
@@ -155,12 +155,12 @@ def test_full_cloud_says_how_much_is_missing() -> None:
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
 def test_every_reason_reaches_the_page(language: Texts, reason: Reason) -> None:
     """As an alarm when the archive failed; with nothing to do when it only waits."""
-    page = render_job(replace(RUNNING, state=State.FAILED, reason=reason), language)[0]
+    page = render_job(replace(RUNNING, state=State.FAILED, reason=reason), language)
     alarm = page[page.index('role="alert"') : page.index('id="reason"')]
     explained = language.explain(reason)
     for sentence in (explained.title, explained.cause, explained.next_step):
         assert sentence.replace("'", "&#39;") in alarm
-    waiting = render_job(replace(RUNNING, state=State.WAITING, reason=reason), language)[0]
+    waiting = render_job(replace(RUNNING, state=State.WAITING, reason=reason), language)
     assert language.say("waiting_more") in waiting
     assert explained.next_step.replace("'", "&#39;") not in waiting
 
@@ -181,7 +181,7 @@ def test_page_is_small_however_much_goes_wrong() -> None:
     """50 kB with a hundred long names."""
     failures = tuple(FailedPhoto(f"{number} {'Ж' * 150}.jpg", "wrong_bytes", "") for number in range(MOST_FAILURES))
     worst = replace(RUNNING, gallery_name="Ж" * 255, failures=failures, photos_failed=1000)
-    assert len(render_job(worst, RUSSIAN)[0].encode()) <= 50_000
+    assert len(render_job(worst, RUSSIAN).encode()) <= 50_000
 
 
 def test_browser_gets_a_page_and_others_get_json(site: Site) -> None:
