@@ -16,6 +16,7 @@ from common.messages.topology import EXCHANGE, LEDGER_KEY
 from web.api.callback import MessagePublisher
 from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.problems import describe, problem_response
+from web.progress.lookup import UnknownJob
 from web.progress.store import ProgressStore
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def make_router(sealer: Sealer, cancel: Cancel) -> APIRouter:
     async def post_cancel(job_id: str) -> Response:
         """Tell the worker that has this archive, or will have it, to stop."""
         if not is_job_id(sealer, job_id):
-            return problem_response(404, "not_found", "There is no such archive.")
+            raise UnknownJob
         if not await cancel(job_id):
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(503, "try_later", "No worker can be told right now.", headers=headers)

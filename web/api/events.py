@@ -11,13 +11,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.exceptions import HTTPException
 
 from common.messages.progress import Progress
 from web.api.status import Status, make_status
 from web.http.problems import ProblemWithCode, describe
 from web.http.rate_limit import client_of
-from web.progress.lookup import FindProgress
+from web.progress.lookup import FindProgress, UnknownJob
 
 POLL_SECONDS = 1.0
 # Each holds a socket and a few kB of memory; a client that gets none can ask for the status instead.
@@ -98,7 +97,7 @@ def make_router(
 
     async def require_job(job_id: str) -> str:
         if find(job_id) is None:
-            raise HTTPException(404)
+            raise UnknownJob
         return job_id
 
     @router.get(

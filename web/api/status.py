@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from common.messages.progress import Progress, State
 from web.http.headers import etag_matches, make_etag
-from web.http.problems import describe, problem_response
-from web.progress.lookup import POLL_SECONDS, FindProgress
+from web.http.problems import describe
+from web.progress.lookup import POLL_SECONDS, FindProgress, UnknownJob
 from web.texts import ENGLISH, explain_in_one_line
 
 
@@ -90,7 +90,7 @@ def make_router(find: FindProgress) -> APIRouter:
         """Return the newest that this replica knows; whoever has the id may read it."""
         progress = find(job_id)
         if progress is None:
-            return problem_response(404, "not_found", "There is no such archive.")
+            raise UnknownJob
         status = make_status(progress).model_dump(mode="json")
         etag = make_etag(json.dumps(status).encode())
         headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}

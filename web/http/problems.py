@@ -55,7 +55,7 @@ class ProblemWithCode(HTTPException):
         headers: of the answer.
     """
 
-    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str]) -> None:
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)
         self.code = code
 

@@ -19,6 +19,13 @@ STARTING_RETRY_SECONDS = 1
 FindProgress = Callable[[str], Progress | None]
 
 
+class UnknownJob(ProblemWithCode):
+    """No job with this id was issued here, or it ended too long ago."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "There is no such archive.")
+
+
 class Starting(ProblemWithCode):
     """This replica has just started: what it knows may be older than what was shown before."""
 
