@@ -19,6 +19,7 @@ from common.messages.publisher import Publisher
 from common.telemetry import metrics
 from common.telemetry.upstreams import watch_cloud
 from web.api import archives, callback, cancel, events, operations, status
+from web.consent.completion import ConsentCompletion, MessagePublisher
 from web.http import problems
 from web.http.middleware import AccessLog, BodyLimit, Cors, ServerErrors
 from web.http.rate_limit import RateLimit
@@ -34,7 +35,7 @@ logger = logging.getLogger("web")
 DESCRIPTION = "Saves a gallery's photos into its guest's own cloud, every photo once, byte for byte."
 
 
-class Broker(callback.MessagePublisher, Protocol):
+class Broker(MessagePublisher, Protocol):
     """Publish messages and check the broker, as `common.messages.publisher.Publisher` does."""
 
     def check(self) -> None:
@@ -123,7 +124,7 @@ def wire(
         subscriber.close()
         broker.close()
         cancellations.close()
-        callbacks.close()
+        completion.close()
 
     def count_and_publish(progress: Progress) -> None:
         metrics.count_callback(progress)
@@ -150,10 +151,10 @@ def wire(
     clouds = _open_clouds(settings)
     jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, note_watched)
     cancellations = cancel.Cancellations(broker, partial(cancel.publish_if_idle, store, publish_progress, now))
-    callbacks = callback.Callback(settings, clouds, broker, store, count_and_publish, now)
+    completion = ConsentCompletion(settings, clouds, broker, store, count_and_publish, now)
     app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
     app.include_router(archives.make_router(settings, clouds, now))
-    app.include_router(callback.make_router(callbacks))
+    app.include_router(callback.make_router(completion))
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
     app.include_router(status.make_router(jobs.find_newest))
     app.include_router(events.make_router(jobs.find_newest, events.StreamLimit(), is_stopping))

@@ -20,7 +20,7 @@ from common.messages.job_id import make_job_id
 from common.telemetry import logs
 from common.telemetry import trace_context as tracing
 from web.consent.idempotency import TTL_SECONDS, IdempotencyCache, KeyMalformed, KeyReused
-from web.consent.oauth_state import ArchiveType, OAuthState
+from web.consent.oauth_state import ArchiveType, OAuthState, redirect_uri
 from web.http.problems import FieldProblem, RequestRefused, describe, problem_response
 from web.http.rate_limit import CLIENTS_PER_ARCHIVE, Quota
 
@@ -141,11 +141,6 @@ def make_router(
     return router
 
 
-def callback_uri(settings: WebSettings, cloud_type: str) -> str:
-    """Return the OAuth redirect URI; registered at the cloud, byte for byte."""
-    return f"{settings.public_base_url}/cloud_archive/callback/{cloud_type}"
-
-
 def _answer(archive: ArchiveAnswer) -> Response:
     return JSONResponse(archive.model_dump(), headers={"Cache-Control": "no-store"})
 
@@ -186,7 +181,7 @@ def _find_path_problem(archive_url: str) -> str:
 def _consent_url(asked: ArchiveRequest, state: OAuthState, settings: WebSettings, cloud: CloudAuth) -> str:
     sealed = state.seal(settings.sealer, asked.cloud_type)
     try:
-        return cloud.consent_url(callback_uri(settings, asked.cloud_type), sealed, state.verifier)
+        return cloud.consent_url(redirect_uri(settings.public_base_url, asked.cloud_type), sealed, state.verifier)
     except StateTooLong:
         # All of them together are too long; the longest is the one to shorten.
         field = max(_LONG_FIELDS, key=lambda name: len(getattr(asked, name).encode()))

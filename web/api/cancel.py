@@ -13,7 +13,7 @@ from common.messages.job_id import is_job_id
 from common.messages.ledger import Entry, Kind
 from common.messages.progress import Progress, State
 from common.messages.topology import EXCHANGE, LEDGER_KEY
-from web.api.callback import MessagePublisher
+from web.consent.completion import MessagePublisher
 from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.problems import describe, problem_response
 from web.progress.lookup import UnknownJob

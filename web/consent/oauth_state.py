@@ -89,6 +89,11 @@ def open_state(sealer: Sealer, cloud_type: str, state: str, now: float) -> OAuth
     return opened
 
 
+def redirect_uri(public_base_url: str, cloud_type: str) -> str:
+    """Return where a cloud sends guests back to; registered there, byte for byte."""
+    return f"{public_base_url}/cloud_archive/callback/{cloud_type}"
+
+
 def _decode(content: Any) -> OAuthState:
     """Read the sealed JSON; keys and values that this version does not know are ignored."""
     if isinstance(content, list):

@@ -16,7 +16,8 @@ from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.guest import SUCCESS, agree
 from tests.fakes.web_site import OpenSite, Site
-from web.api import callback, cancel, operations
+from web.api import cancel, operations
+from web.consent import completion
 
 SLOW = 0.5
 AS_BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Language": "ru"}
@@ -60,8 +61,8 @@ def test_guests_beyond_all_bounds_are_put_off(
     open_site: OpenSite, worldly: dict[str, str], world: World, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two threads and three who wait: the others get a page that comes again, and their states still count."""
-    monkeypatch.setattr(callback, "MAX_THREADS", 2)
-    monkeypatch.setattr(callback, "MAX_QUEUED", 3)
+    monkeypatch.setattr(completion, "MAX_THREADS", 2)
+    monkeypatch.setattr(completion, "MAX_QUEUED", 3)
     site = open_site(worldly)
     addresses = [agree(site, world) for _ in range(12)]
     with guests_back(site, addresses, world) as answers:
@@ -84,8 +85,8 @@ def test_programs_that_are_put_off_read_a_problem(
     open_site: OpenSite, worldly: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same, for who does not ask for HTML."""
-    monkeypatch.setattr(callback, "MAX_THREADS", 1)
-    monkeypatch.setattr(callback, "MAX_QUEUED", 0)
+    monkeypatch.setattr(completion, "MAX_THREADS", 1)
+    monkeypatch.setattr(completion, "MAX_QUEUED", 0)
     site = open_site(worldly)
     first, second = agree(site, world), agree(site, world)
     with guests_back(site, [first], world):
