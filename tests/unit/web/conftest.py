@@ -1,4 +1,4 @@
-"""What every test of `web` may ask for."""
+"""Fixtures of `web`: applications, settings and a clock."""
 
 from collections.abc import Iterator, Mapping
 

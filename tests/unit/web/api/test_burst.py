@@ -1,4 +1,4 @@
-"""Many guests back at once at a slow token endpoint: nobody else waits for them."""
+"""Many callbacks at once at a slow token endpoint: no other request waits for them."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The guest is back: a job in the queue and the success link, or the fail link, or a page of our own."""
+"""The callback: a queued job and the success link, or the fail link, or a page of our own."""
 
 import logging
 import time
@@ -250,7 +250,7 @@ def test_the_same_callback_twice_is_one_job(site_in_world: Site, world: World) -
 
 
 def test_the_same_callback_at_the_same_time_is_one_job(site_in_world: Site, world: World) -> None:
-    """A double click: who comes second waits for the first one's outcome."""
+    """A double click: the second waits for the result of the first."""
     address = agree(site_in_world, world)
     world.faults.add(Fault(on="token", does="stall", seconds=0.3))
     with ThreadPoolExecutor(6) as browsers:

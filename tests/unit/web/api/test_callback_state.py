@@ -1,4 +1,4 @@
-"""The state on its way through the consent page: it counts whole, for an hour, for its cloud, or not at all."""
+"""The `state` of a callback: valid unchanged, for an hour, for its own cloud."""
 
 import json
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit

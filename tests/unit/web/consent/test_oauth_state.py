@@ -1,4 +1,4 @@
-"""The sealed state, between replicas of two versions."""
+"""The sealed state, also between replicas of two versions."""
 
 import dataclasses
 import json

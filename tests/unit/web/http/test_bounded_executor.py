@@ -1,4 +1,4 @@
-"""What waits does so on threads of its own, and not without bound."""
+"""The bounded executor: so many threads, so many queued calls, so long a wait."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ NAME = ContextVar("NAME", default="")
 
 
 async def let_others_go() -> None:
-    """Let every task that can go on do so."""
+    """Let every task that can run do so."""
     for _ in range(5):
         await asyncio.sleep(0.01)
 
@@ -33,8 +33,8 @@ def test_what_a_call_returns_or_raises_comes_back() -> None:
     asyncio.run(run())
 
 
-def test_so_many_run_so_many_wait_and_the_rest_is_told() -> None:
-    """Two threads, three that wait; when they are free again, all of those are served, in their order."""
+def test_threads_and_queue_are_bounded() -> None:
+    """Two run and three wait; those are served in order, and a sixth is refused."""
 
     async def run() -> None:
         go_on, begun = threading.Event(), list[int]()
@@ -58,8 +58,8 @@ def test_so_many_run_so_many_wait_and_the_rest_is_told() -> None:
     asyncio.run(run())
 
 
-def test_patience_ends() -> None:
-    """Who waited long enough is told so, and was never begun."""
+def test_wait_for_a_thread_ends() -> None:
+    """A call that waited too long is refused and never begun."""
 
     async def run() -> None:
         go_on, begun = threading.Event(), list[str]()
@@ -79,7 +79,7 @@ def test_patience_ends() -> None:
 
 
 def test_a_thread_counts_until_it_is_free() -> None:
-    """Not only as long as somebody waits for it: a request that is given up does not make two of one."""
+    """Also when its caller is cancelled: otherwise one thread would count as two."""
 
     async def run() -> None:
         go_on = threading.Event()

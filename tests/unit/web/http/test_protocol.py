@@ -1,4 +1,4 @@
-"""A client that keeps us waiting, before, in or after its request, is not waited for."""
+"""Deadlines for slow clients before, in and after a request, and the limit of connections."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""How often one client may ask, and what it is told of it."""
+"""Quotas of clients, archives and states, and their headers."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

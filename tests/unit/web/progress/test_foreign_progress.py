@@ -1,4 +1,4 @@
-"""What the queue says of jobs, whatever it is: shown, or no news. Never a page that breaks."""
+"""Any message as progress: shown or ignored, and never a page that breaks."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ SAMPLE: dict[str, Any] = json.loads(
         updated_at=2.0,
     ).encode()
 )
-NEWS = (bent(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
+MESSAGES = (bent(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
 FIELDS = [*SAMPLE, *(f"failures.{name}" for name in SAMPLE["failures"][0])]
 
 
@@ -64,7 +64,7 @@ def test_a_field_may_hold_anything(field: str) -> None:
 
 
 @settings(deadline=None)
-@given(NEWS)
-def test_any_news_are_shown_or_none(body: bytes) -> None:
+@given(MESSAGES)
+def test_any_message_is_shown_or_ignored(body: bytes) -> None:
     """The queue may hold anything."""
     show(body)

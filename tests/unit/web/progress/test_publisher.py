@@ -1,4 +1,4 @@
-"""How a change that happened at one replica becomes known to all."""
+"""Changes that happened in one replica, published to all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ from web.progress.store import ProgressStore
 
 @dataclass
 class Broker:
-    """Takes what it is given, after it was away for so many tries."""
+    """Accepts messages after so many failed attempts."""
 
     away: int = 0
     taken: list[bytes] = field(default_factory=list)
 
     def publish(self, _exchange: str, _key: str, body: bytes, *, message_id: str) -> None:
-        """Take a message, or not."""
+        """Accept a message, or fail."""
         assert message_id
         if self.away:
             self.away -= 1
@@ -33,8 +33,10 @@ def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "RETRY_SECONDS", 0.001)
 
 
-def publish(broker: Broker, progress: Progress, is_stopping: Callable[[], bool] = lambda: False) -> ProgressStore:
-    """Tell a change, and return what this replica shows when that is over."""
+def publish_and_wait(
+    broker: Broker, progress: Progress, is_stopping: Callable[[], bool] = lambda: False
+) -> ProgressStore:
+    """Publish a change; return this replica's store when that is over."""
     store = ProgressStore()
     publisher = ProgressPublisher(broker, store, is_stopping)  # type: ignore[arg-type]
     publisher.publish(progress)
@@ -46,13 +48,15 @@ def test_a_change_is_told_however_long_the_broker_is_away() -> None:
     """And shown here then, not before: no restart takes it back."""
     job = Progress(job_id="job-1", updated_at=9e9)
     broker = Broker(away=50)
-    assert publish(broker, job).find("job-1") == job
+    assert publish_and_wait(broker, job).find("job-1") == job
     assert broker.taken == [job.encode()]
 
 
 def test_what_could_not_be_told_is_not_shown() -> None:
     """This process ends: the other replicas never knew."""
-    assert publish(Broker(away=50), Progress(job_id="job-1", updated_at=9e9), lambda: True).find("job-1") is None
+    assert (
+        publish_and_wait(Broker(away=50), Progress(job_id="job-1", updated_at=9e9), lambda: True).find("job-1") is None
+    )
 
 
 def test_a_process_that_ends_meets_no_bug(caplog: pytest.LogCaptureFixture) -> None:
@@ -65,21 +69,21 @@ def test_a_process_that_ends_meets_no_bug(caplog: pytest.LogCaptureFixture) -> N
             """Say so as a pool of threads does."""
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-    publish(Closed(), Progress(job_id="job-1", updated_at=9e9), lambda: True)
+    publish_and_wait(Closed(), Progress(job_id="job-1", updated_at=9e9), lambda: True)
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
-    publish(Closed(), Progress(job_id="job-1", updated_at=9e9))
+    publish_and_wait(Closed(), Progress(job_id="job-1", updated_at=9e9))
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
 def test_why_an_archive_did_not_begin_is_shown_at_once() -> None:
     """Nobody else will tell."""
     failed = Progress(job_id="job-1", state=State.FAILED, reason=Reason.DENIED, updated_at=9e9)
-    assert publish(Broker(away=50), failed, lambda: True).find("job-1") == failed
+    assert publish_and_wait(Broker(away=50), failed, lambda: True).find("job-1") == failed
 
 
 def test_changes_do_not_pile_up_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a broker that stays away workers tell what becomes of the rest."""
     monkeypatch.setattr(room, "MAX_PENDING", 0)
     broker = Broker()
-    publish(broker, Progress(job_id="job-1", updated_at=9e9))
+    publish_and_wait(broker, Progress(job_id="job-1", updated_at=9e9))
     assert broker.taken == []

@@ -1,4 +1,4 @@
-"""A replica that has not read the past yet, and what it lets workers know of those who look."""
+"""A replica that has not caught up yet, and which jobs workers know to be watched."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,20 +19,20 @@ HTML = {"Accept": "text/html"}
 
 
 class SlowSubscriber(NullSubscriber):
-    """Reads the past until told that it is over."""
+    """Has not caught up until a test says so."""
 
     is_caught_up = False
 
 
 @pytest.fixture
 def subscriber() -> SlowSubscriber:
-    """One that has just begun."""
+    """A subscriber that has just started."""
     return SlowSubscriber()
 
 
 @pytest.fixture
 def watched() -> list[str]:
-    """The jobs that workers were told of."""
+    """The jobs that workers know to be watched."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""What a replica keeps of what it hears."""
+"""The store of progress: newest snapshots, for seven days, within a limit of bytes."""
 
 from dataclasses import replace
 
