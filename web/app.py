@@ -55,12 +55,21 @@ class Subscriber(Protocol):
         """Whether all earlier snapshots have been read."""
         ...
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its threads move."""
+        ...
+
+    def note_watched(self, job_id: str) -> None:
+        """Ask workers for frequent snapshots of a job that somebody looks at; never waits."""
+        ...
+
     def start(self) -> None:
-        """Start to receive."""
+        """Start receiving."""
         ...
 
     def close(self) -> None:
-        """Stop to receive."""
+        """Stop receiving."""
         ...
 
 
@@ -75,16 +84,7 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
     store = ProgressStore()
     subscriber = ProgressSubscriber(settings.rabbitmq_url, store)
     publish_progress = ProgressPublisher(publisher, store, is_stopping).publish
-    return wire(
-        settings,
-        publisher,
-        store,
-        publish_progress,
-        subscriber,
-        is_stopping=is_stopping,
-        is_alive=lambda: subscriber.is_alive,
-        note_watched=subscriber.note_watched,
-    )
+    return wire(settings, publisher, store, publish_progress, subscriber, is_stopping=is_stopping)
 
 
 def wire(
@@ -95,8 +95,6 @@ def wire(
     subscriber: Subscriber,
     now: Callable[[], float] = time.time,
     is_stopping: Callable[[], bool] = lambda: False,
-    is_alive: Callable[[], bool] = lambda: True,
-    note_watched: Callable[[str], None] = lambda _job_id: None,
 ) -> FastAPI:
     """Put the application together.
 
@@ -108,8 +106,6 @@ def wire(
         subscriber: fills the store while the application runs.
         now: Unix time in seconds.
         is_stopping: as in `create_app`.
-        is_alive: whether every long-lived thread of this process moves.
-        note_watched: lets workers know that somebody looks at a job.
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
@@ -149,7 +145,7 @@ def wire(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)
-    jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, note_watched)
+    jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, subscriber.note_watched)
     cancellations = cancel.Cancellations(broker, partial(cancel.publish_if_idle, store, publish_progress, now))
     completion = ConsentCompletion(settings, clouds, broker, store, count_and_publish, now)
     app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
@@ -158,7 +154,7 @@ def wire(
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
     app.include_router(status.make_router(jobs.find_newest))
     app.include_router(events.make_router(jobs.find_newest, events.StreamLimit(), is_stopping))
-    app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))
+    app.include_router(operations.make_router(operations.Readiness(check_ready), lambda: subscriber.is_alive))
     problems.install(app)
     # The last one added is the first one met.
     app.add_middleware(ServerErrors)

@@ -81,6 +81,10 @@ class NullSubscriber:
     """Receives nothing: there are no other replicas and no workers."""
 
     is_caught_up = True
+    is_alive = True
+
+    def note_watched(self, job_id: str) -> None:
+        """Nobody to ask."""
 
     def start(self) -> None:
         """Nothing to start."""

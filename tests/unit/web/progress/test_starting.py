@@ -19,9 +19,20 @@ HTML = {"Accept": "text/html"}
 
 
 class SlowSubscriber(NullSubscriber):
-    """Has not caught up until a test says so."""
+    """Has not caught up until a test says so.
+
+    Attributes:
+        watched: the jobs that workers know to be watched.
+    """
 
     is_caught_up = False
+
+    def __init__(self) -> None:
+        self.watched: list[str] = []
+
+    def note_watched(self, job_id: str) -> None:
+        """Record a job."""
+        self.watched.append(job_id)
 
 
 @pytest.fixture
@@ -31,17 +42,11 @@ def subscriber() -> SlowSubscriber:
 
 
 @pytest.fixture
-def watched() -> list[str]:
-    """The jobs that workers know to be watched."""
-    return []
-
-
-@pytest.fixture
-def site(server: Server, environ: Mapping[str, str], subscriber: SlowSubscriber, watched: list[str]) -> Site:
+def site(server: Server, environ: Mapping[str, str], subscriber: SlowSubscriber) -> Site:
     """An application that starts."""
     settings = WebSettings.read(environ, {cloud.name: cloud.variables for cloud in CLOUDS})
     broker, store = FakeBroker(), ProgressStore(lambda: NOW)
-    app = wire(settings, broker, store, store.update, subscriber, lambda: NOW, note_watched=watched.append)
+    app = wire(settings, broker, store, store.update, subscriber, lambda: NOW)
     return Site(server.url, broker, settings, app, server, store)
 
 
@@ -86,22 +91,20 @@ def test_a_job_can_be_stopped_at_any_time(site: Site, path: str) -> None:
     assert site.send("POST", f"{path}/cancel", headers=HTML).status_code == 303
 
 
-def test_workers_know_that_somebody_looks(
-    site: Site, subscriber: SlowSubscriber, watched: list[str], path: str
-) -> None:
+def test_workers_know_that_somebody_looks(site: Site, subscriber: SlowSubscriber, path: str) -> None:
     """At what may move; what has ended is looked at in peace."""
     subscriber.is_caught_up = True
     job_id = path.rpartition("/")[2]
     site.send("GET", path)
     site.send("GET", path, headers=HTML)
-    assert watched == [job_id] * 2
+    assert subscriber.watched == [job_id] * 2
     known = site.store.find(job_id)
     assert known
     site.store.update(replace(known, state=State.DONE))
     site.send("GET", path)
     with site.send("GET", f"{path}/events", stream=True) as stream:
         assert list(stream.iter_lines())
-    assert watched == [job_id] * 2
+    assert subscriber.watched == [job_id] * 2
 
 
 def test_workers_are_told_of_a_job_once_in_a_while() -> None:
