@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, cast
 from urllib.parse import urlsplit
@@ -69,9 +68,7 @@ _KEY_DESCRIPTION = (
 )
 
 
-def make_router(
-    settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float] = time.time
-) -> APIRouter:
+def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float]) -> APIRouter:
     """Return the route.
 
     Args:

@@ -64,7 +64,7 @@ class Cancellations:
         on_cancelled: called with the id of each cancelled job.
     """
 
-    def __init__(self, publisher: MessagePublisher, on_cancelled: Callable[[str], None] = lambda _job_id: None) -> None:
+    def __init__(self, publisher: MessagePublisher, on_cancelled: Callable[[str], None]) -> None:
         self._publisher = publisher
         self._on_cancelled = on_cancelled
         self._executor = BoundedExecutor(

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
@@ -69,7 +68,7 @@ class ConsentCompletion:
         publisher: MessagePublisher,
         store: ProgressStore,
         publish_progress: Callable[[Progress], None],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._clouds = clouds
