@@ -18,7 +18,8 @@ from common.messages.verdict import make_ticket
 from sandbox.run.broker import Broker
 from sandbox.run.proxy import Proxy
 from tests.integration.test_consumer import wait_for
-from web.progress.subscriber import News, Reader
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
 from worker.queue.reporter import Reporter
 
 WAIT = 2.0
@@ -86,21 +87,21 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
 def test_a_change_of_state_outlives_an_alarm_and_a_power_cut(node: Broker) -> None:
     """What was only written to a line nobody reads is nowhere: it is told until the broker says that it has it."""
     url = Secret(node.url)
-    reporter, news = Reporter(url), News()
+    reporter, store = Reporter(url), ProgressStore()
     first = Progress(job_id="before", state=State.DONE, updated_at=time.time())
-    reader = Reader(url, news)
+    subscriber = ProgressSubscriber(url, store)
     try:
         reporter.tell(first)
-        reader.start()
-        wait_for(lambda: news.find("before") is not None)
+        subscriber.start()
+        wait_for(lambda: store.find("before") is not None)
         node.raise_alarm()
         reporter.tell(replace(first, job_id="within"))
         time.sleep(1)
         node.kill()
         node.start()
-        wait_for(lambda: news.find("within") is not None)
+        wait_for(lambda: store.find("within") is not None)
     finally:
-        reader.close()
+        subscriber.close()
         reporter.close(5)
 
 

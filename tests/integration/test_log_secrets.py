@@ -18,7 +18,7 @@ from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 from tests.fakes.worker_harness import ACCOUNTS
-from web.consent.oauth_state import open_promise
+from web.consent.oauth_state import open_state
 
 PATIENCE = 60.0  # seconds until a wait here counts as never
 # Yandex's stand-in is asked three times for each, Google's less.
@@ -87,8 +87,8 @@ class Guest:
         address = self._accounts.consent(page)
         query = parse_qs(urlsplit(address).query)
         state, code = query["state"][0], query["code"][0]
-        promise = open_promise(self._sealer, self._cloud, state, time.time())
-        self.secrets |= {state, code, code.rpartition("/")[2], promise.verifier}
+        opened = open_state(self._sealer, self._cloud, state, time.time())
+        self.secrets |= {state, code, code.rpartition("/")[2], opened.verifier}
         return address
 
     def come_back(self, address: str) -> str:

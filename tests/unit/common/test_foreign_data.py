@@ -20,7 +20,7 @@ from common.messages.archive_job import ArchiveJob, NotOurMessage
 from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.any_json import ANY_JSON, mutated
 from tests.fakes.in_process import InProcessHttp
-from web.consent.oauth_state import PromiseVoid, open_promise
+from web.consent.oauth_state import InvalidState, open_state
 
 API = "https://www.googleapis.com"
 SEALER = Sealer([Secret(make_key())])
@@ -54,10 +54,10 @@ def test_any_course_is_read_or_refused(course: dict[str, Any]) -> None:
 
 @settings(deadline=None)
 @given(st.text() | st.from_regex(r"[A-Za-z0-9_-]{20,200}", fullmatch=True))
-def test_any_state_is_a_promise_or_void(state: str) -> None:
+def test_any_state_is_opened_or_refused(state: str) -> None:
     """The callback takes it from everybody."""
-    with pytest.raises(PromiseVoid):
-        open_promise(SEALER, "google_drive", state, 0)
+    with pytest.raises(InvalidState):
+        open_state(SEALER, "google_drive", state, 0)
     with pytest.raises(NotSealedByUs):
         SEALER.open(state, "state:google_drive")
 
@@ -69,8 +69,8 @@ def test_a_changed_state_is_void(at: int, bit: int, cut: bool) -> None:
     sealed = SEALER.seal(json.dumps([1, "job", 0, "verifier", "webs", "u", "Название", "s", "f"]), "state:google_drive")
     at %= len(sealed)
     changed = sealed[:at] if cut else sealed[:at] + chr(ord(sealed[at]) ^ 1 << bit) + sealed[at + 1 :]
-    with pytest.raises(PromiseVoid):
-        open_promise(SEALER, "google_drive", changed, 0)
+    with pytest.raises(InvalidState):
+        open_state(SEALER, "google_drive", changed, 0)
 
 
 class Drive:

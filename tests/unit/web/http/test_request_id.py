@@ -1,4 +1,4 @@
-"""One name for each request, and what a page may read of it."""
+"""Request ids and trace contexts, in answers and log lines."""
 
 import json
 import logging
