@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from common.clouds.google_drive.api import DriveApi, is_not_found, quote_text, read_object
+from common.clouds.google_drive.app_properties import ALBUM, MADE, OWN, read_runs, sign_id, sign_place, write_runs
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.files import DriveFiles
 from common.clouds.google_drive.listing import list_files
-from common.clouds.google_drive.marks import ALBUM, MADE, OWN, read_runs, sign_id, sign_place, write_runs
 from common.clouds.google_drive.metadata import describe_album
 from common.clouds.google_drive.replies import Listed, is_made_here, read_link, read_name, read_parent, read_properties
 from common.clouds.photos import Album, Folder, Inventory, StoredPhoto, album_key

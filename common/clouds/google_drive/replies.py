@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.clouds.google_drive.marks import ALBUM, CRC32, MADE, PHOTO, RUN, sign_place
+from common.clouds.google_drive.app_properties import ALBUM, CRC32, MADE, PHOTO, RUN, sign_place
 from common.clouds.photos import Folder, Known, StoredPhoto, album_key
 from common.errors import Reason, Transient
 

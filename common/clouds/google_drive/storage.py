@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from common.clouds.base import Wait
 from common.clouds.google_drive.albums import DriveAlbums, find_runs, is_refused_id, sort_albums
 from common.clouds.google_drive.api import DriveApi, is_not_found, quote_text
+from common.clouds.google_drive.app_properties import ARCHIVE, RUN, RUN_CHARS
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.files import FIELDS, DriveFiles
 from common.clouds.google_drive.listing import list_files
-from common.clouds.google_drive.marks import ARCHIVE, RUN, RUN_CHARS
 from common.clouds.google_drive.metadata import describe_photo, media_type
 from common.clouds.google_drive.replies import Listed, read_free_bytes, read_ids
 from common.clouds.google_drive.session import DriveSession

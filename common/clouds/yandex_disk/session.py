@@ -16,11 +16,11 @@ from contextlib import suppress
 
 from common.clouds.base import PhotoStream
 from common.clouds.photos import Photo, StoredPhoto
+from common.clouds.yandex_disk.custom_properties import is_anothers, is_made_here, made_at, photo_marks
 from common.clouds.yandex_disk.disk import REMOVAL_SECONDS, Disk, is_passing, looks, polls
 from common.clouds.yandex_disk.failures import read_failure, read_name
-from common.clouds.yandex_disk.marks import is_anothers, is_made_here, made_at, photo_marks
-from common.clouds.yandex_disk.outgoing import Outgoing
 from common.clouds.yandex_disk.resource import Link, Resource
+from common.clouds.yandex_disk.upload_body import Outgoing
 from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.http.client import READ_SECONDS, Answer, HttpClient
 

@@ -14,8 +14,7 @@ from common.clouds.base import Wait
 from common.clouds.grant import GrantInUse
 from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
-from common.clouds.yandex_disk.disk import ROOT, Disk
-from common.clouds.yandex_disk.marks import (
+from common.clouds.yandex_disk.custom_properties import (
     ALBUM,
     album_marks,
     fit_name,
@@ -25,6 +24,7 @@ from common.clouds.yandex_disk.marks import (
     number_name,
     read_photo,
 )
+from common.clouds.yandex_disk.disk import ROOT, Disk
 from common.clouds.yandex_disk.resource import Resource
 from common.clouds.yandex_disk.session import YandexSession
 from common.config.env import CloudSettings

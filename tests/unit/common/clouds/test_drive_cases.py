@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.google_drive.marks import sign_place
+from common.clouds.google_drive.app_properties import sign_place
 from common.clouds.google_drive.storage import DriveStorage
 from common.clouds.photos import Inventory, Photo, album_key
 from common.errors import SessionLost, StorageFull, Throttled, Transient

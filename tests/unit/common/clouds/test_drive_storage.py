@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.google_drive.marks import RUN_CHARS, sign_place
+from common.clouds.google_drive.app_properties import RUN_CHARS, sign_place
 from common.clouds.photos import Inventory, Photo, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import StoredPhoto, album_key
+from common.clouds.yandex_disk.custom_properties import MADE, made_at
 from common.clouds.yandex_disk.disk import Disk
-from common.clouds.yandex_disk.marks import MADE, made_at
 from common.errors import Transient
 from tests.contract.stands import ARCHIVE, YandexStand, make_photo
 from tests.fakes.memory_stream import MemoryStream

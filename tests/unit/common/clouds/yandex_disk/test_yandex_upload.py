@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.yandex_disk.marks import MD5, PHOTO, fit_name, number_name
+from common.clouds.yandex_disk.custom_properties import MD5, PHOTO, fit_name, number_name
 from common.errors import InventoryStale, JobStopped, PhotoRejected, Postponed, Reason, Transient
 from common.http.client import HttpClient
 from tests.contract.stands import ARCHIVE, CHUNK, YandexStand, make_photo
