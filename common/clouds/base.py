@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from common.clouds.grant import Grant, GrantInUse
-from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto
+from common.clouds.grant import Grant, SharedGrant
+from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto
 from common.config.env import CloudSettings, Variable
 from common.http.client import HttpClient
 
@@ -17,7 +17,7 @@ Operation = tuple[str, str, str]
 """One kind of a cloud's requests: its method, a pattern of its whole path and query, and what operators call it."""
 
 
-Wait = Callable[[float], None]
+Sleep = Callable[[float], None]
 """Lets so many seconds pass; raises when the work is to stop meanwhile."""
 
 
@@ -97,7 +97,7 @@ class Storage(Protocol):
         """Return the free space in bytes; None when the cloud sets no limit."""
         ...
 
-    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey = NO_PHOTOS) -> Inventory:
         """Return what there is of this archive; never trusts names.
 
         Args:
@@ -110,7 +110,7 @@ class Storage(Protocol):
         """Add the folders of every wanted album, and of all it stands in, to the inventory; those there are kept."""
         ...
 
-    def join_albums(self, known: Inventory) -> None:
+    def merge_albums(self, known: Inventory) -> None:
         """Bring what is in the spare albums into those that stay, and throw away the empty ones."""
         ...
 
@@ -211,5 +211,5 @@ class Cloud:
     title: str
     variables: tuple[Variable, ...]
     auth: Callable[[CloudSettings, HttpClient], CloudAuth]
-    storage: Callable[[CloudSettings, HttpClient, GrantInUse, int, Wait], Storage]
+    storage: Callable[[CloudSettings, HttpClient, SharedGrant, int, Sleep], Storage]
     operations: tuple[Operation, ...] = ()

@@ -38,7 +38,7 @@ class Grant:
         return cls(Secret(refresh_token), Secret(access_token), expires_at)
 
 
-class GrantInUse:
+class SharedGrant:
     """A grant that threads share: renewed before it ends, and once for all when a token is refused. Thread-safe.
 
     Args:

@@ -14,6 +14,6 @@ def stand(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.Monk
     kind = STANDS.get(request.param)
     if kind is None:
         pytest.fail(f"{request.param} has no stand: nobody has looked whether it keeps the contract")
-    monkeypatch.setattr(disk, "LOOK_WAITS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(disk, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(disk, "LOOK_DELAYS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(disk, "FIRST_POLL_SECONDS", 0.001)
     return kind(world)

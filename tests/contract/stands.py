@@ -6,7 +6,7 @@ from typing import Any
 
 from common.clouds import find_cloud
 from common.clouds.base import Storage
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Album, Folder, Photo, StoredPhoto, album_key
 from common.config.env import Environment
 from common.crypto.sealing import Secret
@@ -60,7 +60,7 @@ class Stand:
         """Open a guest's cloud, with a grant of its own."""
         access, refresh = self.accounts.tokens.grant(next(iter(self.accounts.clients)), "guest", SCOPES[self.name])
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
-        in_use = GrantInUse(grant, self.cloud.auth(self._variables, self._http).refresh)
+        in_use = SharedGrant(grant, self.cloud.auth(self._variables, self._http).refresh)
         return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep)
 
     def desk(self, **environ: str) -> Desk:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from common.clouds.base import PhotoStream
-from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import ArchiveError
 
 Say = Callable[[Photo], ArchiveError | None]
@@ -80,7 +80,7 @@ class MemoryCloud:
         """Return what was set."""
         return self.free
 
-    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey) -> Inventory:
         """Show what is not hidden."""
         self.listed += 1
         if self.looks:
@@ -94,7 +94,7 @@ class MemoryCloud:
             folder = Folder("/".join(("top", *album)), "")
             known.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
 
-    def join_albums(self, known: Inventory) -> None:
+    def merge_albums(self, known: Inventory) -> None:
         """There are no spare albums here."""
 
     def is_there(self, stored: StoredPhoto) -> bool:

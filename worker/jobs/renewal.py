@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Renewal:
-    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `GrantInUse`.
+    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `SharedGrant`.
 
     Args:
         refresh: asks the cloud; raises GrantRevoked or Transient.

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from common.clouds import CLOUDS, find_cloud
 from common.clouds.base import Cloud, Storage
-from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
+from common.clouds.grant import SPARE_SECONDS, Grant, SharedGrant
 from common.config.env import CloudSettings
 from common.config.settings import WorkerSettings
 from common.crypto.sealing import NotSealedByUs
@@ -104,7 +104,7 @@ class Workshop:
         except (Transient, NotOurMessage) as error:
             logger.warning("a grant was not given back: %s", error)
 
-    def _open_storage(self, claim: Claim, signals: Signals) -> tuple[Storage, GrantInUse]:
+    def _open_storage(self, claim: Claim, signals: Signals) -> tuple[Storage, SharedGrant]:
         """Open a job's cloud with the newest grant there is."""
         cloud, variables, grant = self._open_newest(claim)
         http, job = self._watched[cloud.name], claim.job
@@ -118,7 +118,7 @@ class Workshop:
             signals=signals,
         )
         # What would end within the slice is renewed while nothing else is under way.
-        in_use = GrantInUse(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
+        in_use = SharedGrant(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
         return cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait), in_use
 

@@ -14,7 +14,14 @@ from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.files import DriveFiles
 from common.clouds.google_drive.listing import list_files
 from common.clouds.google_drive.metadata import describe_album
-from common.clouds.google_drive.replies import Listed, is_made_here, read_link, read_name, read_parent, read_properties
+from common.clouds.google_drive.replies import (
+    ListedFile,
+    is_made_here,
+    read_link,
+    read_name,
+    read_parent,
+    read_properties,
+)
 from common.clouds.photos import Album, Folder, Inventory, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason, Transient
 from common.http.client import Answer
@@ -58,14 +65,14 @@ class DriveAlbums:
 
         Not deleted for good: a guest may have put something there that this service cannot see.
         """
-        stays = {spare.id: known.albums[key].id for key, spare in known.spare_albums}
+        stays = {spare.id: known.albums[key].id for key, spare in known.duplicate_albums}
         contents = [(photo.id, photo.folder_id) for photo in known.photos if photo.made_here]
         contents += [(folder.id, folder.parent_id) for folder in known.albums.values()]
         for file_id, spare_id in contents:
             if spare_id in stays:
                 self._move(file_id, spare_id, stays[spare_id])
         # The innermost first: the one it is in is empty only without it.
-        for spare in sort_innermost(spare for _, spare in known.spare_albums):
+        for spare in sort_innermost(spare for _, spare in known.duplicate_albums):
             self._throw_away(spare.id, stays[spare.id])
 
     def note_runs(self, folder_id: str, runs: list[str]) -> None:
@@ -115,7 +122,7 @@ class DriveAlbums:
         self._files.change(spare_id, {}, {"trashed": True})
 
 
-def sort_albums(folders: Collection[Listed], photos: list[StoredPhoto]) -> Inventory:
+def find_albums(folders: Collection[ListedFile], photos: list[StoredPhoto]) -> Inventory:
     """Return what there is: of each album the folder that stays, and those that may be joined with it.
 
     Args:
@@ -131,7 +138,7 @@ def sort_albums(folders: Collection[Listed], photos: list[StoredPhoto]) -> Inven
         # The gallery's own folder stands where it was made only if it stands beside the one that stays.
         if stays is not folder and file.made_here and (key != _TOP or stays.parent_id == folder.parent_id):
             spares.append((key, folder))
-    inventory.spare_albums = _leave_out_settled(spares, folders, photos)
+    inventory.duplicate_albums = _leave_out_settled(spares, folders, photos)
     return inventory
 
 
@@ -147,19 +154,19 @@ def is_refused_id(answer: Answer) -> bool:
     return answer.status == 409 or (answer.status == 400 and b"ID is not usable" in answer.body)
 
 
-def find_runs(folders: Collection[Listed]) -> set[str]:
+def read_proved_runs(folders: Collection[ListedFile]) -> set[str]:
     """Return the runs all of whose photos were proved."""
     carrying = (file for file in folders if _is_ours(file) and file.properties.get(ALBUM) == _TOP)
     return {run for file in carrying for run in read_runs(file.properties)}
 
 
-def _is_ours(file: Listed) -> bool:
+def _is_ours(file: ListedFile) -> bool:
     """Say whether a folder was made by this service, as far as can be known: earlier versions signed nothing."""
     return file.properties.get(OWN, sign_id(file.id)) == sign_id(file.id)
 
 
 def _leave_out_settled(
-    spares: list[tuple[str, Folder]], folders: Collection[Listed], photos: list[StoredPhoto]
+    spares: list[tuple[str, Folder]], folders: Collection[ListedFile], photos: list[StoredPhoto]
 ) -> list[tuple[str, Folder]]:
     """Return the spare folders less those that hold a guest's things and nothing that could still be moved."""
     contents: defaultdict[str, dict[str, bool]] = defaultdict(dict)

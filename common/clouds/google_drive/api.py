@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from common.clouds.google_drive.failures import read_failure, read_reason
-from common.clouds.grant import GrantInUse
+from common.clouds.grant import SharedGrant
 from common.errors import GrantRevoked, Reason, Transient
 from common.http.client import Answer, HttpClient
 
@@ -23,7 +23,7 @@ class DriveApi:
         grant: the guest's token.
     """
 
-    def __init__(self, base: str, http: HttpClient, grant: GrantInUse) -> None:
+    def __init__(self, base: str, http: HttpClient, grant: SharedGrant) -> None:
         self._base = base
         self._http = http
         self._grant = grant

@@ -13,18 +13,18 @@ from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from common.clouds.base import Wait
-from common.clouds.google_drive.albums import DriveAlbums, find_runs, is_refused_id, sort_albums
+from common.clouds.base import Sleep
+from common.clouds.google_drive.albums import DriveAlbums, find_albums, is_refused_id, read_proved_runs
 from common.clouds.google_drive.api import DriveApi, is_not_found, quote_text
 from common.clouds.google_drive.app_properties import ARCHIVE, RUN, RUN_CHARS
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.files import FIELDS, DriveFiles
 from common.clouds.google_drive.listing import list_files
 from common.clouds.google_drive.metadata import describe_photo, media_type
-from common.clouds.google_drive.replies import Listed, read_free_bytes, read_ids
+from common.clouds.google_drive.replies import ListedFile, read_free_bytes, read_ids
 from common.clouds.google_drive.session import DriveSession
-from common.clouds.grant import GrantInUse
-from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.grant import SharedGrant
+from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.config.env import CloudSettings
 from common.errors import ArchiveError, InventoryStale, Reason, Transient
 from common.http.client import Answer, HttpClient
@@ -35,7 +35,7 @@ UPLOAD_HOSTS = ("*.googleapis.com",)
 IDS_AT_ONCE = 1000  # the API's own limit
 # So many photos whose end nobody saw are looked at one by one before a run is noted as proved; more are left to be read
 # again by the next run.
-MOST_DOUBTS = 50
+MAX_LOOKUPS = 50
 
 
 class DriveStorage:
@@ -46,11 +46,11 @@ class DriveStorage:
         http: sends the requests.
         grant: the guest's permission.
         chunk_bytes: the most one upload request carries; a multiple of 256 KiB.
-        _wait: of no use here: nothing of Drive's has to be waited for.
+        _sleep: of no use here: nothing of Drive's has to be waited for.
     """
 
     def __init__(
-        self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, chunk_bytes: int, _wait: Wait
+        self, settings: CloudSettings, http: HttpClient, grant: SharedGrant, chunk_bytes: int, _sleep: Sleep
     ) -> None:
         base = settings["GOOGLE_API_URL"].reveal()
         self._http = http
@@ -66,14 +66,14 @@ class DriveStorage:
         self._proved_runs: set[str] = set()
         self._unproved: dict[str, list[StoredPhoto]] = {}  # by the photo's key
         # Files that may have come to be without a proof, by their ids: the MD5 of what was sent, once all of it was.
-        self._begun: dict[str, str] = {}
+        self._unconfirmed: dict[str, str] = {}
         self._has_stored = False
 
     def free_bytes(self) -> int | None:
         """Return limit less usage; usage counts everything of the account, mail included."""
         return read_free_bytes(self._api.fetch("GET", "/drive/v3/about", {"fields": "storageQuota"}))
 
-    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey = NO_PHOTOS) -> Inventory:
         """Return what there is, by one paged listing; what is in the bin does not count.
 
         A photo is proved when its run is among those that `note_proved` noted, or when it is known: properties are
@@ -82,12 +82,12 @@ class DriveStorage:
         query = f"appProperties has {{ key='{ARCHIVE}' and value={quote_text(archive_key)} }} and trashed = false"
         runs: dict[str, str] = {}
         files = list_files(self._api, query, known, runs)
-        folders = [file for file in files if isinstance(file, Listed) and file.is_folder]
-        proved = find_runs(folders) | self._proved_runs
-        self._settle_doubts(runs.keys())
+        folders = [file for file in files if isinstance(file, ListedFile) and file.is_folder]
+        proved = read_proved_runs(folders) | self._proved_runs
+        self._confirm_sent(runs.keys())
         # Of this run all that came to its end was seen to agree.
         proved_ids = {
-            id_ for id_, run in runs.items() if run in proved or (run == self._run and id_ not in self._begun)
+            id_ for id_, run in runs.items() if run in proved or (run == self._run and id_ not in self._unconfirmed)
         }
         photos = [
             replace(file, is_proved=True) if file.id in proved_ids else file
@@ -95,14 +95,14 @@ class DriveStorage:
             if isinstance(file, StoredPhoto)
         ]
         self._unproved = _sort_unproved(photos)
-        self._leave_changed(photos, known)
-        return sort_albums(folders, photos)
+        self._release_changed_ids(photos, known)
+        return find_albums(folders, photos)
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
         """Make the folders that are missing, the outer ones first."""
         self._albums.make(archive_key, gallery_name, wanted, known)
 
-    def join_albums(self, known: Inventory) -> None:
+    def merge_albums(self, known: Inventory) -> None:
         """Move what this service put into the spare folders to the ones that stay; the empty ones go into the bin."""
         self._albums.join(known)
 
@@ -115,12 +115,14 @@ class DriveStorage:
         if folder is None or not self._has_stored:
             return
         # Who was never seen to its end may have come to be after all.
-        if len(self._begun) > MOST_DOUBTS or any(self._files.find(file_id) for file_id in list(self._begun)):
+        if len(self._unconfirmed) > MAX_LOOKUPS or any(
+            self._files.find(file_id) for file_id in list(self._unconfirmed)
+        ):
             return
         self._albums.note_runs(folder.id, [self._run])
         # What comes now needs a proof of its own.
         self._proved_runs.add(self._run)
-        self._begun.clear()
+        self._unconfirmed.clear()
         self._run, self._has_stored = _name_run(), False
 
     def is_there(self, stored: StoredPhoto) -> bool:
@@ -154,7 +156,7 @@ class DriveStorage:
         is_refused = is_refused_id(answer)
         if not is_refused and answer.status not in (200, 201):
             raise read_failure(answer)
-        self._begun[file_id] = ""
+        self._unconfirmed[file_id] = ""
         return self._open(photo, file_id, None if is_refused else self._read_address(answer))
 
     def remove(self, stored: StoredPhoto) -> None:
@@ -186,7 +188,7 @@ class DriveStorage:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive opened an upload session without an address") from None
         return address
 
-    def _leave_changed(self, photos: Collection[StoredPhoto], known: Known) -> None:
+    def _release_changed_ids(self, photos: Collection[StoredPhoto], known: PhotosByKey) -> None:
         """Give up the ids of photos that a guest changed, moved or renamed since: a new one is made beside theirs."""
         for photo in photos:
             before = known.get(photo.key)
@@ -195,19 +197,19 @@ class DriveStorage:
                 del self._photo_ids[photo.key]
 
     def _note_sent(self, file_id: str, md5: str) -> None:
-        if file_id in self._begun:
-            self._begun[file_id] = md5
+        if file_id in self._unconfirmed:
+            self._unconfirmed[file_id] = md5
 
-    def _settle_doubts(self, listed: Collection[str]) -> None:
+    def _confirm_sent(self, listed: Collection[str]) -> None:
         """Look into what was sent whole and is there now, though nobody said so."""
-        for file_id, md5 in list(self._begun.items()):
+        for file_id, md5 in list(self._unconfirmed.items()):
             if md5 and file_id in listed and (self._files.find(file_id) or {}).get("md5Checksum") == md5:
                 self._has_stored = True
-                self._begun.pop(file_id, None)
+                self._unconfirmed.pop(file_id, None)
 
     def _note_stored(self, photo: Photo, file_id: str) -> None:
         self._has_stored = True
-        self._begun.pop(file_id, None)
+        self._unconfirmed.pop(file_id, None)
         if self._drop_unproved(photo, file_id):
             # Else it would be read again by every later run; that is all that is lost if this fails.
             with suppress(ArchiveError):

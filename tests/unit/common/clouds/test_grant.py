@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
+from common.clouds.grant import SPARE_SECONDS, Grant, SharedGrant
 from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, Reason, Transient
 
@@ -27,10 +27,10 @@ class Cloud:
         number = len(self.refreshed)
         return Grant(Secret(f"refresh-{number}"), Secret(f"token-{number}"), self.now + self.lifetime)
 
-    def open(self, token: str = "token-0", lifetime: float = 3600.0) -> GrantInUse:
+    def open(self, token: str = "token-0", lifetime: float = 3600.0) -> SharedGrant:
         """Return a grant in use."""
         grant = Grant(Secret("refresh-0"), Secret(token), self.now + lifetime)
-        return GrantInUse(grant, self.refresh, lambda: self.now)
+        return SharedGrant(grant, self.refresh, lambda: self.now)
 
 
 def test_a_grant_travels_as_text() -> None:

@@ -10,6 +10,6 @@ from tests.contract.stands import YandexStand
 @pytest.fixture
 def stand(world: World, monkeypatch: pytest.MonkeyPatch) -> YandexStand:
     """Waits take no time."""
-    monkeypatch.setattr(disk, "LOOK_WAITS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(disk, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(disk, "LOOK_DELAYS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(disk, "FIRST_POLL_SECONDS", 0.001)
     return YandexStand(world)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import StoredPhoto, album_key
-from common.clouds.yandex_disk.custom_properties import MADE, made_at
+from common.clouds.yandex_disk.custom_properties import MADE, place_property
 from common.clouds.yandex_disk.disk import Disk
 from common.errors import Transient
 from tests.contract.stands import ARCHIVE, YandexStand, make_photo
@@ -39,7 +39,7 @@ def test_a_file_and_a_folder_say_where_they_were_made(stand: YandexStand) -> Non
     store(stand)
     for item in [*account(stand).files(), *account(stand).folders()]:
         path = f"disk:/{account(stand).path(item)}"
-        assert made_at(path).items() <= item.properties.items()
+        assert place_property(path).items() <= item.properties.items()
         assert len(str(item.properties)) < 300
 
 
@@ -156,14 +156,14 @@ def test_more_bytes_than_were_sent_are_not_what_was_stored(stand: YandexStand, m
     """The guest replaced the file right after it was stored: it is left alone, and the photo arrives beside it."""
     storage = stand.storage()
     folder = stand.album(storage, ALBUM)
-    set_marks = Disk.set_marks
+    set_properties = Disk.set_properties
 
     def replace_first(self: Disk, path: str, marks: Any) -> Any:
-        monkeypatch.setattr(Disk, "set_marks", set_marks)
+        monkeypatch.setattr(Disk, "set_properties", set_properties)
         account(stand).overwrite(account(stand).files()[0].id, b"retouched, and larger")
-        return set_marks(self, path, marks)
+        return set_properties(self, path, marks)
 
-    monkeypatch.setattr(Disk, "set_marks", replace_first)
+    monkeypatch.setattr(Disk, "set_properties", replace_first)
     stand.copy(storage, make_photo(DATA), DATA, folder)
     assert [size for _, size, _ in stand.tree()] == [len(DATA), 21]
 

@@ -195,8 +195,8 @@ def test_a_guests_copy_of_our_folder_is_theirs(stand: YandexStand) -> None:
     theirs.properties, theirs.created = dict(ours.properties), "2099-01-01T00:00:00+00:00"
     storage = stand.storage()
     inventory = storage.take_inventory(ARCHIVE)
-    assert (inventory.spare_albums, len(inventory.photos)) == ([], 1)
-    storage.join_albums(inventory)
+    assert (inventory.duplicate_albums, len(inventory.photos)) == ([], 1)
+    storage.merge_albums(inventory)
     assert len(account.folders()) == 2
 
 
@@ -333,11 +333,11 @@ def test_pages_may_be_shorter_than_asked_for(stand: YandexStand, most: int) -> N
 )
 def test_bytes_go_to_yandex_only(stand: YandexStand, address: str) -> None:
     """With the real API a link that leads elsewhere is not followed."""
-    from common.clouds.grant import Grant, GrantInUse
+    from common.clouds.grant import Grant, SharedGrant
     from common.clouds.yandex_disk.api import YandexApi
     from common.crypto.sealing import Secret
 
-    in_use = GrantInUse(Grant(Secret("r"), Secret("a"), 2e9), lambda grant: grant)
+    in_use = SharedGrant(Grant(Secret("r"), Secret("a"), 2e9), lambda grant: grant)
     http = HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=False)
     api = YandexApi("https://cloud-api.yandex.net", http, in_use)
     with pytest.raises(Transient):
