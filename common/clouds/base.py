@@ -1,13 +1,15 @@
-"""The contract of a cloud: what every cloud offers, and what it may expect of a photo. Knows no vendor.
+"""The contract of a cloud: what every cloud offers, and what it may expect of a photo.
 
 A cloud has two halves. `web` uses its auth half to ask for a guest's grant; `worker` opens its storage half with it.
 Both raise by the tree of `common.errors` only: a vendor's own codes never pass its folder's wall.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from common.clouds.digests import NewDigest
 from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto
 from common.config.env import CloudSettings, Variable
@@ -18,7 +20,10 @@ Operation = tuple[str, str, str]
 
 
 Sleep = Callable[[float], None]
-"""Lets so many seconds pass; raises when the work is to stop meanwhile."""
+"""Waits so many seconds; raises when the work is to stop meanwhile."""
+
+PacedWrite = Callable[[], AbstractContextManager[None]]
+"""Surrounds a call that the cloud counts as a write: waits for its turn, and counts it as accepted unless it raises."""
 
 
 class PhotoStream(Protocol):
@@ -47,8 +52,8 @@ class PhotoStream(Protocol):
         ...
 
     @property
-    def md5(self) -> str | None:
-        """The MD5 of the whole photo, in hex, once all of it was read in order; None before."""
+    def digest(self) -> str | None:
+        """The cloud's digest (`Cloud.new_digest`) of the whole photo, once all of it was read in order; None before."""
         ...
 
     def close(self) -> None:
@@ -66,7 +71,7 @@ class UploadSession(Protocol):
 
     @property
     def stored(self) -> StoredPhoto | None:
-        """The photo, once it is in and size and MD5 agree."""
+        """The photo, once it is in and its size and digest agree."""
         ...
 
     def advance(self, stream: PhotoStream) -> float:
@@ -200,16 +205,25 @@ class Cloud:
     Args:
         name: in jobs, URLs and settings; never renamed.
         title: for people.
+        titles: the same in other languages, by their codes, where it differs.
         variables: what it wants from the environment.
+        new_digest: begins the digest by which it tells what it has stored: of each photo that one is computed.
         auth: makes the auth half from those variables.
         storage: makes the storage half, opened with one guest's access: its settings, what sends the requests, the
-            guest's permission, the most bytes one upload request carries, and how to wait.
+            guest's permission, the most bytes one upload request carries, how to wait, and what surrounds each call
+            that counts as a write.
         operations: what its requests are called when they are counted, the first that fits.
     """
 
     name: str
     title: str
     variables: tuple[Variable, ...]
+    new_digest: NewDigest
     auth: Callable[[CloudSettings, HttpClient], CloudAuth]
-    storage: Callable[[CloudSettings, HttpClient, SharedGrant, int, Sleep], Storage]
+    storage: Callable[[CloudSettings, HttpClient, SharedGrant, int, Sleep, PacedWrite], Storage]
     operations: tuple[Operation, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title_in(self, language: str) -> str:
+        """Return what people of a language call it."""
+        return self.titles.get(language, self.title)

@@ -2,6 +2,7 @@
 
 import time
 import zlib
+from contextlib import nullcontext
 from typing import Any
 
 from common.clouds import find_cloud
@@ -61,7 +62,7 @@ class Stand:
         access, refresh = self.accounts.tokens.grant(next(iter(self.accounts.clients)), "guest", SCOPES[self.name])
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
         in_use = SharedGrant(grant, self.cloud.auth(self._variables, self._http).refresh)
-        return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep)
+        return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep, nullcontext)
 
     def desk(self, **environ: str) -> Desk:
         """Return a worker's desk for this cloud."""

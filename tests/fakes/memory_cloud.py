@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from common.clouds.base import PhotoStream
+from common.clouds.base import PacedWrite, PhotoStream
 from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import ArchiveError
 
@@ -19,7 +20,7 @@ class SilentStream:
         closed: how often it was let go.
     """
 
-    md5: str | None = "0" * 32
+    digest: str | None = "0" * 32
 
     def __init__(self) -> None:
         self.opened = 0
@@ -49,6 +50,7 @@ class MemoryCloud:
         free: bytes.
         looks: raised by the next looks at what there is, one after another.
         hidden: ids that the listing does not show.
+        paced_write: surrounds the opening of a session.
 
     Attributes:
         files: what there is, by its id.
@@ -71,6 +73,7 @@ class MemoryCloud:
     settling: int = 0
     most_settling: int = 0
     folders: dict[str, Folder] = field(default_factory=dict)
+    paced_write: PacedWrite = nullcontext
 
     def __post_init__(self) -> None:
         """Nobody else adds while one does."""
@@ -106,11 +109,12 @@ class MemoryCloud:
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> "MemorySession":
         """Open a session, or do as was told."""
-        with self._lock:
-            self.begun.append(photo.key)
-        if error := self.begins(photo):
-            raise error
-        return MemorySession(self, photo, folder)
+        with self.paced_write():
+            with self._lock:
+                self.begun.append(photo.key)
+            if error := self.begins(photo):
+                raise error
+            return MemorySession(self, photo, folder)
 
     def remove(self, stored: StoredPhoto) -> None:
         """Remove it and remember."""

@@ -16,7 +16,7 @@ class MemoryStream:
     """
 
     def __init__(self, data: bytes) -> None:
-        self.md5: str | None = None
+        self.digest: str | None = None
         self.fails: dict[int, Exception] = {}
         self._data = data
 
@@ -30,12 +30,12 @@ class MemoryStream:
                 raise self.fails.pop(at)
             stop = min(at + BLOCK, end)
             if stop == len(self._data):
-                self.md5 = hashlib.md5(self._data).hexdigest()
+                self.digest = hashlib.md5(self._data).hexdigest()
             yield memoryview(self._data)[at:stop]
         if start == end and self._data:
             raise SessionLost(Reason.WRONG_BYTES, "the photo is longer than listed")
         if not self._data:
-            self.md5 = hashlib.md5().hexdigest()
+            self.digest = hashlib.md5().hexdigest()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -67,14 +67,15 @@ class Workshop:
             Interrupted: another worker has the job by now.
         """
         settings, mine, job = self._settings, Signals(signals), claim.job
-        storage, grant = self._open_storage(claim, mine)
         sleep = mine.wind_down.sleep
+        pace = Pace(sleep)
+        cloud, storage, grant = self._open_storage(claim, mine, pace)
         policy = RetryPolicy(
             settings.retry_attempts,
             settings.retry_base_seconds,
             settings.retry_max_seconds,
             sleep,
-            Pace(sleep),
+            pace,
             note=partial(count_retry, job.cloud_type),
         )
         share = Slice(
@@ -85,6 +86,7 @@ class Workshop:
             photos=settings.photos,
             seconds=settings.slice_seconds,
             signals=mine,
+            new_digest=cloud.new_digest,
             claim=claim.since,
             is_contested=claim.record.is_contested,
             settle_first_look=claim.note_look,
@@ -104,7 +106,7 @@ class Workshop:
         except (Transient, NotOurMessage) as error:
             logger.warning("a grant was not given back: %s", error)
 
-    def _open_storage(self, claim: Claim, signals: Signals) -> tuple[Storage, SharedGrant]:
+    def _open_storage(self, claim: Claim, signals: Signals, pace: Pace) -> tuple[Cloud, Storage, SharedGrant]:
         """Open a job's cloud with the newest grant there is."""
         cloud, variables, grant = self._open_newest(claim)
         http, job = self._watched[cloud.name], claim.job
@@ -120,7 +122,8 @@ class Workshop:
         # What would end within the slice is renewed while nothing else is under way.
         in_use = SharedGrant(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
-        return cloud.storage(variables, http.ended_by(signals), in_use, self._settings.chunk_bytes, wait), in_use
+        chunk_bytes = self._settings.chunk_bytes
+        return cloud, cloud.storage(variables, http.ended_by(signals), in_use, chunk_bytes, wait, pace.write), in_use
 
     def _seal(self, job: ArchiveJob, grant: Grant) -> str:
         return self._settings.sealer.seal(grant.to_text(), grant_context(job.id))

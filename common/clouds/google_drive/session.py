@@ -142,8 +142,8 @@ class DriveSession:
         try:
             answer = self._put(address, upload_headers(start, end, total), body)
         finally:
-            if stream.md5:
-                self._note_sent(stream.md5)
+            if stream.digest:
+                self._note_sent(stream.digest)
         return self._read_answer(answer, is_query=False)
 
     def _count_sent(self, blocks: Iterator[memoryview], start: int) -> Iterator[memoryview]:
@@ -202,9 +202,9 @@ class DriveSession:
             raise SessionLost(Reason.CLOUD_UNAVAILABLE, "there is no file under the photo's id")
         if not file.get("md5Checksum"):
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not tell a file's checksum")
-        if stream.md5 is None:
+        if stream.digest is None:
             _drain(stream.blocks(0, self._photo.size))
-        if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.md5):
+        if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.digest):
             self._has_wrong_file = True
             self._discard()
             self._has_wrong_file = False

@@ -9,11 +9,11 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from common.clouds.base import Sleep
+from common.clouds.base import PacedWrite, Sleep
 from common.clouds.google_drive.albums import DriveAlbums, find_albums, is_refused_id, read_proved_runs
 from common.clouds.google_drive.api import DriveApi, is_not_found, quote_text
 from common.clouds.google_drive.app_properties import ARCHIVE, RUN, RUN_CHARS
@@ -46,17 +46,25 @@ class DriveStorage:
         http: sends the requests.
         grant: the guest's permission.
         chunk_bytes: the most one upload request carries; a multiple of 256 KiB.
-        _sleep: of no use here: nothing of Drive's has to be waited for.
+        _sleep: not used: nothing of Drive's has to be waited for.
+        paced_write: surrounds the opening of an upload session, which makes the file.
     """
 
     def __init__(
-        self, settings: CloudSettings, http: HttpClient, grant: SharedGrant, chunk_bytes: int, _sleep: Sleep
+        self,
+        settings: CloudSettings,
+        http: HttpClient,
+        grant: SharedGrant,
+        chunk_bytes: int,
+        _sleep: Sleep,
+        paced_write: PacedWrite = nullcontext,
     ) -> None:
         base = settings["GOOGLE_API_URL"].reveal()
         self._http = http
         self._api = DriveApi(base, http, grant)
         self._origin = "{0.scheme}://{0.netloc}/".format(urlsplit(base))
         self._chunk_bytes = chunk_bytes
+        self._paced_write = paced_write
         self._files = DriveFiles(self._api)
         self._albums = DriveAlbums(self._api, self._take_id)
         self._lock = threading.Lock()
@@ -137,6 +145,14 @@ class DriveStorage:
 
         Source: https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
         """
+        with self._paced_write():
+            return self._begin(archive_key, photo, folder)
+
+    def remove(self, stored: StoredPhoto) -> None:
+        """Delete a file for good that still stands as this service made it, and nothing else."""
+        self._files.remove(stored.id, size=stored.size)
+
+    def _begin(self, archive_key: str, photo: Photo, folder: Folder) -> DriveSession:
         if candidate := self._find_unproved(photo):
             return self._open(photo, candidate.id, None)
         file_id = self._id_of(photo)
@@ -158,10 +174,6 @@ class DriveStorage:
             raise read_failure(answer)
         self._unconfirmed[file_id] = ""
         return self._open(photo, file_id, None if is_refused else self._read_address(answer))
-
-    def remove(self, stored: StoredPhoto) -> None:
-        """Delete a file for good that still stands as this service made it, and nothing else."""
-        self._files.remove(stored.id, size=stored.size)
 
     def _open(self, photo: Photo, file_id: str, address: str | None) -> DriveSession:
         return DriveSession(

@@ -8,10 +8,11 @@ again.
 
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import count
 from urllib.parse import quote
 
-from common.clouds.base import Sleep
+from common.clouds.base import PacedWrite, Sleep
 from common.clouds.grant import SharedGrant
 from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
@@ -47,12 +48,20 @@ class YandexStorage:
         grant: the guest's permission.
         _chunk_bytes: not used: a photo is sent in one request, block by block.
         sleep: waits while Yandex stores or removes something.
+        paced_write: surrounds the asking for an upload link.
     """
 
     def __init__(
-        self, settings: CloudSettings, http: HttpClient, grant: SharedGrant, _chunk_bytes: int, sleep: Sleep
+        self,
+        settings: CloudSettings,
+        http: HttpClient,
+        grant: SharedGrant,
+        _chunk_bytes: int,
+        sleep: Sleep,
+        paced_write: PacedWrite = nullcontext,
     ) -> None:
         self._http = http
+        self._paced_write = paced_write
         api = settings["YANDEX_API_URL"].reveal()
         self._disk = Disk(YandexApi(api, http, grant), sleep)
         self._web = WEB.get(api, api)
@@ -112,6 +121,10 @@ class YandexStorage:
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> YandexSession:
         """Ask where to send a photo; what is at its path already is looked at by the session."""
+        with self._paced_write():
+            return self._begin(archive_key, photo, folder)
+
+    def _begin(self, archive_key: str, photo: Photo, folder: Folder) -> YandexSession:
         if photo.size > self._most_bytes():
             raise PhotoRejected(Reason.CLOUD_REFUSED, "larger than Yandex Disk takes from this guest")
         path = self._names.path(photo, folder)

@@ -40,11 +40,11 @@ class UploadBody:
         Raises:
             SessionLost, Transient, PhotoRejected: it is not what was listed, or nobody said that it is.
         """
-        self.md5 = stream.md5 or ""
+        self.md5 = stream.digest or ""
         if not self.md5:
             for _ in stream.blocks(0, self._size):
                 pass
-            self.md5 = stream.md5 or ""
+            self.md5 = stream.digest or ""
         if not self.md5:
             raise SessionLost(Reason.WRONG_BYTES, "the photo's bytes were read and not proved")
 
@@ -57,7 +57,7 @@ class UploadBody:
                 for block in stream.blocks(at, self._size):
                     at += len(block)
                     if at == self._size:
-                        self.md5 = stream.md5 or ""
+                        self.md5 = stream.digest or ""
                         self.all_sent = True
                     yield block
             except Transient:
