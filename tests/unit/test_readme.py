@@ -29,7 +29,7 @@ def test_tree_names_every_module() -> None:
         str(path.relative_to(ROOT))
         for package in ("web", "worker", "common", "tools")
         for path in (ROOT / package).rglob("*.py")
-        if path.name not in ("__init__.py", "__main__.py") and path.parent.parent.name != "clouds"
+        if path.name not in ("__init__.py", "__main__.py") and path.parent.parent != ROOT / "common/clouds"
     }
     assert {path for path in read_tree() if path.endswith(".py") and not path.startswith("sandbox/")} == modules
 
