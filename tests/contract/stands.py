@@ -83,11 +83,15 @@ class Stand:
         storage.make_albums(ARCHIVE, name, [album], inventory)
         return inventory.albums[album_key(album)]
 
+    def stream(self, data: bytes) -> MemoryStream:
+        """Return a photo's bytes, with the digest that this cloud proves."""
+        return MemoryStream(data, self.cloud.new_digest)
+
     def copy(
         self, storage: Storage, photo: Photo, data: bytes, folder: Folder, stream: MemoryStream | None = None
     ) -> StoredPhoto:
         """Copy a photo as the worker does, on a clock that only sleeping moves."""
-        source = stream or MemoryStream(data)
+        source = stream or self.stream(data)
         return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), Patience(self.policy()))
 
     def policy(self) -> RetryPolicy:

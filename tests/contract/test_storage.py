@@ -10,7 +10,6 @@ import pytest
 from common.clouds.photos import Inventory, album_key
 from common.errors import GrantRevoked, Reason, StorageFull, Transient
 from tests.contract.stands import ARCHIVE, CHUNK, Stand, make_photo
-from tests.fakes.memory_stream import MemoryStream
 
 DATA = random.Random(5).randbytes(CHUNK + 1000)
 NAMES = [
@@ -192,7 +191,7 @@ def test_a_source_that_breaks_in_the_middle_is_read_on(stand: Stand) -> None:
     """The photo arrives whole, whether or not its upload could be carried on."""
     storage, photo = stand.storage(), make_photo(DATA)
     folder = stand.album(storage)
-    stream = MemoryStream(DATA)
+    stream = stand.stream(DATA)
     stream.fails[CHUNK] = Transient(Reason.PHOTO_UNAVAILABLE)
     assert stand.copy(storage, photo, DATA, folder, stream).is_copy_of(photo)
     assert [("Свадьба/a.jpg", len(DATA), photo_md5(DATA))] == stand.tree()
