@@ -111,16 +111,16 @@ class Storage(Protocol):
         """
         ...
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Add the folders of every wanted album, and of all it stands in, to the inventory; those there are kept."""
         ...
 
-    def merge_albums(self, known: Inventory) -> None:
-        """Bring what is in the spare albums into those that stay, and throw away the empty ones."""
+    def merge_albums(self, inventory: Inventory) -> None:
+        """Merge duplicate albums: move what is in them into those that stay, and put the empty ones into the bin."""
         ...
 
     def is_there(self, stored: StoredPhoto) -> bool:
-        """Say whether a photo is still where it was stored; asks for it alone, so it never lags behind."""
+        """Tell whether a photo is still where it was stored; asks for it alone, so it never lags behind."""
         ...
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> UploadSession:
@@ -134,14 +134,14 @@ class Storage(Protocol):
         """Remove a photo that still stands as this service made it; one that does not, or is gone already, is fine."""
         ...
 
-    def note_proved(self, known: Inventory) -> None:
-        """Note in the cloud that what was copied so far was proved, where the mark of a photo does not say so itself.
+    def note_proved(self, inventory: Inventory) -> None:
+        """Note in the cloud that what was copied so far was proved, where photos' properties do not say so.
 
         Called when a slice ends well. What was copied without it is listed as not proved by everyone who does not
         know it, and is read again by `begin`.
 
         Args:
-            known: the archive's folders.
+            inventory: the archive's folders.
         """
         ...
 

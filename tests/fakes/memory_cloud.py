@@ -91,20 +91,20 @@ class MemoryCloud:
         shown = [file for file in self.files.values() if file.id not in self.hidden]
         return Inventory(albums=dict(self.folders), photos=shown)
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make a folder for each."""
         for album in [(), *wanted]:
             folder = Folder("/".join(("top", *album)), "")
-            known.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
+            inventory.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
 
-    def merge_albums(self, known: Inventory) -> None:
+    def merge_albums(self, inventory: Inventory) -> None:
         """There are no spare albums here."""
 
     def is_there(self, stored: StoredPhoto) -> bool:
         """Look past what is hidden."""
         return stored.id in self.files
 
-    def note_proved(self, known: Inventory) -> None:
+    def note_proved(self, inventory: Inventory) -> None:
         """Whatever is put here is proved, unless it says otherwise."""
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> "MemorySession":

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from common.clouds import CLOUDS, find_cloud
 from common.clouds.base import Cloud, Storage
-from common.clouds.grant import SPARE_SECONDS, Grant, SharedGrant
+from common.clouds.grant import RENEW_EARLY_SECONDS, Grant, SharedGrant
 from common.config.env import CloudSettings
 from common.config.settings import WorkerSettings
 from common.crypto.sealing import NotSealedByUs
@@ -120,7 +120,7 @@ class Workshop:
             signals=signals,
         )
         # What would end within the slice is renewed while nothing else is under way.
-        in_use = SharedGrant(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
+        in_use = SharedGrant(grant, renewal.refresh, renew_early=RENEW_EARLY_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
         chunk_bytes = self._settings.chunk_bytes
         return cloud, cloud.storage(variables, http.ended_by(signals), in_use, chunk_bytes, wait, pace.write), in_use

@@ -92,7 +92,7 @@ def read_object(answer: Answer) -> dict[str, Any]:
 
 
 def is_not_found(answer: Answer) -> bool:
-    """Say whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
+    """Tell whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
     return answer.status == 404 and read_reason(answer) != ""
 
 

@@ -1,4 +1,4 @@
-"""Drive's listings, read to their end: page by page, each file once. Knows nothing of what is looked for.
+"""Read Drive's listings to their end: page by page, each file once.
 
 https://developers.google.com/workspace/drive/api/reference/rest/v3/files/list
 """

@@ -1,4 +1,4 @@
-"""What is told to Drive about a file when it is made. Knows no I/O."""
+"""Metadata of the files and folders that are made in Drive."""
 
 import mimetypes
 from datetime import UTC, datetime

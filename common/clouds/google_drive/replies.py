@@ -1,4 +1,4 @@
-"""What Drive tells of a guest's files, read with suspicion: what is not as documented is no answer of Drive's.
+"""Read Drive's JSON about a guest's files with suspicion: what is not as documented is no answer of Drive's.
 
 Fields: https://developers.google.com/workspace/drive/api/reference/rest/v3/files
 """
@@ -119,7 +119,7 @@ def read_name(file: Mapping[str, Any]) -> str:
 
 
 def is_made_here(file: Mapping[str, Any]) -> bool:
-    """Say whether a file stands as this service made it; never of those that earlier versions made."""
+    """Tell whether a file stands as this service made it; never of those that earlier versions made."""
     properties = read_properties(file)
     # The gallery's folder is made at the top of the disk, whose id nobody tells us.
     parent_id = "" if properties.get(ALBUM) == _TOP else read_parent(file)

@@ -1,4 +1,4 @@
-"""A guest's Drive: folders, what is in them, and sessions to add to it. Knows only what this service put there.
+"""Storage of a guest's Drive: this service's folders and photos in it, and uploads into it.
 
 Every file carries the archive's and the photo's key in `appProperties`, so one paged listing tells what is there,
 whatever a guest renamed or moved. Every file is created under an id fetched beforehand, so that a repeated creation is
@@ -68,7 +68,7 @@ class DriveStorage:
         self._files = DriveFiles(self._api)
         self._albums = DriveAlbums(self._api, self._take_id)
         self._lock = threading.Lock()
-        self._spare_ids: deque[str] = deque()
+        self._unused_ids: deque[str] = deque()
         self._photo_ids: dict[str, str] = {}
         self._run = _name_run()
         self._proved_runs: set[str] = set()
@@ -106,20 +106,20 @@ class DriveStorage:
         self._release_changed_ids(photos, known)
         return find_albums(folders, photos)
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make the folders that are missing, the outer ones first."""
-        self._albums.make(archive_key, gallery_name, wanted, known)
+        self._albums.make(archive_key, gallery_name, wanted, inventory)
 
-    def merge_albums(self, known: Inventory) -> None:
-        """Move what this service put into the spare folders to the ones that stay; the empty ones go into the bin."""
-        self._albums.join(known)
+    def merge_albums(self, inventory: Inventory) -> None:
+        """Move what this service put into duplicate folders to those that stay; empty ones go into the bin."""
+        self._albums.merge(inventory)
 
-    def note_proved(self, known: Inventory) -> None:
+    def note_proved(self, inventory: Inventory) -> None:
         """Note with the gallery's folder that every photo of this run was seen to agree, if that is so.
 
         One write for thousands of photos: Drive bears about three a second.
         """
-        folder = known.albums.get(album_key(()))
+        folder = inventory.albums.get(album_key(()))
         if folder is None or not self._has_stored:
             return
         # Who was never seen to its end may have come to be after all.
@@ -134,7 +134,7 @@ class DriveStorage:
         self._run, self._has_stored = _name_run(), False
 
     def is_there(self, stored: StoredPhoto) -> bool:
-        """Say whether a file is there and not in the bin; asked by its id, which never lags behind as listings do."""
+        """Tell whether a file is there and not in the bin; asked by its id, which never lags behind as listings do."""
         file = self._files.find(stored.id)
         return file is not None and not file.get("trashed")
 
@@ -241,7 +241,7 @@ class DriveStorage:
         return next((each for each in self._unproved.get(photo.key, ()) if each.is_copy_of(photo)), None)
 
     def _drop_unproved(self, photo: Photo, file_id: str) -> bool:
-        """Say whether a file was not proved before, and need not be looked into any more."""
+        """Tell whether a file was not proved before, and need not be looked into any more."""
         before = self._unproved.get(photo.key, [])
         left = [each for each in before if each.id != file_id]
         if before:
@@ -255,10 +255,10 @@ class DriveStorage:
 
     def _take_id(self) -> str:
         with self._lock:
-            if not self._spare_ids:
+            if not self._unused_ids:
                 query = {"count": str(IDS_AT_ONCE), "space": "drive", "type": "files"}
-                self._spare_ids.extend(read_ids(self._api.fetch("GET", "/drive/v3/files/generateIds", query)))
-            return self._spare_ids.popleft()
+                self._unused_ids.extend(read_ids(self._api.fetch("GET", "/drive/v3/files/generateIds", query)))
+            return self._unused_ids.popleft()
 
 
 def _sort_unproved(photos: Collection[StoredPhoto]) -> dict[str, list[StoredPhoto]]:

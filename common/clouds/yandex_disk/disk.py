@@ -199,7 +199,7 @@ class Disk:
 
 
 def _is_taken(answer: Answer, success: int) -> bool:
-    """Say whether a path is taken; whatever is neither that nor success is raised."""
+    """Tell whether a path is taken; whatever is neither that nor success is raised."""
     if answer.status == success:
         return False
     if answer.status == 409 and read_name(answer) != _PARENT_MISSING:

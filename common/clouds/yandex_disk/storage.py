@@ -101,17 +101,17 @@ class YandexStorage:
             inventory.albums.setdefault(item.properties[ALBUM], self._folder(item.path))
         return inventory
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make the folders that are missing, the outer ones first: each request makes one level."""
         paths = {album[:depth] for album in wanted for depth in range(len(album) + 1)}
         for album in sorted(paths, key=len):
-            if album_key(album) in known.albums:
+            if album_key(album) in inventory.albums:
                 continue
-            parent = known.albums[album_key(album[:-1])].id if album else ROOT
+            parent = inventory.albums[album_key(album[:-1])].id if album else ROOT
             name = album[-1] if album else fit_name(gallery_name)
-            known.albums[album_key(album)] = self._make_folder(archive_key, album, parent, name)
+            inventory.albums[album_key(album)] = self._make_folder(archive_key, album, parent, name)
 
-    def merge_albums(self, known: Inventory) -> None:
+    def merge_albums(self, inventory: Inventory) -> None:
         """Do nothing: two runs cannot make two folders of one path."""
 
     def is_there(self, stored: StoredPhoto) -> bool:
@@ -138,7 +138,7 @@ class YandexStorage:
             next_path=lambda: self._names.next_path(photo, folder),
         )
 
-    def note_proved(self, known: Inventory) -> None:
+    def note_proved(self, inventory: Inventory) -> None:
         """Do nothing: a photo gets its properties only after its proof."""
 
     def remove(self, stored: StoredPhoto) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.clouds.grant import SPARE_SECONDS, Grant, SharedGrant
+from common.clouds.grant import RENEW_EARLY_SECONDS, Grant, SharedGrant
 from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, Reason, Transient
 
@@ -54,7 +54,7 @@ def test_a_token_is_renewed_before_its_end(token: str) -> None:
     cloud = Cloud()
     in_use = cloud.open(token, lifetime=0.0 if token else 3600.0)
     assert in_use.token() == "token-1"
-    cloud.now += 3600 - SPARE_SECONDS - 1
+    cloud.now += 3600 - RENEW_EARLY_SECONDS - 1
     assert in_use.token() == "token-1"
     cloud.now += 1
     assert in_use.token() == "token-2"

@@ -109,7 +109,7 @@ def test_bytes_that_change_while_they_are_removed_stay(stand: Stand, monkeypatch
 
 @pytest.mark.parametrize("deed", ["folder", "other", "gone", "unmarked"])
 def test_something_else_at_its_path_stays(stand: Stand, deed: str) -> None:
-    """A folder of that name, the guest's own file, nothing at all, or one without marks."""
+    """A folder of that name, the guest's own file, nothing at all, or one without properties."""
     stored = store(stand)
     (file,) = account(stand).files()
     if deed == "unmarked":
@@ -158,10 +158,10 @@ def test_more_bytes_than_were_sent_are_not_what_was_stored(stand: Stand, monkeyp
     folder = stand.album(storage, ALBUM)
     set_properties = Disk.set_properties
 
-    def replace_first(self: Disk, path: str, marks: Any) -> Any:
+    def replace_first(self: Disk, path: str, properties: Any) -> Any:
         monkeypatch.setattr(Disk, "set_properties", set_properties)
         account(stand).overwrite(account(stand).files()[0].id, b"retouched, and larger")
-        return set_properties(self, path, marks)
+        return set_properties(self, path, properties)
 
     monkeypatch.setattr(Disk, "set_properties", replace_first)
     stand.copy(storage, make_photo(DATA), DATA, folder)
@@ -170,7 +170,7 @@ def test_more_bytes_than_were_sent_are_not_what_was_stored(stand: Stand, monkeyp
 
 @pytest.mark.parametrize("keeps_properties", [True, False])
 def test_a_replaced_photo_is_no_photo(stand: Stand, *, keeps_properties: bool) -> None:
-    """Its marks may outlive its bytes: of the same size, and without any look at the listing."""
+    """Its properties may outlive its bytes: of the same size, and without any look at the listing."""
     stored = store(stand)
     (file,) = account(stand).files()
     account(stand).overwrite(file.id, b"A PHOTO", keeps_properties=keeps_properties)
@@ -181,7 +181,7 @@ def test_a_replaced_photo_is_no_photo(stand: Stand, *, keeps_properties: bool) -
     assert [path for path, _, _ in stand.tree()] == ["Свадьба/Ceremony/a (2).jpg", "Свадьба/Ceremony/a.jpg"]
 
 
-def test_marks_are_not_set_again_on_other_bytes(stand: Stand) -> None:
+def test_properties_are_not_set_again_on_other_bytes(stand: Stand) -> None:
     """The guest's file at the path of a photo of this run."""
     storage = stand.storage()
     stored = stand.copy(storage, make_photo(DATA), DATA, stand.album(storage, ALBUM))
@@ -193,7 +193,7 @@ def test_marks_are_not_set_again_on_other_bytes(stand: Stand) -> None:
 
 
 def test_a_file_whose_md5_is_not_told_is_no_photo_and_is_left_alone(stand: Stand) -> None:
-    """Whatever its marks say; the photo arrives beside it."""
+    """Whatever its properties say; the photo arrives beside it."""
     stored = store(stand)
     stand.fault("yandex_resource", "drop_fields", fields=["md5"], times=None)
     storage = stand.storage()

@@ -29,7 +29,7 @@ def count(stand: Stand, method: str, part: str) -> int:
 
 
 def test_a_photo_costs_three_requests(stand: Stand) -> None:
-    """A link, the bytes without any token, and one that marks and proves; no pretended browser."""
+    """A link, the bytes without any token, and one that sets properties and proves; no pretended browser."""
     copy(stand)
     assert (count(stand, "GET", "/resources/upload"), count(stand, "PUT", "/upload-target/")) == (1, 1)
     assert count(stand, "PATCH", "a.jpg") == 1
@@ -143,7 +143,7 @@ def test_wrong_bytes_that_a_crash_left_are_no_photo(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("match", ["a.jpg", "resources?path=disk%3A%2F%D0%A1%D0%B2%D0%B0%D0%B4%D1%8C%D0%B1%D0%B0&"])
-def test_marks_that_got_lost_are_set_again_by_the_last_look(stand: Stand, match: str) -> None:
+def test_properties_that_got_lost_are_set_again_by_the_last_look(stand: Stand, match: str) -> None:
     """Confirmed and forgotten, the photo's or the folder's: the same run sees and mends it."""
     stand.fault("yandex_patch", "lose_properties", match=match)
     storage = stand.storage()
@@ -153,8 +153,8 @@ def test_marks_that_got_lost_are_set_again_by_the_last_look(stand: Stand, match:
         assert [photo.key for photo in eye.take_inventory(ARCHIVE).photos] == ["1"]
 
 
-def test_a_photo_without_marks_is_known_by_its_path_and_bytes(stand: Stand) -> None:
-    """Nothing is sent, nothing is made twice, and it has marks again."""
+def test_a_photo_without_properties_is_known_by_its_path_and_bytes(stand: Stand) -> None:
+    """Nothing is sent, nothing is made twice, and it has properties again."""
     copy(stand)
     account = stand.service.account()
     for item in [*account.files(), *account.folders()]:

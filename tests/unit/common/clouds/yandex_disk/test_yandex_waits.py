@@ -72,7 +72,7 @@ def test_what_does_not_show_is_a_try_and_then_looked_for() -> None:
 
 
 @pytest.mark.parametrize("broken", ["drop_before", "drop_after"])
-def test_a_broken_line_to_a_mark_is_asked_again(broken: str) -> None:
+def test_a_broken_line_to_properties_is_asked_again(broken: str) -> None:
     """As a 500 is."""
     guests = make_guests()
     guests.break_it("yandex_patch", broken)
@@ -94,7 +94,7 @@ def test_what_everybody_must_know_is_told_at_once(fault: dict[str, Any], kind: t
     assert puts(guests) == 1
 
 
-def test_marks_that_are_not_confirmed_are_set_again() -> None:
+def test_properties_that_are_not_confirmed_are_set_again() -> None:
     """The answer does not show them yet; in the end size and MD5 prove the photo without them."""
     guests = make_guests()
     guests.break_it("yandex_patch", "drop_fields", fields=["custom_properties"], times=None)
