@@ -1,14 +1,12 @@
 """The gallery's host with a back door: how another process scripts faults and looks at what arrived. Sandbox only."""
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Gallery
 from sandbox.http.message import Reply, Request, json_reply
 from sandbox.http.service import Route
-from sandbox.storage.tree import Account
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -24,7 +22,7 @@ class Control(Gallery):
             Route("POST", re.compile(r"/sandbox/faults"), "", self._add_fault),
             Route("GET", re.compile(r"/sandbox/faults"), "", self._tell_fired),
             Route("DELETE", re.compile(r"/sandbox/faults"), "", self._clear_faults),
-            Route("GET", re.compile(r"/sandbox/(?P<cloud>drive|yandex)/(?P<login>[^/]+)"), "", self._tell_tree),
+            Route("GET", re.compile(r"/sandbox/(?P<cloud>[a-z_]+)/(?P<login>[^/]+)"), "", self._tell_tree),
             Route("GET", re.compile(r"/sandbox/dones"), "", self._tell_dones),
             Route("GET", re.compile(r"/sandbox/violations"), "", self._tell_violations),
             Route("GET", re.compile(r"/sandbox/archives"), "", self._tell_archives),
@@ -47,11 +45,10 @@ class Control(Gallery):
         return json_reply(fired)
 
     def _tell_tree(self, _request: Request, cloud: str, login: str) -> Reply:
-        clouds: dict[str, Callable[[str], Account[Any]]] = {
-            "drive": self._world.drive.account,
-            "yandex": self._world.yandex.account,
-        }
-        return json_reply(clouds[cloud](login).tree())
+        storages = {each.storage.name: each.storage for each in self._world.clouds.values()}
+        if cloud not in storages:
+            return json_reply({"error": f"there is no {cloud}"}, 404)
+        return json_reply(storages[cloud].account(login).tree())
 
     def _tell_dones(self, _request: Request) -> Reply:
         dones = [{"headers": dict(each.headers), "json": each.json, "status": each.status} for each in self.dones]

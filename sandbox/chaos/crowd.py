@@ -86,7 +86,7 @@ class Crowd:
     def _press(self, press: Press, wait: Callable[[float], bool]) -> None:
         devices: list[str] = []
         account = account_of(self._world, press.login, press.cloud)
-        door = self._world.accounts if press.cloud == "google_drive" else self._world.yandex_accounts
+        door = self._world.clouds[press.cloud].accounts
 
         def consent(url: str) -> str:
             devices.append(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)).get("device_id", ""))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.clouds import CLOUDS
 from sandbox.faults.plan import UPLOADS, Fault
 from sandbox.http.message import PIECE, Body, Dropped, Interim, Reply, Request, html_reply, text_reply
 
@@ -40,7 +41,7 @@ SORRY = html_reply(
     "<p>... but your computer or network may be sending automated queries. "
     "To protect our users, we can't process your request right now.</p>",
 )
-_MD5 = ("md5Checksum", "md5")  # as Drive and as Disk call it
+_DIGESTS = tuple(cloud.digest_field for cloud in CLOUDS)
 _REASON_OF = {
     400: "badRequest",
     401: "authError",
@@ -208,7 +209,7 @@ def set_fields(strike: Strike) -> Reply:
 def lie_md5(strike: Strike) -> Reply:
     """Tell a wrong MD5 wherever one stands."""
     wrong = strike.fault.get("md5", "0" * 32)
-    return _change(strike.go(), lambda each: {**each, **{name: wrong for name in _MD5 if name in each}})
+    return _change(strike.go(), lambda each: {**each, **{name: wrong for name in _DIGESTS if name in each}})
 
 
 def lie_size(strike: Strike) -> Reply:

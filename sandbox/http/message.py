@@ -34,6 +34,7 @@ class Seen(NamedTuple):
     target: str
     headers: Message
     status: int | None
+    operation: str = ""
 
 
 class Body:

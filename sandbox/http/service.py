@@ -65,12 +65,12 @@ class Service:
         try:
             reply = self._answer(request)
         except Dropped:
-            self.requests.append(Seen(request.method, request.target, request.headers, None))
+            self.requests.append(Seen(request.method, request.target, request.headers, None, request.operation))
             raise
         except Exception as bug:
             self.violate(request, f"a bug of the sandbox, {bug!r}")
             raise
-        self.requests.append(Seen(request.method, request.target, request.headers, reply.status))
+        self.requests.append(Seen(request.method, request.target, request.headers, reply.status, request.operation))
         return reply
 
     def refuse(self, status: int, reason: str = "", message: str = "") -> Reply:

@@ -10,7 +10,7 @@ from common.clouds.grant import Grant
 from common.messages.archive_job import ArchiveJob, Phase
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
-from tests.contract.stands import STANDS, Stand
+from tests.contract.stands import Stand
 from tests.fakes.worker_harness import WorkerHarness
 from worker.archive.batch import Round
 from worker.archive.copier import Copier
@@ -45,10 +45,7 @@ def told(stand: Stand) -> list[int]:
 
 def count_sent(stand: Stand) -> int:
     """Return how many uploads were begun."""
-    return sum(
-        request.method in ("POST", "GET") and ("uploadType=" in request.target or "/resources/upload" in request.target)
-        for request in stand.service.requests
-    )
+    return sum(request.operation == stand.begins for request in stand.service.requests)
 
 
 def test_everything_arrives_and_the_gallery_is_told(stand: Stand) -> None:
@@ -182,7 +179,7 @@ def test_a_full_cloud_is_left_alone(stand: Stand) -> None:
 @pytest.mark.parametrize("number", range(2))
 def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int) -> None:
     """A quota error in the middle is the last thing asked."""
-    faults = STANDS[stand.name].full
+    faults = stand.pretend.full
     archive, desk = add_gallery(stand, 40), stand.desk()
     fault: dict[str, Any] = faults[number % len(faults)]
     stand.fault(**fault, times=None, after=10)
@@ -194,8 +191,8 @@ def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int
 def test_a_wrong_file_is_not_left_behind(stand: Stand) -> None:
     """The cloud spoils a photo and will not remove it at once; nobody may take it for the photo next time."""
     archive, desk = add_gallery(stand, 1), stand.desk(RETRY_ATTEMPTS="1")
-    stand.fault("upload" if stand.name == "google_drive" else "yandex_upload", "corrupt")
-    stand.fault("files_delete" if stand.name == "google_drive" else "yandex_delete", "status", status=503)
+    stand.fault(stand.sends, "corrupt")
+    stand.fault(stand.pretend.operations.remove, "status", status=503)
     desk.deliver(desk.make_job(archive))
     assert (stand.tree(), told(stand)) == ([], [1])
 

@@ -33,7 +33,7 @@ CALLS = ["list", "photo", "lists", "adds_folder", "begins", "sends", "token"]
 def operation(stand: Stand, call: str) -> str:
     """Return what a call is named in this cloud's world."""
     if call == "token":
-        return "token" if stand.name == "google_drive" else "yandex_token"
+        return stand.pretend.operations.token
     return call if call in ("list", "photo", "done") else str(getattr(stand, call))
 
 
@@ -46,12 +46,10 @@ def prepare(
     stand: Stand, desk: WorkerHarness, archive: Archive, call: str, hang: dict[str, Any], times: int | None
 ) -> Any:
     """Return a job of which one call will hang; skip what cannot hang, or cannot be mended."""
-    if (stand.name, call, hang["does"]) == ("google_drive", "begins", "drip") or (call, hang["does"]) == (
-        "done",
-        "drip",
-    ):
+    bodiless = ("begins", "done") if stand.pretend.answers_begin_without_body else ("done",)
+    if call in bodiless and hang["does"] == "drip":
         pytest.skip("this answer has no body")
-    if (stand.name, call) == ("yadisk", "token") and hang["does"] != "stall":
+    if stand.pretend.spends_refresh_tokens and call == "token" and hang["does"] != "stall":
         pytest.skip("a refresh token that was spent for an answer nobody heard is lost, whatever we do")
     job = desk.make_job(archive)
     if call == "token":
@@ -166,8 +164,7 @@ def test_a_cancelled_job_looks_once_more(stand: Stand) -> None:
     """What arrived without a reply is no failed photo: after everything was let go, the cloud is asked for it."""
     archive, desk = add_gallery(stand), stand.desk()
     # The call that makes a file a copy of ours.
-    last = {"google_drive": "upload", "yadisk": "yandex_patch"}[stand.name]
-    stand.fault(last, "stall", seconds=600, when="after", times=None, match=".jpg")
+    stand.fault(stand.pretend.operations.finish, "stall", seconds=600, when="after", times=None, match=".jpg")
     assert deliver_and_stop(stand, desk, desk.make_job(archive), Cause.CANCELLED) < SOON
     assert stand.tree()
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [4 - len(stand.tree())]

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from common.clouds.base import PhotoStream
-from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.base import PacedWrite, PhotoStream
+from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import ArchiveError
 
 Say = Callable[[Photo], ArchiveError | None]
@@ -19,7 +20,7 @@ class SilentStream:
         closed: how often it was let go.
     """
 
-    md5: str | None = "0" * 32
+    digest: str | None = "0" * 32
 
     def __init__(self) -> None:
         self.opened = 0
@@ -49,6 +50,7 @@ class MemoryCloud:
         free: bytes.
         looks: raised by the next looks at what there is, one after another.
         hidden: ids that the listing does not show.
+        paced_write: surrounds the opening of a session.
 
     Attributes:
         files: what there is, by its id.
@@ -71,6 +73,7 @@ class MemoryCloud:
     settling: int = 0
     most_settling: int = 0
     folders: dict[str, Folder] = field(default_factory=dict)
+    paced_write: PacedWrite = nullcontext
 
     def __post_init__(self) -> None:
         """Nobody else adds while one does."""
@@ -80,7 +83,7 @@ class MemoryCloud:
         """Return what was set."""
         return self.free
 
-    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey) -> Inventory:
         """Show what is not hidden."""
         self.listed += 1
         if self.looks:
@@ -88,29 +91,30 @@ class MemoryCloud:
         shown = [file for file in self.files.values() if file.id not in self.hidden]
         return Inventory(albums=dict(self.folders), photos=shown)
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make a folder for each."""
         for album in [(), *wanted]:
             folder = Folder("/".join(("top", *album)), "")
-            known.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
+            inventory.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
 
-    def join_albums(self, known: Inventory) -> None:
+    def merge_albums(self, inventory: Inventory) -> None:
         """There are no spare albums here."""
 
     def is_there(self, stored: StoredPhoto) -> bool:
         """Look past what is hidden."""
         return stored.id in self.files
 
-    def note_proved(self, known: Inventory) -> None:
+    def note_proved(self, inventory: Inventory) -> None:
         """Whatever is put here is proved, unless it says otherwise."""
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> "MemorySession":
         """Open a session, or do as was told."""
-        with self._lock:
-            self.begun.append(photo.key)
-        if error := self.begins(photo):
-            raise error
-        return MemorySession(self, photo, folder)
+        with self.paced_write():
+            with self._lock:
+                self.begun.append(photo.key)
+            if error := self.begins(photo):
+                raise error
+            return MemorySession(self, photo, folder)
 
     def remove(self, stored: StoredPhoto) -> None:
         """Remove it and remember."""

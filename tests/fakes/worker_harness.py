@@ -14,6 +14,7 @@ from common.errors import Reason
 from common.http.client import HttpClient
 from common.messages.archive_job import ArchiveJob, StaleMessage, grant_context
 from common.messages.progress import Progress
+from sandbox.clouds import find_cloud
 from sandbox.gallery.host import Archive
 from sandbox.world import World
 from tests.fakes.memory_ledger import MemoryLedger
@@ -23,13 +24,6 @@ from worker.jobs.cloud_access import CloudAccess
 from worker.jobs.open_slice import open_slice
 from worker.jobs.runner import JobRunner
 from worker.transfer.stop import Signals
-
-# What a guest of each cloud allows, and where the world keeps its tokens and its client.
-SCOPES = {
-    "google_drive": ("https://www.googleapis.com/auth/drive.file",),
-    "yadisk": ("cloud_api:disk.write", "cloud_api:disk.read", "cloud_api:disk.info"),
-}
-ACCOUNTS = {"google_drive": "accounts", "yadisk": "yandex_accounts"}
 
 
 @dataclass
@@ -128,8 +122,8 @@ class WorkerHarness:
 
     def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
         """Return the promise that `web` would have made for a guest who agreed."""
-        accounts = getattr(self.world, ACCOUNTS[self.cloud])
-        access, refresh = accounts.tokens.grant(next(iter(accounts.clients)), login, SCOPES[self.cloud])
+        accounts = self.world.clouds[self.cloud].accounts
+        access, refresh = accounts.tokens.grant(next(iter(accounts.clients)), login, find_cloud(self.cloud).scopes)
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
         return ArchiveJob(
             id=job_id,

@@ -17,7 +17,6 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.worker_harness import ACCOUNTS
 from web.consent.oauth_state import open_state
 
 PATIENCE = 60.0  # seconds until a wait here counts as never
@@ -62,7 +61,7 @@ class Guest:
         self.job_id = ""
         self._services = services
         self._cloud = cloud
-        self._accounts = getattr(world, ACCOUNTS[cloud])
+        self._accounts = world.clouds[cloud].accounts
         self._world = world
         self._sealer = Sealer([Secret(services.environment["SECRET_KEYS"])])
 

@@ -13,8 +13,8 @@ from tests.fakes.worker_harness import WorkerHarness
 @pytest.fixture
 def desk(world: World, monkeypatch: pytest.MonkeyPatch) -> WorkerHarness:
     """A worker's desk in that world, whose waits for late files are short."""
-    monkeypatch.setattr(disk, "LOOK_WAITS", (0.001, 0.001, 0.001))
-    monkeypatch.setattr(disk, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(disk, "LOOK_DELAYS", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(disk, "FIRST_POLL_SECONDS", 0.001)
     return WorkerHarness(world, "yadisk")
 
 

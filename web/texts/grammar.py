@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from common.clouds import find_cloud
 from common.errors import Reason
 
 # Between a number and its unit, so that no line breaks there.
@@ -34,7 +35,6 @@ class Texts:
         decimal, thousands: separators in numbers.
         units: of sizes, each a thousand times the one before, from kilobytes on.
         sentences: everything else.
-        clouds: names of the clouds, by cloud type.
         reasons: every reason, explained.
     """
 
@@ -46,7 +46,6 @@ class Texts:
     thousands: str
     units: tuple[str, ...]
     sentences: Mapping[str, str]
-    clouds: Mapping[str, str]
     reasons: Mapping[Reason, Explanation]
 
     def say(self, key: str, **values: str) -> str:
@@ -58,8 +57,9 @@ class Texts:
         return self.forms[key][self.plural(number)].format(n=f"{number:,}".replace(",", self.thousands))
 
     def cloud(self, cloud_type: str) -> str:
-        """Return the name of a cloud."""
-        return self.clouds.get(cloud_type) or self.sentences["some_cloud"]
+        """Return what guests call a cloud."""
+        cloud = find_cloud(cloud_type)
+        return cloud.title_in(self.language) if cloud else self.sentences["some_cloud"]
 
     def explain(self, reason: str) -> Explanation:
         """Return the explanation of a reason; an unknown one is explained as an internal error."""

@@ -143,10 +143,7 @@ class Copier:
     def _begin(self, photo: Photo, folder: Folder, refusals: PhotoRefusals, signals: Signals) -> PhotoCopy:
         def begin() -> UploadSession:
             with self._lanes.begin(signals.wind_down):
-                self._policy.pace.take_turn()
-                session = self._storage.begin(self._key, photo, folder)
-                self._policy.pace.accept()
-                return session
+                return self._storage.begin(self._key, photo, folder)
 
         policy = replace(self._policy, sleep=signals.wind_down.sleep)
         return PhotoCopy(

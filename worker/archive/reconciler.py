@@ -158,10 +158,10 @@ class Archive:
 
     def _look(self) -> Inventory:
         inventory = self._policy.persist(self._take_inventory)
-        if inventory.spare_albums:
+        if inventory.duplicate_albums:
             logger.info("an album was there twice")
             self._tally.crowded = True
-            self._policy.persist(lambda: self._storage.join_albums(inventory))
+            self._policy.persist(lambda: self._storage.merge_albums(inventory))
             inventory = self._policy.persist(self._take_inventory)
         # What nobody proved yet is from a worker that died, or one that still goes on.
         self._tally.crowded |= not all(photo.is_proved for photo in inventory.photos)

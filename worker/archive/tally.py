@@ -227,7 +227,7 @@ def find_copies(
         believes: what nobody proved counts as well, by its size and its mark: for a count, never for a decision.
     """
     folders = {folder.id for folder in inventory.albums.values()}
-    folders.update(folder.id for _, folder in inventory.spare_albums)
+    folders.update(folder.id for _, folder in inventory.duplicate_albums)
     kept: dict[str, StoredPhoto] = {}
     others: dict[str, list[StoredPhoto]] = {}
     for copy in inventory.photos:

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from common.clouds import CLOUDS, find_cloud
-from common.clouds.base import Cloud, Storage
-from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
+from common.clouds.base import Cloud, PacedWrite, Storage
+from common.clouds.digests import NewDigest
+from common.clouds.grant import RENEW_EARLY_SECONDS, Grant, SharedGrant
 from common.config.env import CloudSettings
 from common.config.settings import WorkerSettings
 from common.crypto.sealing import NotSealedByUs
@@ -21,6 +23,20 @@ from worker.jobs.renewal import Renewal
 from worker.transfer.stop import Grace, Signals
 
 logger = logging.getLogger(__name__)
+
+
+class OpenCloud(NamedTuple):
+    """A job's cloud.
+
+    Attributes:
+        storage: the cloud, opened with the guest's grant.
+        new_digest: begins the digest that the cloud can prove.
+        read_grant: returns the newest grant at any time, sealed: tokens may be renewed meanwhile.
+    """
+
+    storage: Storage
+    new_digest: NewDigest
+    read_grant: Callable[[], str]
 
 
 class CloudAccess:
@@ -44,15 +60,13 @@ class CloudAccess:
         _check_fields(job)
         self._open_grant(job, job.grant)
 
-    def open(self, claim: Claim, signals: Signals) -> tuple[Storage, Callable[[], str]]:
+    def open(self, claim: Claim, signals: Signals, paced_write: PacedWrite) -> OpenCloud:
         """Open a job's cloud with the newest grant there is.
 
         Args:
             claim: the job's.
             signals: end the requests.
-
-        Returns:
-            the cloud, and what returns the newest grant at any time, sealed: tokens may be renewed meanwhile.
+            paced_write: surrounds each write.
 
         Raises:
             NotOurMessage: the grant does not open.
@@ -69,10 +83,12 @@ class CloudAccess:
             signals=signals,
         )
         # What would end within the slice is renewed while nothing else is under way.
-        in_use = GrantInUse(grant, renewal.refresh, spare=SPARE_SECONDS + self._settings.slice_seconds)
+        in_use = SharedGrant(grant, renewal.refresh, renew_early=RENEW_EARLY_SECONDS + self._settings.slice_seconds)
         wait = signals.wind_down.sleep
-        storage = cloud.storage(variables, http.cancelled_by(signals), in_use, self._settings.chunk_bytes, wait)
-        return storage, lambda: self._seal(job, in_use.grant)
+        storage = cloud.storage(
+            variables, http.cancelled_by(signals), in_use, self._settings.chunk_bytes, wait, paced_write
+        )
+        return OpenCloud(storage, cloud.new_digest, lambda: self._seal(job, in_use.grant))
 
     def revoke(self, claim: Claim) -> None:
         """Revoke a job's grant if the settings say so; our copy of it goes with the message in any case."""

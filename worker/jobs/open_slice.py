@@ -29,26 +29,28 @@ def open_slice(
         NotOurMessage: its grant does not open.
     """
     own = Signals(signals)
-    storage, read_grant = clouds.open(claim, own)
     sleep = own.wind_down.sleep
+    pace = Pace(sleep)
+    cloud = clouds.open(claim, own, pace.write)
     policy = RetryPolicy(
         settings.retry_attempts,
         settings.retry_base_seconds,
         settings.retry_max_seconds,
         sleep,
-        Pace(sleep),
+        pace,
         note=partial(count_retry, claim.job.cloud_type),
     )
     return Slice(
         claim.job,
         gallery.cancelled_by(own),
-        storage,
+        cloud.storage,
         policy,
         photos=settings.photos,
         seconds=settings.slice_seconds,
         signals=own,
+        new_digest=cloud.new_digest,
         claim=claim.offset,
         is_contested=claim.record.is_contested,
         settle_first_look=claim.settle_first_look,
-        read_grant=read_grant,
+        read_grant=cloud.read_grant,
     )

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from common.clouds.grant import SPARE_SECONDS, Grant
+from common.clouds.grant import RENEW_EARLY_SECONDS, Grant
 from common.errors import GrantRevoked
 from common.messages.archive_job import NotOurMessage
 from worker.jobs.claim import Claim, Overtaken
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Renewal:
-    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `GrantInUse`.
+    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `SharedGrant`.
 
     Args:
         refresh: asks the cloud; raises GrantRevoked or Transient.
@@ -90,7 +90,7 @@ class Renewal:
         return grant if newest == grant else newest
 
     def _is_fresh(self, grant: Grant) -> bool:
-        return bool(grant.access_token) and grant.expires_at - self._now() > SPARE_SECONDS
+        return bool(grant.access_token) and grant.expires_at - self._now() > RENEW_EARLY_SECONDS
 
     def _check(self) -> None:
         if self._signals.cause is Cause.TAKEN_OVER:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from common.clouds.base import PhotoStream, Storage
+from common.clouds.digests import NewDigest, md5
 from common.clouds.photos import Photo
 from common.errors import (
     ArchiveError,
@@ -67,6 +68,7 @@ class Slice:
         photos: int,
         seconds: float,
         signals: Signals,
+        new_digest: NewDigest = md5,
         claim: int = -1,
         is_contested: bool = False,
         settle_first_look: Callable[[int], int] = lambda found: found,
@@ -77,6 +79,7 @@ class Slice:
         self._is_contested = is_contested
         self._settle = settle_first_look
         self._gallery = gallery
+        self._new_digest = new_digest
         self._policy = policy
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
@@ -220,7 +223,11 @@ class Slice:
 
     def _open_stream(self, photo: Photo, check: Callable[[], None]) -> PhotoStream:
         return GalleryStream(
-            photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check, self._blocks
+            photo,
+            lambda offset, etag: self._gallery.open_photo(photo, offset, etag),
+            check,
+            self._blocks,
+            self._new_digest,
         )
 
     def _outcome(self, *, ended: bool, reason: str = "", waits_for: ArchiveError | None = None) -> Outcome:

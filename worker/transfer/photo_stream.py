@@ -1,6 +1,5 @@
 """A photo's bytes from the gallery, readable again from any offset, each block proved. Knows no cloud."""
 
-import hashlib
 import re
 from array import array
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +7,7 @@ from typing import Protocol
 
 from isal.isal_zlib import crc32  # as zlib's, at a tenth of its cost: https://github.com/intel/isa-l
 
+from common.clouds.digests import NewDigest, md5
 from common.clouds.photos import Photo
 from common.errors import Reason, SessionLost, Transient
 from worker.transfer.buffers import BLOCK_BYTES, Blocks
@@ -48,22 +48,31 @@ OpenSource = Callable[[int, str | None], Source]
 class GalleryStream:
     """See `common.clouds.base.PhotoStream`. Holds one block and one open answer; used by one thread.
 
-    Size and CRC-32 are those of the list; MD5 is what the cloud must confirm. Each byte is hashed once, in order,
-    however often it is read again. Where the list has a CRC-32, bytes that agree with it are the photo, whatever the
-    answer's head says of them; where it has none, what looks packed or like a page is refused.
+    Size and CRC-32 are those of the list; the digest is what the cloud must confirm. Each byte is hashed once, in
+    order, however often it is read again. Where the list has a CRC-32, bytes that agree with it are the photo, whatever
+    the answer's head says of them; where it has none, what looks packed or like a page is refused.
 
     Args:
         photo: what is read.
         open_source: opens the gallery's answer at an offset, on condition that the photo still has this ETag.
         check: called before every block; may raise to end the reading.
         blocks: lends it its block from the first byte to the last: many sources may be open while few are read.
+        new_digest: begins the digest of the photo.
     """
 
-    def __init__(self, photo: Photo, open_source: OpenSource, check: Callable[[], None], blocks: Blocks) -> None:
+    def __init__(
+        self,
+        photo: Photo,
+        open_source: OpenSource,
+        check: Callable[[], None],
+        blocks: Blocks,
+        new_digest: NewDigest = md5,
+    ) -> None:
         self._photo = photo
         self._open_source = open_source
         self._check = check
         self._blocks = blocks
+        self._new_digest = new_digest
         self._block: memoryview | None = None
         self._source: Source | None = None
         self._etag: str | None = None
@@ -76,9 +85,9 @@ class GalleryStream:
         self._forget()
 
     @property
-    def md5(self) -> str | None:
-        """MD5 in hex once every byte was read."""
-        return self._md5.hexdigest() if self._proved else None
+    def digest(self) -> str | None:
+        """The cloud's digest once every byte was read."""
+        return self._digest.hexdigest() if self._proved else None
 
     def open(self) -> None:
         """Ask the gallery for the photo from its beginning; see the protocol."""
@@ -129,13 +138,13 @@ class GalleryStream:
 
     def _hash(self, block: memoryview) -> None:
         fresh = block[max(0, self._hashed - self._position) :]
-        self._md5.update(fresh)
+        self._digest.update(fresh)
         self._hashed += len(fresh)
         self._crc32 = crc32(block, self._crc32)
         self._position += len(block)
 
     def _compare(self) -> None:
-        """What is read again must be the same: the cloud may hold what was read before, and MD5 is of that."""
+        """What is read again must be the same: the cloud may hold what was read before, and the digest is of that."""
         whole, rest = divmod(self._position, BLOCK_BYTES)
         if rest and self._position < self._photo.size:
             return
@@ -234,7 +243,7 @@ class GalleryStream:
         self._rewind()
 
     def _rewind(self) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._digest = self._new_digest()
         self._crc32 = 0
         self._hashed = 0
         self._position = 0

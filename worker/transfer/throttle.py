@@ -10,7 +10,8 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from common.errors import Postponed, Reason
 
@@ -98,6 +99,13 @@ class Pace:
                 return True
             self._idle += 1 / self._rate
             return False
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Surround one write: wait for its turn, and count it as accepted unless it raises."""
+        self.take_turn()
+        yield
+        self.accept()
 
     def accept(self) -> None:
         """One more file was begun without objection."""

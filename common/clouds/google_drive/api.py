@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from common.clouds.google_drive.failures import read_failure, read_reason
-from common.clouds.grant import GrantInUse
+from common.clouds.grant import SharedGrant
 from common.errors import GrantRevoked, Reason, Transient
 from common.http.client import Answer, HttpClient
 
@@ -24,7 +24,7 @@ class DriveApi:
         grant: the guest's token.
     """
 
-    def __init__(self, base: str, http: HttpClient, grant: GrantInUse) -> None:
+    def __init__(self, base: str, http: HttpClient, grant: SharedGrant) -> None:
         self._base = base
         self._http = http
         self._grant = grant
@@ -94,7 +94,7 @@ def read_object(answer: Answer) -> dict[str, Any]:
 
 
 def is_not_found(answer: Answer) -> bool:
-    """Say whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
+    """Tell whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
     return answer.status == 404 and read_reason(answer) != ""
 
 

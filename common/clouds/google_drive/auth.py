@@ -1,4 +1,4 @@
-"""Google's half of a guest's permission: consent, exchange, refresh, revoke. Knows no HTTP route.
+"""Permission for a guest's Drive: consent, exchange, refresh, revoke.
 
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
@@ -17,7 +17,14 @@ from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, consent_url, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import (
+    USUAL_LIFETIME,
+    check_code_answer,
+    consent_url,
+    read_code,
+    read_lifetime,
+    read_token_answer,
+)
 from common.config.env import CloudSettings
 from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, JobStopped, Reason, Refused, Transient
@@ -139,7 +146,7 @@ class GoogleAuth:
             try:
                 credentials.refresh(_Sender(session))
             except google.auth.exceptions.RefreshError as error:
-                raise _translate(error) from None
+                raise _read_refusal(error) from None
             except google.auth.exceptions.TransportError as error:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, f"no answer ({type(error).__name__})") from None
             except (ValueError, TypeError, OverflowError) as error:
@@ -156,12 +163,12 @@ class _Sender(Request):
     def __call__(self, *args: Any, **options: Any) -> Any:
         options["timeout"] = REFRESH_SECONDS
         response = super().__call__(*args, **options)  # type: ignore[no-untyped-call]
-        read_answer(_read(response.status, response.headers, response.data), Reason.CLOUD_UNAVAILABLE)
+        read_token_answer(_read(response.status, response.headers, response.data), Reason.CLOUD_UNAVAILABLE)
         return response
 
 
 def _check(response: requests.Response) -> requests.Response:
-    check_exchange(_read(response.status_code, response.headers, response.content))
+    check_code_answer(_read(response.status_code, response.headers, response.content))
     return response
 
 
@@ -169,7 +176,7 @@ def _read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     return Answer(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
-def _translate(error: google.auth.exceptions.RefreshError) -> GrantRevoked | Transient:
+def _read_refusal(error: google.auth.exceptions.RefreshError) -> GrantRevoked | Transient:
     told = error.args[1] if len(error.args) > 1 else {}
     code = str(told.get("error", ""))[:40]
     if code in _REVOKED or str(error.args[0]).startswith(_REAUTHENTICATE):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from common.clouds.grant import GrantInUse
+from common.clouds.grant import SharedGrant
 from common.clouds.yandex_disk.failures import read_refusal
 from common.errors import GrantRevoked, Reason, Transient
 from common.http.client import Answer, HttpClient
@@ -28,7 +28,7 @@ class YandexApi:
         grant: the guest's token.
     """
 
-    def __init__(self, base: str, http: HttpClient, grant: GrantInUse) -> None:
+    def __init__(self, base: str, http: HttpClient, grant: SharedGrant) -> None:
         self._base = base
         self._http = http
         self._grant = grant

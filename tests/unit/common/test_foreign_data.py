@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.resumable import read_reply
 from common.clouds.google_drive.storage import DriveStorage
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo
 from common.crypto.sealing import NotSealedByUs, Sealer, Secret, make_key
 from common.errors import ArchiveError, Reason, SessionLost, Transient
@@ -87,7 +87,7 @@ class Drive:
             return Reply(200, b"", {"Location": address})
 
         http = InProcessHttp({API: serve}, Reason.CLOUD_UNAVAILABLE)
-        grant = GrantInUse(Grant(Secret("1//r"), Secret("ya29.a"), 9e12), lambda grant: grant)
+        grant = SharedGrant(Grant(Secret("1//r"), Secret("ya29.a"), 9e12), lambda grant: grant)
         self.storage = DriveStorage({"GOOGLE_API_URL": Secret(API)}, http, grant, 2**20, lambda _seconds: None)  # type: ignore[arg-type]
 
 
@@ -214,8 +214,8 @@ def test_any_reply_of_a_session_is_read(status: int, span: str | None, body: byt
     """Range headers and bodies of all sorts: a place, a file, a doubt, or the session's end."""
     headers = {} if span is None else {"range": span}
     with suppress(SessionLost):
-        reply = read_reply(status, headers, body, sent=1000, asked=asked)
-        assert 0 <= getattr(reply, "at", 0) <= 1000
+        reply = read_reply(status, headers, body, bytes_sent=1000, is_query=asked)
+        assert 0 <= getattr(reply, "offset", 0) <= 1000
 
 
 @settings(deadline=None)

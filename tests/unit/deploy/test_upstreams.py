@@ -23,13 +23,16 @@ def test_an_archives_requests_have_names(world: World, cloud: str) -> None:
     """Every request of a whole archive, failures and a refresh included, is of a kind that its cloud names."""
     archive = world.gallery.add("x", [Picture(f"A/{number}.jpg", draw(number, 900)) for number in range(4)])
     desk, before = WorkerHarness(world, cloud), read(metrics.WORKER)
+    described = next(each for each in CLOUDS if each.name == cloud)
     world.faults.add(Fault("upload", "expire_token", times=1), Fault("photo", "status", times=1, status=503))
     desk.deliver_to_the_end(desk.make_job(archive))
     grown = growth(before, read(metrics.WORKER))
     asked = [name.split()[1:] for name in grown if name.startswith(REQUESTS)]
     assert {upstream for *_, upstream in asked} == {cloud}
     kinds = {operation for _, operation, _ in asked}
-    assert kinds >= {"begin", "upload", "list", "make_folder", "space"}
+    # Not every cloud has a call that begins an upload.
+    named = {called for *_, called in described.operations}
+    assert kinds >= {"upload", "list", "make_folder", "space"} | ({"begin"} & named)
     assert "other" not in kinds
     assert grown["cloud_archive_transferred_bytes_total upload"] >= 4 * 900
 

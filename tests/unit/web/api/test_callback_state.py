@@ -70,7 +70,7 @@ def test_a_state_lives_an_hour(site_in_world: Site, world: World, clock: list[fl
 def test_a_state_counts_for_its_own_cloud(site_in_world: Site, world: World) -> None:
     """At another cloud's address, known or not, it is refused."""
     address = agree(site_in_world, world)
-    for other in ("yadisk", "dropbox", "GOOGLE_DRIVE", "%00"):
+    for other in ("yadisk", "no_such_cloud", "GOOGLE_DRIVE", "%00"):
         wrong = address.replace("/google_drive?", f"/{other}?")
         assert_refused(site_in_world.come_back(wrong), site_in_world, world)
 

@@ -139,7 +139,7 @@ def test_unusual_names_are_taken(site: Site, name: str) -> None:
     [
         ("archive_type", "raw", "must be one of: webs, originals"),
         ("archive_type", "Webs", "must be one of: webs, originals"),
-        ("cloud_type", "dropbox", "must be one of: google_drive"),
+        ("cloud_type", "no_such_cloud", "must be one of: google_drive"),
         ("cloud_type", "GOOGLE_DRIVE", "must be one of: google_drive"),
     ],
 )

@@ -50,7 +50,14 @@ def test_catalogues_say_the_same(texts: Texts) -> None:
     for key, forms in texts.forms.items():
         assert most == len(forms), key
         assert all(placeholders(form) == {"n"} for form in forms), key
-    assert {cloud.name for cloud in CLOUDS} <= texts.clouds.keys()
+
+
+def test_clouds_are_called_as_their_makers_call_them() -> None:
+    """In both languages, and a cloud that nobody knows is some cloud."""
+    names = [(ENGLISH.cloud(cloud.name), RUSSIAN.cloud(cloud.name)) for cloud in CLOUDS]
+    assert names[:2] == [("Google Drive", "Google Диск"), ("Yandex Disk", "Яндекс Диск")]
+    assert all(english and russian for english, russian in names)
+    assert ENGLISH.cloud("none") == ENGLISH.sentences["some_cloud"]
 
 
 @EVERY_LANGUAGE

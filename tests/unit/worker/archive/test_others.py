@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from common.clouds.base import Storage
-from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason
 from tests.fakes.clock import Clock
 from tests.unit.worker.jobs.test_slice import JOB, PHOTOS, Listing
@@ -35,7 +35,7 @@ class Shared:
         self.removed: list[str] = []
         self._looks = list(looks)
 
-    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey) -> Inventory:
         """Show what is there now."""
         seen = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
         return Inventory({album_key(()): TOP}, [stored for stored in seen if stored.id not in self.removed])

@@ -91,6 +91,7 @@ class Scene:
         self.steps = 0
         self.tally = Tally(list_photos(self.photos))
         self.pace = CountingPace(self.clock.sleep, self.clock.now, lambda: 0.0)
+        self.cloud.paced_write = self.pace.write
         policy = RetryPolicy(TRIES, 1, 60, self.clock.sleep, self.pace, lambda: 1.0)
         self.copier = Copier(
             archive_key(JOB),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.crypto.sealing import Secret, make_key
 from common.errors import GrantRevoked, Reason, Transient
 from common.messages.archive_job import ArchiveJob
@@ -53,7 +53,7 @@ class Scene:
         self.signals = Signals()
         self.claims = Claims(self.ledger)
 
-    def open(self, came_with: Grant, signals: Signals | None = None) -> GrantInUse:
+    def open(self, came_with: Grant, signals: Signals | None = None) -> SharedGrant:
         """Claim the job and return its grant in use, as the workshop has it."""
         signals = signals or self.signals
         held = self.claims.claim_message(JOB, 0, signals)
@@ -61,7 +61,7 @@ class Scene:
         assert isinstance(claim, Claim)
         renewal = Renewal(self.vendor.refresh, claim, Grant.to_text, Grant.from_text, signals)
         newest = Grant.from_text(claim.record.grant) if claim.record.grant else came_with
-        return GrantInUse(newest, renewal.refresh, lambda: 0.0)
+        return SharedGrant(newest, renewal.refresh, lambda: 0.0)
 
     def die_while_renewing(self, token: Grant) -> Claim:
         """Claim the job and ask the cloud for another grant, as somebody who does not write down what comes of it."""

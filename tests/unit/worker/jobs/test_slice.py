@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from common.clouds.base import Storage
-from common.clouds.photos import Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.photos import Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,
     GrantRevoked,
@@ -53,7 +53,7 @@ class Stubborn:
         self._error = error
         self._times = times
 
-    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey) -> Inventory:
         """Fail, or show that the first photo is there."""
         self.looks += 1
         if self.looks <= self._times:

@@ -34,7 +34,7 @@ Step = Exception | int | StoredPhoto
 class Stream:
     """A photo nobody reads here."""
 
-    md5: str | None = None
+    digest: str | None = None
 
     def open(self) -> None:
         """Ask for nothing."""

@@ -76,7 +76,7 @@ def go_on_after_a_break(second: Answer) -> bytes:
             got += bytes(block)
     for block in stream.blocks(len(got), SIZE):
         got += bytes(block)
-    assert stream.md5
+    assert stream.digest
     return got
 
 

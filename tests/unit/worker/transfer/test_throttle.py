@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import Postponed
 from tests.fakes.clock import Clock
-from worker.transfer.throttle import LONGEST_PAUSE, LONGEST_STANDSTILL, Pace
+from worker.transfer.throttle import FIRST, LONGEST_PAUSE, LONGEST_STANDSTILL, Pace
 
 
 class Bucket:
@@ -196,3 +196,18 @@ def test_absurd_wait_lets_the_job_wait_elsewhere() -> None:
     with pytest.raises(Postponed):
         Pace(clock.sleep, clock.now).object(10.0**6)
     assert clock.slept == []
+
+
+def test_only_a_write_that_succeeds_counts_as_accepted() -> None:
+    """It has its turn either way."""
+    clock = Clock()
+    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    pace.object(None)
+    turn = pace.reserve_turn()
+    with pytest.raises(ValueError, match="refused"), pace.write():
+        raise ValueError("refused")
+    assert pace.reserve_turn() > turn + 1 / FIRST
+    assert pace._accepted == 0
+    with pace.write():
+        pass
+    assert pace._accepted == 1

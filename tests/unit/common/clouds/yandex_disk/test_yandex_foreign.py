@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo, StoredPhoto
 from common.clouds.yandex_disk import storage
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
@@ -88,7 +88,7 @@ def answering(replies: list[Reply]) -> InProcessHttp:
 
 def storage_of(replies: list[Reply]) -> YandexStorage:
     """Return a disk that answers so."""
-    grant = GrantInUse(Grant(Secret("1:r"), Secret("y0"), 9e12), lambda grant: grant)
+    grant = SharedGrant(Grant(Secret("1:r"), Secret("y0"), 9e12), lambda grant: grant)
     return YandexStorage(SETTINGS, answering(replies), grant, 2**20, lambda _seconds: None)  # type: ignore[arg-type]
 
 
