@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -107,17 +108,21 @@ class Keeper:
         with self._claims.take_up(job_id, signals, overtakes=overtakes) as claim:
             if claim:
                 logger.info("a job that waits is taken up")
-                self._go_on(claim, 0, signals)
+                # Who took it from here has a message of its own; here there is none.
+                with suppress(Leftover):
+                    self._go_on(claim, 0, signals)
 
     def _go_on(self, claim: Claim, returns: int, signals: Signals) -> None:
         try:
             self._take_step(claim, returns, signals)
         except Overtaken:
             logger.info("another worker has the job by now")
+            # Unless its very message came here meanwhile: then that has to come again.
+            raise Leftover from None
         except Interrupted:
-            # Who took it has a message of its own.
-            if not claim.is_overtaken:
-                raise
+            if claim.is_overtaken:
+                raise Leftover from None
+            raise
         except Transient:
             raise
         except Exception:

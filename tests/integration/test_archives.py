@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from common.archive_job import NotOurMessage
+from common.archive_job import Leftover, NotOurMessage
 from common.errors import Reason
+from common.ledger import Entry, Kind, Record
 from common.topology import DELIVERY_LIMIT
 from sandbox.faults import Fault
 from sandbox.gallery import Archive
@@ -447,6 +448,21 @@ def test_a_leftover_is_none_of_the_dead_however_often_it_came_back(world: World,
     desk.ledger.forgets_ended = False
     desk.deliver(job)
     desk.deliver(job, returns=MOST_RETURNS)
+
+
+@pytest.mark.parametrize("telling", [False, True])
+def test_a_message_whose_job_another_worker_has_is_a_leftover(world: World, desk: Desk, *, telling: bool) -> None:
+    """Not one that has served: the other's very message may have come here meanwhile, when that worker was killed."""
+
+    def overtake(entry: Entry, _record: Record) -> None:
+        if entry.kind is Kind.CLAIMED and entry.by != "other":
+            desk.ledger.append(Entry(job_id=entry.job_id, kind=Kind.CLAIMED, by="other", returns=1))
+
+    desk.ledger.followers.append(overtake)
+    job = later(desk.make_job(add_gallery(world, 5)), telling=telling)
+    with pytest.raises(Leftover):
+        desk.keeper.keep(job, 0, Signals())
+    assert world.gallery.dones == []
 
 
 def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, desk: Desk) -> None:
