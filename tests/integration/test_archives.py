@@ -7,7 +7,8 @@ import time
 import pytest
 
 from common.errors import Reason
-from common.messages.archive_job import NotOurMessage, Phase
+from common.messages.archive_job import NotOurMessage, Phase, StaleMessage
+from common.messages.ledger import Entry, Kind, Record
 from common.messages.topology import DELIVERY_LIMIT
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
@@ -448,6 +449,23 @@ def test_stale_message_is_not_dead_lettered_however_often_it_came_back(world: Wo
     desk.deliver(job, returns=MAX_RETURNS)
 
 
+@pytest.mark.parametrize("phase", [Phase.COPYING, Phase.TELLING])
+def test_a_message_whose_job_another_worker_has_is_a_leftover(
+    world: World, desk: WorkerHarness, *, phase: Phase
+) -> None:
+    """Not one that has served: the other's very message may have come here meanwhile, when that worker was killed."""
+
+    def overtake(entry: Entry, _record: Record) -> None:
+        if entry.kind is Kind.CLAIMED and entry.by != "other":
+            desk.ledger.append(Entry(job_id=entry.job_id, kind=Kind.CLAIMED, by="other", returns=1))
+
+    desk.ledger.followers.append(overtake)
+    job = later(desk.make_job(add_gallery(world, 5)), phase=phase)
+    with pytest.raises(StaleMessage):
+        desk.job_runner.run(job, 0, Signals())
+    assert world.gallery.dones == []
+
+
 def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, desk: WorkerHarness) -> None:
     """A stage of its own: one key for every repetition, and what failed is what was counted."""
     archive = add_gallery(world, 5)
@@ -467,7 +485,7 @@ def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, 
 
 def test_done_call_that_is_never_taken_ends_among_the_dead(world: World, desk: WorkerHarness) -> None:
     """After a day of refusals an operator has to look; replaying it tells the gallery again."""
-    job = later(desk.make_job(add_gallery(world, 1)), telling=True, waiting_since=desk.now - MAX_WAIT - 1)
+    job = later(desk.make_job(add_gallery(world, 1)), phase=Phase.TELLING, waiting_since=desk.now - MAX_WAIT - 1)
     world.faults.add(Fault("done", "status", times=None, status=302, headers={"Location": "/elsewhere"}))
     with pytest.raises(NotOurMessage):
         desk.deliver(job)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -125,7 +125,9 @@ class JobRunner:
         with self._claims.claim_waiting_job(job_id, signals, overtakes=overtakes) as claim:
             if claim:
                 logger.info("a job that waits is taken up")
-                self._run_claimed(claim, 0, signals)
+                # A worker that took it from here has a message of its own; here there is none.
+                with suppress(StaleMessage):
+                    self._run_claimed(claim, 0, signals)
 
     def _run_claimed(self, claim: Claim, returns: int, signals: Signals) -> None:
         phase = claim.job.state.phase
@@ -142,10 +144,12 @@ class JobRunner:
             self._continue_or_end(claim, outcome)
         except Overtaken:
             logger.info("another worker has the job by now")
+            # Unless its very message came here meanwhile: then that has to come again.
+            raise StaleMessage from None
         except Interrupted:
-            # Who took it has a message of its own.
-            if not claim.is_overtaken:
-                raise
+            if claim.is_overtaken:
+                raise StaleMessage from None
+            raise
         except Transient:
             raise
         except Exception:
