@@ -15,7 +15,7 @@ from common.crypto.sealing import Secret
 from common.messages.archive_job import ArchiveJob
 from sandbox.run.broker import Broker
 from web.progress.subscriber import News, Reader
-from worker.archive.tally import Tally
+from worker.archive.copies import Tally
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 from worker.queue.reporter import Reporter

@@ -8,8 +8,8 @@ from common.clouds.base import PhotoStream, Storage, UploadSession
 from common.clouds.photos import Folder, Photo, album_key
 from common.errors import ArchiveError, JobStopped, Postponed, Reason, Refused
 from worker.archive.batch import OUTAGE, Round, copy_round
+from worker.archive.copies import Tally
 from worker.archive.stages import Lanes
-from worker.archive.tally import Tally
 from worker.transfer.copy import PhotoCopy
 from worker.transfer.refusals import Doubt, PhotoRefusals, Refusals
 from worker.transfer.retry import Patience, RetryPolicy

@@ -20,7 +20,7 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob
 from worker.archive.copier import Copier
-from worker.archive.tally import Copies, Tally, find_copies
+from worker.archive.copies import Copies, Tally, find_copies
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted

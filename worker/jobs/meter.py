@@ -8,7 +8,7 @@ from datetime import datetime
 
 from common.messages.archive_job import ArchiveJob
 from common.messages.progress import Progress, State
-from worker.archive.tally import Sums, Tally
+from worker.archive.copies import Sums, Tally
 
 # The speed is that of the last so many seconds: long enough to be calm, short enough to be true.
 WINDOW_SECONDS = 15.0

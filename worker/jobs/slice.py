@@ -19,8 +19,8 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
 from worker.archive.copier import Copier
+from worker.archive.copies import Tally
 from worker.archive.reconciler import Archive, archive_key
-from worker.archive.tally import Tally
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter

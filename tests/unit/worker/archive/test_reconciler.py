@@ -28,8 +28,8 @@ from tests.fakes.job import JOB
 from tests.fakes.memory_cloud import MemoryCloud, SilentStream
 from worker.archive.batch import Round
 from worker.archive.copier import Copier
+from worker.archive.copies import Tally
 from worker.archive.reconciler import MOST_LISTS, Archive, archive_key
-from worker.archive.tally import Tally
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Cause, Interrupted, Signals

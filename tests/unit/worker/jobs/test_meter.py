@@ -8,7 +8,7 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.messages.progress import State
 from tests.fakes.clock import Clock
 from tests.fakes.job import JOB
-from worker.archive.tally import Tally
+from worker.archive.copies import Tally
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 

@@ -12,7 +12,7 @@ from common.errors import PhotoRejected, Reason
 from common.messages.archive_job import Course
 from common.messages.progress import State
 from tests.fakes.job import JOB
-from worker.archive.tally import Tally
+from worker.archive.copies import Tally
 from worker.gallery.manifest import Failure, Manifest
 from worker.jobs.meter import Meter
 

@@ -7,7 +7,7 @@ import pytest
 
 from common.clouds.photos import Folder, Inventory, Photo, StoredPhoto, album_key
 from common.errors import PhotoRejected, Reason
-from worker.archive.tally import Copies, Tally, find_copies
+from worker.archive.copies import Copies, Tally, find_copies
 from worker.gallery.manifest import Manifest
 
 PHOTOS = {key: Photo(key, (), f"{key}.jpg", "https://h/p", 7, crc32=1) for key in ("1", "2")}
