@@ -11,7 +11,7 @@ from common.messages.ledger_log import Ledger
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
 from common.telemetry.upstreams import watch_gallery
-from worker.archive.stages import STAGES
+from worker.archive.stages import STAGE_COUNT
 from worker.counting import CountedGallery, CountedOutbox, CountedReports
 from worker.jobs.claims import Claims
 from worker.jobs.runner import Keeper
@@ -99,7 +99,7 @@ def create_consumer(
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     return HttpClient(
-        connections=settings.jobs * settings.photos * STAGES,
+        connections=settings.jobs * settings.photos * STAGE_COUNT,
         ca_bundle=settings.ca_bundle,
         reason=reason,
         local=settings.allow_local_network,

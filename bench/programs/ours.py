@@ -15,7 +15,7 @@ from common.http.client import HttpClient
 from common.messages.archive_job import ArchiveJob, grant_context
 from common.messages.ledger import Entry, Record
 from common.messages.progress import Progress
-from worker.archive.stages import STAGES
+from worker.archive.stages import STAGE_COUNT
 from worker.counting import CountedGallery
 from worker.jobs.claims import Claims
 from worker.jobs.watching import TakeSnapshot
@@ -89,7 +89,7 @@ def make_job(settings: WorkerSettings, scene: Scene) -> ArchiveJob:
 
 def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     """Return the HTTP client of one side, as the worker's wiring makes it."""
-    connections = settings.jobs * settings.photos * STAGES
+    connections = settings.jobs * settings.photos * STAGE_COUNT
     return HttpClient(connections=connections, ca_bundle=settings.ca_bundle, reason=reason, local=True)
 
 

@@ -9,22 +9,22 @@ from queue import SimpleQueue
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason, Refused
-from worker.archive.pipeline import BeginCopy, Crowd, End
-from worker.archive.stages import Lanes
-from worker.transfer.refusals import RefusedAlone
+from worker.archive.pipeline import BeginCopy, PhotoResult, Pipeline
+from worker.archive.stages import Stages
+from worker.transfer.refusals import IsolatedRefusal
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
 # Failures that may be nobody's photo's fault, and how many of them, with no photo that arrives, are no accident.
 OUTAGE_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_REFUSED)
-OUTAGE = 3
+MIN_OUTAGE_FAILURES = 3
 # So many failures of a round are told loudly.
-MOST_TOLD = 20
+MAX_WARNINGS = 20
 
 
 @dataclass
-class Round:
+class BatchResult:
     """What became of the photos of one round.
 
     Args:
@@ -41,98 +41,98 @@ class Round:
     def outage(self) -> PhotoRejected | None:
         """What concerns all photos, when nothing arrived for such a reason."""
         failures = [failure for failure in self.failed.values() if _may_concern_all(failure)]
-        return failures[0] if len(failures) >= OUTAGE and not self.any_arrived else None
+        return failures[0] if len(failures) >= MIN_OUTAGE_FAILURES and not self.any_arrived else None
 
 
-def copy_round(
+def copy_batch(
     photos: Collection[Photo],
     begin: BeginCopy,
-    note_arrival: Callable[[StoredPhoto], None],
+    on_arrival: Callable[[StoredPhoto], None],
     tries: dict[str, int],
     *,
-    given_up: Collection[str],
-    lanes: Lanes,
+    failed_before: Collection[str],
+    stages: Stages,
     signals: Signals,
-    note_end: Callable[[], None] = lambda: None,
-) -> Round:
+    on_finished: Callable[[], None] = lambda: None,
+) -> BatchResult:
     """Copy photos side by side, until all are tried or something is wrong that is no photo's own.
 
     Args:
         photos: in the order in which they are begun.
-        begin: makes a copy of one of them, which ends when it is told to stop.
-        note_arrival: told of each photo that arrives, at once.
+        begin: makes a copy of one of them, which results when it is told to stop.
+        on_arrival: told of each photo that arrives, at once.
         tries: where it is noted how often a photo had failed when it was told to stop.
-        given_up: keys of photos that failed in an earlier round.
-        lanes: how many photos are under way at a time.
+        failed_before: keys of photos that failed in an earlier round.
+        stages: how many photos are under way at a time.
         signals: end the round.
-        note_end: called when a photo has arrived or failed.
+        on_finished: called when a photo has arrived or failed.
 
     Raises:
         Interrupted: it was told to stop.
         Refused: the cloud refuses every photo; what moved came to its end.
         InventoryStale, Postponed, JobStopped: as one of the photos says; the others are let go.
     """
-    mine = Signals(signals)
-    ends: SimpleQueue[End | None] = SimpleQueue()
-    crowd = Crowd(photos, begin, tries, mine, most=lanes.threads)
-    gathered = _Gathered(photos, note_arrival, given_up, longest=max(OUTAGE, lanes.count))
+    batch_signals = Signals(signals)
+    results: SimpleQueue[PhotoResult | None] = SimpleQueue()
+    pipeline = Pipeline(photos, begin, tries, batch_signals, threads=stages.threads)
+    collector = _ResultCollector(photos, on_arrival, failed_before, max_streak=max(MIN_OUTAGE_FAILURES, stages.count))
 
-    with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
-        working = min(lanes.threads, len(photos))
+    with ThreadPoolExecutor(stages.threads, thread_name_prefix="photo") as pool:
+        working = min(stages.threads, len(photos))
         try:
             for _ in range(working):
-                pool.submit(copy_context().run, _copy_some, crowd, ends, mine)
+                pool.submit(copy_context().run, _run_worker, pipeline, results, batch_signals)
             while working:
-                if end := ends.get():
-                    gathered.note(*end)
+                if end := results.get():
+                    collector.note(*end)
                     if isinstance(end[1], StoredPhoto | PhotoRejected):
-                        note_end()
+                        on_finished()
                 else:
                     working -= 1
-                if not gathered.round.is_complete:
-                    mine.stop(Cause.FAILED)
+                if not collector.round.is_complete:
+                    batch_signals.stop(Cause.FAILED)
         finally:
-            # Nothing is under way any more, unless somebody ends us here.
-            mine.stop(Cause.FAILED)
-    return gathered.conclude(is_interrupted=crowd.has_waiting)
+            # Nothing is under way any more, unless somebody results us here.
+            batch_signals.stop(Cause.FAILED)
+    return collector.conclude(is_interrupted=pipeline.has_pending)
 
 
-def _copy_some(crowd: Crowd, ends: "SimpleQueue[End | None]", signals: Signals) -> None:
+def _run_worker(pipeline: Pipeline, results: "SimpleQueue[PhotoResult | None]", signals: Signals) -> None:
     """Bring photos on until there are none, and tell how each ended; None at the end."""
     try:
-        while end := crowd.bring_one_on():
-            ends.put(end)
+        while end := pipeline.run_next():
+            results.put(end)
     except BaseException as bug:  # noqa: BLE001  # it is raised where the round is waited for
         signals.stop(Cause.FAILED)
-        ends.put((None, bug))
+        results.put((None, bug))
     finally:
-        ends.put(None)
+        results.put(None)
 
 
-class _Gathered:
-    """What the ends of single photos tell, one after another. Used by one thread.
+class _ResultCollector:
+    """What the results of single photos tell, one after another. Used by one thread.
 
     Args:
-        photos: of the round; each ends once at most.
-        note_arrival: told of each photo that arrives.
-        given_up: keys of photos that failed in an earlier round.
-        longest: so many failures in a row that may be no photo's own end the round.
+        photos: of the round; each results once at most.
+        on_arrival: told of each photo that arrives.
+        failed_before: keys of photos that failed in an earlier round.
+        max_streak: so many failures in a row that may be no photo's own end the round.
     """
 
     def __init__(
         self,
         photos: Collection[Photo],
-        note_arrival: Callable[[StoredPhoto], None],
-        given_up: Collection[str],
+        on_arrival: Callable[[StoredPhoto], None],
+        failed_before: Collection[str],
         *,
-        longest: int,
+        max_streak: int,
     ) -> None:
-        self.round = Round()
-        self._note_arrival = note_arrival
-        self._given_up = given_up
-        # A count will do, since each ends once: a set of ten thousand keys takes half a megabyte.
-        self._untried = sum(photo.key not in given_up for photo in photos)
-        self._longest = longest
+        self.round = BatchResult()
+        self._on_arrival = on_arrival
+        self._failed_before = failed_before
+        # A count will do, since each results once: a set of ten thousand keys takes half a megabyte.
+        self._untried = sum(photo.key not in failed_before for photo in photos)
+        self._max_streak = max_streak
         self._streak = 0
         self._interrupted = False
         self._failure: BaseException | None = None
@@ -141,36 +141,36 @@ class _Gathered:
         """Note how one photo ended; without a photo, how its thread did."""
         if isinstance(end, StoredPhoto):
             # Some arrive although they were let go: they are there all the same.
-            self._note_arrival(end)
+            self._on_arrival(end)
             self.round.any_arrived = True
             logger.debug("a photo was copied", extra={"photo": end.key})
         if photo is None:
             self._failure = self._failure or _to_failure(end)
         elif self.round.is_complete:
-            self._judge(photo, end)
+            self._evaluate(photo, end)
 
-    def _judge(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
-        self._untried -= photo.key not in self._given_up
+    def _evaluate(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
+        self._untried -= photo.key not in self._failed_before
         match end:
             case StoredPhoto():
                 self._streak = 0
             case PhotoRejected():
                 # What fails in thousands is told by the count of it; the first few show why.
-                level = logging.WARNING if len(self.round.failed) < MOST_TOLD else logging.DEBUG
+                level = logging.WARNING if len(self.round.failed) < MAX_WARNINGS else logging.DEBUG
                 logger.log(level, "a photo was not copied: %s", end, extra={"photo": photo.key})
                 self.round.failed[photo.key] = end
                 # Who failed before tells nothing new: broken photos that are tried once more are no outage.
-                self._streak += photo.key not in self._given_up and _may_concern_all(end)
+                self._streak += photo.key not in self._failed_before and _may_concern_all(end)
             case Interrupted():
                 self._interrupted = True
             case _:
-                # What ends the job counts more than what may pass.
+                # What results the job counts more than what may pass.
                 if self._failure is None or isinstance(self._failure, Refused):
                     self._failure = end
-        if self._untried and self._streak >= self._longest:
+        if self._untried and self._streak >= self._max_streak:
             self.round.is_complete = False
 
-    def conclude(self, *, is_interrupted: bool) -> Round:
+    def conclude(self, *, is_interrupted: bool) -> BatchResult:
         """Return the round; raises what ended it early, unless that was a streak of failures."""
         if self._failure:
             raise self._failure
@@ -180,7 +180,7 @@ class _Gathered:
 
 
 def _may_concern_all(failure: PhotoRejected) -> bool:
-    return failure.reason in OUTAGE_REASONS and not isinstance(failure, RefusedAlone)
+    return failure.reason in OUTAGE_REASONS and not isinstance(failure, IsolatedRefusal)
 
 
 def _to_failure(end: StoredPhoto | BaseException) -> BaseException | None:

@@ -15,11 +15,11 @@ Rejected = dict[str, PhotoRejected]
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class Counts:
     """What became of the listed photos, in numbers.
 
     Args:
-        manifest, skipped: of the tally, when it was counted anew.
+        manifest, skipped: of the copies, when it was counted anew.
         total, total_bytes: all that are listed; bytes only of those that can be copied.
         stored, stored_bytes: in the cloud, whoever brought them.
         found: of those, how many were not copied by this delivery or the one before.
@@ -39,35 +39,35 @@ class Sums:
 
 
 @dataclass
-class Tally:
+class Copies:
     """What became of the photos so far, by their keys. Changed by one thread, counted on any.
 
-    Whoever changes `arrived` or `rejected`, or what is in `skipped`, does it by the methods here: the sums are kept up
-    to date, since somebody may ask for them every second while a hundred thousand photos are on their way.
+    Whoever changes `arrived` or `rejected`, or what is in `skipped`, does it by the methods here: the counts are kept
+    up to date, since somebody may ask for them every second while a hundred thousand photos are on their way.
 
     Args:
         manifest: what the gallery lists, as far as is known; None before the list was read.
-        before: how many were in the cloud before the job; -1 while nobody has looked.
+        initially_stored: how many were in the cloud before the job; -1 while nobody has looked.
         skipped: are in the cloud, and were not copied by this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
         tries: of those that have not arrived, how often they failed.
-        crowded: whether there may be doubles that no look has shown yet: somebody else may copy the same archive at the
-            same time, or the listing lags behind.
+        may_have_duplicates: whether there may be duplicates that no inventory has shown yet: somebody else may copy
+            the same archive at the same time, or the listing lags behind.
         folder_url: where the guest opens the gallery's folder, once there is one.
-        has_looked: whether this delivery has seen what is in the cloud.
+        has_inventory: whether this delivery has seen what is in the cloud.
     """
 
     manifest: Manifest | None = None
-    before: int = -1
+    initially_stored: int = -1
     skipped: set[str] = field(default_factory=set)
     arrived: dict[str, StoredPhoto] = field(default_factory=dict)
     rejected: Rejected = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
-    crowded: bool = False
+    may_have_duplicates: bool = False
     folder_url: str = ""
-    has_looked: bool = False
-    _sums: Sums | None = field(default=None, init=False, repr=False, compare=False)
+    has_inventory: bool = False
+    _counts: Counts | None = field(default=None, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -88,22 +88,24 @@ class Tally:
         """Say whether a photo is known to be in the cloud; asked on any thread."""
         return key in self.arrived or key in self.skipped
 
-    def name_latest(self) -> tuple[str, ...]:
+    def latest_names(self) -> tuple[str, ...]:
         """Return the names of the photos that arrived last, the newest first; asked on any thread."""
         with self._lock:
             keys = list(self._latest)
         photos = self.photos
         return tuple(photos[key].name for key in keys if key in photos)
 
-    def count(self) -> Sums:
-        """Return the sums; asked on any thread. Only after another list or look are the photos gone through."""
+    def count(self) -> Counts:
+        """Return the counts; asked on any thread. Only after another list or look are the photos gone through."""
         with self._lock:
-            sums = self._sums
-            if sums is None or sums.manifest is not self.manifest or sums.skipped is not self.skipped:
-                sums = self._sums = self._count_anew()
-            return sums
+            counts = self._counts
+            if counts is None or counts.manifest is not self.manifest or counts.skipped is not self.skipped:
+                counts = self._counts = self._recount()
+            return counts
 
-    def note_first_look(self, found: Collection[str], settle: Callable[[int], int] = lambda count: count) -> None:
+    def record_initial_inventory(
+        self, found: Collection[str], settle: Callable[[int], int] = lambda count: count
+    ) -> None:
         """Note which of the listed photos stand in the cloud as this delivery begins.
 
         Args:
@@ -114,19 +116,19 @@ class Tally:
         skipped = set(found) - self.arrived.keys()
         before = settle(len(skipped))
         with self._lock:
-            self.skipped, self.before = skipped, before
-            self.has_looked = True
+            self.skipped, self.initially_stored = skipped, before
+            self.has_inventory = True
 
-    def note_look(self, found: Collection[str]) -> None:
+    def record_inventory(self, found: Collection[str]) -> None:
         """Note which stand there by now: nobody is to be told that they failed."""
         with self._lock:
             others = {key for key in found if key not in self.arrived and key not in self.skipped}
             if others:
                 self.skipped |= others
-                self._sums = None
-            self.has_looked = True
+                self._counts = None
+            self.has_inventory = True
 
-    def note_arrival(self, stored: StoredPhoto) -> None:
+    def record_arrival(self, stored: StoredPhoto) -> None:
         """Note a photo that this delivery has copied."""
         key = stored.key
         with self._lock:
@@ -134,25 +136,25 @@ class Tally:
             self.arrived[key] = stored
             self._latest.appendleft(key)
             if key in self.rejected or not is_new:
-                self._sums = None
-            elif self._sums and photo:
-                sums = self._sums
-                self._sums = replace(sums, stored=sums.stored + 1, stored_bytes=sums.stored_bytes + photo.size)
+                self._counts = None
+            elif self._counts and photo:
+                counts = self._counts
+                self._counts = replace(counts, stored=counts.stored + 1, stored_bytes=counts.stored_bytes + photo.size)
 
     def forget(self, key: str) -> None:
         """Note that a photo that had arrived is there no more."""
         with self._lock:
             del self.arrived[key]
-            self._sums = None
+            self._counts = None
 
     def reject(self, key: str, failure: PhotoRejected) -> None:
         """Give a photo up."""
         with self._lock:
             self.rejected[key] = failure
-            self._sums = None
+            self._counts = None
         self.tries.pop(key, None)
 
-    def list_anew(self, fresh: Manifest) -> bool:
+    def replace_manifest(self, fresh: Manifest) -> bool:
         """Take another list, and say whether it is another one; what changed in it has all its tries again.
 
         One that is suddenly empty is not believed: everything there would be missing from it.
@@ -166,20 +168,20 @@ class Tally:
                 if fresh.photos.get(key) != photo:
                     self.rejected.pop(key, None)
                     self.tries.pop(key, None)
-                    self._forget_other(key, fresh.photos.get(key), photo)
-            self._sums = None
+                    self._forget_replaced(key, fresh.photos.get(key), photo)
+            self._counts = None
         return True
 
-    def _forget_other(self, key: str, now: Photo | None, before: Photo) -> None:
+    def _forget_replaced(self, key: str, now: Photo | None, before: Photo) -> None:
         """Of a photo that was replaced, what is in the cloud is another one."""
         if now and (now.size, now.crc32) != (before.size, before.crc32):
             self.arrived.pop(key, None)
             self.skipped.discard(key)
 
-    def _count_anew(self) -> Sums:
+    def _recount(self) -> Counts:
         manifest, photos = self.manifest, self.photos
         if manifest is None:
-            return Sums(None, self.skipped)
+            return Counts(None, self.skipped)
         stored = [photo.size for key, photo in photos.items() if self.is_stored(key)]
         failed = [FailedPhoto(each.name, str(each.reason), each.detail) for each in manifest.unusable]
         failed += [
@@ -187,7 +189,7 @@ class Tally:
             for key, failure in self.rejected.items()
             if key in photos and not self.is_stored(key)
         ]
-        return Sums(
+        return Counts(
             manifest,
             self.skipped,
             total=len(photos) + len(manifest.unusable),
@@ -201,30 +203,30 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Copies:
+class InventoryMatch:
     """What a cloud holds of the listed photos, as they are listed now.
 
     Args:
         kept: the copy of each photo that stays, by its key.
-        doubles: further copies of the same photos, which this service made in the same place.
+        duplicates: further copies of the same photos, which this service made in the same place.
     """
 
     kept: Mapping[str, StoredPhoto]
-    doubles: list[StoredPhoto]
+    duplicates: list[StoredPhoto]
 
 
-def find_copies(
-    photos: Mapping[str, Photo], inventory: Inventory, *, is_alone: bool = False, believes: bool = False
-) -> Copies:
+def match_inventory(
+    photos: Mapping[str, Photo], inventory: Inventory, *, is_exclusive: bool = False, include_unproved: bool = False
+) -> InventoryMatch:
     """Return the copies of photos that are in the archive's own folders.
 
-    What a guest copied, moved or renamed is theirs: it is never a double.
+    What a guest copied, moved or renamed is theirs: it is never a duplicate.
 
     Args:
         photos: as they are listed now, by their keys.
         inventory: what there is, in no order.
-        is_alone: nobody else copies the archive now: what nobody proved is nobody's only copy either.
-        believes: what nobody proved counts as well, by its size and its mark: for a count, never for a decision.
+        is_exclusive: nobody else copies the archive now: what nobody proved is nobody's only copy either.
+        include_unproved: what nobody proved counts as well, by its size and mark: for a count, never for a decision.
     """
     folders = {folder.id for folder in inventory.albums.values()}
     folders.update(folder.id for _, folder in inventory.spare_albums)
@@ -235,22 +237,24 @@ def find_copies(
         if photo is None or copy.folder_id not in folders or not copy.is_copy_of(photo):
             continue
         best = kept.get(copy.key)
-        if (copy.is_proved or believes) and (best is None or _rank(copy) < _rank(best)):
+        if (copy.is_proved or include_unproved) and (best is None or _rank(copy) < _rank(best)):
             kept[copy.key], copy = copy, best or copy
         if copy is not kept.get(copy.key):
             others.setdefault(copy.key, []).append(copy)
     spares = (spare for key in kept.keys() & others.keys() for spare in others[key])
-    return Copies(kept, [spare for spare in spares if _is_surplus(spare, kept[spare.key], is_alone=is_alone)])
+    return InventoryMatch(
+        kept, [spare for spare in spares if _is_surplus(spare, kept[spare.key], is_exclusive=is_exclusive)]
+    )
 
 
 def _rank(stored: StoredPhoto) -> tuple[bool, int, str]:
-    """Whoever else removes doubles at the same time keeps the same one; of paths that without a number."""
+    """Whoever else removes duplicates at the same time keeps the same one; of paths that without a number."""
     return not stored.made_here, len(stored.id), stored.id
 
 
-def _is_surplus(spare: StoredPhoto, kept: StoredPhoto, *, is_alone: bool) -> bool:
+def _is_surplus(spare: StoredPhoto, kept: StoredPhoto, *, is_exclusive: bool) -> bool:
     if not (spare.made_here and kept.made_here and spare.folder_id == kept.folder_id):
         return False
-    # A listing may name one file twice; that is no double of itself. And who else copies the archive has proved what
+    # A listing may name one file twice; that is no duplicate of itself. And who else copies the archive has proved what
     # we have not, and the other way round: by what each knows, both would remove the other's.
-    return spare.id != kept.id and (is_alone or _rank(spare) > _rank(kept))
+    return spare.id != kept.id and (is_exclusive or _rank(spare) > _rank(kept))

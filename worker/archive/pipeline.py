@@ -18,9 +18,9 @@ from worker.transfer.stop import Cause, Interrupted, Signals
 
 # Photos that may be put aside, for each thread that moves some: enough that a cloud that needs three seconds for each
 # holds nobody up, and a few kilobytes each.
-ASIDE_PER_THREAD = 8
+PARKED_PER_THREAD = 8
 # How late a thread that waits for a photo's time notices that it should stop, in seconds.
-TICK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class Copying(Protocol):
@@ -41,11 +41,11 @@ class Copying(Protocol):
 
 
 BeginCopy = Callable[[Photo, Signals], Copying]
-End = tuple[Photo | None, StoredPhoto | BaseException]
-_Aside = tuple[float, int, Photo, Copying]
+PhotoResult = tuple[Photo | None, StoredPhoto | BaseException]
+_Parked = tuple[float, int, Photo, Copying]
 
 
-class Crowd:
+class Pipeline:
     """The photos of one round. Thread-safe: each thread brings on one photo after another.
 
     Args:
@@ -53,7 +53,7 @@ class Crowd:
         begin: makes a copy of one of them.
         tries: where it is noted how often a photo had failed when it was told to stop.
         signals: end the work.
-        most: threads that bring photos on.
+        threads: threads that bring photos on.
         now: seconds of a clock that only goes forward.
     """
 
@@ -64,51 +64,51 @@ class Crowd:
         tries: dict[str, int],
         signals: Signals,
         *,
-        most: int,
+        threads: int,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         # Photos wait here, not in the pool's queue, where each would be an object of several kilobytes.
-        self._waiting = deque(photos)
+        self._pending = deque(photos)
         self._begin = begin
         self._tries = tries
         self._signals = signals
-        self._most_aside = most * ASIDE_PER_THREAD
+        self._max_parked = threads * PARKED_PER_THREAD
         self._now = now
-        self._aside: list[_Aside] = []
+        self._parked: list[_Parked] = []
         self._numbers = count()
         self._changed = threading.Condition()
 
     @property
-    def has_waiting(self) -> bool:
+    def has_pending(self) -> bool:
         """Whether photos are left that were never begun."""
-        return bool(self._waiting)
+        return bool(self._pending)
 
-    def bring_one_on(self) -> End | None:
+    def run_next(self) -> PhotoResult | None:
         """Go on with photos until one ends, and return how; None when there is none, or none may go on."""
-        while (taken := self._take()) is not None:
+        while (taken := self._take_next()) is not None:
             photo, copying = taken
-            if (end := self._bring_on(photo, copying)) is not None:
+            if (end := self._run_step(photo, copying)) is not None:
                 return photo, end
         return None
 
-    def _take(self) -> tuple[Photo, Copying | None] | None:
+    def _take_next(self) -> tuple[Photo, Copying | None] | None:
         """Return a photo whose time has come, else the next one; waits when there are others only."""
         with self._changed:
             while True:
-                due = self._aside[0][0] - self._now() if self._aside else None
+                due = self._parked[0][0] - self._now() if self._parked else None
                 # Who should stop asks once more: what the cloud has by now is worth knowing.
                 if due is not None and (due <= 0 or self._signals.wind_down.is_set()):
-                    _, _, photo, copying = heapq.heappop(self._aside)
+                    _, _, photo, copying = heapq.heappop(self._parked)
                     return photo, copying
                 if self._signals.wind_down.is_set():
                     return None
-                if self._waiting and len(self._aside) < self._most_aside:
-                    return self._waiting.popleft(), None
+                if self._pending and len(self._parked) < self._max_parked:
+                    return self._pending.popleft(), None
                 if due is None:
                     return None
-                self._changed.wait(min(due, TICK_SECONDS))
+                self._changed.wait(min(due, POLL_SECONDS))
 
-    def _bring_on(self, photo: Photo, copying: Copying | None) -> StoredPhoto | BaseException | None:
+    def _run_step(self, photo: Photo, copying: Copying | None) -> StoredPhoto | BaseException | None:
         """Take one step with a photo and return how it ended; None when it was put aside."""
         try:
             copying = copying or self._begin(photo, self._signals)
@@ -120,7 +120,7 @@ class Crowd:
         except BaseException as error:  # noqa: BLE001  # it is raised where the round is waited for
             return self._end(photo, copying, error)
         with self._changed:
-            heapq.heappush(self._aside, (self._now() + step, next(self._numbers), photo, copying))
+            heapq.heappush(self._parked, (self._now() + step, next(self._numbers), photo, copying))
             self._changed.notify()
         return None
 

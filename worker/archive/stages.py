@@ -8,13 +8,13 @@ from worker.transfer.stop import Stop
 
 # A photo's session is opened, its source is opened, its bytes move: while some photos move, the answers that the next
 # ones wait for are on their way, so nobody's bytes wait for another's round trips.
-STAGES = 3
+STAGE_COUNT = 3
 
 
-class Lanes:
+class Stages:
     """Room for so many photos at a time. Thread-safe.
 
-    No limit is needed while a source is opened: as many threads as there are stages and lanes set it.
+    No limit is needed while a source is opened: as many threads as there are stages and stages set it.
 
     Args:
         count: sessions that are opened, and photos that move, at a time.
@@ -22,7 +22,7 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.threads = STAGES * count
+        self.threads = STAGE_COUNT * count
         self._beginning = threading.Semaphore(count)
         self._moving = threading.Semaphore(count)
 

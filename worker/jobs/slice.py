@@ -19,13 +19,13 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
 from worker.archive.copier import Copier
-from worker.archive.copies import Tally
-from worker.archive.reconciler import Archive, archive_key
+from worker.archive.copies import Copies
+from worker.archive.reconciler import Reconciler, archive_key
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 from worker.jobs.slice_clock import SliceClock
-from worker.transfer.buffers import Blocks
+from worker.transfer.buffers import BufferPool
 from worker.transfer.photo_stream import GalleryStream
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Cause, Interrupted, Signals
@@ -102,28 +102,28 @@ class Slice:
         self._policy = policy
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
-        self._blocks = Blocks()
-        self._tally = _read_tally(job.course)
-        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
+        self._blocks = BufferPool()
+        self._copies = _read_copies(job.course)
+        self.meter = Meter(job, self._copies, lambda: policy.throttle.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
             storage,
-            self._tally,
+            self._copies,
             open_stream=self._open_stream,
             policy=policy,
             photos=photos,
             signals=signals,
-            note_begin=self._clock.start,
-            note_step=self._clock.note_step,
+            on_start=self._clock.start,
+            on_step=self._clock.note_step,
         )
-        self._archive = Archive(
+        self._reconciler = Reconciler(
             job,
             self._fetch_manifest,
             storage,
-            self._tally,
+            self._copies,
             policy=policy,
             copier=copier,
-            settle_first_look=self._settle_first_look,
+            agree_on_initial_count=self._settle_first_look,
         )
 
     def work(self, returns: int) -> Outcome:
@@ -137,21 +137,21 @@ class Slice:
             Interrupted: another worker has the message by now.
         """
         # Whoever had it before may only have lost its line, or be frozen, and go on one day.
-        self._tally.crowded = returns > 0 or self._is_contested
+        self._copies.may_have_duplicates = returns > 0 or self._is_contested
         outcome = self._work(returns)
         if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
-            self._archive.note_proved()
+            self._reconciler.note_proved()
         return outcome
 
     def _work(self, returns: int) -> Outcome:
         try:
-            self._tally.manifest = self._policy.persist(self._fetch_manifest)
+            self._copies.manifest = self._policy.call_with_retry(self._fetch_manifest)
             if self._job.course.told:
-                self._archive.remove_doubles(is_alone=True)
+                self._reconciler.remove_duplicates(is_exclusive=True)
                 return self._outcome(ended=True)
             if returns >= SUSPICIOUS_RETURNS:
-                return self._renew(self._archive.count_stored())
-            self._archive.keep()
+                return self._renew(self._reconciler.count_stored())
+            self._reconciler.run()
         except (JobStopped, PhotoRejected) as stopped:
             # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
             logger.warning("the job stops: %s", stopped)
@@ -171,7 +171,7 @@ class Slice:
             self._leave_no_doubles()
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
-            self._signals.allow_last_look()
+            self._signals.allow_final_requests()
             # Without the list nobody could be told how many are missing: that is worth another delivery.
             if failure := self._list_last():
                 return self._outcome(ended=False, waits_for=failure)
@@ -180,11 +180,11 @@ class Slice:
 
     def _leave_no_doubles(self) -> None:
         """What was copied here after the other worker's last look is nobody else's to remove."""
-        if self._tally.manifest is None:
+        if self._copies.manifest is None:
             return
-        self._signals.allow_last_look()
+        self._signals.allow_final_requests()
         try:
-            self._archive.remove_doubles(is_alone=False)
+            self._reconciler.remove_duplicates(is_exclusive=False)
         except (ArchiveError, Interrupted) as error:
             logger.warning("there was no look for doubles: %s", error)
 
@@ -195,17 +195,17 @@ class Slice:
             if failure and reason is Reason.CANCELLED and not self._is_count_known():
                 return self._outcome(ended=False, waits_for=failure)
         # Who refuses when all is there ends nothing any more.
-        if reason is not Reason.CANCELLED and self._tally.is_complete:
+        if reason is not Reason.CANCELLED and self._copies.is_complete:
             return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
     def _look_last(self, tries: int) -> Transient | None:
         """Look into the cloud once more; return why that cannot be had now, but may be later."""
-        self._signals.allow_last_look()
+        self._signals.allow_final_requests()
         failure: Transient | None = None
         for _ in range(tries):
             try:
-                self._archive.look_last()
+                self._reconciler.record_final_inventory()
             except Interrupted:
                 failure = Transient(Reason.TRY_LATER, "the work ended before the last look did")
             except ArchiveError as error:
@@ -221,7 +221,7 @@ class Slice:
     def _is_count_known(self) -> bool:
         """Whether nobody can have copied more than the message tells."""
         course = self._job.course
-        return course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
+        return course.skipped >= 0 and not (self._clock.has_begun or self._copies.may_have_duplicates or course.crowded)
 
     def _renew(self, stored: int) -> Outcome:
         """Give a message that came back often another life, as long as more arrived in its last one."""
@@ -240,10 +240,10 @@ class Slice:
         """Read the list of a job that was stopped before it was read; return why it cannot be had."""
         failure = None
         for _ in range(LAST_TRIES):
-            if self._tally.manifest is not None:
+            if self._copies.manifest is not None:
                 return None
             try:
-                self._tally.manifest = self._fetch_manifest()
+                self._copies.manifest = self._fetch_manifest()
             except Transient as error:
                 failure = error
         return failure
@@ -257,29 +257,29 @@ class Slice:
         )
 
     def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
-        before, tally = self._job.course, self._tally
-        arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
+        before, copies = self._job.course, self._copies
+        arrived = {key: item.id for key, item in copies.arrived.items() if before.arrived.get(key) != item.id}
         course = Course(
             slices=before.slices + 1,
             copied=max(before.copied + len(arrived), self.meter.copied),
             arrived=arrived,
-            tries=dict(tally.tries),
-            rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
+            tries=dict(copies.tries),
+            rejected={key: (str(failure.reason), failure.detail) for key, failure in copies.rejected.items()},
             failed_photos=self.meter.failed,
             # Who came further begins to wait anew.
             waits=0 if arrived else before.waits,
             waiting_since=0 if arrived else before.waiting_since,
             reason=reason or "",
-            crowded=before.crowded or tally.crowded,
+            crowded=before.crowded or copies.may_have_duplicates,
             skipped=self.meter.skipped,
             started_at=self.meter.started_at,
             told=before.told,
         )
-        return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
+        return Outcome(course, ended, waits_for, has_count=copies.manifest is not None, meter=self.meter)
 
 
-def _read_tally(course: Course) -> Tally:
-    return Tally(
+def _read_copies(course: Course) -> Copies:
+    return Copies(
         arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in course.arrived.items()},
         rejected={
             key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in course.rejected.items()

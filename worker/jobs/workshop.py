@@ -24,8 +24,8 @@ from worker.jobs.renewal import Renewal
 from worker.jobs.slice import Outcome, Slice
 from worker.jobs.watching import TakeSnapshot
 from worker.transfer.retry import RetryPolicy
-from worker.transfer.stop import Grace, Signals
-from worker.transfer.throttle import Pace
+from worker.transfer.stop import GracePeriod, Signals
+from worker.transfer.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +74,8 @@ class Workshop:
             settings.retry_base_seconds,
             settings.retry_max_seconds,
             sleep,
-            Pace(sleep),
-            note=partial(count_retry, job.cloud_type),
+            Throttle(sleep),
+            on_retry=partial(count_retry, job.cloud_type),
         )
         share = Slice(
             job,
@@ -109,7 +109,7 @@ class Workshop:
         cloud, variables, grant = self._open_newest(claim)
         http, job = self._watched[cloud.name], claim.job
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
-        refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(Grace(signals))).refresh(old))
+        refresh = count_refreshes(lambda old: cloud.auth(variables, http.ended_by(GracePeriod(signals))).refresh(old))
         renewal = Renewal(
             refresh,
             claim,

@@ -7,7 +7,7 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 BLOCK_BYTES = 512 * 1024
 
 
-class Blocks:
+class BufferPool:
     """As many blocks as were ever lent at a time: memory that is asked for anew, photo after photo, is twice as much.
 
     Thread-safe.
@@ -16,7 +16,7 @@ class Blocks:
     def __init__(self) -> None:
         self._spare: list[memoryview] = []
 
-    def lend(self) -> memoryview:
+    def acquire(self) -> memoryview:
         """Return a block of `BLOCK_BYTES` that is nobody else's until it is given back."""
         try:
             return self._spare.pop()
@@ -24,6 +24,6 @@ class Blocks:
             # Straight from the kernel: of a block that only small photos pass through, the rest is never taken.
             return memoryview(mmap(-1, BLOCK_BYTES, MAP_PRIVATE | MAP_ANONYMOUS))
 
-    def take_back(self, block: memoryview) -> None:
+    def release(self, block: memoryview) -> None:
         """Keep a block for the next; whoever had it must not look at it any more."""
         self._spare.append(block)

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from common.clouds.base import PhotoStream, UploadSession
 from common.clouds.photos import StoredPhoto
 from common.errors import Refused, SessionLost, Transient
-from worker.transfer.refusals import PhotoRefusals, Refusals
-from worker.transfer.retry import Patience
+from worker.transfer.refusals import RefusalClassifier, RefusalStreak
+from worker.transfer.retry import RetryBudget
 
 
 class PhotoCopy:
@@ -16,8 +16,8 @@ class PhotoCopy:
     Args:
         stream: the photo's bytes.
         begin: opens a session; one for a photo that is in already finds it there.
-        patience: how often this photo may still fail.
-        lane: held while bytes move, and neither while they are waited for nor while a failure is waited out.
+        budget: how often this photo may still fail.
+        transfer_slot: held while bytes move, and neither while they are waited for nor while a failure is waited out.
         refusals: what a refusal of this photo tells of the others.
     """
 
@@ -25,21 +25,21 @@ class PhotoCopy:
         self,
         stream: PhotoStream,
         begin: Callable[[], UploadSession],
-        patience: Patience,
-        lane: Callable[[], AbstractContextManager[None]] = nullcontext,
-        refusals: PhotoRefusals | None = None,
+        budget: RetryBudget,
+        transfer_slot: Callable[[], AbstractContextManager[None]] = nullcontext,
+        refusals: RefusalClassifier | None = None,
     ) -> None:
         self._stream = stream
         self._begin = begin
-        self._patience = patience
-        self._lane = lane
-        self._refusals = refusals or PhotoRefusals("", Refusals(1), tells_nothing=True)
+        self._budget = budget
+        self._transfer_slot = transfer_slot
+        self._refusals = refusals or RefusalClassifier("", RefusalStreak(1), is_isolated=True)
         self._session: UploadSession | None = None
 
     @property
     def failures(self) -> int:
         """How many of its tries are used up."""
-        return self._patience.failures
+        return self._budget.failures
 
     def step(self) -> StoredPhoto | float:
         """Go on until the photo is in, or its cloud needs time to store it.
@@ -57,10 +57,10 @@ class PhotoCopy:
                 if self._session is None:
                     self._session = self._begin()
                     self._stream.open()
-                with self._lane():
+                with self._transfer_slot():
                     return self._move(self._session)
             except (Transient, SessionLost) as error:
-                self._take_failure(error)
+                self._handle_failure(error)
 
     def close(self) -> None:
         """Let the photo go; what is not in by now will not come."""
@@ -74,29 +74,29 @@ class PhotoCopy:
     def _move(self, session: UploadSession) -> StoredPhoto | float:
         while not session.stored:
             seconds = session.advance(self._stream)
-            self._patience.note_progress(session.offset)
+            self._budget.note_progress(session.offset)
             if seconds and not session.stored:
                 # Its source and its memory are of use to others meanwhile.
                 self._stream.close()
                 return seconds
-        self._refusals.note_arrival()
+        self._refusals.on_stored()
         return session.stored
 
-    def _take_failure(self, error: Transient | SessionLost) -> None:
+    def _handle_failure(self, error: Transient | SessionLost) -> None:
         if isinstance(error, SessionLost):
             self._session = None
         if isinstance(error, Refused) and self._refusals.concerns_all(error):
             raise error
-        if not self._patience.outlasts(error):
-            raise self._refusals.reject(error) from None
+        if not self._budget.wait_or_give_up(error):
+            raise self._refusals.to_rejection(error) from None
 
 
-def copy_photo(stream: PhotoStream, begin: Callable[[], UploadSession], patience: Patience) -> StoredPhoto:
+def copy_photo(stream: PhotoStream, begin: Callable[[], UploadSession], budget: RetryBudget) -> StoredPhoto:
     """Bring one photo into its cloud, and wait for it here; arguments and errors as in `PhotoCopy`."""
-    copy = PhotoCopy(stream, begin, patience)
+    copy = PhotoCopy(stream, begin, budget)
     try:
         while not isinstance(step := copy.step(), StoredPhoto):
-            patience.sleep(step)
+            budget.sleep(step)
         return step
     finally:
         copy.close()

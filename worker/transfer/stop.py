@@ -6,7 +6,7 @@ import weakref
 from enum import Enum
 
 # How long a last look at the cloud may take after everything was let go.
-LAST_LOOK_SECONDS = 20.0
+FINAL_REQUESTS_SECONDS = 20.0
 # How long a refresh that is under way may go on: its answer may hold the only token that is worth something from then
 # on, for whoever goes on with the job; most answers come in a second. Where the guest wants no more of it nobody does.
 REFRESH_GRACE_SECONDS, LONG_REFRESH_GRACE_SECONDS = 0.3, 5.0
@@ -84,36 +84,36 @@ class Stop:
 class Signals:
     """The two signals of one job. Thread-safe.
 
-    `wind_down`: begin nothing new, wait for nothing; what moves may come to its end. `let_go`: what moves stops at
+    `wind_down`: begin nothing new, wait for nothing; what moves may come to its end. `abort`: what moves stops at
     the next block.
     """
 
     def __init__(self, parent: "Signals | None" = None) -> None:
         self.wind_down: Stop = Stop(parent.wind_down if parent else None)
-        self.let_go: Stop = Stop(parent.let_go if parent else None)
-        self._last_look_ends = 0.0
+        self.abort: Stop = Stop(parent.abort if parent else None)
+        self._final_requests_end = 0.0
 
     @property
     def cause(self) -> Cause | None:
         """Why to stop; the stronger signal's cause counts."""
-        return self.let_go.cause or self.wind_down.cause
+        return self.abort.cause or self.wind_down.cause
 
     def stop(self, cause: Cause) -> None:
         """Stop at once."""
         self.wind_down.set(cause)
-        self.let_go.set(cause)
+        self.abort.set(cause)
 
     def check(self) -> None:
         """Raise Interrupted when what moves is to stop; not during a last look."""
-        if self.let_go.is_set() and time.monotonic() >= self._last_look_ends:
+        if self.abort.is_set() and time.monotonic() >= self._final_requests_end:
             raise Interrupted
 
-    def allow_last_look(self) -> None:
+    def allow_final_requests(self) -> None:
         """Let requests go out after all, for a while. Only when nothing else of this work moves any more."""
-        self._last_look_ends = time.monotonic() + LAST_LOOK_SECONDS
+        self._final_requests_end = time.monotonic() + FINAL_REQUESTS_SECONDS
 
 
-class Grace:
+class GracePeriod:
     """An end that comes a little later than the work's, for what had better not be broken off. Used by one thread.
 
     Args:

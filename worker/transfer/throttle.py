@@ -16,22 +16,22 @@ from common.errors import Postponed, Reason
 
 # The first pause after an objection doubles with every further one, up to what Google advises:
 # https://developers.google.com/workspace/drive/api/guides/limits#exponential
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 64.0
+FIRST_PAUSE, MAX_PAUSE = 1.0, 64.0
 # Nothing accepted for so long, in seconds: this is no matter of pace, and the job waits better in a queue.
-LONGEST_STANDSTILL = 600.0
-SLOWEST = 0.05  # files a second
-FIRST = 10.0  # files a second after the first objection: more than Google is known to bear, less than a rush
+MAX_STALL = 600.0
+MIN_RATE = 0.05  # files a second
+INITIAL_RATE = 10.0  # files a second after the first objection: more than Google is known to bear, less than a rush
 # An estimate is taken over so many accepted files or more, and so many are a step on the way up.
-ENOUGH, STEP = 20, 10
+MIN_SAMPLE, STEP = 20, 10
 # How much the pace grows by a step: the more, the farther what was borne is below what was tried; and with every step
 # that is borne so many times more, since what a cloud bears may change. The numbers are those that did best against the
 # clouds of tests/unit/worker/transfer/test_throttle.py.
-SMALLEST, LARGEST, DOUBT, FASTER = 0.001, 0.25, 0.02, 1.25
+MIN_GROWTH, MAX_GROWTH, GROWTH_GAIN, GROWTH_ACCELERATION = 0.001, 0.25, 0.02, 1.25
 # A turn slept through for so many seconds is gone: after a standstill all threads would else begin at once.
-LATE = 1.0
+TURN_VALID_SECONDS = 1.0
 
 
-class Pace:
+class Throttle:
     """One account's pace, shared by all who write to it. Thread-safe.
 
     Args:
@@ -51,17 +51,17 @@ class Pace:
         self._jitter = jitter
         self._lock = threading.Lock()
         self._rate: float | None = None  # files a second; None: as fast as it goes
-        self._growth = LARGEST
+        self._growth = MAX_GROWTH
         self._accepted = 0
         self._step_began = 0  # when so many were accepted
         self._idle = 0.0  # seconds in which nobody had anything to begin
         # When the cloud objected, less our idle time, and how much it had accepted by then: as many as make an exact
         # estimate.
-        self._empty: deque[tuple[float, int]] = deque()
+        self._exhausted: deque[tuple[float, int]] = deque()
         self._next_turn = 0.0
         self._pause_ends = 0.0
         self._objections = 0  # since the last accepted file
-        self._standing_since: float | None = None
+        self._stalled_since: float | None = None
 
     @property
     def files_per_second(self) -> float | None:
@@ -94,23 +94,23 @@ class Pace:
         with self._lock:
             if turn < self._pause_ends:
                 return False
-            if self._rate is None or self._now() <= turn + LATE:
+            if self._rate is None or self._now() <= turn + TURN_VALID_SECONDS:
                 return True
             self._idle += 1 / self._rate
             return False
 
-    def accept(self) -> None:
+    def on_success(self) -> None:
         """One more file was begun without objection."""
         with self._lock:
-            self._standing_since = None
+            self._stalled_since = None
             self._objections = 0
             self._accepted += 1
             if self._rate is not None and self._accepted - self._step_began >= STEP:
                 self._rate *= 1 + self._growth
-                self._growth = min(LARGEST, self._growth * FASTER)
+                self._growth = min(MAX_GROWTH, self._growth * GROWTH_ACCELERATION)
                 self._step_began = self._accepted
 
-    def object(self, wait: float | None) -> None:
+    def on_throttled(self, wait: float | None) -> None:
         """The cloud objected: wait until the pause for all is over.
 
         Args:
@@ -124,35 +124,35 @@ class Pace:
             # Objections to what was already on its way when the pause began are the same objection.
             if now >= self._pause_ends:
                 self._slow_down(now)
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._objections) * (1 + self._jitter() / 20)
+                pause = min(MAX_PAUSE, FIRST_PAUSE * 2.0**self._objections) * (1 + self._jitter() / 20)
                 self._pause_ends = now + pause
                 self._objections += 1
             self._pause_ends = max(self._pause_ends, now + (wait or 0.0))
-            self._standing_since = self._standing_since or now
-            if self._pause_ends - self._standing_since > LONGEST_STANDSTILL:
+            self._stalled_since = self._stalled_since or now
+            if self._pause_ends - self._stalled_since > MAX_STALL:
                 raise Postponed(Reason.DAILY_LIMIT, "the cloud accepts nothing more for now")
             until = self._pause_ends
         self._wait_until(until)
 
     def _slow_down(self, now: float) -> None:
-        if not self._empty:
+        if not self._exhausted:
             # The first objection tells of no pace: the cloud may have granted a burst before, or had a bad moment.
-            self._rate = FIRST
-        elif self._accepted > self._empty[-1][1]:
+            self._rate = INITIAL_RATE
+        elif self._accepted > self._exhausted[-1][1]:
             self._estimate(now)
         else:
             return  # The pause was too short; of the pace it tells nothing.
-        self._empty.append((now - self._idle, self._accepted))
+        self._exhausted.append((now - self._idle, self._accepted))
         self._step_began = self._accepted
 
     def _estimate(self, now: float) -> None:
-        while len(self._empty) > 1 and self._accepted - self._empty[1][1] >= ENOUGH:
-            self._empty.popleft()
-        since, before = self._empty[0]
+        while len(self._exhausted) > 1 and self._accepted - self._exhausted[1][1] >= MIN_SAMPLE:
+            self._exhausted.popleft()
+        since, before = self._exhausted[0]
         # One more than was accepted: after a second with one alone, the pace is not one but less than two.
         borne = (self._accepted - before + 1) / max(now - self._idle - since, FIRST_PAUSE)
-        tried, self._rate = self._rate or borne, max(SLOWEST, borne)
-        self._growth = min(LARGEST, max(SMALLEST, DOUBT * (tried / self._rate - 1)))
+        tried, self._rate = self._rate or borne, max(MIN_RATE, borne)
+        self._growth = min(MAX_GROWTH, max(MIN_GROWTH, GROWTH_GAIN * (tried / self._rate - 1)))
 
     def _wait_until(self, moment: float) -> None:
         seconds = moment - self._now()

@@ -7,12 +7,12 @@ import pytest
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import GrantRevoked, PhotoRejected, Reason, Refused
-from worker.archive.batch import OUTAGE, Round, copy_round
-from worker.archive.stages import Lanes
+from worker.archive.batch import MIN_OUTAGE_FAILURES, BatchResult, copy_batch
+from worker.archive.stages import Stages
 from worker.transfer.stop import Cause, Signals
 
 GOOD = Photo("good", (), "good.jpg", "https://h/good.jpg", 1)
-BROKEN = [Photo(f"broken-{number}", (), "b.jpg", "https://h/b.jpg", 1) for number in range(OUTAGE + 3)]
+BROKEN = [Photo(f"broken-{number}", (), "b.jpg", "https://h/b.jpg", 1) for number in range(MIN_OUTAGE_FAILURES + 3)]
 
 
 class Scripted:
@@ -27,7 +27,7 @@ class Scripted:
         """Let nothing go."""
 
 
-def copy_all(given_up: set[str]) -> Round:
+def copy_all(failed_before: set[str]) -> BatchResult:
     """Copy them all: the good one begins first, and arrives when all others have failed or the round was broken off."""
     failed: list[Photo] = []
 
@@ -42,8 +42,14 @@ def copy_all(given_up: set[str]) -> Round:
 
         return Scripted(step)
 
-    return copy_round(
-        [GOOD, *BROKEN], begin, lambda _stored: None, {}, given_up=given_up, lanes=Lanes(1), signals=Signals()
+    return copy_batch(
+        [GOOD, *BROKEN],
+        begin,
+        lambda _stored: None,
+        {},
+        failed_before=failed_before,
+        stages=Stages(1),
+        signals=Signals(),
     )
 
 
@@ -62,7 +68,7 @@ def test_many_that_fail_once_more_end_no_round() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "cause", "is_let_go"),
+    ("error", "cause", "is_aborted"),
     [
         (Refused(Reason.ACCOUNT_REFUSED), Cause.FAILED, False),
         (GrantRevoked(), Cause.FAILED, True),
@@ -70,7 +76,7 @@ def test_many_that_fail_once_more_end_no_round() -> None:
     ],
     ids=["refused", "revoked", "bug"],
 )
-def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, is_let_go: bool) -> None:
+def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, is_aborted: bool) -> None:
     """No other photo begins; what moves may arrive after a refusal that may pass, and is let go after anything else."""
     seen: list[Signals] = []
     arrived: dict[str, StoredPhoto] = {}
@@ -90,13 +96,13 @@ def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, 
 
     photos = [GOOD, *BROKEN * 20]
     with pytest.raises(type(error)):
-        copy_round(
+        copy_batch(
             photos,
             begin,
             lambda stored: arrived.update({stored.key: stored}),
             {},
-            given_up=(),
-            lanes=Lanes(1),
+            failed_before=(),
+            stages=Stages(1),
             signals=Signals(),
         )
     (mine,) = seen

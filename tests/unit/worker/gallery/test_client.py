@@ -514,7 +514,7 @@ def test_an_end_is_told_where_the_gallery_takes_it(
     """As the very same call: method, body, key and signature stay what they were."""
     url, seen = desk
     answers = [Reply(code, b"", {"Location": target.encode().decode("latin-1")}), Reply(202, b"")]
-    monkeypatch.setattr("tests.unit.worker.test_gallery.taken", lambda: answers.pop(0))
+    monkeypatch.setattr(f"{__name__}.taken", lambda: answers.pop(0))
     tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), local=True)
     first, second = seen
     assert [(each.method, each.target) for each in seen] == [("POST", "/cloud_archive/done"), ("POST", path)]

@@ -19,9 +19,9 @@ from common.errors import (
 )
 from tests.fakes.clock import Clock
 from worker.transfer.copy import copy_photo
-from worker.transfer.retry import Patience, RetryPolicy
+from worker.transfer.retry import RetryBudget, RetryPolicy
 from worker.transfer.stop import Interrupted
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 STORED = StoredPhoto("1", "id", 100)
 BROKEN = Transient(Reason.CLOUD_UNAVAILABLE, "the line broke")
@@ -87,13 +87,13 @@ class Cloud:
 
     def __init__(self, *steps: Step, openings: tuple[Exception | None, ...] = (), tries: int = 5) -> None:
         clock = Clock()
-        pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+        throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
         self.sessions: list[Session] = []
         self.slept = clock.slept
         self._steps = iter(steps)
         self._openings = iter(openings)
         self._policy = RetryPolicy(
-            tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 1.0
+            tries=tries, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle, jitter=lambda: 1.0
         )
 
     def begin(self) -> UploadSession:
@@ -106,7 +106,7 @@ class Cloud:
 
     def copy(self) -> StoredPhoto:
         """Copy a photo into it."""
-        return copy_photo(Stream(), self.begin, Patience(self._policy))
+        return copy_photo(Stream(), self.begin, RetryBudget(self._policy))
 
 
 def test_a_photo_goes_in_at_once() -> None:
@@ -237,7 +237,7 @@ def test_an_order_to_stop_wakes_who_waits_for_the_next_try() -> None:
         raise Interrupted
 
     clock = Clock()
-    policy = RetryPolicy(tries=5, base=1.0, longest=60.0, sleep=stop, pace=Pace(stop, clock.now))
+    policy = RetryPolicy(tries=5, first_delay=1.0, max_delay=60.0, sleep=stop, throttle=Throttle(stop, clock.now))
     with pytest.raises(Interrupted):
-        copy_photo(Stream(), cloud.begin, Patience(policy))
+        copy_photo(Stream(), cloud.begin, RetryBudget(policy))
     assert [session.abandoned for session in cloud.sessions] == [1]

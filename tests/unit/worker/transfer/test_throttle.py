@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import Postponed
 from tests.fakes.clock import Clock
-from worker.transfer.throttle import LONGEST_PAUSE, LONGEST_STANDSTILL, Pace
+from worker.transfer.throttle import MAX_PAUSE, MAX_STALL, Throttle
 
 
 class Bucket:
@@ -79,7 +79,7 @@ class Threads:
         self._chance = random.Random(8)
         self._moment = self._slept = 0.0
         self._asked = self._accepted = 0
-        self._pace = Pace(self._sleep, lambda: self._moment, self._chance.random)
+        self._throttle = Throttle(self._sleep, lambda: self._moment, self._chance.random)
 
     def run(self, rate: float, count: int = 8) -> Run:
         """Return what so many threads come to where the cloud bears so many files a second."""
@@ -90,9 +90,9 @@ class Threads:
                 self._moment = self._standstill[1]
             if turn is None:
                 # A thread sleeps until its turn; here it comes back at that moment and asks for it again.
-                turn = self._pace.reserve_turn()
+                turn = self._throttle.reserve_turn()
                 heapq.heappush(moments, (max(turn, self._moment), thread, turn))
-            elif not self._pace.is_turn(turn):
+            elif not self._throttle.is_turn(turn):
                 heapq.heappush(moments, (self._moment, thread, None))
             else:
                 self._begin_photo()
@@ -105,9 +105,9 @@ class Threads:
         self._asked += 1
         if self._cloud.take(self._moment):
             self._accepted += 1
-            self._pace.accept()
+            self._throttle.on_success()
         else:
-            self._pace.object(None)
+            self._throttle.on_throttled(None)
 
     def _sleep(self, seconds: float) -> None:
         self._slept = seconds
@@ -148,51 +148,51 @@ def test_minutes_that_are_used_up_are_only_waited_for() -> None:
 def test_cloud_that_never_objects_is_never_waited_for() -> None:
     """Nothing is held back on suspicion."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now)
+    throttle = Throttle(clock.sleep, clock.now)
     for _ in range(1000):
-        pace.take_turn()
-        pace.accept()
+        throttle.take_turn()
+        throttle.on_success()
     assert clock.slept == []
-    assert pace.files_per_second is None
+    assert throttle.files_per_second is None
 
 
 def test_asked_wait_is_kept_by_all() -> None:
     """Whoever comes next waits out the pause, too."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
     began = clock.now()
-    pace.object(40.0)
-    pace.take_turn()
+    throttle.on_throttled(40.0)
+    throttle.take_turn()
     assert clock.now() - began == 40.0
 
 
 def test_pauses_grow_and_end_with_the_first_that_is_accepted() -> None:
     """One, two, four … seconds, up to what Google advises; then from the beginning."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
     for _ in range(8):
-        pace.object(None)
-    assert clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_PAUSE, LONGEST_PAUSE]
-    pace.accept()
-    pace.object(None)
+        throttle.on_throttled(None)
+    assert clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MAX_PAUSE, MAX_PAUSE]
+    throttle.on_success()
+    throttle.on_throttled(None)
     assert clock.slept[-1] == 1.0
 
 
 def test_standstill_is_no_matter_of_pace() -> None:
     """Nothing accepted for ten minutes: the job waits better in a queue."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
     began = clock.now()
     for _ in range(14):
-        pace.object(None)
+        throttle.on_throttled(None)
     with pytest.raises(Postponed):
-        pace.object(None)
-    assert LONGEST_STANDSTILL - LONGEST_PAUSE < clock.now() - began <= LONGEST_STANDSTILL
+        throttle.on_throttled(None)
+    assert MAX_STALL - MAX_PAUSE < clock.now() - began <= MAX_STALL
 
 
 def test_absurd_wait_lets_the_job_wait_elsewhere() -> None:
     """Retry-After of eleven days holds no thread."""
     clock = Clock()
     with pytest.raises(Postponed):
-        Pace(clock.sleep, clock.now).object(10.0**6)
+        Throttle(clock.sleep, clock.now).on_throttled(10.0**6)
     assert clock.slept == []

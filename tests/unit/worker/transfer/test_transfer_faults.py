@@ -25,11 +25,11 @@ from tests.fakes.clock import Clock
 from tests.fakes.guests_drive import GuestsDrive
 from tests.fakes.in_process import InProcessHttp
 from worker.gallery.client import Gallery
-from worker.transfer.buffers import BLOCK_BYTES, Blocks
+from worker.transfer.buffers import BLOCK_BYTES, BufferPool
 from worker.transfer.copy import copy_photo
 from worker.transfer.photo_stream import GalleryStream
-from worker.transfer.retry import Patience, RetryPolicy
-from worker.transfer.throttle import Pace
+from worker.transfer.retry import RetryBudget, RetryPolicy
+from worker.transfer.throttle import Throttle
 
 PHOTOS, GALLERY = "https://photos.example", "https://gallery.example"
 LARGEST = 3 * 1024 * 1024
@@ -213,15 +213,17 @@ def run(
         signing_secrets=(),
         local=False,
     )
-    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, BufferPool())
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.5)
-    policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.5)
+    policy = RetryPolicy(
+        tries=tries, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle, jitter=lambda: 0.5
+    )
     for each in script:
         guests.break_it(**each)
     result: StoredPhoto | ArchiveError
     try:
-        result = copy_photo(stream, lambda: guests.begin(photo), Patience(policy))
+        result = copy_photo(stream, lambda: guests.begin(photo), RetryBudget(policy))
     except ArchiveError as error:
         result = error
     stream.close()

@@ -22,11 +22,11 @@ from tests.fakes.guests_disk import GuestsDisk
 from tests.fakes.in_process import InProcessHttp
 from tests.unit.worker.transfer.test_transfer_faults import BLOB, BROKEN_SOURCE, OFFSETS, SIZES, draw, faults, scripts
 from worker.gallery.client import Gallery
-from worker.transfer.buffers import Blocks
+from worker.transfer.buffers import BufferPool
 from worker.transfer.copy import copy_photo
 from worker.transfer.photo_stream import GalleryStream
-from worker.transfer.retry import Patience, RetryPolicy
-from worker.transfer.throttle import Pace
+from worker.transfer.retry import RetryBudget, RetryPolicy
+from worker.transfer.throttle import Throttle
 
 PHOTOS = "https://photos.example"
 CALLS = ("yandex_link", "yandex_patch", "yandex_operation", "yandex_resource", "yandex_disk")
@@ -120,15 +120,17 @@ def run(
         signing_secrets=(),
         local=False,
     )
-    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, BufferPool())
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.5)
-    policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.5)
+    policy = RetryPolicy(
+        tries=tries, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle, jitter=lambda: 0.5
+    )
     for each in script:
         guests.break_it(**each)
     result: StoredPhoto | ArchiveError
     try:
-        result = copy_photo(stream, lambda: guests.begin(photo), Patience(policy))
+        result = copy_photo(stream, lambda: guests.begin(photo), RetryBudget(policy))
     except ArchiveError as error:
         result = error
     stream.close()
