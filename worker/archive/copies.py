@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from common.clouds.photos import Inventory, Photo, StoredPhoto
+from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected
 from common.messages.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto
 from worker.gallery.manifest import Manifest
@@ -200,61 +200,3 @@ class Copies:
             failed=len(failed),
             failures=tuple(failed[:MOST_FAILURES]),
         )
-
-
-@dataclass(frozen=True)
-class InventoryMatch:
-    """What a cloud holds of the listed photos, as they are listed now.
-
-    Args:
-        kept: the copy of each photo that stays, by its key.
-        duplicates: further copies of the same photos, which this service made in the same place.
-    """
-
-    kept: Mapping[str, StoredPhoto]
-    duplicates: list[StoredPhoto]
-
-
-def match_inventory(
-    photos: Mapping[str, Photo], inventory: Inventory, *, is_exclusive: bool = False, include_unproved: bool = False
-) -> InventoryMatch:
-    """Return the copies of photos that are in the archive's own folders.
-
-    What a guest copied, moved or renamed is theirs: it is never a duplicate.
-
-    Args:
-        photos: as they are listed now, by their keys.
-        inventory: what there is, in no order.
-        is_exclusive: nobody else copies the archive now: what nobody proved is nobody's only copy either.
-        include_unproved: what nobody proved counts as well, by its size and mark: for a count, never for a decision.
-    """
-    folders = {folder.id for folder in inventory.albums.values()}
-    folders.update(folder.id for _, folder in inventory.spare_albums)
-    kept: dict[str, StoredPhoto] = {}
-    others: dict[str, list[StoredPhoto]] = {}
-    for copy in inventory.photos:
-        photo = photos.get(copy.key)
-        if photo is None or copy.folder_id not in folders or not copy.is_copy_of(photo):
-            continue
-        best = kept.get(copy.key)
-        if (copy.is_proved or include_unproved) and (best is None or _rank(copy) < _rank(best)):
-            kept[copy.key], copy = copy, best or copy
-        if copy is not kept.get(copy.key):
-            others.setdefault(copy.key, []).append(copy)
-    spares = (spare for key in kept.keys() & others.keys() for spare in others[key])
-    return InventoryMatch(
-        kept, [spare for spare in spares if _is_surplus(spare, kept[spare.key], is_exclusive=is_exclusive)]
-    )
-
-
-def _rank(stored: StoredPhoto) -> tuple[bool, int, str]:
-    """Whoever else removes duplicates at the same time keeps the same one; of paths that without a number."""
-    return not stored.made_here, len(stored.id), stored.id
-
-
-def _is_surplus(spare: StoredPhoto, kept: StoredPhoto, *, is_exclusive: bool) -> bool:
-    if not (spare.made_here and kept.made_here and spare.folder_id == kept.folder_id):
-        return False
-    # A listing may name one file twice; that is no duplicate of itself. And who else copies the archive has proved what
-    # we have not, and the other way round: by what each knows, both would remove the other's.
-    return spare.id != kept.id and (is_exclusive or _rank(spare) > _rank(kept))

@@ -20,7 +20,8 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob
 from worker.archive.copier import Copier
-from worker.archive.copies import Copies, InventoryMatch, match_inventory
+from worker.archive.copies import Copies
+from worker.archive.matching import InventoryMatch, match_inventory
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted
