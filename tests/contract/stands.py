@@ -15,10 +15,10 @@ from common.http.client import HttpClient
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
+from tests.fakes.copy_photo import copy_photo
 from tests.fakes.desk import ACCOUNTS, SCOPES, Desk
 from tests.fakes.memory_stream import MemoryStream
-from worker.transfer.copy import copy_photo
-from worker.transfer.retry import RetryBudget, RetryPolicy
+from worker.transfer.retry import RetryPolicy
 from worker.transfer.throttle import Throttle
 
 ARCHIVE = "a" * 32
@@ -86,7 +86,7 @@ class Stand:
     ) -> StoredPhoto:
         """Copy a photo as the worker does, on a clock that only sleeping moves."""
         source = stream or MemoryStream(data)
-        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), RetryBudget(self.policy()))
+        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), self.policy())
 
     def policy(self) -> RetryPolicy:
         """Return a worker's patience, on that clock."""

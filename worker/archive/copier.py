@@ -1,4 +1,4 @@
-"""Copy what is missing, round by round, and judge what failed: a photo, its source, or the whole cloud."""
+"""Copy missing photos batch by batch, and tell a photo that failed from an outage of the gallery or the cloud."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -24,18 +24,18 @@ OpenStream = Callable[[Photo, Callable[[], None]], PhotoStream]
 
 
 class Copier:
-    """InventoryMatch an archive's photos. Its methods run on one thread; the photos on many.
+    """Copies an archive's photos. Its methods run on one thread; the photos on many.
 
     Args:
         archive_key: names the archive in its guest's cloud.
         storage: the guest's cloud.
-        copies: what became of the photos; carried on here.
-        open_stream: gives a photo's bytes; what it is given is called before every block and may raise.
-        policy: how patient to be with each photo.
-        photos: that move at a time.
+        copies: what became of the photos; updated here.
+        open_stream: opens a photo's bytes, given what is called before every block and may raise to end the reading.
+        policy: how each photo is retried.
+        slots: photos that move at a time.
         signals: end the work.
-        on_start: called before photos are begun.
-        on_step: called when a photo came to an end, or used up a try; on any thread.
+        on_start: called before a batch is started.
+        on_step: called when a photo arrived, failed, or used up a try; on any thread.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Copier:
         *,
         open_stream: OpenStream,
         policy: RetryPolicy,
-        photos: int,
+        slots: int,
         signals: Signals,
         on_start: Callable[[], None] = lambda: None,
         on_step: Callable[[], None] = lambda: None,
@@ -57,49 +57,49 @@ class Copier:
         self._open_stream = open_stream
         self._policy = replace(policy, on_retry=self._on_retry)
         self._report_retry = policy.on_retry
-        self._stages = Stages(photos)
+        self._stages = Stages(slots)
         self._signals = signals
         self._on_start = on_start
         self._on_step = on_step
         self._failed_before: set[str] = set()
-        self._had_nothing: bool | None = None  # whether the round before brought nothing; None before the first
+        self._last_brought_nothing: bool | None = None  # of the batch before; None before the first
         self._breaker = CircuitBreaker(policy)
 
     def sort(self, missing: list[Photo]) -> list[Photo]:
         """Return photos in the order in which to try them: what failed before comes last."""
-        # Where nothing came from, the next try begins at the other end: broken photos may stand side by side.
-        missing = missing[::-1] if self._had_nothing else missing
+        # When a batch brought nothing, the next one begins at the other end: broken photos may stand side by side.
+        missing = missing[::-1] if self._last_brought_nothing else missing
         return sorted(missing, key=lambda photo: photo.key in self._failed_before)
 
     def copy(self, missing: list[Photo], folders: Mapping[str, Folder]) -> BatchResult:
-        """Copy photos, or only one of them while nobody knows if their cloud takes any.
+        """Copy photos, or only one of them while it is unknown whether their cloud takes any.
 
         Args:
-            missing: in the order in which they are begun.
+            missing: in the order in which they are started.
             folders: the archive's folders by `album_key`.
 
         Raises:
-            Refused: the cloud refuses all of them; see `wait_out`.
+            Refused: the cloud refuses all of them; see `wait_before_probe`.
             ArchiveError, Interrupted: as `worker.archive.batch.copy_batch` says.
         """
-        before = len(self._copies.arrived)
+        arrived_before = len(self._copies.arrived)
         untried = [photo for photo in missing if photo.key not in self._failed_before]
-        refusals = RefusalStreak(1 if self._breaker.is_half_open else max(MIN_OUTAGE_FAILURES, self._stages.count))
-        chosen = self._breaker.choose_probe(untried or missing) if self._breaker.is_half_open else missing
+        streak = RefusalStreak(1 if self._breaker.is_half_open else max(MIN_OUTAGE_FAILURES, self._stages.slots))
+        chosen = [self._breaker.choose_probe(untried or missing)] if self._breaker.is_half_open else missing
         # Each of a few that are left is judged by itself, so that it is told which they are.
-        are_few = before > 0 and len(untried) <= FEW_PHOTOS
+        are_few = arrived_before > 0 and len(untried) <= FEW_PHOTOS
 
-        def begin(photo: Photo, signals: Signals) -> PhotoCopy:
+        def start(photo: Photo, signals: Signals) -> PhotoCopy:
             # Where no photo is left that was never refused, and none arrived, it is no single one's refusal.
             is_isolated = are_few or (bool(untried) and photo.key in self._failed_before)
-            said = RefusalClassifier(photo.key, refusals, is_isolated)
-            return self._begin(photo, folders[album_key(photo.album)], said, signals)
+            refusals = RefusalClassifier(photo.key, streak, is_isolated)
+            return self._start(photo, folders[album_key(photo.album)], refusals, signals)
 
         self._on_start()
         try:
             return copy_batch(
                 chosen,
-                begin,
+                start,
                 self._copies.record_arrival,
                 self._copies.tries,
                 failed_before=self._failed_before,
@@ -108,41 +108,41 @@ class Copier:
                 on_finished=self._on_step,
             )
         except Refused:
-            if len(self._copies.arrived) > before:
+            if len(self._copies.arrived) > arrived_before:
                 self._breaker.reset()
             raise
         finally:
-            self._failed_before.update(refusals.keys)
+            self._failed_before.update(streak.keys)
 
-    def conclude(self, done: BatchResult) -> None:
-        """Judge the photos that failed: it may be their own fault, or that of something that concerns them all.
+    def evaluate(self, result: BatchResult) -> None:
+        """Reject the photos that failed by their own fault.
 
         Raises:
-            Postponed, JobStopped: it concerns them all.
+            Postponed, JobStopped: what failed concerns all photos; none is rejected.
         """
-        if done.any_arrived:
+        if result.any_arrived:
             self._breaker.reset()
-        # Who failed right after others had arrived is broken itself; without such a round before, nobody can tell.
-        is_first = self._had_nothing is None
-        if done.outage and (self._had_nothing or (is_first and done.is_complete)):
-            kind = JobStopped if done.outage.reason is Reason.CLOUD_REFUSED else Postponed
-            raise kind(done.outage.reason, done.outage.detail)
-        self._had_nothing = not done.any_arrived
-        if not done.is_complete:
+        # Who failed right after others had arrived is broken itself; without such a batch before, nobody can tell.
+        is_first = self._last_brought_nothing is None
+        if result.outage and (self._last_brought_nothing or (is_first and result.is_complete)):
+            kind = JobStopped if result.outage.reason is Reason.CLOUD_REFUSED else Postponed
+            raise kind(result.outage.reason, result.outage.detail)
+        self._last_brought_nothing = not result.any_arrived
+        if not result.is_complete:
             # Others were not tried yet. If they arrive, these here were broken themselves.
-            self._failed_before.update(done.failed)
+            self._failed_before.update(result.failed)
             return
-        for key, failure in done.failed.items():
+        for key, failure in result.failed.items():
             self._copies.reject(key, failure)
 
-    def wait_out(self, refused: Refused) -> None:
-        """Wait before the cloud is asked once more whether it takes anything; raises what it means when it stays so."""
+    def wait_before_probe(self, refused: Refused) -> None:
+        """Wait before the cloud is probed with one photo; raises what the refusal means for the job when it stays."""
         logger.warning("the cloud refuses every photo: %s", refused.detail)
         self._breaker.wait_or_raise(refused)
 
-    def _begin(self, photo: Photo, folder: Folder, refusals: RefusalClassifier, signals: Signals) -> PhotoCopy:
-        def begin() -> UploadSession:
-            with self._stages.begin(signals.wind_down):
+    def _start(self, photo: Photo, folder: Folder, refusals: RefusalClassifier, signals: Signals) -> PhotoCopy:
+        def open_session() -> UploadSession:
+            with self._stages.opening_slot(signals.wind_down):
                 self._policy.throttle.take_turn()
                 session = self._storage.begin(self._key, photo, folder)
                 self._policy.throttle.on_success()
@@ -151,9 +151,9 @@ class Copier:
         policy = replace(self._policy, sleep=signals.wind_down.sleep)
         return PhotoCopy(
             self._open_stream(photo, signals.abort.check),
-            begin,
+            open_session,
             RetryBudget(policy, self._copies.tries.get(photo.key, 0)),
-            lambda: self._stages.move(signals.wind_down),
+            lambda: self._stages.transfer_slot(signals.wind_down),
             refusals,
         )
 

@@ -1,4 +1,4 @@
-"""What became of an archive's photos so far, and which of them a cloud holds. Knows nothing of how."""
+"""State of an archive's copies: which photos arrived, which were rejected, and the counts of them."""
 
 import threading
 from collections import deque
@@ -11,19 +11,17 @@ from common.errors import PhotoRejected
 from common.messages.progress import MOST_FAILURES, MOST_LATEST, FailedPhoto
 from worker.gallery.manifest import Manifest
 
-Rejected = dict[str, PhotoRejected]
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the listed photos, in numbers.
+    """The listed photos, counted by what became of them.
 
     Args:
-        manifest, skipped: of the copies, when it was counted anew.
+        manifest, skipped: those that the counts were made from.
         total, total_bytes: all that are listed; bytes only of those that can be copied.
-        stored, stored_bytes: in the cloud, whoever brought them.
+        stored, stored_bytes: in the cloud, whoever copied them.
         found: of those, how many were not copied by this delivery or the one before.
-        failed: will not arrive.
+        failed: rejected, or unusable as listed.
         failures: the first of those.
     """
 
@@ -40,14 +38,14 @@ class Counts:
 
 @dataclass
 class Copies:
-    """What became of the photos so far, by their keys. Changed by one thread, counted on any.
+    """What became of each photo so far, by its key. Changed by one thread, counted on any.
 
     Whoever changes `arrived` or `rejected`, or what is in `skipped`, does it by the methods here: the counts are kept
     up to date, since somebody may ask for them every second while a hundred thousand photos are on their way.
 
     Args:
         manifest: what the gallery lists, as far as is known; None before the list was read.
-        initially_stored: how many were in the cloud before the job; -1 while nobody has looked.
+        initially_stored: how many were in the cloud before the job; -1 while unknown.
         skipped: are in the cloud, and were not copied by this delivery.
         arrived: were copied by this delivery or the one before.
         rejected: cannot be copied, and why.
@@ -62,7 +60,7 @@ class Copies:
     initially_stored: int = -1
     skipped: set[str] = field(default_factory=set)
     arrived: dict[str, StoredPhoto] = field(default_factory=dict)
-    rejected: Rejected = field(default_factory=dict)
+    rejected: dict[str, PhotoRejected] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     may_have_duplicates: bool = False
     folder_url: str = ""
@@ -85,18 +83,18 @@ class Copies:
         return bool(self.photos) and all(map(self.is_stored, self.photos))
 
     def is_stored(self, key: str) -> bool:
-        """Say whether a photo is known to be in the cloud; asked on any thread."""
+        """Say whether a photo is known to be in the cloud. Thread-safe."""
         return key in self.arrived or key in self.skipped
 
     def latest_names(self) -> tuple[str, ...]:
-        """Return the names of the photos that arrived last, the newest first; asked on any thread."""
+        """Return the names of the photos that arrived last, the newest first. Thread-safe."""
         with self._lock:
             keys = list(self._latest)
         photos = self.photos
         return tuple(photos[key].name for key in keys if key in photos)
 
     def count(self) -> Counts:
-        """Return the counts; asked on any thread. Only after another list or look are the photos gone through."""
+        """Return the counts. Thread-safe; goes through all photos only after another list or inventory."""
         with self._lock:
             counts = self._counts
             if counts is None or counts.manifest is not self.manifest or counts.skipped is not self.skipped:
@@ -104,23 +102,23 @@ class Copies:
             return counts
 
     def record_initial_inventory(
-        self, found: Collection[str], settle: Callable[[int], int] = lambda count: count
+        self, found: Collection[str], agree: Callable[[int], int] = lambda count: count
     ) -> None:
-        """Note which of the listed photos stand in the cloud as this delivery begins.
+        """Record which of the listed photos are in the cloud as this delivery begins.
 
         Args:
             found: their keys.
-            settle: given how many of them this delivery did not bring, returns how many stood there before the job;
-                nobody is told of the look before.
+            agree: given how many of them this delivery did not copy, returns how many were there before the job;
+                called before the inventory shows in the counts.
         """
         skipped = set(found) - self.arrived.keys()
-        before = settle(len(skipped))
+        initially_stored = agree(len(skipped))
         with self._lock:
-            self.skipped, self.initially_stored = skipped, before
+            self.skipped, self.initially_stored = skipped, initially_stored
             self.has_inventory = True
 
     def record_inventory(self, found: Collection[str]) -> None:
-        """Note which stand there by now: nobody is to be told that they failed."""
+        """Record which are there by now, so that none of them counts as failed."""
         with self._lock:
             others = {key for key in found if key not in self.arrived and key not in self.skipped}
             if others:
@@ -129,7 +127,7 @@ class Copies:
             self.has_inventory = True
 
     def record_arrival(self, stored: StoredPhoto) -> None:
-        """Note a photo that this delivery has copied."""
+        """Record a photo that this delivery has copied."""
         key = stored.key
         with self._lock:
             is_new, photo = not self.is_stored(key), self.photos.get(key)
@@ -142,20 +140,20 @@ class Copies:
                 self._counts = replace(counts, stored=counts.stored + 1, stored_bytes=counts.stored_bytes + photo.size)
 
     def forget(self, key: str) -> None:
-        """Note that a photo that had arrived is there no more."""
+        """Record that a photo that had arrived is there no more."""
         with self._lock:
             del self.arrived[key]
             self._counts = None
 
     def reject(self, key: str, failure: PhotoRejected) -> None:
-        """Give a photo up."""
+        """Record that a photo cannot be copied."""
         with self._lock:
             self.rejected[key] = failure
             self._counts = None
         self.tries.pop(key, None)
 
     def replace_manifest(self, fresh: Manifest) -> bool:
-        """Take another list, and say whether it is another one; what changed in it has all its tries again.
+        """Replace the list, and say whether it differs; what changed in it has all its tries again.
 
         One that is suddenly empty is not believed: everything there would be missing from it.
         """
@@ -173,7 +171,7 @@ class Copies:
         return True
 
     def _forget_replaced(self, key: str, now: Photo | None, before: Photo) -> None:
-        """Of a photo that was replaced, what is in the cloud is another one."""
+        """Forget the copy of a photo whose bytes are others by now."""
         if now and (now.size, now.crc32) != (before.size, before.crc32):
             self.arrived.pop(key, None)
             self.skipped.discard(key)

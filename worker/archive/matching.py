@@ -1,4 +1,4 @@
-"""Match what a cloud holds with what the gallery lists: copies that stay, duplicates, and what is missing."""
+"""Match what a cloud holds with what the gallery lists: the copy of each photo that stays, and its duplicates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from common.clouds.photos import Inventory, Photo, StoredPhoto
 
 @dataclass(frozen=True)
 class InventoryMatch:
-    """What a cloud holds of the listed photos, as they are listed now.
+    """What a cloud holds of the listed photos.
 
     Args:
         kept: the copy of each photo that stays, by its key.
@@ -29,8 +29,8 @@ def match_inventory(
     Args:
         photos: as they are listed now, by their keys.
         inventory: what there is, in no order.
-        is_exclusive: nobody else copies the archive now: what nobody proved is nobody's only copy either.
-        include_unproved: what nobody proved counts as well, by its size and mark: for a count, never for a decision.
+        is_exclusive: nobody else copies the archive now, so an unproved copy is nobody's only one either.
+        include_unproved: unproved copies count as well, by size and mark: for a count, never for a decision.
     """
     folders = {folder.id for folder in inventory.albums.values()}
     folders.update(folder.id for _, folder in inventory.spare_albums)
@@ -45,20 +45,20 @@ def match_inventory(
             kept[copy.key], copy = copy, best or copy
         if copy is not kept.get(copy.key):
             others.setdefault(copy.key, []).append(copy)
-    spares = (spare for key in kept.keys() & others.keys() for spare in others[key])
+    candidates = (copy for key in kept.keys() & others.keys() for copy in others[key])
     return InventoryMatch(
-        kept, [spare for spare in spares if _is_surplus(spare, kept[spare.key], is_exclusive=is_exclusive)]
+        kept, [copy for copy in candidates if _is_duplicate(copy, kept[copy.key], is_exclusive=is_exclusive)]
     )
 
 
 def _rank(stored: StoredPhoto) -> tuple[bool, int, str]:
-    """Whoever else removes duplicates at the same time keeps the same one; of paths that without a number."""
+    """Order copies the same way for everybody who removes duplicates at the same time; paths without a number first."""
     return not stored.made_here, len(stored.id), stored.id
 
 
-def _is_surplus(spare: StoredPhoto, kept: StoredPhoto, *, is_exclusive: bool) -> bool:
-    if not (spare.made_here and kept.made_here and spare.folder_id == kept.folder_id):
+def _is_duplicate(copy: StoredPhoto, kept: StoredPhoto, *, is_exclusive: bool) -> bool:
+    if not (copy.made_here and kept.made_here and copy.folder_id == kept.folder_id):
         return False
     # A listing may name one file twice; that is no duplicate of itself. And who else copies the archive has proved what
     # we have not, and the other way round: by what each knows, both would remove the other's.
-    return spare.id != kept.id and (is_exclusive or _rank(spare) > _rank(kept))
+    return copy.id != kept.id and (is_exclusive or _rank(copy) > _rank(kept))

@@ -1,8 +1,9 @@
-"""Keep one promise: list, look, copy the difference, look again, until nothing differs. Knows no HTTP and no vendor."""
+"""Reconcile an archive with the gallery's list: compare, copy what is missing, compare again, until nothing differs."""
 
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from itertools import chain
 from urllib.parse import urlsplit
 
@@ -28,14 +29,14 @@ from worker.transfer.stop import Interrupted
 
 logger = logging.getLogger(__name__)
 
-# When the cloud changes under us the inventory is taken again; for one that never settles the job waits.
+# When the cloud changes meanwhile the inventory is taken again; after so many times in a row the job waits.
 MAX_STALE_INVENTORIES = 4
-# How often the gallery is asked at the end what it lists by now; one that never settles is told of the last list.
+# How often the list is read again at the end; for a gallery that keeps changing, the last one counts.
 MAX_MANIFEST_READS = 5
 
 
 def archive_key(job: ArchiveJob) -> str:
-    """Return what names an archive in its guest's cloud, the same for every later run of it.
+    """Return the key of an archive in its guest's cloud, the same for every later run of it.
 
     The folder's name has no part in it: a guest may rename both gallery and folder.
     """
@@ -44,14 +45,14 @@ def archive_key(job: ArchiveJob) -> str:
 
 
 class Reconciler:
-    """One archive on its way. Used by one thread.
+    """Brings an archive in line with the gallery's list. Used by one thread.
 
     Args:
-        job: the promise.
-        fetch_manifest: returns what the gallery lists; raises Transient.
+        job: which archive.
+        fetch_manifest: reads the gallery's list; raises Transient.
         storage: the guest's cloud.
-        copies: what earlier deliveries know, and what the gallery lists; carried on here.
-        policy: how patient to be with each call.
+        copies: what became of the photos in earlier deliveries, and the list; updated here.
+        policy: how each call is retried.
         copier: copies what is missing.
         agree_on_initial_count: given how many of the photos stood in the cloud before anything was copied here,
             returns how many did before the job.
@@ -79,52 +80,47 @@ class Reconciler:
         self._made: Mapping[str, Folder] = {}
 
     def run(self) -> None:
-        """Copy what is missing of what the copies lists; safe to repeat. What became of the photos is in the copies.
+        """Copy what is missing; safe to repeat. What became of the photos is in `copies`.
 
         Raises:
             Interrupted: there is more to do, but the work was told to stop.
             Postponed, Transient: there is more to do, but not now.
             JobStopped: there is more to do, but only the guest can help.
         """
-        inventory = self._refresh_inventory()
+        inventory = self._fetch_inventory()
         self._copies.record_initial_inventory(self._match(inventory).kept, self._agree_on_initial_count)
         for _ in range(MAX_MANIFEST_READS):
             self._copy_missing(inventory)
             if not self._refresh_manifest():
                 return
-            inventory = self._refresh_inventory()
-            self._record_inventory(inventory)
+            inventory = self._update_inventory()
 
     def _copy_missing(self, inventory: Inventory) -> None:
-        stale_looks = 0
+        stale_inventories = 0
         while missing := self._find_missing(inventory):
             try:
-                done = self._copier.copy(self._select_fitting(missing), self._make_albums(missing, inventory))
+                result = self._copier.copy(self._select_fitting(missing), self._make_albums(missing, inventory))
                 # A cloud that is down shows here; then nobody was rejected.
-                inventory = self._refresh_inventory()
-                self._record_inventory(inventory)
-                self._copier.conclude(done)
+                inventory = self._update_inventory()
+                self._copier.evaluate(result)
                 continue
             except InventoryStale as stale:
-                stale_looks += 1
+                stale_inventories += 1
                 logger.warning("the cloud changed meanwhile: %s", stale.detail)
-                if stale_looks == MAX_STALE_INVENTORIES:
+                if stale_inventories == MAX_STALE_INVENTORIES:
                     raise Postponed(stale.reason, stale.detail) from None
             except Refused as refused:
-                self._copier.wait_out(refused)
-            inventory = self._refresh_inventory()
-            self._record_inventory(inventory)
+                self._copier.wait_before_probe(refused)
+            inventory = self._update_inventory()
 
     def remove_duplicates(self, *, is_exclusive: bool) -> None:
-        """Remove what is there twice, and copy nothing.
+        """Remove duplicates, and copy nothing.
 
         Args:
             is_exclusive: nobody else copies the archive now.
         """
-        for duplicate in match_inventory(
-            self._copies.photos, self._refresh_inventory(), is_exclusive=is_exclusive
-        ).duplicates:
-            self._remove(duplicate)
+        matched = match_inventory(self._copies.photos, self._fetch_inventory(), is_exclusive=is_exclusive)
+        self._remove_all(matched.duplicates)
 
     def note_proved(self) -> None:
         """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""
@@ -136,12 +132,12 @@ class Reconciler:
             logger.info("what was proved is not noted: %s", error)
 
     def record_final_inventory(self) -> None:
-        """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
+        """Record what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
 
-        Nor did anybody prove what a worker copied that was killed; but it is there, and nobody will copy it again.
+        Unproved copies count, too: what a killed worker copied is there, and nobody will copy it again.
 
         Raises:
-            ArchiveError, Interrupted: there was no look.
+            ArchiveError, Interrupted: there is no inventory to be had.
         """
         inventory = self._take_inventory()
         self._record_inventory(inventory)
@@ -149,10 +145,10 @@ class Reconciler:
 
     def count_stored(self) -> int:
         """Return how many of the listed photos are in the cloud."""
-        return len(self._match(self._refresh_inventory()).kept)
+        return len(self._match(self._fetch_inventory()).kept)
 
     def _refresh_manifest(self) -> bool:
-        """Ask what the gallery lists by now, and say whether that is something else than was worked on."""
+        """Read the list again, and say whether it is another one than was worked on."""
         try:
             fresh = self._policy.call_with_retry(self._fetch_manifest)
         except Transient as error:
@@ -163,23 +159,29 @@ class Reconciler:
             return False
         return self._copies.replace_manifest(fresh)
 
-    def _refresh_inventory(self) -> Inventory:
+    def _update_inventory(self) -> Inventory:
+        inventory = self._fetch_inventory()
+        self._record_inventory(inventory)
+        return inventory
+
+    def _fetch_inventory(self) -> Inventory:
+        """Take the inventory with retries; merges albums that are there twice."""
         inventory = self._policy.call_with_retry(self._take_inventory)
         if inventory.spare_albums:
             logger.info("an album was there twice")
             self._copies.may_have_duplicates = True
             self._policy.call_with_retry(lambda: self._storage.join_albums(inventory))
             inventory = self._policy.call_with_retry(self._take_inventory)
-        # What nobody proved yet is from a worker that died, or one that still goes on.
+        # Unproved copies are from a worker that died, or one that still goes on.
         self._copies.may_have_duplicates |= not all(photo.is_proved for photo in inventory.photos)
-        self._note_folder(inventory)
+        self._update_folder_url(inventory)
         return inventory
 
     def _take_inventory(self) -> Inventory:
         self._inventory = self._storage.take_inventory(self._key, self._copies.arrived)
         return self._inventory
 
-    def _note_folder(self, inventory: Inventory) -> None:
+    def _update_folder_url(self, inventory: Inventory) -> None:
         folder = inventory.albums.get(album_key(()))
         self._copies.folder_url = folder.url if folder else ""
 
@@ -187,7 +189,7 @@ class Reconciler:
         return match_inventory(self._copies.photos, inventory)
 
     def _record_inventory(self, inventory: Inventory) -> None:
-        """See whether photos came that this run did not bring: another worker may still hold the same message."""
+        """Record what is there, and whether others copied some of it: another worker may have the same message."""
         arrived, skipped = self._copies.arrived, self._copies.skipped
         matched = self._match(inventory)
         for copy in chain(matched.kept.values(), matched.duplicates):
@@ -197,10 +199,9 @@ class Reconciler:
         self._copies.record_inventory(matched.kept)
 
     def _find_missing(self, inventory: Inventory) -> list[Photo]:
-        """Return what is still to be copied, what failed before last; removes what is there twice."""
+        """Return what is still to be copied, what failed before last; removes duplicates."""
         matched = self._match(inventory)
-        for duplicate in matched.duplicates:
-            self._remove(duplicate)
+        self._remove_all(matched.duplicates)
         shown = {copy.id for copy in inventory.photos}
         missing = []
         for key, photo in self._copies.photos.items():
@@ -208,15 +209,16 @@ class Reconciler:
                 continue
             if self._is_still_stored(key, shown):
                 # It lags behind. It may not show our own folders either, nor what another run brought: whatever is
-                # made twice for that is joined by the look that follows when it has caught up.
+                # made twice for that is merged by the next inventory once the listing has caught up.
                 self._copies.may_have_duplicates = True
             else:
                 missing.append(photo)
         return self._copier.sort(missing)
 
-    def _remove(self, duplicate: StoredPhoto) -> None:
-        logger.debug("a photo was there twice", extra={"photo": duplicate.key})
-        self._policy.call_with_retry(lambda: self._storage.remove(duplicate))
+    def _remove_all(self, duplicates: Collection[StoredPhoto]) -> None:
+        for duplicate in duplicates:
+            logger.debug("a photo was there twice", extra={"photo": duplicate.key})
+            self._policy.call_with_retry(partial(self._storage.remove, duplicate))
 
     def _is_still_stored(self, key: str, shown: Collection[str]) -> bool:
         """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes.
@@ -232,20 +234,20 @@ class Reconciler:
         return False
 
     def _make_albums(self, missing: Collection[Photo], inventory: Inventory) -> Mapping[str, Folder]:
-        """Return the archive's folders by `album_key`; those that are missing for these photos are made."""
+        """Make the folders that these photos need; return all of the archive's, by `album_key`."""
         albums = {photo.album for photo in missing}
         self._policy.call_with_retry(
             lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory)
         )
-        self._note_folder(inventory)
+        self._update_folder_url(inventory)
         self._made = inventory.albums
         return self._made
 
     def _select_fitting(self, missing: list[Photo]) -> list[Photo]:
-        """Return what there is room for.
+        """Return the photos that there is room for; rejects those that alone are larger than what is free.
 
         Raises:
-            StorageFull: there is no room for the rest.
+            StorageFull: there is no room for the others together.
         """
         free = self._policy.call_with_retry(self._storage.free_bytes)
         if free is not None:

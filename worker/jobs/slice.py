@@ -111,7 +111,7 @@ class Slice:
             self._copies,
             open_stream=self._open_stream,
             policy=policy,
-            photos=photos,
+            slots=photos,
             signals=signals,
             on_start=self._clock.start,
             on_step=self._clock.note_step,

@@ -1,4 +1,4 @@
-"""A photo's bytes from the gallery, readable again from any offset, each block proved. Knows no cloud."""
+"""Read a photo's bytes from the gallery, from any offset, and verify them against the list."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|
 
 
 class Source(Protocol):
-    """An open answer of the gallery; what `common.http.client.Incoming` is."""
+    """An open response of the gallery; `common.http.client.Incoming` is one."""
 
     @property
     def status(self) -> int:
@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """With lower-case names."""
+        """Headers under lower-case names."""
         ...
 
     def read_into(self, block: memoryview) -> int:
@@ -38,7 +38,7 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the response."""
         ...
 
 
@@ -46,7 +46,7 @@ OpenSource = Callable[[int, str | None], Source]
 
 
 class GalleryStream:
-    """See `common.clouds.base.PhotoStream`. Holds one block and one open answer; used by one thread.
+    """A `common.clouds.base.PhotoStream` of the gallery. Holds one block and one open response; used by one thread.
 
     Size and CRC-32 are those of the list; MD5 is what the cloud must confirm. Each byte is hashed once, in order,
     however often it is read again. Where the list has a CRC-32, bytes that agree with it are the photo, whatever the
@@ -54,9 +54,9 @@ class GalleryStream:
 
     Args:
         photo: what is read.
-        open_source: opens the gallery's answer at an offset, on condition that the photo still has this ETag.
+        open_source: opens the gallery's response at an offset, on condition that the photo still has this ETag.
         check: called before every block; may raise to end the reading.
-        buffers: lends it its block from the first byte to the last: many sources may be open while few are read.
+        buffers: where its block comes from; held from the first byte to the last, since more sources are open than read.
     """
 
     def __init__(self, photo: Photo, open_source: OpenSource, check: Callable[[], None], buffers: BufferPool) -> None:
@@ -67,13 +67,13 @@ class GalleryStream:
         self._block: memoryview | None = None
         self._source: Source | None = None
         self._etag: str | None = None
-        self._mismatch = ""  # what an answer seems to be instead of the photo
+        self._mismatch = ""  # what the response seems to be instead of the photo
         self._position = 0
         self._hashed = 0
         self._crc32 = 0
         self._is_verified = False
         self._prefix_crc32s = array("I")  # CRC-32 of the photo up to the end of its first block, its second, ...
-        self._forget()
+        self._reset()
 
     @property
     def md5(self) -> str | None:
@@ -95,7 +95,7 @@ class GalleryStream:
             self._verify()
 
     def close(self) -> None:
-        """Let the source and the block go; the stream can be read again."""
+        """Close the source and release the block; the stream can be read again."""
         if self._source is not None:
             self._source.close()
             self._source = None
@@ -110,9 +110,9 @@ class GalleryStream:
         self._block = self._block or self._buffers.acquire()
         block = self._block[:size]
         if self._read_into(block) < size:
-            raise self._transient(Reason.PHOTO_UNAVAILABLE, self._mismatch or "the photo ended early")
+            raise self._fail(Reason.PHOTO_UNAVAILABLE, self._mismatch or "the photo ended early")
         if not self._position and self._photo.crc32 is None and _PAGE.match(block):
-            raise self._transient(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a page")
+            raise self._fail(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a page")
         self._hash(block)
         self._check_prefix()
         if self._position == self._photo.size:
@@ -135,7 +135,7 @@ class GalleryStream:
         self._position += len(block)
 
     def _check_prefix(self) -> None:
-        """What is read again must be the same: the cloud may hold what was read before, and MD5 is of that."""
+        """Check that what is read again is the same: the cloud may hold what was read before, and MD5 is of that."""
         whole, rest = divmod(self._position, BLOCK_BYTES)
         if rest and self._position < self._photo.size:
             return
@@ -143,14 +143,14 @@ class GalleryStream:
         if number > len(self._prefix_crc32s):
             self._prefix_crc32s.append(self._crc32)
         elif self._prefix_crc32s[number - 1] != self._crc32:
-            raise self._session_lost("the photo changed while it was read")
+            raise self._invalidate("the photo changed while it was read")
 
     def _verify(self) -> None:
-        """Before the last block is given out: nothing follows it, and the whole is what the gallery lists."""
+        """Check, before the last block is given out, that nothing follows it and that size and CRC-32 are as listed."""
         if self._has_more():
-            raise self._session_lost(self._mismatch or "the photo is longer than listed")
+            raise self._invalidate(self._mismatch or "the photo is longer than listed")
         if self._photo.crc32 not in (None, self._crc32):
-            raise self._session_lost(self._mismatch or "the photo's bytes are not those listed")
+            raise self._invalidate(self._mismatch or "the photo's bytes are not those listed")
         self._is_verified = True
 
     def _has_more(self) -> bool:
@@ -186,30 +186,30 @@ class GalleryStream:
     def _check_photo(self) -> None:
         assert self._source is not None
         if self._source.status not in _CONTENT_STATUSES:
-            raise self._transient(Reason.PHOTO_UNAVAILABLE, f"the gallery answered {self._source.status}")
+            raise self._fail(Reason.PHOTO_UNAVAILABLE, f"the gallery answered {self._source.status}")
         self._mismatch = _find_mismatch(self._source.headers)
         if self._mismatch and self._photo.crc32 is None:
-            raise self._transient(Reason.PHOTO_UNAVAILABLE, self._mismatch)
+            raise self._fail(Reason.PHOTO_UNAVAILABLE, self._mismatch)
 
     def _check_range(self, offset: int) -> None:
         assert self._source is not None
         if not self._is_range(offset):
-            raise self._session_lost("the gallery answered with another range")
+            raise self._invalidate("the gallery answered with another range")
         # One that calls itself weak may still be the same: who packs for others weakens it.
         etag = self._source.headers.get("etag")
         if self._etag and etag and etag.removeprefix("W/") != self._etag.removeprefix("W/"):
-            raise self._session_lost("the photo changed while it was read")
+            raise self._invalidate("the photo changed while it was read")
 
     def _check_whole(self) -> None:
         assert self._source is not None
         headers = self._source.headers
         if self._source.status == 206 and not self._is_range(0):
-            raise self._transient(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a part nobody asked for")
+            raise self._fail(Reason.PHOTO_UNAVAILABLE, "the gallery answered with a part nobody asked for")
         length = "" if "transfer-encoding" in headers else headers.get("content-length", "")
         if length and length.lstrip("0") != str(self._photo.size).lstrip("0"):
             if self._mismatch:
-                raise self._transient(Reason.PHOTO_UNAVAILABLE, self._mismatch)
-            raise self._transient(Reason.WRONG_BYTES, "the photo has another size than listed")
+                raise self._fail(Reason.PHOTO_UNAVAILABLE, self._mismatch)
+            raise self._fail(Reason.WRONG_BYTES, "the photo has another size than listed")
 
     def _is_range(self, offset: int) -> bool:
         """Say whether the answer is the part from an offset to the photo's end."""
@@ -220,16 +220,16 @@ class GalleryStream:
         size = self._photo.size
         return (int(match[1]), int(match[2])) == (offset, size - 1) and match[3] in ("*", str(size))
 
-    def _transient(self, reason: Reason, detail: str) -> Transient:
+    def _fail(self, reason: Reason, detail: str) -> Transient:
         self.close()
         return Transient(reason, detail)
 
-    def _session_lost(self, detail: str) -> SessionLost:
+    def _invalidate(self, detail: str) -> SessionLost:
         self.close()
-        self._forget()
+        self._reset()
         return SessionLost(Reason.WRONG_BYTES, detail)
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         del self._prefix_crc32s[:]
         self._rewind()
 
@@ -242,7 +242,7 @@ class GalleryStream:
 
 
 def _find_mismatch(headers: Mapping[str, str]) -> str:
-    """Return what an answer's head says that it brings instead of a photo; nothing when it says nothing of the kind."""
+    """Return what the headers say that a response brings instead of a photo; empty when they say no such thing."""
     codings = {coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")}
     if codings - {"identity", ""}:
         return "the gallery packed the photo"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -9,13 +10,14 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.errors import GrantRevoked, PhotoRejected, Reason, Refused
 from worker.archive.batch import MIN_OUTAGE_FAILURES, BatchResult, copy_batch
 from worker.archive.stages import Stages
+from worker.transfer.copy import PhotoCopy
 from worker.transfer.stop import Cause, Signals
 
 GOOD = Photo("good", (), "good.jpg", "https://h/good.jpg", 1)
 BROKEN = [Photo(f"broken-{number}", (), "b.jpg", "https://h/b.jpg", 1) for number in range(MIN_OUTAGE_FAILURES + 3)]
 
 
-class Scripted:
+class ScriptedCopy:
     """A photo on its way that does what a function says."""
 
     failures = 0
@@ -31,7 +33,7 @@ def copy_all(failed_before: set[str]) -> BatchResult:
     """Copy them all: the good one begins first, and arrives when all others have failed or the round was broken off."""
     failed: list[Photo] = []
 
-    def begin(photo: Photo, mine: Signals) -> Scripted:
+    def begin(photo: Photo, mine: Signals) -> PhotoCopy:
         def step() -> StoredPhoto:
             if photo is not GOOD:
                 failed.append(photo)
@@ -40,7 +42,7 @@ def copy_all(failed_before: set[str]) -> BatchResult:
                 time.sleep(0.001)
             return StoredPhoto(photo.key, "id", 1)
 
-        return Scripted(step)
+        return cast(PhotoCopy, ScriptedCopy(step))
 
     return copy_batch(
         [GOOD, *BROKEN],
@@ -81,7 +83,7 @@ def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, 
     seen: list[Signals] = []
     arrived: dict[str, StoredPhoto] = {}
 
-    def begin(photo: Photo, mine: Signals) -> Scripted:
+    def begin(photo: Photo, mine: Signals) -> PhotoCopy:
         def step() -> StoredPhoto:
             if photo is not GOOD:
                 while not seen:
@@ -92,7 +94,7 @@ def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, 
                 time.sleep(0.001)
             return StoredPhoto(photo.key, "id", 1)
 
-        return Scripted(step)
+        return cast(PhotoCopy, ScriptedCopy(step))
 
     photos = [GOOD, *BROKEN * 20]
     with pytest.raises(type(error)):

@@ -75,13 +75,13 @@ class Scene:
         photos: what the gallery lists.
         cloud: where they go.
         lists: what the gallery lists at the next readings, one after another; the last one stays.
-        stages: photos at a time.
+        slots: photos at a time.
     """
 
     photos: list[Photo]
     cloud: MemoryCloud = field(default_factory=MemoryCloud)
     lists: list[list[Photo] | ArchiveError] = field(default_factory=list)
-    stages: int = 1
+    slots: int = 1
 
     def __post_init__(self) -> None:
         """Put it together."""
@@ -99,7 +99,7 @@ class Scene:
             open_stream=self.open_stream,
             # Photos sleep on the signals, which the test's clock does not move: their delays are none.
             policy=replace(policy, first_delay=0.0),
-            photos=self.stages,
+            slots=self.slots,
             signals=self.signals,
             on_step=self.on_step,
         )
@@ -277,7 +277,7 @@ def test_a_cloud_that_refuses_everything_ends_it_after_a_handful(
     stage: str, refusal: Refused, end: type[ArchiveError]
 ) -> None:
     """Not after one refused request for each of a thousand photos, and under a reason of its own."""
-    scene = Scene(make_photos(1000), MemoryCloud(**{stage: lambda _photo: refusal}), stages=8)  # type: ignore[arg-type]
+    scene = Scene(make_photos(1000), MemoryCloud(**{stage: lambda _photo: refusal}), slots=8)  # type: ignore[arg-type]
     with pytest.raises(end) as told:
         scene.run()
     assert told.value.reason is refusal.reason
@@ -293,7 +293,7 @@ def test_an_account_that_is_refused_in_the_middle_ends_it_as_well() -> None:
     def begins(_photo: Photo) -> ArchiveError | None:
         return UNKNOWN if next(numbers) > 100 else None
 
-    scene = Scene(make_photos(1000), MemoryCloud(begins=begins), stages=8)
+    scene = Scene(make_photos(1000), MemoryCloud(begins=begins), slots=8)
     with pytest.raises(JobStopped):
         scene.run()
     assert next(numbers) < 200
@@ -304,7 +304,7 @@ def test_photos_that_stay_refused_cost_only_themselves() -> None:
     """However many of them stand side by side, at the front or at the end."""
     for bad in (range(20), range(80, 100), range(0, 100, 5)):
         keys = {str(number) for number in bad}
-        scene = Scene(make_photos(100), MemoryCloud(begins=at(*keys)), stages=4)
+        scene = Scene(make_photos(100), MemoryCloud(begins=at(*keys)), slots=4)
         assert len(scene.run()) == 80
         assert scene.rejected == dict.fromkeys(keys, Reason.CLOUD_REFUSED)
 
@@ -318,10 +318,10 @@ def test_refusals_of_a_few_that_are_left_are_no_outage() -> None:
 
 
 @pytest.mark.parametrize("count", range(3, 12))
-@pytest.mark.parametrize("stages", [1, 4])
-def test_a_small_gallery_that_is_refused_whole_is_not_done(count: int, stages: int) -> None:
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_small_gallery_that_is_refused_whole_is_not_done(count: int, slots: int) -> None:
     """It has no more photos to ask with, and that each was refused is no accident."""
-    scene = Scene(make_photos(count), MemoryCloud(begins=lambda _photo: UNKNOWN), stages=stages)
+    scene = Scene(make_photos(count), MemoryCloud(begins=lambda _photo: UNKNOWN), slots=slots)
     with pytest.raises(JobStopped) as told:
         scene.run()
     assert (told.value.reason, scene.copies.rejected) == (Reason.CLOUD_REFUSED, {})
@@ -346,7 +346,7 @@ def test_throttling_is_nobodys_failure() -> None:
 
 def test_a_first_round_without_an_arrival_is_an_outage() -> None:
     """Complete, and for a reason that is no photo's own: the job waits, and nobody is rejected."""
-    scene = Scene(make_photos(3), MemoryCloud(stores=lambda _photo: DOWN), stages=4)
+    scene = Scene(make_photos(3), MemoryCloud(stores=lambda _photo: DOWN), slots=4)
     with pytest.raises(Postponed) as told:
         scene.run()
     assert (told.value.reason, scene.copies.rejected) == (Reason.GALLERY_UNAVAILABLE, {})
@@ -362,7 +362,7 @@ def test_two_broken_photos_alone_are_no_outage() -> None:
 def test_wrong_bytes_are_never_an_outage() -> None:
     """That is each photo's own trouble."""
     wrong = SessionLost(Reason.WRONG_BYTES)
-    scene = Scene(make_photos(10), MemoryCloud(stores=lambda _photo: wrong), stages=4)
+    scene = Scene(make_photos(10), MemoryCloud(stores=lambda _photo: wrong), slots=4)
     assert scene.run() == []
     assert len(scene.rejected) == 10
 
@@ -375,7 +375,7 @@ def test_an_outage_in_the_middle_lets_the_job_wait() -> None:
         seen.append(photo.key)
         return DOWN if len(seen) > 30 else None
 
-    scene = Scene(make_photos(200), MemoryCloud(stores=stores), stages=4)
+    scene = Scene(make_photos(200), MemoryCloud(stores=stores), slots=4)
     with pytest.raises(Postponed):
         scene.run()
     assert (len(scene.copies.arrived), scene.copies.rejected) == (30, {})
@@ -385,9 +385,9 @@ def test_broken_photos_may_stand_side_by_side() -> None:
     """Where nothing came from one end, the next try begins at the other; what failed before comes last."""
     scene = Scene(make_photos(4))
     failed = {"0": PhotoRejected(Reason.GALLERY_UNAVAILABLE)}
-    scene.copier.conclude(BatchResult(failed, any_arrived=False, is_complete=False))
+    scene.copier.evaluate(BatchResult(failed, any_arrived=False, is_complete=False))
     assert [photo.key for photo in scene.copier.sort(scene.photos)] == ["3", "2", "1", "0"]
-    scene.copier.conclude(BatchResult({}, any_arrived=True, is_complete=False))
+    scene.copier.evaluate(BatchResult({}, any_arrived=True, is_complete=False))
     assert [photo.key for photo in scene.copier.sort(scene.photos)] == ["1", "2", "3", "0"]
 
 
@@ -511,7 +511,7 @@ def test_steps_are_told() -> None:
 
 def test_photos_that_a_cloud_takes_its_time_for_wait_side_by_side() -> None:
     """Many more of them than there are threads: a cloud that is slow to store holds nobody up."""
-    scene = Scene(make_photos(96), MemoryCloud(settles=0.3), stages=2)
+    scene = Scene(make_photos(96), MemoryCloud(settles=0.3), slots=2)
     assert len(scene.run()) == 96
     assert scene.cloud.most_settling > 3 * 2 * 2
 
@@ -523,14 +523,14 @@ def test_photos_that_a_cloud_takes_its_time_for_wait_side_by_side() -> None:
     st.integers(1, 4),
 )
 def test_whatever_happens_photos_are_there_once_or_said_to_be_missing(
-    begins: list[ArchiveError | None], stores: list[ArchiveError | None], stages: int
+    begins: list[ArchiveError | None], stores: list[ArchiveError | None], slots: int
 ) -> None:
     """Any order of failures: nothing is lost, nothing is twice, and the count is right."""
     cloud = MemoryCloud(
         begins=lambda _photo: begins.pop(0) if begins else None,
         stores=lambda _photo: stores.pop(0) if stores else None,
     )
-    scene = Scene(make_photos(8), cloud, stages=stages)
+    scene = Scene(make_photos(8), cloud, slots=slots)
     try:
         scene.run()
     except (Postponed, JobStopped, Transient):

