@@ -56,7 +56,7 @@ class GalleryStream:
         photo: what is read.
         open_source: opens the gallery's response at an offset, on condition that the photo still has this ETag.
         check: called before every block; may raise to end the reading.
-        buffers: where its block comes from; held from the first byte to the last, since more sources are open than read.
+        buffers: the pool of its block, held from the first byte to the last: more sources are open than are read.
     """
 
     def __init__(self, photo: Photo, open_source: OpenSource, check: Callable[[], None], buffers: BufferPool) -> None:

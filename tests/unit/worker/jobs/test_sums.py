@@ -13,7 +13,7 @@ from common.messages.archive_job import Course
 from common.messages.progress import State
 from tests.fakes.job import JOB
 from worker.archive.copies import Copies
-from worker.gallery.manifest import Failure, Manifest
+from worker.gallery.manifest import Manifest, UnusableEntry
 from worker.jobs.meter import Meter
 
 KEYS = [str(number) for number in range(8)]
@@ -23,7 +23,9 @@ KEY_SETS = st.sets(st.sampled_from(KEYS))
 def listed(keys: set[str], unusable: int = 0, size: int = 10) -> Manifest:
     """Return a list of photos, and of some that nobody can copy."""
     photos = {key: Photo(key, (), f"{key}.jpg", "https://h/p", size) for key in sorted(keys)}
-    return Manifest(photos, [Failure(f"{number}.gif", Reason.PHOTO_UNAVAILABLE, "") for number in range(unusable)])
+    return Manifest(
+        photos, [UnusableEntry(f"{number}.gif", Reason.PHOTO_UNAVAILABLE, "") for number in range(unusable)]
+    )
 
 
 class Job(RuleBasedStateMachine):
