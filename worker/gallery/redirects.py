@@ -1,6 +1,7 @@
 """Resolve redirects as browsers do.
 
-Where RFC 3986 and browsers differ, browsers count: galleries are built and looked at with browsers. So a `Location` may hold letters of any script, blanks and backslashes, and may be relative in every way.
+Where RFC 3986 and browsers differ, browsers count: galleries are built and looked at with browsers. So a `Location` may
+hold letters of any script, blanks and backslashes, and may be relative in every way.
 https://url.spec.whatwg.org/#url-parsing
 """
 
@@ -41,7 +42,7 @@ def read_location(status: int, headers: Mapping[str, str]) -> str:
 
 
 def resolve_link(base: str, target: str) -> str:
-    """Return the absolute URL of a link that was found at another one, written as `common.http.urls.write_link` writes them.
+    """Return the absolute URL of a link found at `base`, written as `common.http.urls.write_link` writes them.
 
     Args:
         base: the web address that it was found at.
