@@ -1,4 +1,4 @@
-"""What the failures of a round tell together: an outage, or broken photos."""
+"""Results of a batch: an outage, or broken photos."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class ScriptedCopy:
 
 
 def copy_all(failed_before: set[str]) -> BatchResult:
-    """Copy them all: the good one begins first, and arrives when all others have failed or the round was broken off."""
+    """Copy them all: the good one begins first, and arrives when all others have failed or the batch was broken off."""
     failed: list[Photo] = []
 
     def begin(photo: Photo, mine: Signals) -> PhotoCopy:
@@ -56,13 +56,13 @@ def copy_all(failed_before: set[str]) -> BatchResult:
 
 
 @pytest.mark.parametrize("most", [0, 1])
-def test_many_that_fail_for_the_first_time_end_a_round(most: int) -> None:
+def test_many_that_fail_for_the_first_time_end_a_batch(most: int) -> None:
     """Nobody can tell yet whether it is they, and the others are better tried later."""
     ended = copy_all({photo.key for photo in BROKEN[:most]})
     assert not ended.is_complete
 
 
-def test_many_that_fail_once_more_end_no_round() -> None:
+def test_many_that_fail_once_more_end_no_batch() -> None:
     """They failed before and tell nothing new; those that are tried for the first time have their turn."""
     ended = copy_all({photo.key for photo in BROKEN})
     assert (ended.is_complete, ended.any_arrived, len(ended.failed)) == (True, True, len(BROKEN))
@@ -78,8 +78,8 @@ def test_many_that_fail_once_more_end_no_round() -> None:
     ],
     ids=["refused", "revoked", "bug"],
 )
-def test_what_concerns_all_ends_a_round_at_once(error: Exception, cause: Cause, is_aborted: bool) -> None:
-    """No other photo begins; what moves may arrive after a refusal that may pass, and is let go after anything else."""
+def test_what_concerns_all_ends_a_batch_at_once(error: Exception, cause: Cause, is_aborted: bool) -> None:
+    """No other photo starts; what moves may arrive after a refusal that may pass, else it is aborted."""
     seen: list[Signals] = []
     arrived: dict[str, StoredPhoto] = {}
 

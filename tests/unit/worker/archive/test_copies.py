@@ -40,6 +40,14 @@ def test_a_photo_that_is_only_called_otherwise_by_now_stays_copied() -> None:
     assert (list(copies.arrived), copies.skipped) == (["1"], {"2"})
 
 
+def test_what_was_there_before_the_job_is_agreed_on() -> None:
+    """Of what is found, this delivery's own copies are no part of the question; the answer counts."""
+    copies = Copies(listed(*PHOTOS.values()), arrived={"1": ours("1", "a")})
+    asked: list[int] = []
+    copies.record_initial_inventory({"1", "2"}, lambda found: asked.append(found) or 7)
+    assert (asked, copies.initially_stored, copies.skipped) == ([1], 7, {"2"})
+
+
 def test_a_list_that_is_suddenly_empty_is_not_believed() -> None:
     """It would say that nothing was to be copied."""
     copies = Copies(listed(*PHOTOS.values()))

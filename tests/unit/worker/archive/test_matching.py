@@ -63,6 +63,20 @@ def test_a_file_that_is_listed_twice_is_no_double() -> None:
         assert set(matched.duplicates) == {duplicate}
 
 
+def test_a_copy_in_a_second_folder_of_an_album_counts() -> None:
+    """Two runs once made one folder each."""
+    copy = ours("1", "a", "second")
+    inventory = Inventory({album_key(()): Folder(HERE, "")}, [copy], [(album_key(()), Folder("second", ""))])
+    assert match_inventory(PHOTOS, inventory).kept == {"1": copy}
+
+
+def test_what_nobody_proved_counts_where_it_is_asked_for() -> None:
+    """For a count at the end."""
+    copy = replace(ours("1", "a"), is_proved=False)
+    inventory = Inventory({album_key(()): Folder(HERE, "")}, [copy])
+    assert match_inventory(PHOTOS, inventory, include_unproved=True).kept == {"1": copy}
+
+
 @pytest.mark.parametrize(
     "guests",
     [
@@ -82,7 +96,7 @@ def test_what_a_guest_made_is_no_double(guests: StoredPhoto) -> None:
             assert find(*order).kept == {"1": mine}
 
 
-def test_what_nobody_proved_is_a_double_of_what_somebody_did() -> None:
+def test_an_unproved_copy_is_a_duplicate_of_a_proved_one() -> None:
     """As long as everybody who looks keeps the same one; when nobody else is at it, what is proved stays."""
     first, second = ours("1", "a"), ours("1", "b")
     doubt, later = replace(first, is_proved=False), replace(second, is_proved=False)

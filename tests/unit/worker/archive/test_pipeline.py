@@ -1,4 +1,4 @@
-"""Photos that are put aside while their cloud needs time: others move meanwhile, and nobody waits when it is over."""
+"""Photos that are parked while their cloud processes them: others move meanwhile, and nobody waits after a stop."""
 
 import threading
 from typing import cast
@@ -89,7 +89,7 @@ def test_whose_time_has_come_goes_before_new_ones() -> None:
     assert harness.log[0] == "0"
 
 
-def test_no_more_are_put_aside_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_are_parked_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cloud that never has time must not begin a whole gallery."""
     monkeypatch.setattr(room, "PARKED_PER_THREAD", 1)
     monkeypatch.setattr(room, "POLL_SECONDS", 0.001)
@@ -130,7 +130,7 @@ def test_a_thread_that_waits_for_a_photo_hears_the_end(monkeypatch: pytest.Monke
     assert [type(end[1]) for end in ends if end] == [Interrupted] * 3
 
 
-def test_a_photo_that_fails_is_let_go_and_costs_only_itself() -> None:
+def test_a_photo_that_fails_is_closed_and_costs_only_itself() -> None:
     """The others go on."""
     harness = PipelineHarness({})
     broken = PhotoRejected(Reason.PHOTO_UNAVAILABLE)

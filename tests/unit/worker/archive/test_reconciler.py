@@ -1,4 +1,4 @@
-"""The heart: which photos are missing, what is done about it, and when it is given up. Without a wire."""
+"""Reconciling an archive: which photos are missing, what is done about it, when it is given up. Without a network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds.base import PhotoStream
-from common.clouds.photos import Photo, StoredPhoto
+from common.clouds.photos import Folder, Photo, StoredPhoto, album_key
 from common.errors import (
     ArchiveError,
     InventoryStale,
@@ -25,7 +25,7 @@ from common.errors import (
 )
 from tests.fakes.clock import Clock
 from tests.fakes.job import JOB
-from tests.fakes.memory_cloud import MemoryCloud, SilentStream
+from tests.fakes.memory_cloud import TOP, MemoryCloud, SilentStream
 from worker.archive.batch import BatchResult
 from worker.archive.copier import Copier
 from worker.archive.copies import Copies
@@ -53,13 +53,20 @@ def list_photos(photos: list[Photo]) -> Manifest:
 
 
 class CountingThrottle(Throttle):
-    """Counts turns.
+    """Counts turns and successes.
 
     Attributes:
         turns: how many were taken.
+        successes: how many files were started without being throttled.
     """
 
     turns = 0
+    successes = 0
+
+    def on_success(self) -> None:
+        """Count it."""
+        self.successes += 1
+        super().on_success()
 
     def take_turn(self) -> None:
         """Count it."""
@@ -91,7 +98,8 @@ class Scene:
         self.steps = 0
         self.copies = Copies(list_photos(self.photos))
         self.throttle = CountingThrottle(self.clock.sleep, self.clock.now, lambda: 0.0)
-        policy = RetryPolicy(TRIES, 1, 60, self.clock.sleep, self.throttle, lambda: 1.0)
+        self.retried: list[ArchiveError] = []
+        policy = RetryPolicy(TRIES, 1, 60, self.clock.sleep, self.throttle, lambda: 1.0, self.retried.append)
         self.copier = Copier(
             archive_key(JOB),
             self.cloud,
@@ -124,7 +132,7 @@ class Scene:
         self.steps += 1
 
     def run(self) -> list[str]:
-        """Keep the promise, and return the keys of what is in the cloud."""
+        """Reconcile, and return the keys of what is in the cloud."""
         self.reconciler.run()
         return sorted(file.key for file in self.cloud.files.values())
 
@@ -135,12 +143,12 @@ class Scene:
 
 
 def at(*keys: str, error: ArchiveError = UNKNOWN) -> Callable[[Photo], ArchiveError | None]:
-    """Say no to some photos, whenever they are tried."""
+    """Refuse some photos, whenever they are tried."""
     return lambda photo: error if photo.key in keys else None
 
 
 def once(*errors: ArchiveError) -> Callable[[Photo], ArchiveError | None]:
-    """Say no a few times, whatever is tried."""
+    """Refuse a few times, whatever is tried."""
     script = list(errors)
     return lambda _photo: script.pop(0) if script else None
 
@@ -158,14 +166,15 @@ def test_only_what_is_missing_is_copied() -> None:
 
 
 def test_no_photo_is_begun_without_its_turn() -> None:
-    """The pace of an account is kept by asking it before each photo, tries included."""
+    """The throttle is asked before each photo, tries included, and hears of each that was started."""
     scene = Scene(make_photos(3), MemoryCloud(begins=once(UNKNOWN)))
     scene.run()
     assert scene.throttle.turns == len(scene.cloud.begun) == 4
+    assert scene.throttle.successes == 3
 
 
 def test_every_source_is_asked_before_its_bytes_are_needed() -> None:
-    """While others move; and every source is let go."""
+    """While others move; and every source is closed."""
     scene = Scene(make_photos(3))
     scene.run()
     assert [stream.opened for stream in scene.streams] == [1, 1, 1]
@@ -178,6 +187,8 @@ def test_a_mark_alone_is_no_copy() -> None:
     scene.cloud.put(scene.photos[0], number=2, is_proved=False)
     scene.run()
     assert scene.cloud.begun == ["0"]
+    # It is from a worker that died, or one that still goes on and will prove it.
+    assert scene.copies.may_have_duplicates
 
 
 def test_what_a_guest_copied_stays_and_the_archive_is_complete() -> None:
@@ -191,6 +202,44 @@ def test_what_a_guest_copied_stays_and_the_archive_is_complete() -> None:
     assert {theirs.id, copied.id} <= scene.cloud.files.keys()
 
 
+def test_nothing_may_be_there_twice_when_nobody_else_was_at_it() -> None:
+    """So no further inventory is needed."""
+    scene = Scene(make_photos(2))
+    scene.run()
+    assert not scene.copies.may_have_duplicates
+
+
+def test_an_album_that_is_there_twice_is_merged() -> None:
+    """Two runs once made one each; a photo in the second folder is not copied again."""
+    scene = Scene(make_photos(1))
+    scene.cloud.put(scene.photos[0], folder="second")
+    scene.cloud.second_folders.append((album_key(()), Folder("second", "")))
+    scene.run()
+    assert (scene.cloud.merges, scene.cloud.begun, scene.copies.may_have_duplicates) == (1, [], True)
+
+
+def test_a_copy_of_another_run_that_replaces_ours_is_noticed() -> None:
+    """Both have the photo under other ids: the other run may go on and make more of them."""
+    scene = Scene(make_photos(2))
+    scene.copies.arrived["0"] = scene.cloud.put(scene.photos[0], number=2)
+
+    def stores(photo: Photo) -> None:
+        scene.cloud.put(scene.photos[0], number=1)
+
+    scene.cloud.stores = stores
+    scene.run()
+    assert (scene.cloud.removed, scene.copies.may_have_duplicates) == (["id-0-2"], True)
+
+
+def test_the_folder_is_known_once_it_is_made() -> None:
+    """A guest may open it while photos still arrive."""
+    scene = Scene(make_photos(1))
+    urls: list[str] = []
+    scene.cloud.stores = lambda _photo: urls.append(scene.copies.folder_url)
+    scene.run()
+    assert urls == [TOP.url]
+
+
 def test_what_we_made_twice_in_one_place_is_there_once() -> None:
     """Two workers once had the same job."""
     scene = Scene(make_photos(1))
@@ -201,7 +250,7 @@ def test_what_we_made_twice_in_one_place_is_there_once() -> None:
 
 
 def test_a_listing_that_lags_behind_is_looked_at_again_later() -> None:
-    """What it does not show is there all the same; it may hide what another run brought, so there is one look more."""
+    """What it does not show is there all the same; it may hide what another run brought."""
     scene = Scene(make_photos(2))
     scene.cloud.hidden = {"id-0-1"}
     scene.run()
@@ -247,7 +296,7 @@ def test_a_refusal_that_passes_costs_nothing(stage: str, times: int, refusal: Ar
 
 
 @pytest.mark.parametrize("look", [UNKNOWN, DISABLED, SUSPENDED, Transient(Reason.CLOUD_UNAVAILABLE)])
-def test_a_look_that_is_refused_is_repeated(look: ArchiveError) -> None:
+def test_an_inventory_that_is_refused_is_taken_again(look: ArchiveError) -> None:
     """As photos are: it is final only when it stays."""
     scene = Scene(make_photos(1), MemoryCloud(looks=[look] * (TRIES - 1)))
     assert scene.run() == ["0"]
@@ -263,7 +312,7 @@ def test_a_look_that_is_refused_is_repeated(look: ArchiveError) -> None:
         (Transient(Reason.CLOUD_UNAVAILABLE), Transient),
     ],
 )
-def test_a_look_that_stays_refused_says_whose_trouble_it_is(look: ArchiveError, end: type[ArchiveError]) -> None:
+def test_an_inventory_that_stays_refused_says_whose_trouble_it_is(look: ArchiveError, end: type[ArchiveError]) -> None:
     """The guest's ends the job, ours lets it wait, and so does a cloud that is down."""
     scene = Scene(make_photos(1), MemoryCloud(looks=[look] * TRIES))
     with pytest.raises(end) as told:
@@ -335,7 +384,7 @@ def test_an_account_that_takes_something_again_has_all_its_tries_again() -> None
     assert script == []
 
 
-def test_throttling_is_nobodys_failure() -> None:
+def test_throttling_is_no_failure() -> None:
     """It uses up no try, however often it comes."""
     scene = Scene(make_photos(1), MemoryCloud(begins=once(*[Throttled(Reason.CLOUD_UNAVAILABLE)] * (TRIES + 3))))
     assert scene.run() == ["0"]
@@ -344,7 +393,7 @@ def test_throttling_is_nobodys_failure() -> None:
 # Outages
 
 
-def test_a_first_round_without_an_arrival_is_an_outage() -> None:
+def test_a_first_batch_without_an_arrival_is_an_outage() -> None:
     """Complete, and for a reason that is no photo's own: the job waits, and nobody is rejected."""
     scene = Scene(make_photos(3), MemoryCloud(stores=lambda _photo: DOWN), slots=4)
     with pytest.raises(Postponed) as told:
@@ -507,6 +556,7 @@ def test_steps_are_told() -> None:
     scene = Scene(make_photos(2), MemoryCloud(begins=at("0", error=DOWN)))
     scene.run()
     assert scene.steps == (TRIES - 1) + 1 + 1
+    assert scene.retried == [DOWN] * (TRIES - 1)
 
 
 def test_photos_that_a_cloud_takes_its_time_for_wait_side_by_side() -> None:
