@@ -82,12 +82,11 @@ class Copier:
             Refused: the cloud refuses all of them; see `wait_before_probe`.
             ArchiveError, Interrupted: as `worker.archive.batch.copy_batch` says.
         """
-        arrived_before = len(self._copies.arrived)
         untried = [photo for photo in missing if photo.key not in self._failed_before]
         streak = RefusalStreak(1 if self._breaker.is_half_open else max(MIN_OUTAGE_FAILURES, self._stages.slots))
         chosen = [self._breaker.choose_probe(untried or missing)] if self._breaker.is_half_open else missing
         # Each of a few that are left is judged by itself, so that it is told which they are.
-        are_few = arrived_before > 0 and len(untried) <= FEW_PHOTOS
+        are_few = bool(self._copies.arrived) and len(untried) <= FEW_PHOTOS
 
         def start(photo: Photo, signals: Signals) -> PhotoCopy:
             # Where no photo is left that was never refused, and none arrived, it is no single one's refusal.
@@ -107,10 +106,6 @@ class Copier:
                 signals=self._signals,
                 on_finished=self._on_step,
             )
-        except Refused:
-            if len(self._copies.arrived) > arrived_before:
-                self._breaker.reset()
-            raise
         finally:
             self._failed_before.update(streak.keys)
 

@@ -11,7 +11,7 @@ from common.errors import GrantRevoked, PhotoRejected, Reason, Refused
 from worker.archive.batch import MIN_OUTAGE_FAILURES, BatchResult, copy_batch
 from worker.archive.stages import Stages
 from worker.transfer.copy import PhotoCopy
-from worker.transfer.stop import Cause, Signals
+from worker.transfer.stop import Cause, Interrupted, Signals
 
 GOOD = Photo("good", (), "good.jpg", "https://h/good.jpg", 1)
 BROKEN = [Photo(f"broken-{number}", (), "b.jpg", "https://h/b.jpg", 1) for number in range(MIN_OUTAGE_FAILURES + 3)]
@@ -69,6 +69,26 @@ def test_many_that_fail_once_more_end_no_batch() -> None:
     assert ended.outage is None
 
 
+def test_a_batch_is_broken_off_by_as_many_failures_as_make_an_outage() -> None:
+    """And not by one more: those that moved meanwhile are stopped."""
+    started: list[Photo] = []
+
+    def begin(photo: Photo, mine: Signals) -> PhotoCopy:
+        def step() -> StoredPhoto:
+            if len(started) <= MIN_OUTAGE_FAILURES:
+                raise PhotoRejected(Reason.GALLERY_UNAVAILABLE)
+            mine.wind_down.sleep(10)
+            return StoredPhoto(photo.key, "id", 1)
+
+        started.append(photo)
+        return cast(PhotoCopy, ScriptedCopy(step))
+
+    stages = Stages(1)
+    stages.threads = 1
+    result = copy_batch(BROKEN, begin, lambda _stored: None, {}, failed_before=(), stages=stages, signals=Signals())
+    assert (result.is_complete, len(result.failed)) == (False, MIN_OUTAGE_FAILURES)
+
+
 @pytest.mark.parametrize(
     ("error", "cause", "is_aborted"),
     [
@@ -82,6 +102,7 @@ def test_what_concerns_all_ends_a_batch_at_once(error: Exception, cause: Cause, 
     """No other photo starts; what moves may arrive after a refusal that may pass, else it is aborted."""
     seen: list[Signals] = []
     arrived: dict[str, StoredPhoto] = {}
+    aborted: list[bool] = []
 
     def begin(photo: Photo, mine: Signals) -> PhotoCopy:
         def step() -> StoredPhoto:
@@ -92,6 +113,10 @@ def test_what_concerns_all_ends_a_batch_at_once(error: Exception, cause: Cause, 
             seen.append(mine)
             while not mine.wind_down.is_set():
                 time.sleep(0.001)
+            try:
+                mine.abort.sleep(0.2)
+            except Interrupted:
+                aborted.append(True)
             return StoredPhoto(photo.key, "id", 1)
 
         return cast(PhotoCopy, ScriptedCopy(step))
@@ -108,4 +133,4 @@ def test_what_concerns_all_ends_a_batch_at_once(error: Exception, cause: Cause, 
             signals=Signals(),
         )
     (mine,) = seen
-    assert (mine.cause, list(arrived)) == (cause, ["good"])
+    assert (mine.cause, list(arrived), aborted) == (cause, ["good"], [True] * is_aborted)

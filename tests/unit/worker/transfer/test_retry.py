@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import JobStopped, PhotoRejected, Reason, SessionLost, Throttled, Transient
+from common.errors import ArchiveError, JobStopped, PhotoRejected, Reason, SessionLost, Throttled, Transient
 from tests.fakes.clock import Clock
 from worker.transfer.retry import MAX_RETRY_AFTER, RetryBudget, RetryPolicy
 from worker.transfer.stop import Cause, Interrupted, Stop
@@ -87,14 +87,26 @@ def test_a_wait_that_is_asked_for_is_honoured_within_reason(asked: float | None,
     assert clock.slept == [expected]
 
 
-def test_an_objection_uses_up_no_try() -> None:
-    """The account is written to too fast: nobody's failure, and the pace knows how long to wait."""
+def test_throttling_uses_up_no_try() -> None:
+    """The account is written to too fast: that is no failure, and the throttle knows how long to wait."""
     clock = Clock()
     budget = RetryBudget(policy_of(clock, tries=2))
     for _ in range(5):
         assert budget.wait_or_give_up(Throttled(Reason.CLOUD_UNAVAILABLE, wait=3.0))
     assert sum(clock.slept) >= 15.0
     assert [budget.wait_or_give_up(BROKEN) for _ in range(2)] == [True, False]
+
+
+def test_every_failure_that_is_tried_again_is_reported() -> None:
+    """Throttled ones as well; the last failure is not tried again."""
+    reported: list[ArchiveError] = []
+    budget, throttled = (
+        RetryBudget(policy_of(Clock(), tries=2, on_retry=reported.append)),
+        Throttled(Reason.DAILY_LIMIT),
+    )
+    for error in (throttled, BROKEN, BROKEN):
+        budget.wait_or_give_up(error)
+    assert reported == [throttled, BROKEN]
 
 
 def test_a_call_is_repeated_until_it_succeeds() -> None:

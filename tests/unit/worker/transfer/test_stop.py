@@ -1,4 +1,4 @@
-"""How work is told to stop: once, for one cause, and whoever sleeps wakes."""
+"""Stop signals: set once, for one cause; whoever sleeps on one wakes."""
 
 import gc
 import threading
@@ -21,7 +21,7 @@ def test_nothing_stops_by_itself() -> None:
     assert (stop.is_set(), stop.cause) == (False, None)
 
 
-def test_who_looks_is_told() -> None:
+def test_a_set_stop_interrupts() -> None:
     """By the check and by the sleep, as often as they are asked."""
     stop = Stop()
     stop.set(Cause.CANCELLED)
@@ -134,7 +134,7 @@ def test_signals_go_down_one_by_one() -> None:
     assert job.abort.is_set()
 
 
-def test_requests_end_when_everything_is_let_go() -> None:
+def test_requests_end_when_everything_is_aborted() -> None:
     """Not when only nothing new is to begin."""
     job = Signals(Signals())
     job.wind_down.set(Cause.SLICE_OVER)
@@ -144,8 +144,8 @@ def test_requests_end_when_everything_is_let_go() -> None:
         job.check()
 
 
-def test_a_last_look_is_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After everything was let go; a cloud that hangs does not make it longer."""
+def test_final_requests_are_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After everything was aborted; a cloud that hangs does not make it longer."""
     job = Signals()
     job.stop(Cause.CANCELLED)
     job.allow_final_requests()

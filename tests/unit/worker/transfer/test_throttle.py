@@ -1,4 +1,4 @@
-"""The account's pace, against a cloud that bears so many files a second and not one more."""
+"""The throttle of an account, against clouds that allow so many files a second and not one more."""
 
 import heapq
 import random
@@ -56,10 +56,10 @@ class Run:
 
 
 class Threads:
-    """Threads that begin photos at a pace, by a clock of our own: no thread, no waiting.
+    """Simulated threads that start photos under a throttle, by a clock of their own: no thread, no waiting.
 
     Args:
-        cloud: what accepts or objects.
+        cloud: what accepts or throttles.
         photos: how many are to be accepted.
         busy: returns for how many seconds a thread is busy with a photo once it has begun.
         standstill: seconds from and to which nothing runs, as on a machine that is too busy.
@@ -115,7 +115,7 @@ class Threads:
 
 @pytest.mark.parametrize("burst", [3, 10, 100])
 @pytest.mark.parametrize("rate", [2, 3])
-def test_pace_stays_just_under_the_ceiling(rate: float, burst: float) -> None:
+def test_rate_stays_just_under_the_limit(rate: float, burst: float) -> None:
     """Two thousand photos: nearly all that the cloud bears, and hardly a request refused."""
     result = Threads(Bucket(rate, burst), 2000).run(rate)
     assert result.share_of_ceiling > 0.98
@@ -123,7 +123,7 @@ def test_pace_stays_just_under_the_ceiling(rate: float, burst: float) -> None:
 
 
 @pytest.mark.parametrize("standstill", [(4.0, 14.0), (15.0, 35.0), (100.0, 120.0)])
-def test_standstill_of_ours_is_not_taken_for_the_clouds_pace(standstill: tuple[float, float]) -> None:
+def test_standstill_of_ours_is_not_taken_for_the_clouds_limit(standstill: tuple[float, float]) -> None:
     """What the machine loses is lost, but what comes after it is as fast as before."""
     result = Threads(Bucket(3, 3), 2000, standstill=standstill).run(3)
     lost = (standstill[1] - standstill[0]) / (2000 / 3)
@@ -131,7 +131,7 @@ def test_standstill_of_ours_is_not_taken_for_the_clouds_pace(standstill: tuple[f
     assert result.share_throttled < 0.02
 
 
-def test_slow_source_is_not_taken_for_the_clouds_pace() -> None:
+def test_slow_source_is_not_taken_for_the_clouds_limit() -> None:
     """Photos that come in bunches, half as fast as the cloud bears; then, from a faster source, all that it bears."""
     slow_photos, slow_rate = 700, 1.5
     result = Threads(Bucket(3, 3), 2000, lambda accepted: 8 / slow_rate if accepted < slow_photos else 0.1).run(3)
@@ -141,11 +141,11 @@ def test_slow_source_is_not_taken_for_the_clouds_pace() -> None:
 
 
 def test_minutes_that_are_used_up_are_only_waited_for() -> None:
-    """A cloud that counts by the minute objects for the rest of one: pauses grow, the pace does not fall to nothing."""
+    """A cloud that counts by the minute throttles for the rest of one: pauses grow, the rate stays."""
     assert Threads(Minutes(3), 2000).run(3).share_of_ceiling > 0.9
 
 
-def test_cloud_that_never_objects_is_never_waited_for() -> None:
+def test_cloud_that_never_throttles_is_never_waited_for() -> None:
     """Nothing is held back on suspicion."""
     clock = Clock()
     throttle = Throttle(clock.sleep, clock.now)
@@ -178,7 +178,7 @@ def test_pauses_grow_and_end_with_the_first_that_is_accepted() -> None:
     assert clock.slept[-1] == 1.0
 
 
-def test_standstill_is_no_matter_of_pace() -> None:
+def test_long_stall_postpones_the_job() -> None:
     """Nothing accepted for ten minutes: the job waits better in a queue."""
     clock = Clock()
     throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
