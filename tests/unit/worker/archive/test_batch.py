@@ -134,3 +134,48 @@ def test_what_concerns_all_ends_a_batch_at_once(error: Exception, cause: Cause, 
         )
     (mine,) = seen
     assert (mine.cause, list(arrived), aborted) == (cause, ["good"], [True] * is_aborted)
+
+
+def test_a_batch_of_which_nothing_is_left_is_complete() -> None:
+    """However many failed in a row: all were tried, and it is an outage."""
+    rejection = PhotoRejected(Reason.GALLERY_UNAVAILABLE)
+
+    def fail() -> StoredPhoto:
+        raise rejection
+
+    result = copy_batch(
+        BROKEN[:MIN_OUTAGE_FAILURES],
+        lambda _photo, _signals: cast(PhotoCopy, ScriptedCopy(fail)),
+        lambda _stored: None,
+        {},
+        failed_before=(),
+        stages=Stages(1),
+        signals=Signals(),
+    )
+    assert (result.is_complete, result.outage) == (True, rejection)
+
+
+@pytest.mark.parametrize("later", [GrantRevoked(), KeyError("a bug")], ids=["revoked", "bug"])
+def test_what_ends_the_job_counts_more_than_a_refusal(later: Exception) -> None:
+    """The refusal came first, but it may pass."""
+
+    def begin(photo: Photo, mine: Signals) -> PhotoCopy:
+        def step() -> StoredPhoto:
+            if photo is GOOD:
+                while not mine.wind_down.is_set():
+                    time.sleep(0.001)
+                raise later
+            raise Refused(Reason.ACCOUNT_REFUSED)
+
+        return cast(PhotoCopy, ScriptedCopy(step))
+
+    with pytest.raises(type(later)):
+        copy_batch(
+            [GOOD, BROKEN[0]],
+            begin,
+            lambda _stored: None,
+            {},
+            failed_before=(),
+            stages=Stages(1),
+            signals=Signals(),
+        )
