@@ -142,7 +142,7 @@ def test_a_photo_that_fails_is_closed_and_costs_only_itself() -> None:
     first.step = fail  # type: ignore[method-assign]
     rest = iter([first])
     begin = harness.pipeline._start
-    harness.pipeline._start = lambda photo, signals: next(rest, None) or begin(photo, signals)
+    harness.pipeline._start = lambda photo, signals: cast(PhotoCopy, next(rest, None)) or begin(photo, signals)
     assert harness.run_next() == (PHOTOS[0], broken)
     assert first.closed == 1
     assert not harness.signals.wind_down.is_set()

@@ -18,7 +18,8 @@ from common.messages.archive_job import ArchiveJob
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from sandbox.http.server import Server
 from tests.fakes.in_process import IncomingReply, InProcessHttp
-from worker.gallery.client import MAX_REDIRECTS, Gallery, list_url
+from worker.gallery.client import Gallery, list_url
+from worker.gallery.redirects import MAX_REDIRECTS
 
 BASE, PHOTOS = "https://app.litegallery.io", "https://up-d.lite.gallery"
 ARCHIVE_URL = "https://arch-d.lite.gallery/g/api/stream/858329/f9d24b1dfb81a1bfa215cc008f46f3d3?mod=web"

@@ -75,7 +75,7 @@ def test_pause_still_tells_when_it_will_end(bench: Bench) -> None:
 
 def test_numbers_add_up_at_the_end(bench: Bench) -> None:
     """Brought, found and missing are all that was listed, whatever became of the missing ones."""
-    bench.copies.skipped, bench.copies.before = {"90", "91"}, 2
+    bench.copies.skipped, bench.copies.initially_stored = {"90", "91"}, 2
     bench.let_arrive(60, 1)
     told = bench.meter.read(State.FAILED, "storage_full")
     assert (told.photos_copied, told.photos_skipped, told.photos_failed) == (60, 2, 38)
