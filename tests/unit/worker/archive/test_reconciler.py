@@ -186,7 +186,7 @@ def test_every_source_is_asked_before_its_bytes_are_needed() -> None:
 def test_a_mark_alone_is_no_copy() -> None:
     """Nobody proved what stands there: the photo is copied."""
     scene = Scene(make_photos(1))
-    scene.cloud.put(scene.photos[0], number=2, is_proved=False)
+    scene.cloud.put(scene.photos[0], number=0, is_proved=False)
     scene.run()
     assert scene.cloud.begun == ["0"]
     # It is from a worker that died, or one that still goes on and will prove it.

@@ -39,6 +39,17 @@ def test_the_first_cause_counts() -> None:
     assert stop.cause == Cause.CANCELLED
 
 
+def test_that_another_worker_has_the_job_counts_more_than_the_first_cause() -> None:
+    """Here and in all children; and it was set when the first cause was."""
+    stop = Stop()
+    child = Stop(stop)
+    stop.set(Cause.CANCELLED)
+    since = stop.since
+    stop.set(Cause.TAKEN_OVER)
+    stop.set(Cause.SHUTDOWN)
+    assert (stop.cause, child.cause, stop.since) == (Cause.TAKEN_OVER, Cause.TAKEN_OVER, since)
+
+
 def start_sleeper(stop: Stop) -> Callable[[], bool]:
     """Let a thread sleep; return what waits for it and tells whether it was interrupted."""
     interrupted = threading.Event()
