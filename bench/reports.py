@@ -16,7 +16,7 @@ from common.messages.archive_job import ArchiveJob
 from sandbox.run.broker import Broker
 from web.progress.store import ProgressStore
 from web.progress.subscriber import ProgressSubscriber
-from worker.archive.tally import Tally
+from worker.archive.copies import Copies
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 from worker.queue.reporter import Reporter
@@ -67,14 +67,14 @@ class _Job:
             created_at="2026-11-28T12:00:00+00:00",
         )
         listed = {str(key): Photo(str(key), (), f"IMG_{key:04d}.jpg", "https://h/p", SIZE) for key in range(photos)}
-        self.tally = Tally(Manifest(listed, []))
-        self.tally.note_first_look(())
-        self.meter = Meter(promise, self.tally, lambda: 3.0)
+        self.copies = Copies(Manifest(listed, []))
+        self.copies.record_initial_inventory(())
+        self.meter = Meter(promise, self.copies, lambda: 3.0)
 
     def let_arrive(self) -> None:
         """Let one more photo arrive."""
-        key = str(len(self.tally.arrived))
-        self.tally.note_arrival(StoredPhoto(key, f"id-{key}", SIZE))
+        key = str(len(self.copies.arrived))
+        self.copies.record_arrival(StoredPhoto(key, f"id-{key}", SIZE))
 
 
 def _measure(

@@ -12,7 +12,7 @@ from common.messages.ledger_log import Ledger
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
 from common.telemetry.upstreams import gallery_observer
-from worker.archive.stages import STAGES
+from worker.archive.stages import STAGE_COUNT
 from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
 from worker.jobs.cloud_access import CloudAccess
@@ -108,7 +108,7 @@ def create_consumer(
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     return HttpClient(
-        connections=settings.jobs * settings.photos * STAGES,
+        connections=settings.jobs * settings.photos * STAGE_COUNT,
         reason=reason,
         policy=settings.network,
     )

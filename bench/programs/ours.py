@@ -13,7 +13,7 @@ from common.errors import Reason
 from common.http.client import HttpClient
 from common.messages.archive_job import ArchiveJob, grant_context
 from common.messages.ledger import Entry, Record
-from worker.archive.stages import STAGES
+from worker.archive.stages import STAGE_COUNT
 from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
 from worker.jobs.cloud_access import CloudAccess
@@ -76,7 +76,7 @@ def make_job(settings: WorkerSettings, scene: Scene) -> ArchiveJob:
 
 def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     """Return the HTTP client of one side, as the worker's wiring makes it."""
-    connections = settings.jobs * settings.photos * STAGES
+    connections = settings.jobs * settings.photos * STAGE_COUNT
     return HttpClient(connections=connections, policy=settings.network, reason=reason)
 
 

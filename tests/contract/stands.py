@@ -18,11 +18,11 @@ from common.http.network_policy import ANY_NETWORK, NetworkPolicy
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
+from tests.fakes.copy_photo import copy_photo
 from tests.fakes.memory_stream import MemoryStream
 from tests.fakes.worker_harness import WorkerHarness
-from worker.transfer.copy import copy_photo
-from worker.transfer.retry import Patience, RetryPolicy
-from worker.transfer.throttle import Pace
+from worker.transfer.retry import RetryPolicy
+from worker.transfer.throttle import Throttle
 
 ARCHIVE = "a" * 32
 CHUNK = 256 * 1024
@@ -97,11 +97,11 @@ class Stand:
     ) -> StoredPhoto:
         """Copy a photo as the worker does, on a clock that only sleeping moves."""
         source = stream or self.stream(data)
-        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), Patience(self.policy()))
+        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), self.policy())
 
     def policy(self) -> RetryPolicy:
         """Return a worker's patience, on that clock."""
-        return RetryPolicy(5, 1, 60, self.clock.sleep, Pace(self.clock.sleep, self.clock.now))
+        return RetryPolicy(5, 1, 60, self.clock.sleep, Throttle(self.clock.sleep, self.clock.now))
 
     def tree(self) -> list[tuple[str, int, str]]:
         """Return (path, bytes, MD5) of every file."""

@@ -12,9 +12,9 @@ from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import Stand
 from tests.fakes.worker_harness import WorkerHarness
-from worker.archive.batch import Round
+from worker.archive.batch import BatchResult
 from worker.archive.copier import Copier
-from worker.archive.stages import STAGES
+from worker.archive.stages import STAGE_COUNT
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.transfer.stop import Cause, Signals
@@ -185,7 +185,7 @@ def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int
     stand.fault(**fault, times=None, after=10)
     desk.deliver(desk.make_job(archive))
     assert [40 - len(stand.tree())] == told(stand)
-    assert count_sent(stand) <= 12 + desk.settings.photos * STAGES
+    assert count_sent(stand) <= 12 + desk.settings.photos * STAGE_COUNT
 
 
 def test_a_wrong_file_is_not_left_behind(stand: Stand) -> None:
@@ -265,7 +265,7 @@ def test_who_refuses_when_all_is_there_ends_nothing_any_more(
     archive, desk = add_gallery(stand), stand.desk()
     copy = Copier.copy
 
-    def copy_and_refuse(copier: Copier, *given: Any) -> Round:
+    def copy_and_refuse(copier: Copier, *given: Any) -> BatchResult:
         done = copy(copier, *given)
         stand.fault(stand.lists, "status", times=None, status=403, reason=reason)
         return done
@@ -305,7 +305,7 @@ def test_what_a_guest_takes_meanwhile_is_copied_once_more(
     account: Any = stand.service.account()
     copy, theirs = Copier.copy, []
 
-    def copy_and_take(copier: Copier, *given: Any) -> Round:
+    def copy_and_take(copier: Copier, *given: Any) -> BatchResult:
         done = copy(copier, *given)
         if not theirs:
             theirs.append(account.files()[0])

@@ -124,13 +124,13 @@ def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause =
     signals = Signals()
     stopping = stop_when(lambda: bool(stand.fired()), signals, cause)
     stopped_at: list[float] = []
-    stop = signals.let_go.set
+    stop = signals.abort.set
 
     def set_and_note(why: Cause) -> None:
         stopped_at.append(time.monotonic())
         stop(why)
 
-    signals.let_go.set = set_and_note  # type: ignore[method-assign]
+    signals.abort.set = set_and_note  # type: ignore[method-assign]
     desk.deliver(job, signals=signals)
     took = time.monotonic() - stopped_at[0]
     stopping.join()
@@ -191,7 +191,7 @@ def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand:
 
 def test_a_cancelled_job_counts_what_a_killed_worker_copied(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """It did not live to note that it had proved them; they are there all the same."""
-    monkeypatch.setattr("worker.archive.reconciler.Archive.note_proved", lambda _self: None)
+    monkeypatch.setattr("worker.archive.reconciler.Reconciler.note_proved", lambda _self: None)
     archive, desk = add_gallery(stand), stand.desk()
     desk.deliver_to_the_end(desk.make_job(archive))
     stand.world.gallery.dones.clear()

@@ -1,4 +1,4 @@
-"""A cloud in memory, for those who decide what is copied: it does as it is told, and shows no wire and no vendor."""
+"""A cloud in memory, for tests of what is copied: it fails as it is told, without a network."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -10,14 +10,15 @@ from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, S
 from common.errors import ArchiveError
 
 Say = Callable[[Photo], ArchiveError | None]
+TOP = Folder("top", "https://cloud/top")
 
 
 class SilentStream:
-    """A photo's bytes that nobody looks at.
+    """A photo without bytes, which counts how it is used.
 
     Attributes:
         opened: how often it was asked for from the beginning.
-        closed: how often it was let go.
+        closed: how often it was closed.
     """
 
     digest: str | None = "0" * 32
@@ -57,6 +58,8 @@ class MemoryCloud:
         begun: keys of the photos that sessions were asked for, in their order.
         listed: how often it was looked at what there is.
         removed: ids of what was removed.
+        second_folders: further folders of albums, by `album_key`, until they are merged.
+        merges: how often they were.
         most_settling: how many photos it needed time for at once, at the most.
     """
 
@@ -74,6 +77,8 @@ class MemoryCloud:
     most_settling: int = 0
     folders: dict[str, Folder] = field(default_factory=dict)
     paced_write: PacedWrite = nullcontext
+    second_folders: list[tuple[str, Folder]] = field(default_factory=list)
+    merges: int = 0
 
     def __post_init__(self) -> None:
         """Nobody else adds while one does."""
@@ -89,16 +94,21 @@ class MemoryCloud:
         if self.looks:
             raise self.looks.pop(0)
         shown = [file for file in self.files.values() if file.id not in self.hidden]
-        return Inventory(albums=dict(self.folders), photos=shown)
+        return Inventory(dict(self.folders), shown, list(self.second_folders))
 
     def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make a folder for each."""
         for album in [(), *wanted]:
-            folder = Folder("/".join(("top", *album)), "")
+            folder = Folder("/".join((TOP.id, *album)), "") if album else TOP
             inventory.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
 
     def merge_albums(self, inventory: Inventory) -> None:
-        """There are no spare albums here."""
+        """Bring the photos of second folders into the first ones."""
+        first = {folder.id: self.folders[key].id for key, folder in self.second_folders}
+        for file in list(self.files.values()):
+            self.files[file.id] = replace(file, folder_id=first.get(file.folder_id, file.folder_id))
+        self.second_folders.clear()
+        self.merges += 1
 
     def is_there(self, stored: StoredPhoto) -> bool:
         """Look past what is hidden."""
@@ -129,7 +139,7 @@ class MemoryCloud:
 
     def put(self, photo: Photo, *, folder: str = "top", number: int = 1, **fields: object) -> StoredPhoto:
         """Store a photo, as somebody did before or meanwhile."""
-        self.folders.setdefault(album_key(()), Folder("top", ""))
+        self.folders.setdefault(album_key(()), TOP)
         stored = StoredPhoto(photo.key, f"id-{photo.key}-{number}", photo.size, photo.crc32, folder, made_here=True)
         stored = replace(stored, **fields)  # type: ignore[arg-type]
         with self._lock:

@@ -41,9 +41,9 @@ class Work:
         """Work."""
         self.begun += 1
         while not self.may_end.wait(0.01):
-            if signals.let_go.is_set():
+            if signals.abort.is_set():
                 self.causes.append(signals.cause)
-                signals.let_go.check()
+                signals.abort.check()
         self.ended += 1
 
 

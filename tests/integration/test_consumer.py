@@ -208,7 +208,7 @@ def test_shutdown_lets_go_what_does_not_end(bench: Bench) -> None:
         started.set()
         while True:
             time.sleep(0.01)
-            signals.let_go.check()
+            signals.abort.check()
 
     bench.job_publisher.requeue(JOB)
     bench.start(work, grace=1.5)

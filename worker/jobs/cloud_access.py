@@ -20,7 +20,7 @@ from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME, ArchiveJob, Not
 from common.telemetry.upstreams import cloud_observer, count_refreshes
 from worker.jobs.claim import Claim
 from worker.jobs.renewal import Renewal
-from worker.transfer.stop import Grace, Signals
+from worker.transfer.stop import GracePeriod, Signals
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,9 @@ class CloudAccess:
         cloud, variables, grant = self._open_newest_grant(claim)
         http, job = self._http[cloud.name], claim.job
         # The clouds' libraries are loaded when they are needed: most jobs end before their first token does.
-        refresh = count_refreshes(lambda old: cloud.auth(variables, http.cancelled_by(Grace(signals))).refresh(old))
+        refresh = count_refreshes(
+            lambda old: cloud.auth(variables, http.cancelled_by(GracePeriod(signals))).refresh(old)
+        )
         renewal = Renewal(
             refresh,
             claim,

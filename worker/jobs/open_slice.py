@@ -10,7 +10,7 @@ from worker.jobs.cloud_access import CloudAccess
 from worker.jobs.slice import Slice
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Signals
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 
 def open_slice(
@@ -30,7 +30,7 @@ def open_slice(
     """
     own = Signals(signals)
     sleep = own.wind_down.sleep
-    pace = Pace(sleep)
+    pace = Throttle(sleep)
     cloud = clouds.open(claim, own, pace.write)
     policy = RetryPolicy(
         settings.retry_attempts,
@@ -38,7 +38,7 @@ def open_slice(
         settings.retry_max_seconds,
         sleep,
         pace,
-        note=partial(count_retry, claim.job.cloud_type),
+        on_retry=partial(count_retry, claim.job.cloud_type),
     )
     return Slice(
         claim.job,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from common.clouds.photos import StoredPhoto
 from common.errors import ArchiveError, PhotoRejected, Reason, StorageFull
 from common.messages.archive_job import ArchiveJob, JobState
-from worker.archive.tally import Tally
+from worker.archive.copies import Copies
 from worker.jobs.meter import Meter
 
 
@@ -37,38 +37,38 @@ class Outcome:
         return self.job.state
 
 
-def read_tally(state: JobState) -> Tally:
+def read_tally(state: JobState) -> Copies:
     """Return what earlier slices knew of a job's photos."""
-    return Tally(
+    return Copies(
         arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in state.arrived.items()},
         rejected={key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in state.rejected.items()},
         tries=dict(state.tries),
     )
 
 
-def next_state(before: JobState, tally: Tally, meter: Meter, reason: str) -> JobState:
+def next_state(before: JobState, copies: Copies, meter: Meter, reason: str) -> JobState:
     """Return how far a job has come after a slice.
 
     Args:
         before: the state before it.
-        tally: what has become of the photos.
+        copies: what has become of the photos.
         meter: read the slice.
         reason: why the job ended, a word of `common.errors.Reason`, or empty.
     """
-    arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
+    arrived = {key: item.id for key, item in copies.arrived.items() if before.arrived.get(key) != item.id}
     return JobState(
         slices=before.slices + 1,
         copied=max(before.copied + len(arrived), meter.copied),
         arrived=arrived,
-        tries=dict(tally.tries),
-        rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
+        tries=dict(copies.tries),
+        rejected={key: (str(failure.reason), failure.detail) for key, failure in copies.rejected.items()},
         phase=before.phase,
         failed_photos=meter.failed,
         # Who came further begins to wait anew.
         waits=0 if arrived else before.waits,
         waiting_since=0 if arrived else before.waiting_since,
         reason=reason,
-        may_have_duplicates=before.may_have_duplicates or tally.crowded,
+        may_have_duplicates=before.may_have_duplicates or copies.may_have_duplicates,
         skipped=meter.skipped,
         started_at=meter.started_at,
     )

@@ -20,13 +20,13 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob, Phase
 from worker.archive.copier import Copier
-from worker.archive.reconciler import Archive, archive_key
+from worker.archive.reconciler import Reconciler, archive_key
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 from worker.jobs.outcome import Outcome, next_state, read_tally
 from worker.jobs.slice_clock import SliceClock
-from worker.transfer.buffers import Blocks
+from worker.transfer.buffers import BufferPool
 from worker.transfer.photo_stream import GalleryStream
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Cause, Interrupted, Signals
@@ -83,28 +83,28 @@ class Slice:
         self._policy = policy
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
-        self._blocks = Blocks()
-        self._tally = read_tally(job.state)
-        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
+        self._blocks = BufferPool()
+        self._copies = read_tally(job.state)
+        self.meter = Meter(job, self._copies, lambda: policy.throttle.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
             storage,
-            self._tally,
+            self._copies,
             open_stream=self._open_stream,
             policy=policy,
-            photos=photos,
+            slots=photos,
             signals=signals,
-            note_begin=self._clock.start,
-            note_step=self._clock.note_step,
+            on_start=self._clock.start,
+            on_step=self._clock.note_step,
         )
-        self._archive = Archive(
+        self._reconciler = Reconciler(
             job,
             self._fetch_manifest,
             storage,
-            self._tally,
+            self._copies,
             policy=policy,
             copier=copier,
-            settle_first_look=self._settle_first_look,
+            agree_on_initial_count=self._settle_first_look,
         )
 
     def run(self, returns: int) -> Outcome:
@@ -117,14 +117,14 @@ class Slice:
             Interrupted: another worker has the message by now.
         """
         # Whoever had it before may only have lost its connection, or be frozen, and go on one day.
-        self._tally.crowded = returns > 0 or self._is_contested
+        self._copies.may_have_duplicates = returns > 0 or self._is_contested
         try:
-            self._tally.manifest = self._policy.persist(self._fetch_manifest)
+            self._copies.manifest = self._policy.call_with_retry(self._fetch_manifest)
             if self._job.state.phase is Phase.TOLD:
-                self._archive.remove_doubles(is_alone=True)
+                self._reconciler.remove_duplicates(is_exclusive=True)
                 outcome = self._outcome(ended=True)
             else:
-                self._archive.keep()
+                self._reconciler.run()
                 outcome = self._outcome(ended=True)
         except (JobStopped, PhotoRejected) as stopped:
             outcome = self._stop(stopped)
@@ -133,7 +133,7 @@ class Slice:
         finally:
             self._clock.cancel()
         if outcome.waits_for is None and outcome.state.reason != Reason.GRANT_REVOKED:
-            self._archive.note_proved()
+            self._reconciler.note_proved()
         return replace(outcome, job=replace(outcome.job, grant=self._read_grant()))
 
     def _stop(self, stopped: JobStopped | PhotoRejected) -> Outcome:
@@ -150,7 +150,7 @@ class Slice:
             self._leave_no_doubles()
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
-            self._signals.allow_last_look()
+            self._signals.allow_final_requests()
             # Without the list the gallery could not be told how many are missing: that is worth another delivery.
             if failure := self._list_last():
                 return self._outcome(ended=False, waits_for=failure)
@@ -159,13 +159,13 @@ class Slice:
 
     def _leave_no_doubles(self) -> None:
         """What was copied here after the other worker's last look is for no other worker to remove."""
-        if self._tally.manifest is None:
+        if self._copies.manifest is None:
             return
-        self._signals.allow_last_look()
+        self._signals.allow_final_requests()
         try:
-            self._archive.remove_doubles(is_alone=False)
+            self._reconciler.remove_duplicates(is_exclusive=False)
         except (ArchiveError, Interrupted) as error:
-            logger.warning("there was no look for doubles: %s", error)
+            logger.warning("there was no look for duplicates: %s", error)
 
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
@@ -174,17 +174,17 @@ class Slice:
             if failure and reason is Reason.CANCELLED and not self._is_count_known():
                 return self._outcome(ended=False, waits_for=failure)
         # Who refuses when all is there ends nothing any more.
-        if reason is not Reason.CANCELLED and self._tally.is_complete:
+        if reason is not Reason.CANCELLED and self._copies.is_complete:
             return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
     def _look_last(self, tries: int) -> Transient | None:
         """Look into the cloud once more; return why that cannot be had now, but may be later."""
-        self._signals.allow_last_look()
+        self._signals.allow_final_requests()
         failure: Transient | None = None
         for _ in range(tries):
             try:
-                self._archive.look_last()
+                self._reconciler.record_final_inventory()
             except Interrupted:
                 failure = Transient(Reason.TRY_LATER, "the work ended before the last look did")
             except ArchiveError as error:
@@ -200,7 +200,9 @@ class Slice:
     def _is_count_known(self) -> bool:
         """Whether no other worker can have copied more than the message tells."""
         state = self._job.state
-        return state.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or state.may_have_duplicates)
+        return state.skipped >= 0 and not (
+            self._clock.has_begun or self._copies.may_have_duplicates or state.may_have_duplicates
+        )
 
     def _settle_first_look(self, found: int) -> int:
         known = self._job.state.skipped
@@ -210,10 +212,10 @@ class Slice:
         """Read the list of a job that was stopped before it was read; return why it cannot be had."""
         failure = None
         for _ in range(LAST_TRIES):
-            if self._tally.manifest is not None:
+            if self._copies.manifest is not None:
                 return None
             try:
-                self._tally.manifest = self._fetch_manifest()
+                self._copies.manifest = self._fetch_manifest()
             except Transient as error:
                 failure = error
         return failure
@@ -231,11 +233,11 @@ class Slice:
         )
 
     def _outcome(self, *, ended: bool, reason: str = "", waits_for: ArchiveError | None = None) -> Outcome:
-        state = next_state(self._job.state, self._tally, self.meter, reason)
+        state = next_state(self._job.state, self._copies, self.meter, reason)
         return Outcome(
             replace(self._job, state=state),
             ended,
             waits_for,
-            has_count=self._tally.manifest is not None,
+            has_count=self._copies.manifest is not None,
             meter=self.meter,
         )

@@ -182,7 +182,7 @@ class Consumer:
         began = time.monotonic()
         while self._deliveries and (passed := time.monotonic() - began) < self._grace:
             if passed > self._grace * WIND_DOWN_SHARE:
-                self._signals.let_go.set(Cause.SHUTDOWN)
+                self._signals.abort.set(Cause.SHUTDOWN)
             self._tick(connection)
         connection.process_data_events(0)
 

@@ -15,7 +15,7 @@ from worker.gallery.client import Gallery
 from worker.jobs.slice import Slice
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Signals
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 TOP = Folder("disk:/Свадьба", "")
 HERE = [StoredPhoto(photo.key, f"{TOP.id}/{photo.name}", 7, folder_id=TOP.id, made_here=True) for photo in PHOTOS]
@@ -62,7 +62,7 @@ class Shared:
 def make_slice(storage: Shared) -> Slice:
     """Return a delivery of the job."""
     clock = Clock()
-    policy = RetryPolicy(2, 1, 60, clock.sleep, Pace(clock.sleep, clock.now))
+    policy = RetryPolicy(2, 1, 60, clock.sleep, Throttle(clock.sleep, clock.now))
     listing = cast(Gallery, Listing())
     return Slice(JOB, listing, cast(Storage, storage), policy, photos=2, seconds=60, signals=Signals())
 
@@ -76,8 +76,8 @@ def test_what_another_run_brought_meanwhile_has_not_failed() -> None:
 @pytest.mark.parametrize("turn", [1, -1])
 def test_of_two_the_one_with_the_plain_name_stays(turn: int) -> None:
     """Where two names cannot be equal, the second has a number; the listing's order has no say."""
-    double = replace(HERE[0], id=HERE[0].id.replace(".", " (2)."))
-    storage = Shared([*HERE, double][::turn])
+    duplicate = replace(HERE[0], id=HERE[0].id.replace(".", " (2)."))
+    storage = Shared([*HERE, duplicate][::turn])
     outcome = make_slice(storage).run(0)
-    assert storage.removed == [double.id]
+    assert storage.removed == [duplicate.id]
     assert (outcome.ended, outcome.state.failed_photos) == (True, 0)

@@ -19,7 +19,8 @@ from common.messages.archive_job import ArchiveJob
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from sandbox.http.server import Server
 from tests.fakes.in_process import InProcessHttp, StreamedReply
-from worker.gallery.client import MOST_REDIRECTS, Gallery, list_url
+from worker.gallery.client import Gallery, list_url
+from worker.gallery.redirects import MAX_REDIRECTS
 
 BASE, PHOTOS = "https://app.litegallery.io", "https://up-d.lite.gallery"
 ARCHIVE_URL = "https://arch-d.lite.gallery/g/api/stream/858329/f9d24b1dfb81a1bfa215cc008f46f3d3?mod=web"
@@ -364,7 +365,7 @@ def test_a_circle_ends() -> None:
     http = wire({PHOTOS: lead_to(PHOTO.url), BASE: lead_to(f"{BASE}/round")})
     with pytest.raises(Transient, match="circle"):
         gallery_of(http).open_photo(PHOTO, 0, None)
-    assert len(http.sent) == 2 * (1 + MOST_REDIRECTS)
+    assert len(http.sent) == 2 * (1 + MAX_REDIRECTS)
 
 
 @pytest.mark.parametrize("target", ["", "http://[bad", "https://[::1", "//[x]y/"])
@@ -386,7 +387,7 @@ def test_what_is_not_wanted_is_closed() -> None:
 
     http = Remembering({PHOTOS: lead_to(f"{PHOTOS}/b.jpg"), BASE: serve}, Reason.PHOTO_UNAVAILABLE)
     gallery_of(http).open_photo(PHOTO, 0, None)
-    assert [incoming.closed for incoming in opened] == [True] * (1 + MOST_REDIRECTS) + [False]
+    assert [incoming.closed for incoming in opened] == [True] * (1 + MAX_REDIRECTS) + [False]
 
 
 def test_the_sandbox_may_be_read_by_plain_http() -> None:
@@ -515,8 +516,8 @@ def test_an_end_is_told_where_the_gallery_takes_it(
     """As the very same call: method, body, key and signature stay what they were."""
     url, seen = desk
     answers = [Reply(code, b"", {"Location": target.encode().decode("latin-1")}), Reply(202, b"")]
-    monkeypatch.setattr("tests.unit.worker.gallery.test_client.taken", lambda: answers.pop(0))
-    tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), policy=ANY_NETWORK)
+    monkeypatch.setattr(f"{__name__}.taken", lambda: answers.pop(0))
+    tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), local=True)
     first, second = seen
     assert [(each.method, each.target) for each in seen] == [("POST", "/cloud_archive/done"), ("POST", path)]
     assert first.content() == second.content()
@@ -538,4 +539,4 @@ def test_a_circle_of_ends_ends() -> None:
     http = wire({BASE: lead_to("/cloud_archive/done", 307)})
     with pytest.raises(Transient, match="circle"):
         gallery_of(http).tell_done(job_of(), 0)
-    assert len(http.sent) == 1 + MOST_REDIRECTS
+    assert len(http.sent) == 1 + MAX_REDIRECTS

@@ -75,9 +75,9 @@ def test_its_requests_end_with_the_work(ask: Callable[[Gallery], object]) -> Non
 def test_a_list_may_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to the limit it is a list, one byte more is not."""
     http = InProcessHttp({BASE: lambda _: text_reply("[" + " " * 998 + "]")}, Reason.GALLERY_UNAVAILABLE)
-    monkeypatch.setattr("worker.gallery.client.LONGEST_LIST", 1000)
+    monkeypatch.setattr("worker.gallery.client.MAX_LIST_BYTES", 1000)
     assert gallery_on(http).fetch_manifest(ARCHIVE).photos == {}
-    monkeypatch.setattr("worker.gallery.client.LONGEST_LIST", 999)
+    monkeypatch.setattr("worker.gallery.client.MAX_LIST_BYTES", 999)
     with pytest.raises(Transient, match="more than 999 bytes"):
         gallery_on(http).fetch_manifest(ARCHIVE)
 

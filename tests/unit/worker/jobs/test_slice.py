@@ -28,7 +28,7 @@ from worker.jobs.outcome import Outcome
 from worker.jobs.slice import Slice
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Signals
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 PHOTOS = tuple(Photo(str(number), (), f"{number}.jpg", "https://h/p", 7) for number in range(3))
 
@@ -68,7 +68,7 @@ class Stubborn:
 def make_slice(storage: Any, job: ArchiveJob = JOB, *, tries: int = 2, **options: Any) -> Slice:
     """Return a delivery of the job."""
     clock, signals = Clock(), Signals()
-    policy = RetryPolicy(tries, 0, 60, clock.sleep, Pace(clock.sleep, clock.now))
+    policy = RetryPolicy(tries, 0, 60, clock.sleep, Throttle(clock.sleep, clock.now))
     options = {"photos": 2, "seconds": 60, "signals": signals, **options}
     return Slice(job, cast(Gallery, Listing()), cast(Storage, storage), policy, **options)
 
@@ -121,7 +121,7 @@ def deliver_until_it_ends(cloud: MemoryCloud, *, tries: int, most: int) -> tuple
     job = JOB
     for number in range(1, most + 1):
         slice_ = make_slice(cloud, job, tries=tries, photos=1, seconds=0.0)
-        slice_._archive._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
+        slice_._reconciler._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
         outcome = slice_.run(0)
         if outcome.ended:
             return number, outcome
@@ -148,7 +148,7 @@ def work_beside(cloud: MemoryCloud, **options: Any) -> tuple[Slice, Outcome]:
     """Work a slice in whose cloud the first photo stands already."""
     cloud.put(PHOTOS[0])
     slice_ = make_slice(cloud, **options)
-    slice_._archive._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
+    slice_._reconciler._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
     return slice_, slice_.run(1)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from common.clouds.digests import NewDigest, NoDigest
 from common.clouds.photos import Photo
 from common.errors import PhotoRejected, Reason, SessionLost, Transient
-from worker.transfer.buffers import BLOCK_BYTES, Blocks
+from worker.transfer.buffers import BLOCK_BYTES, BufferPool
 from worker.transfer.photo_stream import GalleryStream
 from worker.transfer.stop import Interrupted
 
@@ -114,7 +114,7 @@ def stream_of(
     """Return the stream of a photo, and its gallery."""
     photo = Photo("1", (), "p.jpg", "https://h/p.jpg", len(data), zlib.crc32(data) if has_crc else None)
     gallery = Gallery(*answers)
-    return GalleryStream(photo, gallery.open, check, Blocks()), gallery
+    return GalleryStream(photo, gallery.open, check, BufferPool()), gallery
 
 
 def take(stream: GalleryStream, start: int, end: int) -> bytes:
@@ -155,7 +155,7 @@ def test_a_photo_is_read_whole(size: int, has_crc: bool) -> None:
 def test_the_digest_is_the_clouds(new_digest: NewDigest, expected: str) -> None:
     """Whatever the cloud can confirm; where it is nothing, the whole photo is proved all the same, and said so."""
     photo = Photo("1", (), "p.jpg", "https://h/p.jpg", len(DATA), zlib.crc32(DATA))
-    stream = GalleryStream(photo, Gallery(Given(DATA)).open, lambda: None, Blocks(), new_digest)
+    stream = GalleryStream(photo, Gallery(Given(DATA)).open, lambda: None, BufferPool(), new_digest)
     take(stream, 0, len(DATA) - 1)
     assert stream.digest is None
     take(stream, 0, len(DATA))
@@ -181,16 +181,16 @@ def test_a_block_is_lent_while_bytes_move_and_no_longer() -> None:
     """A source that is only open holds none, and the next photo gets the one that was given back."""
     lent: list[memoryview] = []
 
-    class Lender(Blocks):
+    class Lender(BufferPool):
         """Remembers what is lent and not given back."""
 
-        def lend(self) -> memoryview:
-            lent.append(super().lend())
+        def acquire(self) -> memoryview:
+            lent.append(super().acquire())
             return lent[-1]
 
-        def take_back(self, block: memoryview) -> None:
+        def release(self, block: memoryview) -> None:
             lent.remove(block)
-            super().take_back(block)
+            super().release(block)
 
     blocks = Lender()
     stream = GalleryStream(Photo("1", (), "p", "https://h/p", len(DATA)), Gallery(Given()).open, lambda: None, blocks)
@@ -203,7 +203,7 @@ def test_a_block_is_lent_while_bytes_move_and_no_longer() -> None:
     stream.close()
     stream.close()
     assert lent == []
-    assert blocks.lend() is first
+    assert blocks.acquire() is first
 
 
 def test_a_broken_line_is_gone_on_with_where_it_broke() -> None:
@@ -617,7 +617,7 @@ def test_nothing_is_proved_as_everything_else(
 def test_nothing_with_a_sum_is_a_contradiction() -> None:
     """A list that gives zero bytes a CRC-32 means another photo."""
     photo = Photo("1", (), "p.jpg", "https://h/p.jpg", 0, 0xE7B057B2)
-    stream = GalleryStream(photo, Gallery(Given(b"")).open, lambda: None, Blocks())
+    stream = GalleryStream(photo, Gallery(Given(b"")).open, lambda: None, BufferPool())
     with pytest.raises(SessionLost):
         list(stream.blocks(0, 0))
 
@@ -690,7 +690,7 @@ def test_a_source_that_cannot_be_opened_says_why(error: Exception) -> None:
     def refuse(_offset: int, _etag: str | None) -> Any:
         raise error
 
-    stream = GalleryStream(Photo("1", (), "p", "https://h/p", 7), refuse, lambda: None, Blocks())
+    stream = GalleryStream(Photo("1", (), "p", "https://h/p", 7), refuse, lambda: None, BufferPool())
     for _ in range(2):
         with pytest.raises(type(error)) as raised:
             next(stream.blocks(0, 7))

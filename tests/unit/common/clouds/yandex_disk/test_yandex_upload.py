@@ -246,8 +246,8 @@ def test_one_refusal_that_nobody_knows_ends_nothing(stand: Stand, on: str, statu
     policy = stand.policy()
     stand.fault(on, "status", status=status)
     storage = stand.storage()
-    policy.persist(storage.free_bytes)
-    folder = policy.persist(lambda: stand.album(storage))
+    policy.call_with_retry(storage.free_bytes)
+    folder = policy.call_with_retry(lambda: stand.album(storage))
     stand.copy(storage, make_photo(DATA), DATA, folder)
     assert stand.fired() == 1
     assert stand.tree() == WHOLE
@@ -270,7 +270,7 @@ def test_an_account_that_is_refused_stays_so(stand: Stand, name: str) -> None:
     """Tried as often as anything, and then the job says that it is the account."""
     stand.fault("yandex_disk", "status", status=403, reason=name, times=None)
     with pytest.raises(JobStopped) as stopped:
-        stand.policy().persist(stand.storage().free_bytes)
+        stand.policy().call_with_retry(stand.storage().free_bytes)
     assert (stopped.value.reason, stand.fired()) == (Reason.ACCOUNT_REFUSED, 5)
 
 
