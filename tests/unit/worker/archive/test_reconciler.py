@@ -100,6 +100,7 @@ class Scene:
         self.steps = 0
         self.copies = Copies(list_photos(self.photos))
         self.throttle = CountingThrottle(self.clock.sleep, self.clock.now, lambda: 0.0)
+        self.cloud.paced_write = self.throttle.write
         self.retried: list[ArchiveError] = []
         policy = RetryPolicy(TRIES, 1, 60, self.clock.sleep, self.throttle, lambda: 1.0, self.retried.append)
         self.copier = Copier(
