@@ -47,18 +47,19 @@ class StoppedJobs:
         for job_id in job_ids:
             self._threads.submit(self._run_after_delay, job_id, overtakes=True)
 
-    def _run_after_delay(self, job_id: str, *, overtakes: bool) -> None:
+    def _run_after_delay(self, job_id: str, *, overtakes: bool, is_first: bool = True) -> None:
         with suppress(Interrupted):
             self._signals.wind_down.sleep(random.random() * MAX_DELAY_SECONDS)  # noqa: S311 - no secret
-            guard("taking up a stopped job", lambda: self._run_now(job_id, overtakes))
+            guard("taking up a stopped job", lambda: self._run_now(job_id, overtakes, is_first))
 
-    def _run_now(self, job_id: str, overtakes: bool) -> None:
+    def _run_now(self, job_id: str, overtakes: bool, is_first: bool) -> None:
         with logs.bound_fields(job_id=job_id):
             try:
                 self._run_stopped(job_id, Signals(self._signals), overtakes)
             except Transient as error:
                 # Its message comes back by itself, but its wait may be half an hour: the broker will be there before.
-                logger.warning("a stopped job is not taken up yet: %s", error)
-                self._threads.submit(self._run_after_delay, job_id, overtakes=overtakes)
+                level = logging.WARNING if is_first else logging.DEBUG
+                logger.log(level, "a stopped job is not taken up yet: %s", error)
+                self._threads.submit(self._run_after_delay, job_id, overtakes=overtakes, is_first=False)
             except (NotOurMessage, Interrupted) as error:
                 logger.warning("a stopped job is not taken up: %s", error or type(error).__name__)
