@@ -8,13 +8,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.copies import Copies
-from sandbox.chaos.crew import Workman, can_shift_clocks
-from sandbox.chaos.diary import Diary
-from sandbox.chaos.figures import say
+from sandbox.chaos.event_log import Diary
+from sandbox.chaos.inject.injector import Ship
+from sandbox.chaos.inject.process import Workman, can_shift_clocks
+from sandbox.chaos.inject.replay import Copies
+from sandbox.chaos.observe.undisturbed_clock import Calm
+from sandbox.chaos.report import say
 from sandbox.chaos.run import ChaosRun, Plan
-from sandbox.chaos.storm import Ship
 from sandbox.demo import guest
 from sandbox.demo.services import ServiceError, Services
 from sandbox.oauth.browser import PageError

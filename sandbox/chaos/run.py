@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 
-from sandbox.chaos.clouds import LOGINS, account_of, count_missing
-from sandbox.chaos.crowd import Crowd, plan_presses
-from sandbox.chaos.faults import aim_at_photos
-from sandbox.chaos.figures import show_faults, show_figures, show_verdicts, tell_bytes
-from sandbox.chaos.galleries import add_gallery, draw_pool
-from sandbox.chaos.judge import Evidence, collect_cases, judge
-from sandbox.chaos.pages import Album, Watcher
-from sandbox.chaos.settle import Settling
-from sandbox.chaos.stops import Stopper
-from sandbox.chaos.storm import Ship, Storm
-from sandbox.chaos.told import Sight
-from sandbox.chaos.verdict import count_doubles, count_slices
+from sandbox.chaos.drain import Settling
+from sandbox.chaos.inject.fault_catalog import aim_at_photos
+from sandbox.chaos.inject.injector import Ship, Storm
+from sandbox.chaos.judge.done_calls import Sight
+from sandbox.chaos.judge.evidence import Evidence, collect_cases, judge
+from sandbox.chaos.judge.verdicts import count_doubles, count_slices
+from sandbox.chaos.load.galleries import add_gallery, draw_pool
+from sandbox.chaos.load.guests import Crowd, plan_presses
+from sandbox.chaos.load.stops import Stopper
+from sandbox.chaos.observe.clouds import LOGINS, account_of, count_missing
+from sandbox.chaos.observe.status_poller import Album, Watcher
+from sandbox.chaos.report import show_faults, show_figures, show_verdicts, tell_bytes
 from sandbox.gallery.host import Archive
 from sandbox.run.program import last_lines
 

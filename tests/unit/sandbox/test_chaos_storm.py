@@ -3,9 +3,9 @@
 import random
 import threading
 
-from sandbox.chaos.copies import Copies
-from sandbox.chaos.crowd import plan_presses
-from sandbox.chaos.trap import Aim, Trap, draw_aim
+from sandbox.chaos.inject.replay import Copies
+from sandbox.chaos.inject.trigger import Aim, Trap, draw_aim
+from sandbox.chaos.load.guests import plan_presses
 from sandbox.gallery.host import Archive
 from sandbox.run.frames import Moment
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.chaos import heard, shown, told, verdict
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.judge import has_lost_grant
-from sandbox.chaos.pages import Album, Look
-from sandbox.chaos.stops import Begun, Stop
-from sandbox.chaos.verdict import Case, Leftover
+from sandbox.chaos.judge import done_calls, pages, stops, verdicts
+from sandbox.chaos.judge.evidence import has_lost_grant
+from sandbox.chaos.judge.verdicts import Case, Leftover
+from sandbox.chaos.load.stops import Begun, Stop
+from sandbox.chaos.observe.status_poller import Album, Look
+from sandbox.chaos.observe.undisturbed_clock import Calm
 from sandbox.gallery.host import Archive, Done
 from sandbox.gallery.pictures import Picture
 from sandbox.world import World
@@ -30,7 +30,7 @@ def call(failed: Any = 0, at: float = 50.0, status: int | None = 200, missing: i
     for name, value in named.items():
         headers[name] = value
     body = {"cloud_type": "google_drive", "failed_photos": failed, "archive_type": "originals"}
-    sight = told.Sight({"anna": missing}, calm=at)
+    sight = done_calls.Sight({"anna": missing}, calm=at)
     path = f"/{by}/cloud_archive/done"
     return Done("POST", path, headers, json.dumps(body).encode(), body, status, at, at + 0.1, sight)
 
@@ -68,12 +68,12 @@ GOOD = Case(BEGUN, [call()], [look("running", (2, 1, 0, 0), 10.0), look()])
 
 def test_all_is_well():
     """Of a job that went as it should, nobody finds anything to say."""
-    assert verdict.judge_lost(GOOD) == []
-    assert told.judge_repeats(GOOD, NEVER, quiet()) == ([], 0)
-    assert told.judge_words(GOOD) == []
-    assert shown.judge_way(GOOD, {}) == []
-    assert shown.judge_end(GOOD, ["web 1"], missing=0) == []
-    assert heard.judge_stop(GOOD) == []
+    assert verdicts.judge_lost(GOOD) == []
+    assert done_calls.judge_repeats(GOOD, NEVER, quiet()) == ([], 0)
+    assert done_calls.judge_words(GOOD) == []
+    assert pages.judge_way(GOOD, {}) == []
+    assert pages.judge_end(GOOD, ["web 1"], missing=0) == []
+    assert stops.judge_stop(GOOD) == []
 
 
 @pytest.mark.parametrize(
@@ -86,31 +86,31 @@ def test_all_is_well():
 )
 def test_lost_an_archive_that_never_ended_or_gave_photos_up(case):
     """Nobody was told, or photos were given up that nothing kept back."""
-    assert len(verdict.judge_lost(case)) == 1
+    assert len(verdicts.judge_lost(case)) == 1
 
 
 def test_not_lost_what_its_guest_stopped_or_nobody_could_finish():
     """After a stop photos may be missing, and after a kill that took the only permission along."""
     calls = [call(2, missing=2)]
-    assert verdict.judge_lost(Case(BEGUN, calls, stop=Stop(1.0, 1.0, "web 1", "running", 2))) == []
-    assert verdict.judge_lost(Case(BEGUN, calls, lost_grant=True)) == []
+    assert verdicts.judge_lost(Case(BEGUN, calls, stop=Stop(1.0, 1.0, "web 1", "running", 2))) == []
+    assert verdicts.judge_lost(Case(BEGUN, calls, lost_grant=True)) == []
 
 
 def test_a_stop_that_was_answered_by_an_error_may_have_landed():
     """Whoever asked for it got it, or did not; without one nobody stops an archive."""
     calls, last = [call(2, missing=2)], [look("cancelled", (2, 0, 0, 2))]
-    assert verdict.judge_lost(Case(BEGUN, calls, last, is_stop_in_doubt=True)) == []
-    assert shown.judge_end(Case(BEGUN, calls, last, is_stop_in_doubt=True), ["web 1"], 2) == []
-    assert len(verdict.judge_lost(Case(BEGUN, calls, last))) == 1
-    assert len(shown.judge_end(Case(BEGUN, calls, last), ["web 1"], 2)) == 1
+    assert verdicts.judge_lost(Case(BEGUN, calls, last, is_stop_in_doubt=True)) == []
+    assert pages.judge_end(Case(BEGUN, calls, last, is_stop_in_doubt=True), ["web 1"], 2) == []
+    assert len(verdicts.judge_lost(Case(BEGUN, calls, last))) == 1
+    assert len(pages.judge_end(Case(BEGUN, calls, last), ["web 1"], 2)) == 1
 
 
 def test_lost_photos_are_missed_only_where_they_must_be(world: World):
     """Every photo and album of a gallery that must be there is missed, of one that was stopped none."""
     account = world.drive.account("anna")
-    lost, doubled = verdict.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
+    lost, doubled = verdicts.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
     assert (len(lost), doubled) == (4, [])
-    assert verdict.judge_account(account, [], [ARCHIVE], "google_drive") == ([], [])
+    assert verdicts.judge_account(account, [], [ARCHIVE], "google_drive") == ([], [])
 
 
 def test_doubled_are_photos_and_folders_that_are_there_twice(world: World):
@@ -120,10 +120,10 @@ def test_doubled_are_photos_and_folders_that_are_there_twice(world: World):
     album = account.add_folder("A", folder.id)
     account.add("1.jpg", b"one", album.id)
     account.add("2.jpg", b"two", folder.id)
-    assert verdict.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive") == ([], [])
+    assert verdicts.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive") == ([], [])
     account.add("2.jpg", b"two", folder.id)
     account.add_folder("A", folder.id)
-    lost, doubled = verdict.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
+    lost, doubled = verdicts.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
     assert lost == []
     assert sum("not as in the gallery" in each for each in doubled) == 1
     assert sum("2 folders" in each for each in doubled) == 1
@@ -143,7 +143,7 @@ def test_doubled_are_photos_and_folders_that_are_there_twice(world: World):
 )
 def test_told_twice_is_a_call_after_a_2xx_that_its_caller_has(before, after, deaths, wrong, helpless):
     """Only a caller that was killed right then may be excused, and only for the same words."""
-    found, excused = told.judge_repeats(Case(BEGUN, [before, after]), deaths, quiet())
+    found, excused = done_calls.judge_repeats(Case(BEGUN, [before, after]), deaths, quiet())
     assert (len(found), excused) == (wrong, helpless)
 
 
@@ -153,39 +153,39 @@ def test_told_twice_is_excused_while_nobody_could_be_told_of_the_first():
     calm = Calm(clock.now)
     with calm.disturbed():
         before, after = call(at=clock.now()), call(at=clock.now() + 5)
-        assert told.judge_repeats(Case(BEGUN, [before, after]), NEVER, calm) == ([], 1)
+        assert done_calls.judge_repeats(Case(BEGUN, [before, after]), NEVER, calm) == ([], 1)
 
 
 def test_told_wrongly_another_count_than_is_missing():
     """The count is compared with the cloud when the first call came."""
-    assert len(told.judge_words(Case(BEGUN, [call(2, missing=0)]))) == 1
-    assert len(told.judge_words(Case(BEGUN, [call(0, missing=1)]))) == 1
-    assert told.judge_words(Case(BEGUN, [call(1, missing=1)])) == []
+    assert len(done_calls.judge_words(Case(BEGUN, [call(2, missing=0)]))) == 1
+    assert len(done_calls.judge_words(Case(BEGUN, [call(0, missing=1)]))) == 1
+    assert done_calls.judge_words(Case(BEGUN, [call(1, missing=1)])) == []
 
 
 def test_told_wrongly_two_counts_under_one_key():
     """A refused call counts as well: it may have been read."""
-    assert len(told.judge_words(Case(BEGUN, [call(0, status=503), call(2)]))) == 1
+    assert len(done_calls.judge_words(Case(BEGUN, [call(0, status=503), call(2)]))) == 1
 
 
 def test_told_wrongly_more_missing_than_are_is_excused_after_a_stop_beside_another_job():
     """Another job may have brought more since this one counted; alone, nobody can."""
     stop = Stop(1.0, 1.0, "web 1", "running", 2)
-    assert told.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop)) == []
-    assert len(told.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop, is_alone=True))) == 1
-    assert len(told.judge_words(Case(BEGUN, [call(1, missing=2)], stop=stop))) == 1
+    assert done_calls.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop)) == []
+    assert len(done_calls.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop, is_alone=True))) == 1
+    assert len(done_calls.judge_words(Case(BEGUN, [call(1, missing=2)], stop=stop))) == 1
 
 
 @pytest.mark.parametrize("count", ["0", None, 0.5, True])
 def test_told_wrongly_what_the_contract_does_not_know(count):
     """A count is a whole number."""
-    assert told.judge_words(Case(BEGUN, [call(count)]))
+    assert done_calls.judge_words(Case(BEGUN, [call(count)]))
 
 
 def test_told_wrongly_of_a_gallery_that_is_none():
     """Whoever has no promise may be told of, but must be a gallery's."""
-    assert told.find_strangers([call()], {ARCHIVE.url}) == []
-    assert len(told.find_strangers([call()], set())) == 1
+    assert done_calls.find_strangers([call()], {ARCHIVE.url}) == []
+    assert len(done_calls.find_strangers([call()], set())) == 1
 
 
 RUNNING = look("running", (10, 5, 1, 0), 10.0)
@@ -210,13 +210,13 @@ RUNNING = look("running", (10, 5, 1, 0), 10.0)
 )
 def test_page_went_back(after):
     """Numbers fall, the folder vanishes, an end does not add up, or a page that was there is away."""
-    assert shown.judge_way(Case(BEGUN, looks=[RUNNING, after]), {})
+    assert pages.judge_way(Case(BEGUN, looks=[RUNNING, after]), {})
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "cancelled", "queued"])
 def test_page_went_back_when_it_left_an_end(state):
     """An end is the end, and no other one."""
-    assert shown.judge_way(Case(BEGUN, looks=[look(), look(state, at=70.0)]), {})
+    assert pages.judge_way(Case(BEGUN, looks=[look(), look(state, at=70.0)]), {})
 
 
 @pytest.mark.parametrize(
@@ -231,14 +231,14 @@ def test_page_went_back_when_it_left_an_end(state):
 )
 def test_page_went_on(after):
     """More, the same, another replica that will know in a moment, and one that is just starting are no step back."""
-    assert shown.judge_way(Case(BEGUN, looks=[RUNNING, after]), {}) == []
+    assert pages.judge_way(Case(BEGUN, looks=[RUNNING, after]), {}) == []
 
 
 def test_page_has_a_second_after_it_is_ready():
     """What a replica shows in its first second may be older."""
     case = Case(BEGUN, looks=[RUNNING, look("running", (10, 1, 0, 0), 20.0, until=20.6, life=2)])
-    assert shown.judge_way(case, {("web 1", 2): 19.8}) == []
-    assert len(shown.judge_way(case, {("web 1", 2): 19.0})) == 1
+    assert pages.judge_way(case, {("web 1", 2): 19.8}) == []
+    assert len(pages.judge_way(case, {("web 1", 2): 19.0})) == 1
 
 
 @pytest.mark.parametrize(
@@ -254,18 +254,18 @@ def test_page_has_a_second_after_it_is_ready():
 )
 def test_page_is_wrong(last, done, missing):
     """The end that is shown is not what the gallery was told, or not what stands in the cloud."""
-    assert shown.judge_end(Case(BEGUN, [done], [last]), ["web 1"], missing)
+    assert pages.judge_end(Case(BEGUN, [done], [last]), ["web 1"], missing)
 
 
 def test_page_is_wrong_when_it_calls_skipped_what_the_job_itself_brought():
     """Nobody else copied: what was not there before was brought by the job."""
     case = Case(BEGUN, [call()], [look("done", (2, 1, 1, 0))], is_alone=True)
-    assert len(shown.judge_end(case, ["web 1"], missing=0)) == 1
+    assert len(pages.judge_end(case, ["web 1"], missing=0)) == 1
 
 
 def test_page_is_wrong_when_a_replica_shows_nothing():
     """Every replica is asked."""
-    assert len(shown.judge_end(GOOD, ["web 1", "web 2"], missing=0)) == 1
+    assert len(pages.judge_end(GOOD, ["web 1", "web 2"], missing=0)) == 1
 
 
 def stopped(state: str = "running", missing: int = 2) -> Stop:
@@ -290,7 +290,7 @@ def stopped(state: str = "running", missing: int = 2) -> Stop:
 )
 def test_stop_ignored(case):
     """The job ended otherwise, nobody was told in time, or a page went on showing that it waits."""
-    assert len(heard.judge_stop(case)) == 1
+    assert len(stops.judge_stop(case)) == 1
 
 
 @pytest.mark.parametrize(
@@ -304,14 +304,14 @@ def test_stop_ignored(case):
 )
 def test_stop_heard(case):
     """It ended so, or had ended before, or had all its photos."""
-    assert heard.judge_stop(case) == []
+    assert stops.judge_stop(case) == []
 
 
 def test_left_over_is_a_message_of_a_job_that_has_ended():
     """One whose job has not ended is where it should be; one of nobody's is left over too."""
     cases = {"job1": GOOD, "job2": Case(BEGUN)}
     messages = [Leftover("cloud_archive.dead", name) for name in ("job1", "job2", "job3")]
-    assert [("job1" in each, "job3" in each) for each in verdict.judge_leftovers(messages, cases)] == [
+    assert [("job1" in each, "job3" in each) for each in verdicts.judge_leftovers(messages, cases)] == [
         (True, False),
         (False, True),
     ]

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.chaos.galleries import PHOTOS, photo_mark
+from sandbox.chaos.load.galleries import PHOTOS, photo_mark
 from sandbox.faults.plan import Fault
 
 MOST_PER_PHOTO = 2

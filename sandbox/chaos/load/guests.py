@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import requests
 
-from sandbox.chaos.clouds import LOGINS, account_of, count_missing
-from sandbox.chaos.stops import Begun, Stopper, Wish, draw_wish
+from sandbox.chaos.load.stops import Begun, Stopper, Wish, draw_wish
+from sandbox.chaos.observe.clouds import LOGINS, account_of, count_missing
 from sandbox.demo import guest
 from sandbox.gallery.host import Archive
 from sandbox.oauth.browser import PageError

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.verdict import Case
+from sandbox.chaos.judge.verdicts import Case
+from sandbox.chaos.observe.undisturbed_clock import Calm
 from sandbox.gallery.host import Done
 
 # A worker that is killed, or cut off from the broker, so soon after an answer (or so shortly before, while the call was

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 
-from sandbox.chaos.faults import draw_call, make_fault
+from sandbox.chaos.inject.fault_catalog import draw_call, make_fault
 from sandbox.world import World
 
 # Younger tokens, in seconds, do not end: a cloud that refuses what it has just given, twice, has had its permission

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import requests
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.crew import Workman
-from sandbox.chaos.pages import ENDS, Album
+from sandbox.chaos.inject.process import Workman
+from sandbox.chaos.observe.status_poller import ENDS, Album
+from sandbox.chaos.observe.undisturbed_clock import Calm
 from sandbox.gallery.host import Archive
 
 _SHARE = 0.3  # of all archives

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sandbox.chaos.pages import Look
-from sandbox.chaos.verdict import Case
+from sandbox.chaos.judge.verdicts import Case
+from sandbox.chaos.observe.status_poller import Look
 
 # A replica shows "within a second of being ready" what was shown before.
 READY_SECONDS = 1.0

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from sandbox.chaos.verdict import NAMES
+from sandbox.chaos.judge.verdicts import NAMES
 from sandbox.demo.show import write_bytes
 
 

@@ -4,9 +4,9 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.crew import Workman
-from sandbox.chaos.skies import Deck
+from sandbox.chaos.inject.process import Workman
+from sandbox.chaos.inject.world_faults import Deck
+from sandbox.chaos.observe.undisturbed_clock import Calm
 from sandbox.run.proxy import Proxy
 
 _NOBODY = "nobody"  # without any name everybody would be cut off

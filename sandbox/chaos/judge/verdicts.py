@@ -13,9 +13,9 @@ from typing import Any
 
 import pika
 
-from sandbox.chaos.clouds import read_account
-from sandbox.chaos.pages import ENDS, Look
-from sandbox.chaos.stops import Begun, Stop
+from sandbox.chaos.load.stops import Begun, Stop
+from sandbox.chaos.observe.clouds import read_account
+from sandbox.chaos.observe.status_poller import ENDS, Look
 from sandbox.gallery.host import Archive, Done
 from sandbox.storage import tree
 

@@ -1,9 +1,9 @@
 """Whether stops that were accepted were heard."""
 
-from sandbox.chaos.pages import ENDS
-from sandbox.chaos.shown import LAG_SECONDS
-from sandbox.chaos.stops import Stop
-from sandbox.chaos.verdict import Case
+from sandbox.chaos.judge.pages import LAG_SECONDS
+from sandbox.chaos.judge.verdicts import Case
+from sandbox.chaos.load.stops import Stop
+from sandbox.chaos.observe.status_poller import ENDS
 
 # "At once", for the replica that took the stop of a job that waits.
 AT_ONCE_SECONDS = 2.0

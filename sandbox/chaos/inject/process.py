@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from sandbox.chaos.trap import Trap
+from sandbox.chaos.inject.trigger import Trap
 from sandbox.run.program import Program, find_port
 from sandbox.run.proxy import Proxy
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pika
 from pika.exceptions import AMQPError
 
-from sandbox.chaos.crew import Workman
+from sandbox.chaos.inject.process import Workman
 from sandbox.run.frames import Moment
 
 _MOST = 2000

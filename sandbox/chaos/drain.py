@@ -2,10 +2,10 @@
 
 import time
 
-from sandbox.chaos.copies import DEAD
-from sandbox.chaos.crowd import Crowd
-from sandbox.chaos.storm import Ship
-from sandbox.chaos.verdict import NOTES, Leftover, count_messages, find_leftovers
+from sandbox.chaos.inject.injector import Ship
+from sandbox.chaos.inject.replay import DEAD
+from sandbox.chaos.judge.verdicts import NOTES, Leftover, count_messages, find_leftovers
+from sandbox.chaos.load.guests import Crowd
 from sandbox.demo import guest
 
 _SECONDS = 180.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.crew import Workman
+from sandbox.chaos.inject.process import Workman
+from sandbox.chaos.observe.undisturbed_clock import Calm
 
 ENDS = ("done", "failed", "cancelled")
 _PAUSE_SECONDS = 0.8

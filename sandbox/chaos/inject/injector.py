@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.copies import Copies
-from sandbox.chaos.crew import Workman
-from sandbox.chaos.linework import LineTroubles
-from sandbox.chaos.skies import Deck, Skies
-from sandbox.chaos.trap import draw_aim
+from sandbox.chaos.inject.process import Workman
+from sandbox.chaos.inject.proxy_faults import LineTroubles
+from sandbox.chaos.inject.replay import Copies
+from sandbox.chaos.inject.trigger import draw_aim
+from sandbox.chaos.inject.world_faults import Deck, Skies
+from sandbox.chaos.observe.undisturbed_clock import Calm
 from sandbox.run.broker import Broker
 from sandbox.world import World
 

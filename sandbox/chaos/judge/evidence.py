@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.chaos import heard, shown, told, verdict
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.clouds import LOGINS, account_of, count_missing
-from sandbox.chaos.crowd import Crowd
-from sandbox.chaos.pages import Album
-from sandbox.chaos.stops import Stopper
-from sandbox.chaos.storm import Ship
-from sandbox.chaos.verdict import Case, Leftover
+from sandbox.chaos.inject.injector import Ship
+from sandbox.chaos.judge import done_calls, pages, stops, verdicts
+from sandbox.chaos.judge.verdicts import Case, Leftover
+from sandbox.chaos.load.guests import Crowd
+from sandbox.chaos.load.stops import Stopper
+from sandbox.chaos.observe.clouds import LOGINS, account_of, count_missing
+from sandbox.chaos.observe.status_poller import Album
+from sandbox.chaos.observe.undisturbed_clock import Calm
 from sandbox.gallery.host import Archive, Done
 
 # Whoever is killed so soon after a refresh token was spent takes the next one along: the answer was on its way, or not
@@ -69,32 +69,32 @@ def judge(
 ) -> tuple[dict[str, list[str]], int]:
     """Return all that is wrong, by the name of its verdict, and how many repeated calls nobody could help."""
     ship = evidence.ship
-    wrong: dict[str, list[str]] = {name: [] for name in verdict.NAMES}
+    wrong: dict[str, list[str]] = {name: [] for name in verdicts.NAMES}
     deaths = {worker.name: worker.deaths for worker in ship.workers}
     helpless = 0
     for case in cases.values():
         begun = case.begun
         missing = count_missing(account_of(ship.world, begun.login, begun.cloud), begun.archive, begun.cloud)
-        repeats, excused = told.judge_repeats(case, deaths, ship.calm)
+        repeats, excused = done_calls.judge_repeats(case, deaths, ship.calm)
         helpless += excused
-        wrong["lost"] += verdict.judge_lost(case)
+        wrong["lost"] += verdicts.judge_lost(case)
         wrong["told twice"] += repeats
-        wrong["told wrongly"] += told.judge_words(case)
-        wrong["page went back"] += shown.judge_way(case, evidence.album.ready_at)
-        wrong["page is wrong"] += shown.judge_end(case, [web.name for web in ship.webs], missing)
-        wrong["stop ignored"] += heard.judge_stop(case)
+        wrong["told wrongly"] += done_calls.judge_words(case)
+        wrong["page went back"] += pages.judge_way(case, evidence.album.ready_at)
+        wrong["page is wrong"] += pages.judge_end(case, [web.name for web in ship.webs], missing)
+        wrong["stop ignored"] += stops.judge_stop(case)
     for login, cloud in itertools.product(LOGINS, ship.clouds):
         saved = [case for case in cases.values() if (case.begun.login, case.begun.cloud) == (login, cloud)]
         wanted = {case.begun.archive.url: case.begun.archive for case in saved if case.must_be_complete}
         allowed = {case.begun.archive.url: case.begun.archive for case in saved}
         account = account_of(ship.world, login, cloud)
-        lost, doubled = verdict.judge_account(account, wanted.values(), allowed.values(), cloud)
+        lost, doubled = verdicts.judge_account(account, wanted.values(), allowed.values(), cloud)
         wrong["lost"] += lost
         wrong["doubled"] += doubled
     urls = {archive.url for archive, _ in evidence.archives}
-    wrong["told wrongly"] += told.find_strangers(list(ship.world.gallery.dones), urls)
-    wrong["left over"] += verdict.judge_leftovers(leftovers, cases)
-    wrong["misbehaved"] += verdict.judge_manners(list(ship.world.violations))
+    wrong["told wrongly"] += done_calls.find_strangers(list(ship.world.gallery.dones), urls)
+    wrong["left over"] += verdicts.judge_leftovers(leftovers, cases)
+    wrong["misbehaved"] += verdicts.judge_manners(list(ship.world.violations))
     jobs = {each.device: each.job_id for each in evidence.crowd.begun}
     tokens = ship.world.yandex_accounts.tokens
     wrong["misbehaved"] += [
@@ -103,7 +103,7 @@ def judge(
         if not _has_lost_grant(device, ship)
     ]
     wrong["misbehaved"] += [complaint for workman in (*ship.workers, *ship.webs) for complaint in workman.complaints]
-    wrong["misbehaved"] += verdict.judge_logs(evidence.logs)
+    wrong["misbehaved"] += verdicts.judge_logs(evidence.logs)
     return wrong, helpless
 
 
