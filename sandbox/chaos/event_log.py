@@ -1,15 +1,15 @@
-"""What was done to whom and when: lies beside the logs of the programs, to be read together with them."""
+"""Log of injected faults and guests' actions, in the format of the processes' logs beside it."""
 
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 
-class Diary:
-    """What happened when, in a file beside the programs' logs. Thread-safe.
+class EventLog:
+    """Appends timestamped lines to a file. Thread-safe.
 
     Args:
-        log: the file.
+        log: the file; created if missing.
     """
 
     def __init__(self, log: Path) -> None:
@@ -18,7 +18,7 @@ class Diary:
         log.touch()
 
     def note(self, what: str) -> None:
-        """Write a line, with the time as the programs' logs have it."""
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        """Append a line with the current UTC time, as in the processes' logs."""
+        event = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         with self._guard, self.log.open("a", encoding="utf-8") as file:
-            file.write(f"{moment} NOTE    {what}\n")
+            file.write(f"{event} NOTE    {what}\n")

@@ -1,4 +1,4 @@
-"""What a chaos run prints when it is over: the verdicts, and what there was to be judged."""
+"""Report of a chaos run: verdicts, injected faults and figures, printed to standard output."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from sandbox.chaos.judge.verdicts import NAMES
 from sandbox.demo.show import write_bytes
 
 
-def show_verdicts(findings: Mapping[str, Sequence[str]]) -> None:
-    """Print each verdict with its count, nought too, and then everything that was found, uncut."""
-    say("verdicts")
+def print_verdicts(findings: Mapping[str, Sequence[str]]) -> None:
+    """Print each verdict with its count, zero too, and then every finding in full."""
+    print_heading("verdicts")
     for name in NAMES:
         print(f"{len(findings.get(name, ())):5}  {name}")
     for name in NAMES:
@@ -17,26 +17,26 @@ def show_verdicts(findings: Mapping[str, Sequence[str]]) -> None:
             print(f"{name.upper()}: {finding}")
 
 
-def show_faults(struck: Counter[str]) -> None:
-    """Print what went wrong, and how often."""
-    say("faults survived")
-    for name, count in sorted(struck.items()):
+def print_faults(injected: Counter[str]) -> None:
+    """Print which faults were injected, and how often."""
+    print_heading("faults survived")
+    for name, count in sorted(injected.items()):
         print(f"{count:5}  {name}")
 
 
-def show_figures(figures: Mapping[str, str]) -> None:
-    """Print what there was."""
-    say("figures")
+def print_figures(figures: Mapping[str, str]) -> None:
+    """Print the run's figures."""
+    print_heading("figures")
     for name, value in figures.items():
         print(f"{name:14} {value}")
 
 
-def tell_bytes(size: int, received: int) -> dict[str, str]:
-    """Return what was stored, and how much more was sent."""
+def describe_bytes(size: int, received: int) -> dict[str, str]:
+    """Return the bytes stored and the share that was sent again, as figures."""
     again = 100 * (received - size) / max(size, 1)
     return {"bytes": f"{size} ({write_bytes(size)})", "sent again": f"{again:.1f} % of the bytes"}
 
 
-def say(what: str) -> None:
+def print_heading(what: str) -> None:
     """Print a headline."""
     print(f"== {what}", flush=True)

@@ -65,7 +65,7 @@ class Done:
     status: int | None
     at: float = 0.0
     answered_at: float = 0.0
-    seen: Any = None
+    inspection: Any = None
 
 
 class Gallery(PhotoServer):
@@ -83,7 +83,7 @@ class Gallery(PhotoServer):
         super().__init__(shelf, faults, violations)
         self.photo_url = ""
         self.dones: list[Done] = []
-        self.witness: Callable[[Message], Any] = lambda _headers: None
+        self.inspect_done: Callable[[Message], Any] = lambda _headers: None
         self._guard = threading.Lock()
         self._archives: dict[str, Archive] = {}
         self._numbers = itertools.count(49851973)
@@ -119,15 +119,15 @@ class Gallery(PhotoServer):
     def answer(self, request: Request) -> Reply:
         """Answer a request; a done call is remembered however it ends."""
         status = None
-        at, seen = time.monotonic(), None
+        at, inspection = time.monotonic(), None
         if "/cloud_archive/done" in request.path:
-            seen = self.witness(request.headers)
+            inspection = self.inspect_done(request.headers)
         try:
             reply = super().answer(request)
             status = reply.status
         finally:
             if request.operation == "done":
-                self.dones.append(_done(request, status, at, seen))
+                self.dones.append(_done(request, status, at, inspection))
         return reply
 
     def _shelve(self, picture: Picture) -> dict[str, Any]:
@@ -158,10 +158,10 @@ class Gallery(PhotoServer):
         return html_reply(title, "<p>The gallery takes over from here.</p>")
 
 
-def _done(request: Request, status: int | None, at: float, seen: Any) -> Done:
+def _done(request: Request, status: int | None, at: float, inspection: Any) -> Done:
     try:
         content = json.loads(request.content())
     except ValueError:
         content = None
     said = request.method, request.target, request.headers, request.content(), content
-    return Done(*said, status, at, time.monotonic(), seen)
+    return Done(*said, status, at, time.monotonic(), inspection)

@@ -111,7 +111,7 @@ def test_a_broker_that_was_silent_finds_everybody_there(
     """It takes connections and says nothing; when it speaks again jobs are taken, told of, and heard of."""
     queue = Bench(rabbitmq_url)
     try:
-        line.hold()
+        line.pause()
         threads = start(through(rabbitmq_url, line))
         for name in ("the consumer", "the reporter", "the reader of news"):
             told = f"{name}: the broker cannot be reached (AMQPConnectorStackTimeout)"
@@ -121,7 +121,7 @@ def test_a_broker_that_was_silent_finds_everybody_there(
         assert "AMQPConnectorStackTimeout" in threads.consumer.trouble
         # Those who are still silent were asked before.
         publisher.STACK_SECONDS = 10.0
-        line.release()
+        line.resume()
         queue.outbox.put_behind(JOB)
         told = Progress(job_id=f"silent-{time.time_ns()}", state=State.DONE, updated_at=time.time())
         threads.reporter.tell(told)

@@ -1,103 +1,100 @@
-"""Traps: something that happens in the very moment in which a program says or hears a certain thing at the broker."""
+"""Triggers: run an action right before or after a chosen AMQP event of one process."""
 
 import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.run.frames import Moment, What
+from sandbox.run.frames import AmqpEvent, EventKind
 
-# Most of what passes concerns no job directly; a trap is for what moves one, mostly.
+# Most AMQP traffic concerns no job; most triggers wait for what moves one.
 _MOVES = ("job", "waiting", "ledger")
 _ANYTHING_SHARE = 0.2
-# So many moments of the kind pass first: the first ones of a life are its first steps only.
-_MOST_PASSING = 4
+# Up to so many matching events are skipped: the first ones after a start are only a process's first steps.
+_MAX_SKIPPED = 4
 
 
 @dataclass(frozen=True)
-class Aim:
-    """What a trap waits for.
+class TriggerPoint:
+    """The AMQP event that a trigger waits for.
 
     Args:
-        what: is said.
-        after: it passes, then the trap springs; else before it passes.
-        passing: so many of them pass first.
-        moves_jobs: only what concerns the messages of jobs, and the log of who has them.
+        kind: of the event.
+        after: fire once the event has been forwarded, else right before.
+        skip: how many matching events are let pass first.
+        moves_jobs: match only messages of jobs and entries of the ledger.
     """
 
-    what: What
+    kind: EventKind
     after: bool
-    passing: int
+    skip: int
     moves_jobs: bool
 
     def __str__(self) -> str:
-        return f"right {'after' if self.after else 'before'} a {self.what}"
+        return f"right {'after' if self.after else 'before'} a {self.kind}"
 
-    def fits(self, moment: Moment, passed: bool) -> bool:
-        """Tell whether this is such a moment."""
-        if (moment.what, passed) != (self.what, self.after):
+    def matches(self, event: AmqpEvent, passed: bool) -> bool:
+        """Tell whether an event, forwarded or about to be, is one of those meant."""
+        if (event.kind, passed) != (self.kind, self.after):
             return False
-        # The news of a job have three words: `job.<id>.progress`.
-        return not self.moves_jobs or (moment.key.startswith(_MOVES) and moment.key.count(".") < 2)
+        # Keys of progress and stops have three words: `job.<id>.progress`.
+        return not self.moves_jobs or (event.key.startswith(_MOVES) and event.key.count(".") < 2)
 
 
-def draw_aim(chance: random.Random) -> Aim:
-    """Choose a moment."""
-    whats: list[What] = ["publish", "confirm", "deliver", "ack"]
-    return Aim(
-        chance.choice(whats),
+def draw_point(chance: random.Random) -> TriggerPoint:
+    """Draw a trigger point."""
+    kinds: list[EventKind] = ["publish", "confirm", "deliver", "ack"]
+    return TriggerPoint(
+        chance.choice(kinds),
         after=chance.random() < 0.5,
-        passing=chance.randrange(_MOST_PASSING),
+        skip=chance.randrange(_MAX_SKIPPED),
         moves_jobs=chance.random() > _ANYTHING_SHARE,
     )
 
 
-class Trap:
-    """Waits on one program's lines for one moment at a time. Thread-safe."""
+class Trigger:
+    """Waits for one AMQP event at a time on the connections of one process. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._aim: Aim | None = None
-        self._passing = 0
-        self._strike: Callable[[], None] = _do_nothing
-        self._sprung = threading.Event()
+        self._armed: tuple[TriggerPoint, Callable[[], None]] | None = None
+        self._to_skip = 0
+        self._fired = threading.Event()
 
-    def watch(self, moment: Moment, passed: bool) -> bool:
-        """See a moment; returns whether the line it passes on ends there."""
+    def watch(self, event: AmqpEvent, passed: bool) -> bool:
+        """Handle an event of the proxy; return whether its connection is to end."""
         with self._guard:
-            if not self._aim or not self._aim.fits(moment, passed):
+            if not self._armed or not self._armed[0].matches(event, passed):
                 return False
-            self._passing -= 1
-            if self._passing >= 0:
+            self._to_skip -= 1
+            if self._to_skip >= 0:
                 return False
-            self._aim = None
-            strike = self._strike
-        strike()
-        self._sprung.set()
+            _, action = self._armed
+            self._armed = None
+        action()
+        self._fired.set()
         return True
 
-    def spring(self, aim: Aim, strike: Callable[[], None], wait: Callable[[float], object], seconds: float) -> bool:
-        """Set the trap and wait until it has sprung; returns whether it has.
+    def arm_and_wait(
+        self, point: TriggerPoint, action: Callable[[], None], wait: Callable[[float], object], seconds: float
+    ) -> bool:
+        """Arm the trigger, wait until it has fired, and return whether it has.
 
         Args:
-            aim: for what it waits.
-            strike: what happens then, on the line's thread.
-            wait: waits so many seconds, and returns true when all is over.
-            seconds: for which it waits.
+            point: the event to wait for.
+            action: what to do then; called on the connection's thread.
+            wait: waits so many seconds; returns true when the run is over.
+            seconds: how long to wait for the event.
         """
         with self._guard:
-            self._sprung.clear()
-            self._aim, self._passing, self._strike = aim, aim.passing, strike
+            self._fired.clear()
+            self._armed, self._to_skip = (point, action), point.skip
         for _ in range(round(seconds / 0.05)):
-            if self._sprung.is_set() or wait(0.05):
+            if self._fired.is_set() or wait(0.05):
                 break
         with self._guard:
-            is_sprung = self._aim is None
-            self._aim = None
-        if is_sprung:
-            self._sprung.wait()
-        return is_sprung
-
-
-def _do_nothing() -> None:
-    """Nothing was ever aimed at."""
+            has_fired = self._armed is None
+            self._armed = None
+        if has_fired:
+            self._fired.wait()
+        return has_fired

@@ -1,4 +1,4 @@
-"""The guests of a chaos run: press the button, allow, press again if that led nowhere, and stop. Knows no fault."""
+"""Guests of a chaos run: save galleries through the consent page, and try again when that fails."""
 
 import random
 import threading
@@ -11,41 +11,41 @@ from dataclasses import dataclass
 
 import requests
 
-from sandbox.chaos.load.stops import Begun, Stopper, Wish, draw_wish
+from sandbox.chaos.load.stops import PlannedStop, SavedJob, Stopper, draw_stop
 from sandbox.chaos.observe.clouds import LOGINS, account_of, count_missing
 from sandbox.demo import guest
 from sandbox.gallery.host import Archive
 from sandbox.oauth.browser import PageError
 from sandbox.world import World
 
-_AGAIN_SECONDS = 1.0
-_AT_ONCE = 8
+_RETRY_SECONDS = 1.0
+_MAX_THREADS = 8
 
 
 @dataclass(frozen=True)
-class Press:
-    """A guest's wish: when (seconds after the beginning), who, which gallery, into which cloud, and whether to stop."""
+class PlannedSave:
+    """One save to make: when (seconds after the start), by whom, which gallery, which cloud, and whether to stop it."""
 
     at: float
     login: str
     archive: Archive
     cloud: str
-    stop: Wish | None = None
+    stop: PlannedStop | None = None
 
 
-class Crowd:
-    """Guests at their browsers. Thread-safe.
+class Guests:
+    """Guests in their browsers. Thread-safe.
 
     Args:
-        world: where their accounts are.
-        web_urls: the replicas of the service.
-        public_url: the address that the service believes to have.
-        stopper: presses the other button.
-        note: writes into the run's diary.
+        world: the stand-ins, with the guests' accounts.
+        web_urls: the replicas of `web`.
+        public_url: the service's PUBLIC_BASE_URL; replaced by a replica's address in callbacks.
+        stopper: stops jobs.
+        note: appends a line to the event log.
 
     Attributes:
-        begun: what was promised to them.
-        refused: how often whose wish did not work.
+        saved_jobs: the jobs that were accepted.
+        refused: failed attempts, by login, archive URL and cloud.
     """
 
     def __init__(
@@ -57,86 +57,86 @@ class Crowd:
         self._public_url = public_url
         self._stopper = stopper
         self._guard = threading.Lock()
-        self._chance = random.Random(0)  # which replica answers is no part of the plan
-        self.begun: list[Begun] = []
+        self._chance = random.Random(0)  # which replica answers is not decided by the seed
+        self.saved_jobs: list[SavedJob] = []
         self.refused: Counter[tuple[str, str, str]] = Counter()
 
-    def come(self, presses: list[Press], wait: Callable[[float], bool]) -> None:
-        """Do everything the guests want, each at its time; return when all have their promise and have stopped.
+    def run(self, saves: list[PlannedSave], wait: Callable[[float], bool]) -> None:
+        """Make all saves, each at its time; return when all are accepted and all planned stops are made.
 
         Args:
-            presses: what they want.
-            wait: waits so many seconds, and returns true when all is over.
+            saves: what to save.
+            wait: waits so many seconds; returns true when the run is over.
         """
         began = time.monotonic()
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guest") as guests:
-            pressing = []
-            for press in sorted(presses, key=lambda press: press.at):
-                wait(max(0.0, began + press.at - time.monotonic()))
-                pressing.append(guests.submit(self._press, press, wait))
-            for each in pressing:
+        with ThreadPoolExecutor(_MAX_THREADS, thread_name_prefix="guest") as guests:
+            pending = []
+            for save in sorted(saves, key=lambda save: save.at):
+                wait(max(0.0, began + save.at - time.monotonic()))
+                pending.append(guests.submit(self._save, save, wait))
+            for each in pending:
                 each.result()
         self._stopper.finish()
 
     def list_jobs(self) -> list[str]:
-        """Name the jobs that were promised."""
+        """Return the ids of the jobs that were accepted."""
         with self._guard:
-            return [each.job_id for each in self.begun]
+            return [each.job_id for each in self.saved_jobs]
 
-    def _press(self, press: Press, wait: Callable[[float], bool]) -> None:
+    def _save(self, save: PlannedSave, wait: Callable[[float], bool]) -> None:
         devices: list[str] = []
-        account = account_of(self._world, press.login, press.cloud)
-        door = self._world.accounts if press.cloud == "google_drive" else self._world.yandex_accounts
+        account = account_of(self._world, save.login, save.cloud)
+        accounts = self._world.accounts if save.cloud == "google_drive" else self._world.yandex_accounts
 
         def consent(url: str) -> str:
             devices.append(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)).get("device_id", ""))
-            return door.consent(url, login=press.login).replace(self._public_url, self._pick_replica(), 1)
+            return accounts.consent(url, login=save.login).replace(self._public_url, self._choose_replica(), 1)
 
         browser = guest.Account(consent, account.tree, account.used)
         while True:
-            before = len(press.archive.pictures) - count_missing(account, press.archive, press.cloud)
+            before = len(save.archive.pictures) - count_missing(account, save.archive, save.cloud)
             at = time.monotonic()
             try:
-                job_id = guest.save(self._pick_replica(), self._world, browser, press.archive, press.cloud)
+                job_id = guest.save(self._choose_replica(), self._world, browser, save.archive, save.cloud)
             except (guest.GuestError, PageError, requests.RequestException):
                 with self._guard:
-                    self.refused[press.login, press.archive.url, press.cloud] += 1
-                if wait(_AGAIN_SECONDS):
+                    self.refused[save.login, save.archive.url, save.cloud] += 1
+                if wait(_RETRY_SECONDS):
                     return
                 continue
             break
-        begun = Begun(job_id, press.login, press.archive, press.cloud, at, devices[-1], before)
-        self._note(f"{press.login} saves {press.archive.name} into {press.cloud}: job {job_id}")
+        job = SavedJob(job_id, save.login, save.archive, save.cloud, at, devices[-1], before)
+        self._note(f"{save.login} saves {save.archive.name} into {save.cloud}: job {job_id}")
         with self._guard:
-            self.begun.append(begun)
-        if press.stop:
-            self._stopper.press(begun, press.stop, lambda: count_missing(account, press.archive, press.cloud))
+            self.saved_jobs.append(job)
+        if save.stop:
+            self._stopper.schedule(job, save.stop, lambda: count_missing(account, save.archive, save.cloud))
 
-    def _pick_replica(self) -> str:
+    def _choose_replica(self) -> str:
         with self._guard:
             return self._chance.choice(self._web_urls)
 
 
-def plan_presses(
+def plan_saves(
     galleries: Sequence[tuple[Archive, str]], seconds: float, chance: random.Random, stops: random.Random
-) -> list[Press]:
-    """Plan who wants what when: every gallery at least once, many twice at the same moment, and by both guests.
+) -> list[PlannedSave]:
+    """Plan the saves: every gallery at least once, many twice at the same moment or by both guests.
 
     Args:
-        galleries: each with the cloud that it is saved into.
-        seconds: within which everything is asked for.
-        chance: decides the rest.
-        stops: decides who wants no more of it, and when.
+        galleries: each with the cloud it is saved into.
+        seconds: within which all saves are made, some a few seconds later.
+        chance: the random source for saves.
+        stops: the random source for stops.
     """
-    presses = []
+    saves = []
     for number, (archive, cloud) in enumerate(galleries):
         at = seconds * number / len(galleries)
         first, second = chance.sample(LOGINS, 2)
-        presses.append((at, first, archive, cloud))
+        saves.append((at, first, archive, cloud))
         if number % 2 == 0:
-            presses.append((at, first, archive, cloud))  # a double click
+            saves.append((at, first, archive, cloud))  # a double click
         if number % 3 == 0:
-            presses.append((at + chance.uniform(0, 5), second, archive, cloud))
+            saves.append((at + chance.uniform(0, 5), second, archive, cloud))
         if number % 3 == 1:
-            presses.append((at + chance.uniform(1, 8), first, archive, cloud))  # again, a little later
-    return [Press(*each, draw_wish(stops)) for each in presses]
+            saves.append((at + chance.uniform(1, 8), first, archive, cloud))  # again, a little later
+    return [PlannedSave(*each, draw_stop(stops)) for each in saves]
