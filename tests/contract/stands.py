@@ -15,7 +15,7 @@ from common.http.client import HttpClient
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
-from tests.fakes.desk import ACCOUNTS, SCOPES, Desk
+from tests.fakes.desk import ACCOUNTS, SCOPES, WorkerHarness
 from tests.fakes.memory_stream import MemoryStream
 from worker.transfer.copy import copy_photo
 from worker.transfer.retry import Patience, RetryPolicy
@@ -63,9 +63,9 @@ class Stand:
         in_use = GrantInUse(grant, self.cloud.auth(self._variables, self._http).refresh)
         return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep)
 
-    def desk(self, **environ: str) -> Desk:
+    def desk(self, **environ: str) -> WorkerHarness:
         """Return a worker's desk for this cloud."""
-        return Desk(self.world, self.name, **environ)
+        return WorkerHarness(self.world, self.name, **environ)
 
     def fault(self, on: str, does: str, **params: Any) -> None:
         """Let something go wrong."""

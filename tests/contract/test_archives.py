@@ -11,7 +11,7 @@ from common.messages.archive_job import ArchiveJob
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import STANDS, Stand
-from tests.fakes.desk import Desk
+from tests.fakes.desk import WorkerHarness
 from worker.archive.batch import Round
 from worker.archive.copier import Copier
 from worker.archive.stages import STAGES
@@ -31,7 +31,7 @@ def assert_complete(stand: Stand, archive: Archive) -> None:
     assert stand.world.violations == []
 
 
-def deliver_on(desk: Desk, job: ArchiveJob) -> None:
+def deliver_on(desk: WorkerHarness, job: ArchiveJob) -> None:
     """Deliver a job, and again while it is put behind: a slice may end to pass a replaced grant on."""
     desk.deliver(job)
     while desk.trays.behind:
@@ -227,7 +227,7 @@ def test_two_workers_with_one_job_leave_every_photo_once(stand: Stand) -> None:
     assert len({account.path(folder) for folder in account.folders()}) == len(account.folders()) == 4
 
 
-def open_grant(desk: Desk, job: Any) -> Grant:
+def open_grant(desk: WorkerHarness, job: Any) -> Grant:
     """Return the grant that travels with a job."""
     from common.messages.archive_job import grant_context
 

@@ -13,7 +13,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from tests.contract.stands import Stand
-from tests.fakes.desk import Desk
+from tests.fakes.desk import WorkerHarness
 from worker.transfer import stop as stopping
 from worker.transfer.stop import Cause, Signals
 
@@ -42,7 +42,9 @@ def add_gallery(stand: Stand) -> Archive:
     return stand.world.gallery.add("Свадьба", album(4, 20_000, albums=1))
 
 
-def prepare(stand: Stand, desk: Desk, archive: Archive, call: str, hang: dict[str, Any], times: int | None) -> Any:
+def prepare(
+    stand: Stand, desk: WorkerHarness, archive: Archive, call: str, hang: dict[str, Any], times: int | None
+) -> Any:
     """Return a job of which one call will hang; skip what cannot hang, or cannot be mended."""
     if (stand.name, call, hang["does"]) == ("google_drive", "begins", "drip") or (call, hang["does"]) == (
         "done",
@@ -119,7 +121,7 @@ def stop_when(is_so: Callable[[], bool], signals: Signals, cause: Cause) -> thre
     return thread
 
 
-def deliver_and_stop(stand: Stand, desk: Desk, job: Any, cause: Cause = Cause.SHUTDOWN) -> float:
+def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause = Cause.SHUTDOWN) -> float:
     """Deliver a job that will hang, stop it then, and return how many seconds later it was let go."""
     signals = Signals()
     stopping = stop_when(lambda: bool(stand.fired()), signals, cause)

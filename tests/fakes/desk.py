@@ -1,4 +1,4 @@
-"""A worker without its queue: jobs are delivered by hand, and what becomes of them lies on the desk."""
+"""Worker harness without a broker: tests deliver jobs, and what becomes of them is recorded."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ ACCOUNTS = {"google_drive": "accounts", "yadisk": "yandex_accounts"}
 
 
 @dataclass
-class Trays:
-    """Where jobs go on: `behind` the others, or `waiting` at a level."""
+class RecordingQueue:
+    """Queue that records the jobs it is given: `behind` the others, or `waiting` at a level."""
 
     behind: list[ArchiveJob] = field(default_factory=list)
     waiting: list[tuple[ArchiveJob, int]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Trays:
 
 
 class News:
-    """What was told of the jobs; nothing is told while they run, unless somebody looks."""
+    """Reporter that records every report; running jobs report nothing unless a test takes a snapshot."""
 
     def __init__(self) -> None:
         self.told: list[Progress] = []
@@ -59,19 +59,19 @@ class News:
 
     @contextmanager
     def watch(self, take_snapshot: Callable[[], Progress]) -> Iterator[None]:
-        """Remember what can be looked at."""
+        """Record the function that takes a snapshot of a running job."""
         self.watched.append(take_snapshot)
         yield
 
 
-class Desk:
-    """Everything of a worker but its consumer, against a pretend world.
+class WorkerHarness:
+    """A worker without its consumer, wired to the sandbox.
 
     Args:
-        world: the gallery and the clouds.
-        cloud: the one that jobs go to, by its name.
-        ledger: shared with another worker; one of its own, which forgets the jobs that ended, when there is none.
-        environ: settings besides the world's.
+        world: the stand-ins of gallery and clouds.
+        cloud: the `cloud_type` of its jobs.
+        ledger: shared with another worker; None: one of its own, which forgets jobs that ended.
+        environ: settings besides the sandbox's.
 
     Attributes:
         trays: where jobs went.
@@ -83,7 +83,7 @@ class Desk:
     ) -> None:
         self.world = world
         self.cloud = cloud
-        self.trays = Trays()
+        self.trays = RecordingQueue()
         self.now = time.time()
         quick = {"RETRY_BASE_SECONDS": "0.001", "RETRY_MAX_SECONDS": "0.002", "WORKER_PHOTOS": "4"}
         self.settings = WorkerSettings.read(
@@ -119,7 +119,7 @@ class Desk:
         )
 
     def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
-        """Return the promise that `web` would have made for a guest who agreed."""
+        """Return the job that `web` would have published for a guest who agreed."""
         accounts = getattr(self.world, ACCOUNTS[self.cloud])
         access, refresh = accounts.tokens.grant(next(iter(accounts.clients)), login, SCOPES[self.cloud])
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)

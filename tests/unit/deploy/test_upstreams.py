@@ -11,7 +11,7 @@ from common.telemetry.upstreams import count_refreshes, count_retry, watch_galle
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import Desk
+from tests.fakes.desk import WorkerHarness
 from tests.unit.deploy.test_metrics import growth, read
 
 REQUESTS = "cloud_archive_upstream_request_duration_seconds_count"
@@ -22,7 +22,7 @@ GRANT = Grant(Secret("refresh"), Secret("access"), 0.0)
 def test_an_archives_requests_have_names(world: World, cloud: str) -> None:
     """Every request of a whole archive, failures and a refresh included, is of a kind that its cloud names."""
     archive = world.gallery.add("x", [Picture(f"A/{number}.jpg", draw(number, 900)) for number in range(4)])
-    desk, before = Desk(world, cloud), read(metrics.WORKER)
+    desk, before = WorkerHarness(world, cloud), read(metrics.WORKER)
     world.faults.add(Fault("upload", "expire_token", times=1), Fault("photo", "status", times=1, status=503))
     desk.deliver_to_the_end(desk.make_job(archive))
     grown = growth(before, read(metrics.WORKER))

@@ -13,7 +13,7 @@ from common.messages.progress import Progress, State
 from common.telemetry import metrics
 from sandbox.faults.plan import Fault
 from sandbox.world import World
-from tests.fakes.desk import Desk, News, later
+from tests.fakes.desk import News, WorkerHarness, later
 from tests.fakes.job import JOB
 from worker.counting import CountedReports
 from worker.jobs.runner import LONGEST_WAIT
@@ -22,7 +22,7 @@ CLOUD_NAMES = [cloud.name for cloud in CLOUDS]
 SIGNED = {"DONE_SIGNING_SECRET": "whsec_" + "QUFB" * 8, "REVOKE_WHEN_DONE": "true"}
 
 
-def senseless_grants(desk: Desk, job: ArchiveJob) -> list[str]:
+def senseless_grants(desk: WorkerHarness, job: ArchiveJob) -> list[str]:
     """Return grants that must not open for a job: none, another job's, one of another's key."""
     strange = Sealer([Secret(make_key())])
     text = desk.settings.sealer.open(job.grant, grant_context(job.id))
@@ -39,7 +39,7 @@ def senseless_grants(desk: Desk, job: ArchiveJob) -> list[str]:
 def test_a_message_whose_grant_does_not_open_does_nothing(world: World, cloud: str, course: dict[str, Any]) -> None:
     """Whatever it claims is left to do: no done call, no request, no grant given back, no news of it."""
     archive = world.gallery.add("x", [])
-    desk = Desk(world, cloud, **SIGNED)
+    desk = WorkerHarness(world, cloud, **SIGNED)
     job = later(desk.make_job(archive), **course)
     for grant in senseless_grants(desk, job):
         with pytest.raises(NotOurMessage, match="does not open"):
@@ -52,7 +52,7 @@ def test_a_message_whose_grant_does_not_open_does_nothing(world: World, cloud: s
 def test_a_job_that_only_tells_is_still_told(world: World, cloud: str) -> None:
     """Its own grant opens, also one that was sealed by an older key."""
     archive = world.gallery.add("x", [])
-    desk = Desk(world, cloud, **SIGNED)
+    desk = WorkerHarness(world, cloud, **SIGNED)
     job = later(desk.make_job(archive), telling=True, failed_photos=2)
     desk.deliver(job)
     (done,) = world.gallery.dones
@@ -75,7 +75,7 @@ def test_a_job_that_only_tells_is_still_told(world: World, cloud: str) -> None:
 @pytest.mark.parametrize("telling", [False, True])
 def test_what_web_would_not_have_promised_is_not_kept(world: World, changes: dict[str, str], telling: bool) -> None:
     """Not even with a grant that opens: whoever writes into the queue may ask for no more than a gallery may."""
-    desk = Desk(world, **SIGNED)
+    desk = WorkerHarness(world, **SIGNED)
     job = replace(desk.make_job(world.gallery.add("x", [])), **changes)
     with pytest.raises(NotOurMessage):
         desk.deliver(later(job, telling=telling))
@@ -105,7 +105,7 @@ def test_a_moment_is_one(name: str, value: object) -> None:
 def test_a_wait_that_begins_in_the_future_has_an_end_too(world: World) -> None:
     """It begins now: after a day it is over."""
     archive = world.gallery.add("x", [])
-    desk = Desk(world, **SIGNED)
+    desk = WorkerHarness(world, **SIGNED)
     world.faults.add(Fault("done", "status", times=None, status=500))
     job = later(desk.make_job(archive), telling=True, waiting_since=desk.now + 1e9)
     desk.deliver(job)

@@ -13,7 +13,7 @@ from common.messages.ledger import Kind
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import album
 from sandbox.world import World
-from tests.fakes.desk import Desk
+from tests.fakes.desk import WorkerHarness
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
 from worker.jobs.claim import Claim
@@ -216,7 +216,7 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     monkeypatch.setattr("worker.jobs.claim.HANDOVER_SECONDS", 0.1)
     archive = world.gallery.add("Свадьба", album(12, 20_000, albums=2))
     key, ledger = make_key(), MemoryLedger(forgets_ended=False)
-    desk = Desk(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
+    desk = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
     job = desk.make_job(archive)
     expire(world)
     append = ledger.append
@@ -240,7 +240,7 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
             deliver(desk, messages)
     except Killed:
         messages = [*desk.trays.behind, *(waiting for waiting, _ in desk.trays.waiting), messages[0]]
-        other = Desk(world, "yadisk", ledger, SECRET_KEYS=key)
+        other = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key)
         for returns, message in enumerate(messages):
             other.deliver(message, returns=returns)
             while other.trays.behind or other.trays.waiting:
@@ -252,7 +252,7 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     assert world.violations == [] or kind is Kind.GRANTED
 
 
-def deliver(desk: Desk, messages: list[ArchiveJob]) -> None:
+def deliver(desk: WorkerHarness, messages: list[ArchiveJob]) -> None:
     """Deliver the first message; what it goes on with takes its place."""
     desk.deliver(messages[0])
     messages[:] = [*desk.trays.behind, *(waiting for waiting, _ in desk.trays.waiting)]
@@ -263,7 +263,7 @@ def deliver(desk: Desk, messages: list[ArchiveJob]) -> None:
 def test_a_token_that_would_end_within_the_slice_is_renewed_at_its_beginning(world: World) -> None:
     """Before anything is under way, once."""
     archive = world.gallery.add("Свадьба", album(3, 2_000))
-    desk = Desk(world, "yadisk", SLICE_SECONDS="3590")
+    desk = WorkerHarness(world, "yadisk", SLICE_SECONDS="3590")
     desk.deliver(desk.make_job(archive))
     assert archive.expected() == world.yandex.account().tree()
     assert world.yandex_accounts.refreshes == 1
