@@ -19,7 +19,7 @@ from sandbox.google.tokens import Tokens
 from sandbox.google.uploads import Plan, Uploads
 from sandbox.http.message import Reply, Request, json_reply
 from sandbox.http.service import Service
-from sandbox.storage.pace import Pace
+from sandbox.storage.rate_limit import Pace
 from sandbox.storage.tree import Content
 
 DEFAULT_FIELDS = "kind,id,name,mimeType"

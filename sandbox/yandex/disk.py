@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandbox.faults.plan import Faults
 from sandbox.http.message import Reply, Request
 from sandbox.http.service import Service
-from sandbox.storage.pace import Pace
+from sandbox.storage.rate_limit import Pace
 from sandbox.storage.tree import Content
 from sandbox.yandex.disk_faults import DISK_ACTIONS
 from sandbox.yandex.errors import ERRORS, Refused, error_reply

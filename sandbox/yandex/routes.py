@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.http.message import Reply, Request
 from sandbox.http.service import Route
-from sandbox.yandex import changes, looks
+from sandbox.yandex import reads, writes
 from sandbox.yandex.errors import Refused
 
 if TYPE_CHECKING:
@@ -37,15 +37,15 @@ def routes(disk: "Disk") -> tuple[Route, ...]:
         return Route(verb, re.compile(path), operation, guarded, subject=_subject)
 
     return (
-        method("GET", r"/v1/disk/?", "yandex_disk", looks.tell_disk, _INFO),
-        method("GET", _RESOURCES.pattern, "yandex_resource", looks.tell_resource, _READ),
-        method("PUT", _RESOURCES.pattern, "yandex_mkdir", changes.make_folder, _WRITE),
-        method("PATCH", _RESOURCES.pattern, "yandex_patch", changes.patch, _WRITE),
-        method("DELETE", _RESOURCES.pattern, "yandex_delete", changes.delete, _WRITE),
-        method("POST", r"/v1/disk/resources/move/?", "yandex_move", changes.move, _WRITE),
-        method("GET", r"/v1/disk/resources/upload/?", "yandex_link", changes.give_link, _WRITE),
-        method("GET", r"/v1/disk/resources/download/?", "yandex_download_link", looks.give_download, _READ),
-        method("GET", r"/v1/disk/operations/(?P<id>[^/]+)/?", "yandex_operation", looks.tell_operation, ""),
+        method("GET", r"/v1/disk/?", "yandex_disk", reads.tell_disk, _INFO),
+        method("GET", _RESOURCES.pattern, "yandex_resource", reads.tell_resource, _READ),
+        method("PUT", _RESOURCES.pattern, "yandex_mkdir", writes.make_folder, _WRITE),
+        method("PATCH", _RESOURCES.pattern, "yandex_patch", writes.patch, _WRITE),
+        method("DELETE", _RESOURCES.pattern, "yandex_delete", writes.delete, _WRITE),
+        method("POST", r"/v1/disk/resources/move/?", "yandex_move", writes.move, _WRITE),
+        method("GET", r"/v1/disk/resources/upload/?", "yandex_link", writes.give_link, _WRITE),
+        method("GET", r"/v1/disk/resources/download/?", "yandex_download_link", reads.give_download, _READ),
+        method("GET", r"/v1/disk/operations/(?P<id>[^/]+)/?", "yandex_operation", reads.tell_operation, ""),
     )
 
 

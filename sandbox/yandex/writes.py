@@ -9,7 +9,7 @@ from sandbox.http.message import Reply, Request, json_reply, text_reply
 from sandbox.yandex import resource
 from sandbox.yandex.errors import Refused
 from sandbox.yandex.items import Account, Item, kind_of, new_id, now
-from sandbox.yandex.looks import check_late, find_item
+from sandbox.yandex.reads import check_late, find_item
 from sandbox.yandex.paths import Path, read_path, write_path
 
 if TYPE_CHECKING:
