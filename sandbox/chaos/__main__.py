@@ -99,8 +99,8 @@ def _relax_limits(world: World) -> None:
     takes another "device" and refresh token. A spent token is refused at once: Yandex promises no second use.
     """
     world.yandex_accounts.tokens.grace = 0.0
-    world.yandex_accounts.tokens.most_devices = 1_000_000
-    world.accounts.tokens.most_refresh_tokens = 1_000_000
+    world.yandex_accounts.tokens.max_devices = 1_000_000
+    world.accounts.tokens.max_refresh_tokens = 1_000_000
     # Shorter than all tries of a photo together, whose path another worker's upload may have locked.
     world.yandex.operations.seconds = 0.5
 

@@ -124,8 +124,8 @@ def _summarise(world: World, expected: list[guest.Stored], found: list[guest.Sto
     print(f"md5 verified   {verified}/{len(expected)}")
     for done in guest.accepted_dones(world):
         print(f"gallery told   {done.body.decode('utf-8', 'replace')}")
-    for struck in world.faults.fired:
-        print(f"fault struck   {struck.operation}:{struck.fault.does}")
+    for fired_fault in world.faults.fired:
+        print(f"fault struck   {fired_fault.operation}:{fired_fault.fault.does}")
 
 
 def _parse_arguments() -> argparse.Namespace:

@@ -51,7 +51,7 @@ def _yandex_disk(world: World) -> Account:
     account, links = world.yandex.account(), world.yandex.links
 
     def arrived() -> int:
-        return sum(file.size for file in account.files()) + links.arriving()
+        return sum(file.size for file in account.files()) + links.bytes_arriving()
 
     return Account(world.yandex_accounts.consent, account.tree, arrived)
 

@@ -1,1 +1,1 @@
-"""The pretend Google: accounts that consent, and a Drive that is stricter than the real one."""
+"""Stand-ins of Google's OAuth endpoints and the Drive API, stricter than the real ones."""

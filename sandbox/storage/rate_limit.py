@@ -1,4 +1,4 @@
-"""How fast an account may be written to: a bucket of permits that refills steadily. Knows no HTTP."""
+"""Write rate limit per account: a token bucket."""
 
 import threading
 import time
@@ -7,24 +7,24 @@ import time
 _BURST_SECONDS = 2.0
 
 
-class Pace:
-    """Permits per account. Thread-safe."""
+class WriteRateLimiter:
+    """Token buckets, one per account. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def allows(self, login: str, per_second: float) -> bool:
-        """Take a permit if there is one.
+    def try_acquire(self, login: str, per_second: float) -> bool:
+        """Take one permit if available; return whether it was.
 
         Args:
-            login: Whose account.
-            per_second: How many permits come in each second.
+            login: The account.
+            per_second: Rate at which permits are added.
         """
-        moment, most = time.monotonic(), max(1.0, per_second * _BURST_SECONDS)
+        moment, capacity = time.monotonic(), max(1.0, per_second * _BURST_SECONDS)
         with self._guard:
-            permits, before = self._buckets.get(login, (most, moment))
-            permits = min(most, permits + (moment - before) * per_second)
+            permits, before = self._buckets.get(login, (capacity, moment))
+            permits = min(capacity, permits + (moment - before) * per_second)
             allowed = permits >= 1
             self._buckets[login] = (permits - allowed, moment)
             return allowed

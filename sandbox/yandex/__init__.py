@@ -1,1 +1,1 @@
-"""The pretend Yandex: an OAuth whose refresh tokens rotate, and a Disk that is stricter than the real one."""
+"""Stand-ins of Yandex OAuth, the Disk API and its upload hosts, stricter than the real ones."""

@@ -64,9 +64,9 @@ def test_a_photo_is_found_where_a_browser_finds_it(
     """Whatever bytes the gallery writes into its Location."""
     listed = listed_path(archive)
     folder = listed.rpartition("/")[0]
-    world.photos.shelf.remove(listed)
+    world.photos.photo_store.remove(listed)
     found = path.format(folder=folder, parent=folder.rpartition("/")[0])
-    world.photos.shelf.put(found, archive.pictures[0].data)
+    world.photos.photo_store.put(found, archive.pictures[0].data)
     world.faults.add(Fault("photo", "redirect", match=listed, status=status, location=location(world)))
     harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)

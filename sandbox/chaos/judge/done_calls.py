@@ -57,7 +57,7 @@ def judge_repeats(
 
 def judge_words(case: Case) -> list[str]:
     """Return findings for calls that were untrue, contradict each other or break the contract."""
-    wrong = [f"{case.name}: {each}" for call in case.calls for each in _find_breaches(call, case)]
+    wrong = [f"{case.name}: {each}" for call in case.calls for each in _find_contract_violations(call, case)]
     bodies = list(dict.fromkeys(call.body for call in case.calls))
     if len(bodies) > 1:
         said = " then ".join(body.decode("utf-8", "replace") for body in bodies)
@@ -101,19 +101,19 @@ def _judge_count(case: Case) -> list[str]:
     return [f"{case.name}: the gallery was told of {told} missing photos when {missing} were missing"]
 
 
-def _find_breaches(call: Done, case: Case) -> list[str]:
+def _find_contract_violations(call: Done, case: Case) -> list[str]:
     job = case.job
     body: Any = call.json if isinstance(call.json, dict) else {}
     count = body.get("failed_photos")
     wanted = {"cloud_type": job.cloud, "failed_photos": count, "archive_type": _ARCHIVE_TYPE}
-    breaches = []
+    problems = []
     if type(count) is not int or body != wanted:
-        breaches.append(f"the gallery was told {call.body!r}")
+        problems.append(f"the gallery was told {call.body!r}")
     headers = {
         "X-Cloud-Archive-Job": job.job_id,
         "X-Cloud-Archive-Url": job.archive.url,
         "Idempotency-Key": job.job_id,
     }
-    return breaches + [
+    return problems + [
         f"{name}: {call.headers[name]!r}" for name, value in headers.items() if call.headers[name] != value
     ]

@@ -101,7 +101,7 @@ def judge(
     tokens = system.world.yandex_accounts.tokens
     wrong["misbehaved"] += [
         f"job {jobs.get(device, 'of nobody')}: a spent refresh token was brought again, {count} times"
-        for device, count in tokens.brought_again.items()
+        for device, count in tokens.reused.items()
         if not _has_lost_grant(device, system)
     ]
     wrong["misbehaved"] += [complaint for program in (*system.workers, *system.webs) for complaint in program.problems]
@@ -150,7 +150,7 @@ def _find_write_deadline(worker: str, since: float, undisturbed: UndisturbedCloc
 
 def _has_lost_grant(device: str, system: SystemUnderTest) -> bool:
     tokens = system.world.yandex_accounts.tokens
-    if not tokens.brought_again[device]:
+    if not tokens.reused[device]:
         return False  # no token was ever missing
     killed_at = {worker.name: worker.killed_at for worker in system.workers}
     ends = {worker.name: worker.terminated_at for worker in system.workers}

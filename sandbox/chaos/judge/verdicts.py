@@ -149,8 +149,8 @@ def judge_leftovers(leftovers: Iterable[Leftover], cases: Mapping[str, Case]) ->
 
 def judge_violations(violations: Iterable[str]) -> list[str]:
     """Return findings for violations that the clouds' stand-ins recorded."""
-    breaches = [each for each in violations if not _RACE.match(each) and not each.startswith(_REUSED_TOKEN)]
-    return [f"the cloud forbids: {breach}" for breach in breaches]
+    forbidden = [each for each in violations if not _RACE.match(each) and not each.startswith(_REUSED_TOKEN)]
+    return [f"the cloud forbids: {violation}" for violation in forbidden]
 
 
 def judge_logs(logs: Iterable[Path]) -> list[str]:

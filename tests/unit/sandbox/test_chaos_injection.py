@@ -27,7 +27,7 @@ def wait_with(events: list[tuple[AmqpEvent, bool]], trigger: Trigger, ended: lis
 
 def test_a_trigger_fires_at_its_event_and_at_no_other():
     """The second forwarded acknowledgement of a job's message; the connection ends there and nowhere else."""
-    trigger, ended, struck = Trigger(), [], []
+    trigger, ended, fired_fault = Trigger(), [], []
     events = [
         (AmqpEvent("ack", key="job"), True),
         (AmqpEvent("ack", key="job"), False),
@@ -37,8 +37,8 @@ def test_a_trigger_fires_at_its_event_and_at_no_other():
         (AmqpEvent("ack", key="ledger"), True),
         (AmqpEvent("ack", key="job"), True),
     ]
-    fired = trigger.arm_and_wait(ACK, lambda: struck.append("killed"), wait_with(events, trigger, ended), 5.0)
-    assert (fired, struck) == (True, ["killed"])
+    fired = trigger.arm_and_wait(ACK, lambda: fired_fault.append("killed"), wait_with(events, trigger, ended), 5.0)
+    assert (fired, fired_fault) == (True, ["killed"])
     assert ended[:6] == [False] * 5 + [True]
     assert trigger.watch(AmqpEvent("ack", key="job"), True) is False
 

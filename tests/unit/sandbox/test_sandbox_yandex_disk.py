@@ -184,7 +184,7 @@ def test_pages(filled: DiskApi, query: dict[str, Any], names: list[str]) -> None
 def test_usual_page_has_twenty_and_the_largest_may_be_less_than_asked(world: World, filled: DiskApi) -> None:
     """Whoever asks for a thousand may get fewer, and is told."""
     assert filled.get("disk:/G").json()["_embedded"]["limit"] == 20
-    world.yandex.most_items = 4
+    world.yandex.max_items = 4
     inside = filled.get("disk:/G", limit=1000).json()["_embedded"]
     assert (inside["limit"], len(inside["items"]), inside["total"]) == (4, 4, 6)
 
@@ -214,8 +214,8 @@ def test_properties(disk_api: DiskApi) -> None:
 def test_properties_have_room_for_1024_characters(world: World, disk_api: DiskApi) -> None:
     """Of all together, names and quotes included; letters count, not bytes."""
     disk_api.upload()
-    most = 1024 - len('{"k":""}')
-    assert disk_api.patch("disk:/a.jpg", {"custom_properties": {"k": "ы" * most}}).status_code == 200
+    max_items = 1024 - len('{"k":""}')
+    assert disk_api.patch("disk:/a.jpg", {"custom_properties": {"k": "ы" * max_items}}).status_code == 200
     assert world.violations == []
     assert error(disk_api.patch("disk:/a.jpg", {"custom_properties": {"l": ""}})) == (400, "FieldValidationError")
     assert len(world.violations) == 1
