@@ -136,7 +136,7 @@ def wait_for(services: Services, job_id: str, states: set[str]) -> None:
     while (
         state := requests.get(f"{services.url}/cloud_archive/jobs/{job_id}", timeout=30).json()["state"]
     ) not in states:
-        assert time.monotonic() < deadline, f"{state}\n{services.last_words()}"
+        assert time.monotonic() < deadline, f"{state}\n{services.read_logs()}"
         time.sleep(0.05)
 
 

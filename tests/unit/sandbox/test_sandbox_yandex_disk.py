@@ -214,8 +214,8 @@ def test_properties(disk_api: DiskApi) -> None:
 def test_properties_have_room_for_1024_characters(world: World, disk_api: DiskApi) -> None:
     """Of all together, names and quotes included; letters count, not bytes."""
     disk_api.upload()
-    max_items = 1024 - len('{"k":""}')
-    assert disk_api.patch("disk:/a.jpg", {"custom_properties": {"k": "ы" * max_items}}).status_code == 200
+    most = 1024 - len('{"k":""}')
+    assert disk_api.patch("disk:/a.jpg", {"custom_properties": {"k": "ы" * most}}).status_code == 200
     assert world.violations == []
     assert error(disk_api.patch("disk:/a.jpg", {"custom_properties": {"l": ""}})) == (400, "FieldValidationError")
     assert len(world.violations) == 1

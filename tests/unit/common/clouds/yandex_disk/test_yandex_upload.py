@@ -318,13 +318,13 @@ def test_slow_types_arrive(stand: YandexStand) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_pages_may_be_shorter_than_asked_for(stand: YandexStand, max_items: int) -> None:
+def test_pages_may_be_shorter_than_asked_for(stand: YandexStand, most: int) -> None:
     """The listing ends where its total is reached."""
     storage = stand.storage()
     folder = stand.album(storage)
     for number in range(7):
         stand.copy(storage, make_photo(b"%d" % number, f"{number}.jpg", str(number)), b"%d" % number, folder)
-    stand.service.max_items = max_items
+    stand.service.max_items = most
     assert {str(number) for number in range(7)} == {photo.key for photo in storage.take_inventory(ARCHIVE).photos}
 
 
