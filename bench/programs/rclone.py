@@ -29,12 +29,12 @@ def copy_http(config: RunConfig, folder: Path) -> list[str]:
 
 
 def _command(verb: str, config: RunConfig, folder: Path) -> list[str]:
-    config = folder / "rclone.conf"
+    rclone_conf = folder / "rclone.conf"
     lines = ["[guest]", "type = drive", "scope = drive.file", f"root_folder_id = {ROOT}", "client_id = client"]
     lines += ["client_secret = secret", f"token = {json.dumps(_TOKEN)}"]
-    config.write_text("\n".join(lines) + "\n")
+    rclone_conf.write_text("\n".join(lines) + "\n")
     return [
-        *(str(RCLONE), verb, "--config", str(config), "--ca-cert", config.bundle),
+        *(str(RCLONE), verb, "--config", str(rclone_conf), "--ca-cert", config.bundle),
         *("--transfers", str(config.threads), "--checkers", str(config.threads), "--multi-thread-streams", "0"),
         # By default ten calls a second; this is as fast as it goes.
         *("--drive-pacer-min-sleep", "10us", "--drive-pacer-burst", "100000"),
