@@ -4,9 +4,8 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
-from sandbox.control import Control
 from sandbox.faults.plan import FaultPlan
-from sandbox.gallery.host import Archive
+from sandbox.gallery.host import Archive, Gallery
 from sandbox.gallery.photos import PhotoServer, PhotoStore
 from sandbox.gallery.pictures import Picture
 from sandbox.google.accounts import Accounts
@@ -64,7 +63,7 @@ class World(contextlib.AbstractContextManager["World"]):
         self._context = authority.context if authority else None
         self.bundle = authority.bundle if authority else None
         photo_store = PhotoStore()
-        self.gallery = Control(self, photo_store, self.faults, self.violations)
+        self.gallery = Gallery(photo_store, self.faults, self.violations)
         self.photos = PhotoServer(photo_store, self.faults, self.violations)
         self.accounts = Accounts(self.faults, self.violations)
         self.drive = Drive(self.accounts.tokens, self.faults, self.violations, keep_bytes=keep_bytes)

@@ -165,10 +165,9 @@ def redirect(context: FaultContext) -> Reply:
     """Redirect to the given locations, byte for byte: real servers escape nothing."""
     reply = text_reply("", context.fault.get("status", 308))
     given = context.fault.get("location", "http://127.0.0.1:9/elsewhere")
-    encoding = context.fault.get("encoding", "utf-8")
     for location in [given] if isinstance(given, str) else given:
         # The server writes each letter of ISO 8859-1 as its byte.
-        reply.lines.append(("Location", location.encode(encoding).decode("latin-1")))
+        reply.lines.append(("Location", location.encode().decode("latin-1")))
     return reply
 
 
@@ -207,8 +206,7 @@ def set_fields(context: FaultContext) -> Reply:
 
 def lie_md5(context: FaultContext) -> Reply:
     """Replace every MD5 in the reply's JSON."""
-    wrong = context.fault.get("md5", "0" * 32)
-    return _change(context.proceed(), lambda each: {**each, **{name: wrong for name in _MD5 if name in each}})
+    return _change(context.proceed(), lambda each: {**each, **{name: "0" * 32 for name in _MD5 if name in each}})
 
 
 def lie_size(context: FaultContext) -> Reply:

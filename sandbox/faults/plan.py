@@ -34,7 +34,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "drip_headers": OPERATIONS,  # seconds= for each byte
     "interim": OPERATIONS,  # status=100, count= of them, seconds= after each; without count for ever
     "html": OPERATIONS,
-    "redirect": OPERATIONS,  # status=308, location= or several, raw; encoding=utf-8 is how it is written
+    "redirect": OPERATIONS,  # status=308, location= or several, raw
     "relabel": PHOTOS | {"list", "done"},  # status=, headers={}, None takes one away, lines=[[name, value]], length=
     "bad_json": JSON,  # bytes= kept
     "drop_fields": JSON,  # fields=[...]

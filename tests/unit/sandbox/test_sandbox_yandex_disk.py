@@ -380,13 +380,3 @@ def test_pace(world: World, disk_api: DiskApi) -> None:
     assert [disk_api.mkdir(f"disk:/{number}").status_code for number in range(3)] == [201, 429, 429]
     assert error(disk_api.mkdir("disk:/4")) == (429, "TooManyRequestsError")
     assert disk_api.get("disk:/").status_code == 200
-
-
-def test_tree_of_a_cloud_for_another_process(world: World, disk_api: DiskApi) -> None:
-    """The gallery's back door shows each cloud's."""
-    disk_api.upload()
-    told = {
-        cloud: disk_api.session.get(f"{world.gallery.url}/sandbox/{cloud}/guest", timeout=10).json()
-        for cloud in ("drive", "yandex")
-    }
-    assert told == {"drive": [], "yandex": [["a.jpg", 5, "827ccb0eea8a706c4c34a16891f84e7b"]]}
