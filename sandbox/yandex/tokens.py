@@ -39,7 +39,7 @@ class Tokens(tokens.Tokens[Grant]):
             promises any.
         max_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
         spent_at: When a refresh token of each device was used, monotonic seconds.
-        brought_again: How often a spent one of each device was brought again.
+        reused: How often a spent refresh token was presented again, by device.
         keeps_access: Refreshing gives the same access token as long as it lives, and the same refresh token never.
     """
 

@@ -241,7 +241,7 @@ def test_client_revokes(client: Client, which: str) -> None:
 
 
 def test_hundred_and_first_refresh_token_ends_the_first(client: Client) -> None:
-    """A hundred live refresh tokens for each guest and client; the oldest goes silently."""
+    """A guest has at most a hundred valid refresh tokens per client; the oldest is dropped silently."""
     tokens = client.world.accounts.tokens
     refresh_tokens = [tokens.grant(client.settings["GOOGLE_CLIENT_ID"], "guest", (DRIVE_FILE,))[1] for _ in range(101)]
     assert [
