@@ -26,8 +26,10 @@ def run_sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[s
             name, _, value = process.stdout.readline().rstrip("\n").partition("=")
             assert name, "the process ended early"
             told[name] = value
-        yield process, told
-        process.terminate()
+        try:
+            yield process, told
+        finally:
+            process.terminate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
