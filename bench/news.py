@@ -21,7 +21,8 @@ from common.messages.progress import Progress, State
 from sandbox.demo.services import answers
 from sandbox.run.broker import Broker
 from sandbox.run.program import Program, find_port
-from web.progress.subscriber import News, Reader
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
 from worker.queue.reporter import Reporter
 
 ROOT = Path(__file__).parents[1]
@@ -106,8 +107,8 @@ def _read_resident(pid: int) -> int:
 def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
     """Let jobs run that change every second, with two replicas that follow; print what the broker had to do."""
     url = Secret(broker.url)
-    replicas = [_CountingNews(), _CountingNews()]
-    readers = [Reader(url, replica) for replica in replicas]
+    replicas = [_CountingStore(), _CountingStore()]
+    subscribers = [ProgressSubscriber(url, replica) for replica in replicas]
     reporter = Reporter(url)
     sizes: list[int] = []
 
@@ -134,9 +135,9 @@ def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
         return shot
 
     with ExitStack() as watched:
-        for reader in readers:
-            reader.start()
-        while not all(reader.is_caught_up for reader in readers):
+        for subscriber in subscribers:
+            subscriber.start()
+        while not all(subscriber.is_caught_up for subscriber in subscribers):
             time.sleep(0.1)
         for number in range(jobs):
             watched.enter_context(reporter.watch(partial(take, number)))
@@ -148,8 +149,8 @@ def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
         heard = [replica.count for replica in replicas]
         worked = _work_of(broker) - worked
     reporter.close(5)
-    for reader in readers:
-        reader.close()
+    for subscriber in subscribers:
+        subscriber.close()
     time.sleep(1)  # they let go of the broker
     print(
         f"{jobs} jobs that run       {heard[0] / seconds:.0f} messages a second to each of 2 replicas, "
@@ -157,15 +158,15 @@ def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
     )
 
 
-class _CountingNews(News):
-    """News that count themselves."""
+class _CountingStore(ProgressStore):
+    """Store that counts the snapshots it takes."""
 
     count = 0
 
-    def learn(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         """Take a snapshot."""
         self.count += 1
-        super().learn(progress)
+        super().update(progress)
 
 
 def _weigh(folder: Path, kind: str) -> int:

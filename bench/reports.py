@@ -14,8 +14,9 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.crypto.sealing import Secret
 from common.messages.archive_job import ArchiveJob
 from sandbox.run.broker import Broker
-from web.progress.subscriber import News, Reader
-from worker.archive.tally import Tally
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
+from worker.archive.copies import Copies
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 from worker.queue.reporter import Reporter
@@ -29,17 +30,17 @@ def main() -> int:
     chosen = _parse()
     with Broker() as broker, ExitStack() as started:
         url = Secret(broker.url)
-        reader, reporter = Reader(url, News()), Reporter(url)
-        reader.start()
+        subscriber, reporter = ProgressSubscriber(url, ProgressStore()), Reporter(url)
+        subscriber.start()
         jobs = [_Job(number, chosen.photos) for number in range(chosen.jobs)]
         for job in jobs:
             started.enter_context(reporter.watch(job.meter.read))
         for is_watched in (False, True):
-            share = _measure(reporter, reader, jobs, chosen.seconds, is_watched=is_watched)
+            share = _measure(reporter, subscriber, jobs, chosen.seconds, is_watched=is_watched)
             told = "somebody looks at each" if is_watched else "nobody looks"
             print(f"{chosen.jobs} jobs of {chosen.photos} photos, {told}: {share:.2%} of a core")
         reporter.close(5)
-        reader.close()
+        subscriber.close()
     return 0
 
 
@@ -66,17 +67,19 @@ class _Job:
             created_at="2026-11-28T12:00:00+00:00",
         )
         listed = {str(key): Photo(str(key), (), f"IMG_{key:04d}.jpg", "https://h/p", SIZE) for key in range(photos)}
-        self.tally = Tally(Manifest(listed, []))
-        self.tally.note_first_look(())
-        self.meter = Meter(promise, self.tally, lambda: 3.0)
+        self.copies = Copies(Manifest(listed, []))
+        self.copies.record_initial_inventory(())
+        self.meter = Meter(promise, self.copies, lambda: 3.0)
 
     def let_arrive(self) -> None:
         """Let one more photo arrive."""
-        key = str(len(self.tally.arrived))
-        self.tally.note_arrival(StoredPhoto(key, f"id-{key}", SIZE))
+        key = str(len(self.copies.arrived))
+        self.copies.record_arrival(StoredPhoto(key, f"id-{key}", SIZE))
 
 
-def _measure(reporter: Reporter, reader: Reader, jobs: list[_Job], seconds: float, *, is_watched: bool) -> float:
+def _measure(
+    reporter: Reporter, subscriber: ProgressSubscriber, jobs: list[_Job], seconds: float, *, is_watched: bool
+) -> float:
     """Return how much of a core the reporter's thread uses while photos arrive."""
     ended = threading.Event()
 
@@ -85,7 +88,7 @@ def _measure(reporter: Reporter, reader: Reader, jobs: list[_Job], seconds: floa
             for job in jobs:
                 job.let_arrive()
                 if is_watched:
-                    reader.note_watcher(job.id)
+                    subscriber.note_watched(job.id)
 
     bringing = threading.Thread(target=bring)
     bringing.start()

@@ -1,1 +1,1 @@
-"""What `web` and `worker` must agree on. Knows neither of them."""
+"""What `web` and `worker` share: messages, clouds, outgoing HTTP, settings, telemetry."""

@@ -1,4 +1,4 @@
-"""What can go wrong, named by how much of the work it ends.
+"""Exceptions, named by how much of the work they end.
 
 ArchiveError
 ├── Transient            this call: the same call may succeed later
@@ -20,7 +20,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why something did not happen, in one stable word that people and programs may rely on."""
+    """Why something failed: stable codes that other programs may rely on."""
 
     DENIED = "denied"
     SCOPE_MISSING = "scope_missing"
@@ -44,10 +44,10 @@ class Reason(StrEnum):
 
 
 class ArchiveError(Exception):
-    """Something expected went wrong while an archive was promised or kept.
+    """Base of every expected failure.
 
     Args:
-        reason: the stable word for it.
+        reason: its stable code.
         detail: one line for people; never holds a secret.
     """
 
@@ -61,7 +61,7 @@ class Transient(ArchiveError):
     """This call failed; the same call may succeed later.
 
     Args:
-        reason: the stable word for it.
+        reason: its stable code.
         detail: one line for people.
         wait: seconds the other side asked us to wait, if it did.
     """
@@ -76,7 +76,7 @@ class Throttled(Transient):
 
 
 class Refused(Transient):
-    """The other side said no: tried again like any passing trouble, and final only when it stays.
+    """The other side refused: tried again like any outage, and final only when it stays.
 
     Its reason says whom it concerns: CLOUD_REFUSED this one call, as far as anybody knows; ACCOUNT_REFUSED whatever
     is asked for this guest; APP_REFUSED whatever this service asks for anybody.
@@ -89,7 +89,7 @@ class Refused(Transient):
 
 
 class AddressRefused(Transient):
-    """The host's name leads into a network of our own, or of nobody: nothing was sent. Names can be mended."""
+    """The host's name has a private or reserved address: nothing was sent. What a name means may change."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason, "the host's address is not a public one")

@@ -1,4 +1,4 @@
-"""Long-lived threads that never end unseen: what fails is logged and begun again, and each tells whether it moves."""
+"""Long-lived loops: restarted with a growing delay when they fail, and checked for being alive."""
 
 import logging
 import threading
@@ -9,29 +9,29 @@ from common.errors import Transient
 
 logger = logging.getLogger(__name__)
 
-# Seconds from one beginning to the next while it fails: they double.
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-# What lived so long, in seconds, before it failed is begun anew as if nothing had been.
-FORGOTTEN_AFTER = 60.0
-# A loop that has said nothing for so long, in seconds, stands still: a line that is dead without a word is noticed by
-# its heartbeats within 70 s where they are 30 s apart.
-LONGEST_SILENCE = 120.0
-# The same while it asks somebody who may be away: names, connections and answers have limits of their own, and an
+# Seconds before a restart; they double while the work keeps failing.
+MIN_DELAY, MAX_DELAY = 0.5, 30.0
+# Work that ran for so many seconds before it failed is restarted after the first delay again.
+RESET_AFTER = 60.0
+# Seconds without a beat after which a loop counts as stuck: a connection that is dead without a sign is noticed by its
+# heartbeats within 70 s where they are 30 s apart.
+MAX_SILENCE = 120.0
+# The same before the first beat, while it connects: names, connections and answers have limits of their own, and an
 # outage elsewhere must not count as a death here.
-LONGEST_QUESTION = 600.0
+MAX_STARTUP = 600.0
 
 
 class Loop:
-    """Work that is begun again and again until it is over, whatever becomes of it. Thread-safe.
+    """Work that is restarted until it is over, whatever it raises. Thread-safe.
 
     Args:
         name: of its thread, and in the log.
-        work: returns when it is over; until then it says by `beat()` that it moves. Whatever it raises is logged, and
-            it is begun again after a while.
-        is_over: says whether it need not be begun again.
+        work: calls `beat()` as long as it makes progress, and returns when it is over. What it raises is logged, and it
+            is restarted after a delay.
+        is_over: says whether it need not be restarted.
         wait: waits so many seconds, less when it is over.
-        delays: seconds, the first and the longest.
-        now: seconds of a clock that only goes forward.
+        delays: seconds before a restart, the first and the longest.
+        now: seconds of a monotonic clock.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Loop:
         *,
         is_over: Callable[[], bool],
         wait: Callable[[float], object],
-        delays: tuple[float, float] = (FIRST_DELAY, LONGEST_DELAY),
+        delays: tuple[float, float] = (MIN_DELAY, MAX_DELAY),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
@@ -51,52 +51,52 @@ class Loop:
         self._first_delay, self._longest_delay = delays
         self._now = now
         self._thread: threading.Thread | None = None
-        self._due = float("inf")
-        self._has_moved = False
+        self._next_beat_due = float("inf")
+        self._has_beaten = False
 
     @property
     def is_alive(self) -> bool:
-        """Whether it moves, has not been started, or is over: false when nothing but a restart will help."""
+        """Whether it makes progress, has not been started, or is over; false: only a restart of the process helps."""
         if self._thread is None or self._is_over():
             return True
-        return self._thread.is_alive() and self._now() < self._due
+        return self._thread.is_alive() and self._now() < self._next_beat_due
 
     def start(self) -> threading.Thread:
-        """Run on a thread of its own, which is returned."""
-        self._thread = threading.Thread(target=self._go_on, name=self._name, daemon=True)
+        """Start on a thread of its own, which is returned."""
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
         return self._thread
 
     def run(self) -> None:
-        """Run on the thread that calls; returns when it is over."""
+        """Run on the calling thread; returns when it is over."""
         self._thread = threading.current_thread()
-        self._go_on()
+        self._run()
 
     def beat(self) -> None:
-        """Say that the work moves."""
-        self._has_moved = True
-        self._due = self._now() + LONGEST_SILENCE
+        """Record that the work makes progress."""
+        self._has_beaten = True
+        self._next_beat_due = self._now() + MAX_SILENCE
 
-    def _go_on(self) -> None:
+    def _run(self) -> None:
         delay = self._first_delay
         while not self._is_over():
-            began, self._has_moved = self._now(), False
-            self._due = began + LONGEST_QUESTION
-            is_bug = self._try(delay)
-            lived = self._now() - began
-            # Of a line that had been good nobody knows how long it will be away; a bug comes again at once.
-            if lived > FORGOTTEN_AFTER or (self._has_moved and not is_bug):
+            began, self._has_beaten = self._now(), False
+            self._next_beat_due = began + MAX_STARTUP
+            is_bug = self._work_once(delay)
+            lasted = self._now() - began
+            # After a good connection an outage may be short; a bug comes again at once.
+            if lasted > RESET_AFTER or (self._has_beaten and not is_bug):
                 delay = self._first_delay
             if not self._is_over():
                 self._wait(delay)
             delay = min(delay * 2, self._longest_delay)
 
-    def _try(self, delay: float) -> bool:
-        """Work once; return whether it ended by a bug."""
+    def _work_once(self, delay: float) -> bool:
+        """Call the work and log what it raises; return whether that was a bug."""
         try:
             self._work()
         except Transient as error:
-            delay = self._first_delay if self._has_moved else delay
+            delay = self._first_delay if self._has_beaten else delay
             logger.log(error_level(error), "%s: %s", self._name, error.detail, extra={"retry_in": delay})
         except Exception:
             logger.exception("%s met a bug and is begun again", self._name, extra={"retry_in": delay})
@@ -104,44 +104,44 @@ class Loop:
         return False
 
 
-class _Patience:
-    """Since when each trouble that may pass has lasted. Thread-safe."""
+class _Outages:
+    """How long each outage has lasted. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, float]] = {}
 
-    def lasts(self, trouble: str, now: float) -> float:
-        """Return for how many seconds a trouble has been met again and again; a pause begins it anew."""
+    def note(self, outage: str, now: float) -> float:
+        """Return for how many seconds an outage has been met again and again; a pause begins it anew."""
         with self._lock:
-            first, last = self._seen.get(trouble, (now, now))
-            first = now if now - last > FORGOTTEN_AFTER else first
-            self._seen[trouble] = first, now
+            first, last = self._seen.get(outage, (now, now))
+            first = now if now - last > RESET_AFTER else first
+            self._seen[outage] = first, now
             return now - first
 
 
-_patience = _Patience()
+_outages = _Outages()
 
 
 def error_level(error: Transient, now: Callable[[], float] = time.monotonic) -> int:
-    """Return how loudly a failure is told: what only an operator can mend is an error.
+    """Return the level at which a failure is logged: what only an operator can mend is an error, the rest a warning.
 
     Args:
-        error: the failure; its `needs_operator` says that it is one of those, at once or after so many seconds.
-        now: seconds of a clock that only goes forward.
+        error: the failure; a `needs_operator` of seconds says that it is an error after it has lasted so long.
+        now: seconds of a monotonic clock.
     """
     after = getattr(error, "needs_operator", None)
     if after is None:
         return logging.WARNING
-    return logging.ERROR if after == 0 or _patience.lasts(error.detail, now()) >= after else logging.WARNING
+    return logging.ERROR if after == 0 or _outages.note(error.detail, now()) >= after else logging.WARNING
 
 
 def guard(what: str, call: Callable[[], object]) -> bool:
-    """Call something whose failure must not end what else is done here; return whether it succeeded.
+    """Call something and log what it raises instead of letting it out; return whether it succeeded.
 
     Args:
-        what: it is, in the log.
-        call: does it.
+        what: its name in the log.
+        call: takes nothing.
     """
     try:
         call()

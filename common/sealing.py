@@ -1,4 +1,4 @@
-"""`python -m common.sealing`: print a key for SECRET_KEYS. What seals and opens is `common.crypto.sealing`."""
+"""`python -m common.sealing`: another name of `python -m tools.make_key`."""
 
 import runpy
 

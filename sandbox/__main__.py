@@ -47,7 +47,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--albums", type=int, default=2, help="folders in the gallery (2)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--public-host", default="", help="name others reach it by (the address)")
-    parser.add_argument("--ports", type=_read_ports, default=(0,) * len(PORTS), help=f"{','.join(PORTS)} (free ones)")
+    parser.add_argument(
+        "--ports",
+        type=_read_ports,
+        default=(0,) * len(PORTS),
+        help=f"{','.join(PORTS)}; those that are left out are free ones",
+    )
     parser.add_argument(
         "--web", default="", metavar="URL", help="where web is: the gallery then shows pages, with a button"
     )
@@ -58,9 +63,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _read_ports(text: str) -> tuple[int, ...]:
     ports = tuple(int(each) for each in text.split(","))
-    if len(ports) != len(PORTS):
-        raise argparse.ArgumentTypeError(f"{len(PORTS)} ports are needed")
-    return ports
+    if len(ports) > len(PORTS):
+        raise argparse.ArgumentTypeError(f"{len(PORTS)} ports at most")
+    return ports + (0,) * (len(PORTS) - len(ports))
 
 
 if __name__ == "__main__":

@@ -3,25 +3,26 @@
 import contextlib
 from collections.abc import Iterable, Sequence
 from types import TracebackType
+from typing import cast
 
+from sandbox.cloud import OpenCloud
+from sandbox.clouds import CLOUDS
+from sandbox.control import Control
 from sandbox.faults.plan import FaultPlan
-from sandbox.gallery.host import Archive, Gallery
+from sandbox.gallery.host import Archive
 from sandbox.gallery.photos import PhotoServer, PhotoStore
 from sandbox.gallery.pictures import Picture
-from sandbox.google.accounts import Accounts
-from sandbox.google.drive import Drive
+from sandbox.google.open import OpenGoogle
 from sandbox.http.server import Server
 from sandbox.http.service import Service
 from sandbox.http.tls import Authority
-from sandbox.yandex.accounts import Accounts as YandexAccounts
-from sandbox.yandex.disk import Disk
-from sandbox.yandex.uploader import Uploader
+from sandbox.yandex.open import OpenYandex
 
-PORTS = ("gallery", "photos", "accounts", "drive", "yandex_accounts", "yandex", "yandex_uploader")
+PORTS = ("gallery", "photos", *(port for cloud in CLOUDS for port in cloud.ports))
 
 
 class World(contextlib.AbstractContextManager["World"]):
-    """The stand-ins of gallery, Google and Yandex, each on a port of its own. Thread-safe.
+    """The stand-ins of the gallery and the clouds, each on a port of its own. Thread-safe.
 
     Args:
         photos: The photos of a first gallery, `archive`; None: no gallery yet.
@@ -33,6 +34,7 @@ class World(contextlib.AbstractContextManager["World"]):
 
     Attributes:
         gallery, photos: Stand-ins of the gallery's main host and photo host.
+        clouds: The clouds' stand-ins, by the clouds' names.
         accounts, drive: Stand-ins of Google's OAuth endpoints and Drive API.
         yandex_accounts, yandex, yandex_uploader: Stand-ins of Yandex OAuth, the Disk API and its upload hosts.
         faults: The faults to inject.
@@ -63,13 +65,15 @@ class World(contextlib.AbstractContextManager["World"]):
         self._context = authority.context if authority else None
         self.bundle = authority.bundle if authority else None
         photo_store = PhotoStore()
-        self.gallery = Gallery(photo_store, self.faults, self.violations)
+        self.gallery = Control(self, photo_store, self.faults, self.violations)
         self.photos = PhotoServer(photo_store, self.faults, self.violations)
-        self.accounts = Accounts(self.faults, self.violations)
-        self.drive = Drive(self.accounts.tokens, self.faults, self.violations, keep_bytes=keep_bytes)
-        self.yandex_accounts = YandexAccounts(self.faults, self.violations)
-        self.yandex = Disk(self.yandex_accounts.tokens, self.faults, self.violations, keep_bytes=keep_bytes)
-        self.yandex_uploader = Uploader(self.yandex, self.faults, self.violations)
+        self.clouds: dict[str, OpenCloud] = {
+            cloud.name: cloud.open(self.faults, self.violations, keep_bytes) for cloud in CLOUDS
+        }
+        google = cast(OpenGoogle, self.clouds["google_drive"])
+        self.accounts, self.drive = google.accounts, google.storage
+        yandex = cast(OpenYandex, self.clouds["yadisk"])
+        self.yandex_accounts, self.yandex, self.yandex_uploader = yandex.accounts, yandex.storage, yandex.uploader
         self._servers = self._make_servers(ports)
         if photos is not None:
             self.archive = self.gallery.add("Sandbox gallery", photos)
@@ -88,21 +92,10 @@ class World(contextlib.AbstractContextManager["World"]):
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point `web` and `worker` at these stand-ins."""
-        client, secret = next(iter(self.accounts.clients.items()))
-        yandex_client, yandex_secret = next(iter(self.yandex_accounts.clients.items()))
         hosts = ",".join(dict.fromkeys(server.url.split("/")[2].rpartition(":")[0] for server in self._servers))
         environment = {
             "GALLERY_BASE_URL": self.gallery.url,
-            "GOOGLE_CLIENT_ID": client,
-            "GOOGLE_CLIENT_SECRET": secret,
-            "GOOGLE_AUTH_URI": f"{self.accounts.url}/o/oauth2/v2/auth",
-            "GOOGLE_TOKEN_URI": f"{self.accounts.url}/token",
-            "GOOGLE_REVOKE_URI": f"{self.accounts.url}/revoke",
-            "GOOGLE_API_URL": self.drive.url,
-            "YANDEX_CLIENT_ID": yandex_client,
-            "YANDEX_CLIENT_SECRET": yandex_secret,
-            "YANDEX_OAUTH_URL": self.yandex_accounts.url,
-            "YANDEX_API_URL": self.yandex.url,
+            **{name: value for cloud in self.clouds.values() for name, value in cloud.environment().items()},
             "REDIRECT_HOSTS": hosts,
             "CORS_HOSTS": hosts,
             "PHOTO_HOSTS": hosts,
@@ -111,16 +104,16 @@ class World(contextlib.AbstractContextManager["World"]):
         return environment | ({"CA_BUNDLE": self.bundle} if self.bundle else {})
 
     def _make_servers(self, ports: Sequence[int]) -> list[Server]:
-        # As in reality, photos and Disk's uploads have another host than the APIs; on loopback that is `localhost`.
+        # As in reality, photos and some uploads have another host than the APIs; on loopback that is `localhost`.
         other_host = self._public_host or ("localhost" if self._host == "127.0.0.1" else self._host)
         services: list[tuple[Service, str]] = [
             (self.gallery, self._public_host),
             (self.photos, other_host),
-            (self.accounts, self._public_host),
-            (self.drive, self._public_host),
-            (self.yandex_accounts, self._public_host),
-            (self.yandex, self._public_host),
-            (self.yandex_uploader, other_host),
+            *(
+                (service, other_host if is_elsewhere else self._public_host)
+                for cloud in self.clouds.values()
+                for service, is_elsewhere in cloud.services
+            ),
         ]
         servers = []
         for (service, name), port in zip(services, ports, strict=True):
@@ -128,5 +121,6 @@ class World(contextlib.AbstractContextManager["World"]):
             service.url = server.url
             servers.append(server)
         self.gallery.photo_url = self.photos.url
-        self.yandex.upload_url = self.yandex_uploader.url
+        for cloud in self.clouds.values():
+            cloud.connect()
         return servers

@@ -1,1 +1,1 @@
-"""Commands for operators. Nobody imports them."""
+"""Commands for operators; the services do not import them."""

@@ -1,1 +1,1 @@
-"""Promises work: takes a guest's request, gets their permission, puts the job into the queue. Never touches a photo."""
+"""The HTTP service: takes a gallery's request, gets the guest's consent, queues the job, shows its progress."""

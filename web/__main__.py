@@ -14,12 +14,11 @@ from common.config.settings import WebSettings, load_environment
 from common.telemetry import logs
 from common.telemetry.metrics import VERSION
 from web.app import create_app
-from web.http.protocol import LONGEST_HEAD, Doors, allow_more_files, make_protocol
+from web.http.protocol import MAX_HEAD_BYTES, ConnectionLimit, make_protocol, raise_file_limit
 
 logger = logging.getLogger("web")
 
-# A callback under way may wait for the cloud (15 s) and for the broker (10 s), and then for what is in doubt to be
-# withdrawn (5 s), before its guest is sent on.
+# A callback may wait for the cloud (15 s), for the broker (10 s), and for a message in doubt to be withdrawn (5 s).
 GRACE_SECONDS = 32
 
 
@@ -34,18 +33,19 @@ def main() -> int:
     logger.info("settings", extra=_show(settings))
     if not settings.clouds:
         logger.warning("no cloud is configured: every request will be refused")
-    # uvicorn ends cleanly on these, and then raises them once more for whoever was there before it: nobody.
+    # uvicorn stops cleanly on these, then raises them again for the handlers before its own; the default would end with
+    # an error.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    allow_more_files()
+    raise_file_limit()
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(settings, lambda: server.should_exit),
             host=settings.host,
             port=settings.port,
-            http=make_protocol(Doors()),
+            http=make_protocol(ConnectionLimit()),
             ws="none",
-            h11_max_incomplete_event_size=LONGEST_HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             log_config=None,
             access_log=False,
             proxy_headers=True,
@@ -57,12 +57,12 @@ def main() -> int:
     server.run()
     logger.info("web stops")
     logging.shutdown()
-    # A publish that a broker without its majority never answers holds its thread for ever; nobody waits for it.
+    # Not sys.exit, which joins threads: a publish that a broker without its majority never answers holds one for ever.
     os._exit(0 if server.started else 1)
 
 
 def _show(settings: WebSettings) -> dict[str, str]:
-    """Return the settings as text; secrets know how to hide themselves."""
+    """Return the settings as text; the repr of a secret hides it."""
     return {field.name: repr(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 

@@ -1,4 +1,4 @@
-"""The application, wired; the only place that wires."""
+"""The application: routes, middleware and what they work with, wired together in this module only."""
 
 import logging
 import time
@@ -11,54 +11,65 @@ from fastapi import FastAPI
 
 from common.clouds import CLOUDS
 from common.clouds.base import CloudAuth
-from common.config.settings import WebSettings, let_oauthlib_speak_http
+from common.config.settings import WebSettings, allow_oauthlib_http
 from common.errors import Reason, Transient
 from common.http.client import HttpClient
 from common.messages.progress import Progress
 from common.messages.publisher import Publisher
 from common.telemetry import metrics
-from common.telemetry.upstreams import watch_cloud
-from web.api import archives as cloud_archive
-from web.api import callback, cancel, events, operations, status
+from common.telemetry.upstreams import cloud_observer
+from web.api import archives, callback, cancel, events, operations, status
+from web.consent.completion import ConsentCompletion, MessagePublisher
 from web.http import problems
-from web.http.middleware import AccessLog, BodyLimit, Cors
+from web.http.middleware import AccessLog, BodyLimit, Cors, ServerErrors
 from web.http.rate_limit import RateLimit
-from web.http.request_id import LastResort, RequestId
+from web.http.request_id import RequestId
 from web.pages import routes as page_routes
-from web.progress.publisher import Teller
-from web.progress.subscriber import News, Reader
+from web.progress.lookup import JobLookup
+from web.progress.publisher import ProgressPublisher
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
 
 logger = logging.getLogger("web")
 
 DESCRIPTION = "Saves a gallery's photos into its guest's own cloud, every photo once, byte for byte."
 
 
-class Broker(callback.Publishes, Protocol):
-    """What the application needs of the broker, like `common.messages.publisher.Publisher`."""
+class Broker(MessagePublisher, Protocol):
+    """Publish messages and check the broker, as `common.messages.publisher.Publisher` does."""
 
     def check(self) -> None:
-        """Return when the broker can be reached; raises Transient when it cannot."""
+        """Return if the broker can be reached; raises Transient if it cannot."""
         ...
 
     def close(self) -> None:
-        """Let what is under way end."""
+        """Let running publishes end."""
         ...
 
 
-class ReadsNews(Protocol):
-    """What reads the news, like `web.progress.subscriber.Reader`."""
+class Subscriber(Protocol):
+    """Receive progress, as `web.progress.subscriber.ProgressSubscriber` does."""
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether the past has been read."""
+        """Whether all earlier snapshots have been read."""
+        ...
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether its threads move."""
+        ...
+
+    def note_watched(self, job_id: str) -> None:
+        """Ask workers for frequent snapshots of a job that somebody looks at; never waits."""
         ...
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start receiving."""
         ...
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop receiving."""
         ...
 
 
@@ -67,104 +78,101 @@ def create_app(settings: WebSettings, is_stopping: Callable[[], bool]) -> FastAP
 
     Args:
         settings: of this process.
-        is_stopping: says whether the server is to end as soon as nothing is under way.
+        is_stopping: whether the server ends as soon as no request is under way.
     """
     publisher = Publisher(settings.rabbitmq_url, "cloud_archive web")
-    news = News()
-    reader = Reader(settings.rabbitmq_url, news)
-    tell = Teller(publisher, news, is_stopping).tell
+    store = ProgressStore()
+    subscriber = ProgressSubscriber(settings.rabbitmq_url, store)
+    changes = ProgressPublisher(publisher, store, is_stopping)
     return wire(
         settings,
         publisher,
-        news,
-        tell,
-        reader,
+        store,
+        changes.publish,
+        subscriber,
         is_stopping=is_stopping,
-        is_alive=lambda: reader.is_alive,
-        note_watcher=reader.note_watcher,
+        publish_now=changes.publish_now,
     )
 
 
 def wire(
     settings: WebSettings,
     broker: Broker,
-    news: News,
-    tell: Callable[[Progress], None],
-    reader: ReadsNews,
+    store: ProgressStore,
+    publish_progress: Callable[[Progress], None],
+    subscriber: Subscriber,
     now: Callable[[], float] = time.time,
     is_stopping: Callable[[], bool] = lambda: False,
-    is_alive: Callable[[], bool] = lambda: True,
-    note_watcher: Callable[[str], None] = lambda _job_id: None,
+    publish_now: Callable[[Progress], None] | None = None,
 ) -> FastAPI:
     """Put the application together.
 
     Args:
         settings: of this process.
-        broker: where jobs go; closed with the application.
-        news: what is known of jobs.
-        tell: tells every replica of a change.
-        reader: reads what the others tell, as long as the application lives.
+        broker: publishes jobs; closed with the application.
+        store: of this replica.
+        publish_progress: publishes a change to every replica.
+        subscriber: fills the store while the application runs.
         now: Unix time in seconds.
         is_stopping: as in `create_app`.
-        is_alive: whether every long-lived thread of this process moves.
-        note_watcher: lets workers know that somebody looks at a job.
+        publish_now: the same as `publish_progress`, but returns when the change is shown; by default that.
     """
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
-    if settings.allow_local_network:
+    if settings.network.allow_private:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
-        let_oauthlib_speak_http()
+        allow_oauthlib_http()
 
     @asynccontextmanager
-    async def live(_app: FastAPI) -> AsyncIterator[None]:
-        reader.start()
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        subscriber.start()
         yield
-        reader.close()
+        subscriber.close()
         broker.close()
-        cancels.close()
-        callbacks.close()
+        cancellations.close()
+        completion.close()
 
-    def count_and_tell(progress: Progress) -> None:
+    def count_and_publish(progress: Progress) -> None:
         metrics.count_callback(progress)
-        tell(progress)
+        publish_progress(progress)
 
     def check_ready() -> None:
-        # First: it knows what keeps the past from being read.
+        # First: its error says what keeps the streams from being read.
         broker.check()
-        if not reader.is_caught_up:
+        if not subscriber.is_caught_up:
             raise Transient(Reason.TRY_LATER, "the past is still being read")
 
     app = FastAPI(
         title="cloud_archive",
         version="1",
         description=DESCRIPTION,
-        lifespan=live,
+        lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
-        # A POST that is redirected to another spelling loses its body in some clients: 404 says what is wrong.
+        # Some clients lose the body of a POST that is redirected: 404 says what is wrong.
         redirect_slashes=False,
-        # Nothing here records spans (see `common.telemetry.trace_context`); who would, must not see a callback's query.
+        # No spans are recorded (see `common.telemetry.trace_context`), and none may see a callback's query.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     clouds = _open_clouds(settings)
-    find = partial(status.find_progress, settings.sealer, news, now)
-    find_newest = status.show_newest(find, lambda: reader.is_caught_up, note_watcher)
-    app.router.routes.append(cloud_archive.make_route(settings, clouds, now))
-    cancels = cancel.Cancels(broker, partial(cancel.tell_if_idle, news, tell, now))
-    callbacks = callback.Callback(settings, clouds, broker, news, count_and_tell, now)
-    app.router.routes.extend(page_routes.make_routes(find, find_newest, cancels.tell))
-    app.include_router(callback.make_router(callbacks))
-    app.include_router(cancel.make_router(settings.sealer, cancels.tell))
-    app.include_router(status.make_router(find_newest))
-    app.include_router(events.make_router(find_newest, events.Streams(), is_stopping))
-    app.include_router(operations.make_router(operations.Readiness(check_ready), is_alive))
+    jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, subscriber.note_watched)
+    publish_end = partial(cancel.publish_if_idle, store, publish_now or publish_progress, now)
+    cancellations = cancel.Cancellations(broker, publish_end)
+    completion = ConsentCompletion(settings, clouds, broker, store, count_and_publish, now)
+    app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
+    app.include_router(archives.make_router(settings, clouds, now))
+    app.include_router(callback.make_router(completion))
+    app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
+    app.include_router(status.make_router(jobs.find_newest))
+    app.include_router(events.make_router(jobs.find_newest, events.StreamLimit(), is_stopping))
+    app.include_router(operations.make_router(operations.Readiness(check_ready), lambda: subscriber.is_alive))
     problems.install(app)
     # The last one added is the first one met.
-    app.add_middleware(LastResort)
+    app.add_middleware(ServerErrors)
     app.add_middleware(BodyLimit)
     if settings.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit_per_minute, now=now)
-    app.add_middleware(Cors, hosts=settings.cors_hosts, local=settings.allow_local_network)
+    app.add_middleware(Cors, hosts=settings.cors_hosts, policy=settings.network)
     app.add_middleware(AccessLog)
     app.add_middleware(RequestId)
     return app
@@ -172,11 +180,9 @@ def wire(
 
 def _open_clouds(settings: WebSettings) -> dict[str, CloudAuth]:
     """Return the auth half of every cloud that the settings offer."""
-    http = HttpClient(
-        connections=1, ca_bundle=settings.ca_bundle, reason=Reason.TRY_LATER, local=settings.allow_local_network
-    )
+    http = HttpClient(connections=1, policy=settings.network, reason=Reason.TRY_LATER)
     return {
-        cloud.name: cloud.auth(settings.clouds[cloud.name], http.counted_by(watch_cloud(cloud)))
+        cloud.name: cloud.auth(settings.clouds[cloud.name], http.observed_by(cloud_observer(cloud)))
         for cloud in CLOUDS
         if cloud.name in settings.clouds
     }

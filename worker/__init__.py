@@ -1,1 +1,1 @@
-"""Keeps promises: takes archives from the queue and copies them, photo by photo. Serves no users."""
+"""The worker: consumes archive jobs from RabbitMQ and copies each gallery into its guest's cloud."""

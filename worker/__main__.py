@@ -1,4 +1,4 @@
-"""`python -m worker`: the queue's consumer. `python -m worker replay`: dead messages go back to work."""
+"""Command line of the worker: `python -m worker` consumes jobs, `python -m worker replay` requeues dead letters."""
 
 import argparse
 import logging
@@ -19,8 +19,8 @@ from worker.transfer.stop import Cause, Signals
 
 logger = logging.getLogger("worker")
 
-# After the grace: what ended within it is still to be told. Orchestrators wait ten seconds longer than the grace.
-LAST_WORDS_SECONDS = 5.0
+# After the grace, to report what ended within it. Orchestrators wait ten seconds longer than the grace.
+CLOSE_SECONDS = 5.0
 
 
 def main() -> int:
@@ -46,16 +46,16 @@ def main() -> int:
         logger.exception("the worker ends by a bug")
     finally:
         logging.shutdown()
-        # A job that did not end in time is let go: its message has returned, and nobody waits for its threads. After a
-        # bug they would even keep a process that takes no messages.
+        # The threads of a job that did not end in time are not waited for: its message has returned to the queue. After
+        # a bug they would even keep a process alive that takes no messages.
         os._exit(status)
 
 
 def run(settings: WorkerSettings) -> None:
-    """Take jobs until told to stop."""
+    """Consume jobs until SIGTERM or SIGINT."""
     for doubt in settings.warnings:
         logger.warning("a setting: %s", doubt)
-    if settings.allow_local_network:
+    if settings.network.allow_private:
         logger.warning("ALLOW_LOCAL_NETWORK is on: plain http and private addresses are let through")
     signals = Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,7 +70,7 @@ def run(settings: WorkerSettings) -> None:
     )
     logger.info("the worker starts", extra={"settings": repr(settings)})
     consumer.run()
-    finish(LAST_WORDS_SECONDS)
+    finish(CLOSE_SECONDS)
     health.shutdown()
     logger.info("the worker stops")
 

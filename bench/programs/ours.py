@@ -2,7 +2,6 @@
 
 import json
 import time
-from contextlib import AbstractContextManager, nullcontext
 
 from bench.config import RunConfig, read_config
 from bench.measure import reporting_usage
@@ -14,37 +13,25 @@ from common.errors import Reason
 from common.http.client import HttpClient
 from common.messages.archive_job import ArchiveJob, grant_context
 from common.messages.ledger import Entry, Record
-from common.messages.progress import Progress
-from worker.archive.stages import STAGES
-from worker.counting import CountedGallery
+from worker.archive.stages import STAGE_COUNT
+from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
-from worker.jobs.watching import TakeSnapshot
-from worker.jobs.workshop import Workshop
+from worker.jobs.cloud_access import CloudAccess
+from worker.jobs.open_slice import open_slice
 from worker.transfer.stop import Signals
 
 _DAY = 24 * 3600.0
 
 
-class NoReports:
-    """Reporter that does nothing."""
-
-    def tell(self, progress: Progress) -> None:
-        """Do nothing."""
-
-    def watch(self, _take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
-        """Do nothing meanwhile."""
-        return nullcontext()
-
-
 class OneJobsLedger:
-    """Who works on the only job there is; see `worker.jobs.claim.KeepsLedger`."""
+    """Who works on the only job there is; see `worker.jobs.claim.ClaimLedger`."""
 
     def __init__(self) -> None:
         self._record = Record()
 
     def append(self, entry: Entry) -> tuple[bool, Record]:
         """Learn an entry."""
-        return self._record.take(entry, 0), self._record.copy()
+        return self._record.apply(entry, 0), self._record.copy()
 
     def find(self, _job_id: str) -> Record:
         """Return what is known."""
@@ -89,8 +76,8 @@ def make_job(settings: WorkerSettings, config: RunConfig) -> ArchiveJob:
 
 def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
     """Return the HTTP client of one side, as the worker's wiring makes it."""
-    connections = settings.jobs * settings.photos * STAGES
-    return HttpClient(connections=connections, ca_bundle=settings.ca_bundle, reason=reason, local=True)
+    connections = settings.jobs * settings.photos * STAGE_COUNT
+    return HttpClient(connections=connections, policy=settings.network, reason=reason)
 
 
 def main() -> None:
@@ -98,26 +85,26 @@ def main() -> None:
     config = read_config()
     settings = make_settings(config)
     job = make_job(settings, config)
-    gallery = CountedGallery(
+    gallery = Gallery(
         make_client(settings, Reason.GALLERY_UNAVAILABLE),
         base_url=settings.gallery_base_url,
         photo_hosts=settings.photo_hosts,
         done_url=settings.done_url,
         signing_secrets=(),
-        local=True,
+        policy=settings.network,
     )
-    workshop = Workshop(settings, gallery, make_client(settings, Reason.CLOUD_UNAVAILABLE), NoReports())
+    clouds = CloudAccess(settings, make_client(settings, Reason.CLOUD_UNAVAILABLE))
     claims = Claims(OneJobsLedger())
     with reporting_usage():
         ended = False
         while not ended:
-            with claims.take(job, 0, Signals()) as claim:
+            with claims.claim_message(job, 0, Signals()) as claim:
                 assert claim
-                job, outcome = workshop.work(claim, 0, Signals())
-            ended = outcome.ended
-        gallery.tell_done(job, outcome.course.failed_photos)
-    if outcome.course.failed_photos:
-        raise SystemExit(f"{json.dumps(outcome.course.rejected)[:1000]} {outcome.course.reason} {outcome.detail}")
+                outcome = open_slice(claim, Signals(), settings=settings, gallery=gallery, clouds=clouds).run(0)
+            job, ended = outcome.job, outcome.ended
+        gallery.tell_done(job, outcome.state.failed_photos)
+    if outcome.state.failed_photos:
+        raise SystemExit(f"{json.dumps(outcome.state.rejected)[:1000]} {outcome.state.reason} {outcome.detail}")
 
 
 if __name__ == "__main__":

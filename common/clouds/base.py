@@ -1,15 +1,17 @@
-"""The contract of a cloud: what every cloud offers, and what it may expect of a photo. Knows no vendor.
+"""The contract of a cloud: what every cloud offers, and what it may expect of a photo.
 
 A cloud has two halves. `web` uses its auth half to ask for a guest's grant; `worker` opens its storage half with it.
 Both raise by the tree of `common.errors` only: a vendor's own codes never pass its folder's wall.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from common.clouds.grant import Grant, GrantInUse
-from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto
+from common.clouds.digests import NewDigest
+from common.clouds.grant import Grant, SharedGrant
+from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto
 from common.config.env import CloudSettings, Variable
 from common.http.client import HttpClient
 
@@ -17,8 +19,11 @@ Operation = tuple[str, str, str]
 """One kind of a cloud's requests: its method, a pattern of its whole path and query, and what operators call it."""
 
 
-Wait = Callable[[float], None]
-"""Lets so many seconds pass; raises when the work is to stop meanwhile."""
+Sleep = Callable[[float], None]
+"""Waits so many seconds; raises when the work is to stop meanwhile."""
+
+PacedWrite = Callable[[], AbstractContextManager[None]]
+"""Surrounds a call that the cloud counts as a write: waits for its turn, and counts it as accepted unless it raises."""
 
 
 class PhotoStream(Protocol):
@@ -47,8 +52,8 @@ class PhotoStream(Protocol):
         ...
 
     @property
-    def md5(self) -> str | None:
-        """The MD5 of the whole photo, in hex, once all of it was read in order; None before."""
+    def digest(self) -> str | None:
+        """The cloud's digest (`Cloud.new_digest`) of the whole photo, once all of it was read in order; None before."""
         ...
 
     def close(self) -> None:
@@ -66,7 +71,7 @@ class UploadSession(Protocol):
 
     @property
     def stored(self) -> StoredPhoto | None:
-        """The photo, once it is in and size and MD5 agree."""
+        """The photo, once it is in and its size and digest agree."""
         ...
 
     def advance(self, stream: PhotoStream) -> float:
@@ -97,7 +102,7 @@ class Storage(Protocol):
         """Return the free space in bytes; None when the cloud sets no limit."""
         ...
 
-    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey = NO_PHOTOS) -> Inventory:
         """Return what there is of this archive; never trusts names.
 
         Args:
@@ -106,16 +111,16 @@ class Storage(Protocol):
         """
         ...
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Add the folders of every wanted album, and of all it stands in, to the inventory; those there are kept."""
         ...
 
-    def join_albums(self, known: Inventory) -> None:
-        """Bring what is in the spare albums into those that stay, and throw away the empty ones."""
+    def merge_albums(self, inventory: Inventory) -> None:
+        """Merge duplicate albums: move what is in them into those that stay, and put the empty ones into the bin."""
         ...
 
     def is_there(self, stored: StoredPhoto) -> bool:
-        """Say whether a photo is still where it was stored; asks for it alone, so it never lags behind."""
+        """Tell whether a photo is still where it was stored; asks for it alone, so it never lags behind."""
         ...
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> UploadSession:
@@ -129,14 +134,14 @@ class Storage(Protocol):
         """Remove a photo that still stands as this service made it; one that does not, or is gone already, is fine."""
         ...
 
-    def note_proved(self, known: Inventory) -> None:
-        """Note in the cloud that what was copied so far was proved, where the mark of a photo does not say so itself.
+    def note_proved(self, inventory: Inventory) -> None:
+        """Note in the cloud that what was copied so far was proved, where photos' properties do not say so.
 
         Called when a slice ends well. What was copied without it is listed as not proved by everyone who does not
         know it, and is read again by `begin`.
 
         Args:
-            known: the archive's folders.
+            inventory: the archive's folders.
         """
         ...
 
@@ -200,16 +205,25 @@ class Cloud:
     Args:
         name: in jobs, URLs and settings; never renamed.
         title: for people.
+        titles: the same in other languages, by their codes, where it differs.
         variables: what it wants from the environment.
+        new_digest: begins the digest by which it tells what it has stored: of each photo that one is computed.
         auth: makes the auth half from those variables.
         storage: makes the storage half, opened with one guest's access: its settings, what sends the requests, the
-            guest's permission, the most bytes one upload request carries, and how to wait.
+            guest's permission, the most bytes one upload request carries, how to wait, and what surrounds each call
+            that counts as a write.
         operations: what its requests are called when they are counted, the first that fits.
     """
 
     name: str
     title: str
     variables: tuple[Variable, ...]
+    new_digest: NewDigest
     auth: Callable[[CloudSettings, HttpClient], CloudAuth]
-    storage: Callable[[CloudSettings, HttpClient, GrantInUse, int, Wait], Storage]
+    storage: Callable[[CloudSettings, HttpClient, SharedGrant, int, Sleep, PacedWrite], Storage]
     operations: tuple[Operation, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title_in(self, language: str) -> str:
+        """Return what people of a language call it."""
+        return self.titles.get(language, self.title)

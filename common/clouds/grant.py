@@ -1,4 +1,4 @@
-"""Grant: a guest's lasting permission, and the one token that all threads of a job share. Knows no vendor."""
+"""A guest's lasting permission, and the one access token that all threads of a job share."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from typing import Self
 from common.crypto.sealing import Secret
 
 # A token is renewed so long before its end: clocks differ a little, and a request takes its time.
-SPARE_SECONDS = 120.0
+RENEW_EARLY_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Grant:
         return cls(Secret(refresh_token), Secret(access_token), expires_at)
 
 
-class GrantInUse:
+class SharedGrant:
     """A grant that threads share: renewed before it ends, and once for all when a token is refused. Thread-safe.
 
     Args:
         grant: the permission as it came with the job.
         refresh: asks the cloud for a fresh token; raises GrantRevoked or Transient.
         now: Unix time in seconds.
-        spare: how long before its end the token that came along is renewed, in seconds.
+        renew_early: how long before its end the token that came along is renewed, in seconds.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class GrantInUse:
         refresh: Callable[[Grant], Grant],
         now: Callable[[], float] = time.time,
         *,
-        spare: float = SPARE_SECONDS,
+        renew_early: float = RENEW_EARLY_SECONDS,
     ) -> None:
         self._grant = grant
         self._refresh = refresh
         self._now = now
         self._lock = threading.Lock()
-        self._renew_at = grant.expires_at - spare
+        self._renew_at = grant.expires_at - renew_early
 
     @property
     def grant(self) -> Grant:
@@ -85,4 +85,4 @@ class GrantInUse:
         self._grant = self._refresh(self._grant)
         lifetime = self._grant.expires_at - self._now()
         # A token that lives for seconds only must not be renewed before each request.
-        self._renew_at = self._grant.expires_at - min(SPARE_SECONDS, lifetime / 2)
+        self._renew_at = self._grant.expires_at - min(RENEW_EARLY_SECONDS, lifetime / 2)

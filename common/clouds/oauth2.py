@@ -1,4 +1,4 @@
-"""What the code grant has in common for every cloud that speaks OAuth 2.0 (RFC 6749). Knows no vendor."""
+"""OAuth 2.0's authorization code grant with PKCE, as far as it is the same for every cloud (RFC 6749, RFC 7636)."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ _APP_REFUSALS = frozenset(
 )
 
 # What an endpoint that is not well may say with any status; Google's library would itself try such a one again, asleep.
-_UNWELL = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
+_TEMPORARY = frozenset({"server_error", "temporarily_unavailable", "internal_failure"})
 
 
 def make_verifier() -> str:
@@ -78,8 +78,8 @@ def read_code(answer: Mapping[str, str], issuer: str | None) -> str:
     return answer["code"]
 
 
-def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
-    """Return what a token endpoint said, tokens or an error.
+def read_token_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
+    """Return a token endpoint's answer, tokens or an error, as JSON.
 
     Args:
         answer: of the token endpoint.
@@ -95,25 +95,25 @@ def read_answer(answer: Answer, reason: Reason) -> dict[str, Any]:
     well = answer.status < 500 and answer.status not in (408, 429)
     if well and isinstance(told, dict):
         word = told.get("access_token", told.get("error"))
-        if _is_word(word) and word not in _UNWELL:
+        if _is_token_text(word) and word not in _TEMPORARY:
             return told
-    raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.wait())
+    raise Transient(reason, f"the token endpoint answered {answer.status}", wait=answer.retry_after())
 
 
-def _is_word(value: object) -> bool:
-    """Say whether this is what tokens and errors are made of: visible ASCII, that any header can carry."""
+def _is_token_text(value: object) -> bool:
+    """Tell whether this may be a token or an error's code: visible ASCII, that any header can carry."""
     return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
-def check_exchange(answer: Answer) -> None:
-    """Look at a token endpoint's answer to a code before anybody reads tokens from it.
+def check_code_answer(answer: Answer) -> None:
+    """Check a token endpoint's answer to a code before tokens are read from it.
 
     Raises:
         JobStopped: the code is refused: the guest must begin anew; APP_REFUSED when that helps nobody before this
             service's registration is mended.
         Transient: the cloud is not well.
     """
-    told = read_answer(answer, Reason.TRY_LATER)
+    told = read_token_answer(answer, Reason.TRY_LATER)
     if "access_token" in told and answer.status == 200:
         return
     error = str(told.get("error"))[:40]

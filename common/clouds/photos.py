@@ -1,4 +1,4 @@
-"""Photos and folders: as the gallery lists them, and as a cloud holds them. Knows no vendor and no wire."""
+"""Photos and folders: as the gallery lists them, and as a cloud holds them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ Album = tuple[str, ...]
 
 
 def album_key(album: Album) -> str:
-    """Return what names an album whatever a guest calls its folder; short, since clouds limit what a file may carry."""
+    """Return an album's key, whatever a guest calls its folder; short, since clouds limit what a file may carry."""
     return hashlib.sha256("/".join(album).encode()).hexdigest()[:32]
 
 
@@ -49,7 +49,7 @@ class StoredPhoto:
         folder_id: the folder it is in, if known.
         made_here: whether this service made this very file, and it is still in the folder and under the name it was
             given: no copy that a guest made, and nothing they moved or renamed.
-        is_proved: whether somebody saw its size and checksum agree with the photo's; a mark alone proves nothing.
+        is_proved: whether its size and digest were seen to agree with the photo's; its properties alone prove nothing.
     """
 
     key: str
@@ -61,19 +61,19 @@ class StoredPhoto:
     is_proved: bool = True
 
     def is_copy_of(self, photo: Photo) -> bool:
-        """Say whether this is that photo as the gallery lists it now."""
+        """Tell whether this is that photo as the gallery lists it now."""
         same_crc = self.crc32 == photo.crc32 or self.crc32 is None or photo.crc32 is None
         return self.key == photo.key and self.size == photo.size and same_crc
 
-    def or_known(self, known: "Known") -> "StoredPhoto":
-        """Return what is known under its key, if that says the same: thousands of photos need not be held twice."""
+    def interned(self, known: "PhotosByKey") -> "StoredPhoto":
+        """Return the known object under its key if it is equal: thousands of photos need not be held twice."""
         same = known.get(self.key)
         return same if same == self else self
 
 
-Known = Mapping[str, StoredPhoto]
-"""Photos that are known to be in a cloud, by their keys."""
-NOTHING_KNOWN: Known = {}
+PhotosByKey = Mapping[str, StoredPhoto]
+"""Photos that are in a cloud, by their keys."""
+NO_PHOTOS: PhotosByKey = {}
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class Inventory:
 
     Args:
         albums: the archive's folders by `album_key`; the one of the empty album is the gallery's own.
-        photos: everything that was copied before, in no order, doubles included.
-        spare_albums: folders of an album that has another, by `album_key`: two runs once made one each.
+        photos: everything that was copied before, in no order, duplicates included.
+        duplicate_albums: further folders of an album that has one, with its `album_key`: two runs once made one each.
     """
 
     albums: dict[str, Folder] = field(default_factory=dict)
     photos: list[StoredPhoto] = field(default_factory=list)
-    spare_albums: list[tuple[str, Folder]] = field(default_factory=list)
+    duplicate_albums: list[tuple[str, Folder]] = field(default_factory=list)

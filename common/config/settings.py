@@ -1,25 +1,26 @@
-"""The environment, read once at start into frozen settings. Knows nothing else of the house.
+"""Settings of `web` and `worker`: frozen dataclasses, read once at start from the environment.
 
-Every process reads its own settings; a wrong or missing value stops it with a message that names the variable and
-never shows a secret. What a cloud needs it names itself (`Variable`); without its required ones it is not offered.
+A wrong or missing value stops the process with a message that names the variable and never shows a secret. What a cloud
+needs it names itself (`Variable`); without its secrets it is not offered.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from dotenv import dotenv_values
 
-from common.config.doubts import find_doubts
-from common.config.env import Asking, CloudSettings, Environment, Variable, WrongSetting
+from common.config import parsers
+from common.config.env import CloudSettings, Environment, Variable
+from common.config.lint import lint_environment
 from common.crypto.sealing import Sealer, Secret
+from common.http.network_policy import NetworkPolicy
 
 GALLERY_HOSTS = "*.lite.gallery,*.litegallery.io"
-# Photos at a time in a whole process: with three threads each and half a MiB of buffers, more is a slip of the pen.
-MOST_PHOTOS = 4000
+# Photos at a time in a whole process: with three threads each and half a MiB of buffers, more cannot be meant.
+MAX_PHOTOS = 4000
 # What both services read; a cloud's variables come from the cloud. Each secret may stand in a file instead.
 SECRET_NAMES = ("RABBITMQ_URL", "SECRET_KEYS", "DONE_SIGNING_SECRET")
 NAMES = (
@@ -30,6 +31,9 @@ NAMES = (
     *("SLICE_SECONDS", "SHUTDOWN_GRACE_SECONDS", "REVOKE_WHEN_DONE", "CA_BUNDLE", "LOG_LEVEL", "LOG_FORMAT"),
 )
 
+CloudVariables = Mapping[str, Sequence[Variable]]
+_PORT = parsers.whole_number(1, 65535)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommonSettings:
@@ -38,31 +42,12 @@ class CommonSettings:
     rabbitmq_url: Secret
     sealer: Sealer
     gallery_base_url: str
-    allow_local_network: bool
-    ca_bundle: str | None
+    network: NetworkPolicy
     log_level: str
     log_format: str
     clouds: Mapping[str, CloudSettings]
-    # What is set and nobody reads, or what hardly anybody means: told at start.
+    # From `common.config.lint`; logged at start.
     warnings: tuple[str, ...]
-
-    @classmethod
-    def _read(cls, env: Environment, ask: Asking, clouds: Mapping[str, Sequence[Variable]]) -> dict[str, Any]:
-        local = bool(ask(lambda: env.flag("ALLOW_LOCAL_NETWORK", default=False)))
-        offered = {name: ask(partial(env.cloud, wanted, local=local)) for name, wanted in clouds.items()}
-        return {
-            "rabbitmq_url": ask(lambda: env.broker("RABBITMQ_URL")),
-            "sealer": ask(lambda: env.sealer("SECRET_KEYS")),
-            "gallery_base_url": ask(
-                lambda: env.base_url("GALLERY_BASE_URL", "https://app.litegallery.io", local=local)
-            ),
-            "allow_local_network": local,
-            "ca_bundle": ask(lambda: env.authorities("CA_BUNDLE")),
-            "log_level": ask(lambda: env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))),
-            "log_format": ask(lambda: env.choice("LOG_FORMAT", "json", ("json", "text"))),
-            "clouds": {name: settings for name, settings in offered.items() if settings},
-            "warnings": tuple(find_doubts(env.environ, NAMES, SECRET_NAMES, clouds)),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,32 +63,32 @@ class WebSettings(CommonSettings):
     port: int
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], clouds: Mapping[str, Sequence[Variable]]) -> Self:
+    def read(cls, environ: Mapping[str, str], clouds: CloudVariables) -> Self:
         """Return `web`'s settings.
 
         Args:
             environ: the variables, as from `load_environment`.
-            clouds: the variables every known cloud wants, by the cloud's name.
+            clouds: the variables that every known cloud wants, by the cloud's name.
 
         Raises:
-            WrongSetting: a variable is missing or wrong.
+            WrongSetting: variables are missing or wrong.
         """
-        env, ask = Environment(environ), Asking()
-        common = cls._read(env, ask, clouds)
-        local = common["allow_local_network"]
-        redirect_hosts = ask(lambda: env.hosts("REDIRECT_HOSTS", GALLERY_HOSTS))
-        read: dict[str, Any] = {
-            "public_base_url": ask(lambda: env.base_url("PUBLIC_BASE_URL", None, local=local, path=False)),
-            "redirect_hosts": redirect_hosts,
-            "cors_hosts": ask(lambda: env.hosts("CORS_HOSTS", ",".join(redirect_hosts or ("*",)))),
-            "rate_limit_per_minute": ask(lambda: env.integer("RATE_LIMIT_PER_MINUTE", 60, least=0, most=1_000_000)),
-            "forwarded_allow_ips": ask(lambda: env.networks("FORWARDED_ALLOW_IPS", "127.0.0.1")),
+        env = Environment(environ)
+        common = _read_common(env, clouds)
+        redirect_hosts = env.read("REDIRECT_HOSTS", parsers.host_patterns, GALLERY_HOSTS)
+        settings = cls(
+            **common,
+            public_base_url=env.read("PUBLIC_BASE_URL", parsers.base_url(common["network"], path=False)),
+            redirect_hosts=redirect_hosts,
+            cors_hosts=env.read("CORS_HOSTS", parsers.host_patterns, ",".join(redirect_hosts or ("*",))),
+            rate_limit_per_minute=env.read("RATE_LIMIT_PER_MINUTE", parsers.whole_number(0, 1_000_000), "60"),
+            forwarded_allow_ips=env.read("FORWARDED_ALLOW_IPS", parsers.networks, "127.0.0.1"),
             # A container listens on every address.
-            "host": ask(lambda: env.listener("WEB_HOST", "0.0.0.0")),  # noqa: S104
-            "port": ask(lambda: env.integer("WEB_PORT", 8000, least=1, most=65535)),
-        }
-        ask.end()
-        return cls(**common, **read)
+            host=env.read("WEB_HOST", parsers.listen_address, "0.0.0.0"),  # noqa: S104
+            port=env.read("WEB_PORT", _PORT, "8000"),
+        )
+        env.raise_problems()
+        return settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,54 +110,69 @@ class WorkerSettings(CommonSettings):
     revoke_when_done: bool
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], clouds: Mapping[str, Sequence[Variable]]) -> Self:
+    def read(cls, environ: Mapping[str, str], clouds: CloudVariables) -> Self:
         """Return `worker`'s settings; arguments and errors as in `WebSettings.read`."""
-        env, ask = Environment(environ), Asking()
-        common = cls._read(env, ask, clouds)
-        local = common["allow_local_network"]
+        env = Environment(environ)
+        common = _read_common(env, clouds)
         done_url = f"{common['gallery_base_url'] or 'https://gallery.invalid'}/cloud_archive/done"
-        read: dict[str, Any] = {
-            "done_url": ask(lambda: env.url("DONE_URL", done_url, local=local)),
-            "done_signing_secrets": ask(lambda: env.signing_secrets("DONE_SIGNING_SECRET")),
-            "photo_hosts": ask(lambda: env.hosts("PHOTO_HOSTS", GALLERY_HOSTS)),
-            "port": ask(lambda: env.integer("WORKER_PORT", 8001, least=1, most=65535)),
-            "jobs": ask(lambda: env.integer("WORKER_JOBS", 4, least=1, most=1000)),
-            "photos": ask(lambda: env.integer("WORKER_PHOTOS", 8, least=1, most=256)),
-            "chunk_mib": ask(lambda: env.integer("CHUNK_SIZE_MIB", 64, least=1, most=10_240)),
-            "retry_attempts": ask(lambda: env.integer("RETRY_ATTEMPTS", 5, least=1, most=100)),
+        settings = cls(
+            **common,
+            done_url=env.read("DONE_URL", parsers.web_url(common["network"]), done_url),
+            done_signing_secrets=env.read_secret("DONE_SIGNING_SECRET", parsers.signing_secrets)
+            if env.is_set("DONE_SIGNING_SECRET")
+            else (),
+            photo_hosts=env.read("PHOTO_HOSTS", parsers.host_patterns, GALLERY_HOSTS),
+            port=env.read("WORKER_PORT", _PORT, "8001"),
+            jobs=env.read("WORKER_JOBS", parsers.whole_number(1, 1000), "4"),
+            photos=env.read("WORKER_PHOTOS", parsers.whole_number(1, 256), "8"),
+            chunk_bytes=env.read("CHUNK_SIZE_MIB", parsers.mebibytes(1, 10_240), "64"),
+            retry_attempts=env.read("RETRY_ATTEMPTS", parsers.whole_number(1, 100), "5"),
             # With none the tries would follow upon each other; an hour is longer than anybody means.
-            "retry_base_seconds": ask(lambda: env.seconds("RETRY_BASE_SECONDS", 1, least=0.001, most=3600)),
-            "retry_max_seconds": ask(lambda: env.seconds("RETRY_MAX_SECONDS", 60, least=0.001, most=3600)),
+            retry_base_seconds=env.read("RETRY_BASE_SECONDS", parsers.seconds(0.001, 3600), "1"),
+            retry_max_seconds=env.read("RETRY_MAX_SECONDS", parsers.seconds(0.001, 3600), "60"),
             # Our brokers take a message away after a day, and what moves at a slice's end may come to its own.
-            "slice_seconds": ask(lambda: env.seconds("SLICE_SECONDS", 600, least=0.001, most=12 * 3600)),
+            slice_seconds=env.read("SLICE_SECONDS", parsers.seconds(0.001, 12 * 3600), "600"),
             # Within none no acknowledgement leaves.
-            "shutdown_grace_seconds": ask(lambda: env.seconds("SHUTDOWN_GRACE_SECONDS", 25, least=1, most=3600)),
-            "revoke_when_done": ask(lambda: env.flag("REVOKE_WHEN_DONE", default=False)),
-        }
-        ask(lambda: _check_together(read))
-        ask.end()
-        chunk_bytes = read.pop("chunk_mib") * 1024 * 1024
-        return cls(**common, **read, chunk_bytes=chunk_bytes)
-
-
-def _check_together(read: Mapping[str, Any]) -> None:
-    """Look at what is right alone and wrong together; raises WrongSetting."""
-    jobs, photos = read["jobs"] or 1, read["photos"] or 1
-    if jobs * photos > MOST_PHOTOS:
-        raise WrongSetting(f"WORKER_PHOTOS times WORKER_JOBS must be {MOST_PHOTOS} at most: each takes three threads")
-    base, longest = read["retry_base_seconds"], read["retry_max_seconds"]
-    if base and longest and base > longest:
-        raise WrongSetting(
-            "RETRY_BASE_SECONDS must not be more than RETRY_MAX_SECONDS: delays grow from one to the other"
+            shutdown_grace_seconds=env.read("SHUTDOWN_GRACE_SECONDS", parsers.seconds(1, 3600), "25"),
+            revoke_when_done=env.read("REVOKE_WHEN_DONE", parsers.boolean, "false"),
         )
+        env.problems += settings._find_contradictions()
+        env.raise_problems()
+        return settings
+
+    def _find_contradictions(self) -> Iterator[str]:
+        """Yield what is right alone and wrong together; what is wrong alone is None here."""
+        if (self.jobs or 1) * (self.photos or 1) > MAX_PHOTOS:
+            yield f"WORKER_PHOTOS times WORKER_JOBS must be {MAX_PHOTOS} at most: each takes three threads"
+        base, longest = self.retry_base_seconds, self.retry_max_seconds
+        if base and longest and base > longest:
+            yield "RETRY_BASE_SECONDS must not be more than RETRY_MAX_SECONDS: delays grow from one to the other"
+
+
+def _read_common(env: Environment, clouds: CloudVariables) -> dict[str, Any]:
+    policy = NetworkPolicy(
+        allow_private=env.read("ALLOW_LOCAL_NETWORK", parsers.boolean, "false"),
+        ca_bundle=env.read("CA_BUNDLE", parsers.certificate_file) if env.is_set("CA_BUNDLE") else None,
+    )
+    offered = {name: env.read_cloud(variables, policy) for name, variables in clouds.items()}
+    return {
+        "rabbitmq_url": env.read_secret("RABBITMQ_URL", parsers.broker_url),
+        "sealer": env.read_secret("SECRET_KEYS", parsers.sealing_keys),
+        "gallery_base_url": env.read("GALLERY_BASE_URL", parsers.base_url(policy), "https://app.litegallery.io"),
+        "network": policy,
+        "log_level": env.read("LOG_LEVEL", parsers.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+        "log_format": env.read("LOG_FORMAT", parsers.one_of("json", "text"), "json"),
+        "clouds": {name: settings for name, settings in offered.items() if settings},
+        "warnings": tuple(lint_environment(env.environ, NAMES, SECRET_NAMES, clouds)),
+    }
 
 
 def load_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """Return the process's variables over those of a `.env` file: the real ones win."""
+    """Return the variables of a `.env` file and of the process; the process's own win."""
     from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     return {**from_file, **os.environ}
 
 
-def let_oauthlib_speak_http() -> None:
-    """Let oauthlib reach a cloud by plain http, only for ALLOW_LOCAL_NETWORK; it takes that word from nowhere else."""
+def allow_oauthlib_http() -> None:
+    """Allow oauthlib plain http, for ALLOW_LOCAL_NETWORK only; it takes that from the environment and nowhere else."""
     os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"

@@ -1,1 +1,1 @@
-"""Sealing and signing."""
+"""Sealing (authenticated encryption) and signatures."""

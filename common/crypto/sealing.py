@@ -1,4 +1,4 @@
-"""Secrets: how they are held, sealed for travelling, and opened again. Knows nothing of jobs.
+"""Authenticated encryption of small texts (sealing), and a type for secrets that hides them.
 
 A sealed text is AES-256-GCM over zlib's form of it, in URL-safe base64, bound to what it belongs to (its context):
 a grant sealed for one job does not open for another. The first key seals, every key opens, so keys can be rotated:
@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 KEY_BYTES = 32  # AES-256
 NONCE_BYTES = 12  # what GCM is made for: NIST SP 800-38D, section 8.2
-# Up to here texts are put in as they are (zlib's level 0): packing takes longer than sealing does, and whatever carries
-# sealed texts has room for 750 characters. Longer ones are packed as small as can be.
-SHORT_BYTES = 512
+# Texts of up to so many bytes are not compressed (zlib's level 0): that takes longer than sealing does, and whatever
+# carries sealed texts has room for 750 characters. Longer ones are compressed as far as zlib can.
+UNCOMPRESSED_BYTES = 512
 # A few kilobytes is the most we ever seal; the bound keeps a forged text from unpacking into memory.
-LONGEST_TEXT = 64 * 1024
+MAX_TEXT_BYTES = 64 * 1024
 
 
 class NotSealedByUs(ValueError):
@@ -33,7 +33,7 @@ class NotSealedByUs(ValueError):
 
 
 class Secret:
-    """A text that no log, repr or exception shows; `reveal()` where it is really used."""
+    """A text that no log, repr or exception shows; `reveal()` returns it."""
 
     __slots__ = ("_text",)
 
@@ -58,7 +58,7 @@ class Secret:
 
 
 class Sealer:
-    """Seals and opens small texts. Safe to share between threads.
+    """Seals and opens small texts. Thread-safe.
 
     Args:
         keys: keys as `python -m tools.make_key` prints them; the first seals, all open.
@@ -72,14 +72,14 @@ class Sealer:
             raise ValueError("at least one key is needed")
         raw = [_decode_key(key) for key in keys]
         self._ciphers = [AESGCM(key) for key in raw]
-        # Stamps have keys of their own, made from the same secrets: one key never does two things.
-        self._stamps = [HMAC(hmac.digest(key, b"stamp", "sha256"), SHA256()) for key in raw]
+        # MACs have keys of their own, derived from the same secrets: no key serves two purposes.
+        self._macs = [HMAC(hmac.digest(key, b"stamp", "sha256"), SHA256()) for key in raw]
 
     def seal(self, text: str, context: str) -> str:
         """Return text sealed for one context, safe to put into a URL."""
         nonce = os.urandom(NONCE_BYTES)
         plain = text.encode()
-        packed = zlib.compress(plain, 0 if len(plain) <= SHORT_BYTES else 9)
+        packed = zlib.compress(plain, 0 if len(plain) <= UNCOMPRESSED_BYTES else 9)
         return _to_base64(nonce + self._ciphers[0].encrypt(nonce, packed, context.encode()))
 
     def open(self, sealed: str, context: str) -> str:
@@ -97,14 +97,14 @@ class Sealer:
             raise NotSealedByUs("not a sealed text")
         return _unpack(self._decrypt(raw, context.encode()))
 
-    def stamp(self, data: bytes, context: str) -> bytes:
-        """Return 32 bytes that only our first key can make of this data in this context."""
-        return _finish(self._stamps[0], data, context)
+    def mac(self, data: bytes, context: str) -> bytes:
+        """Return the MAC (HMAC-SHA256, 32 bytes) of data for a context, by the first key."""
+        return _finish(self._macs[0], data, context)
 
-    def is_stamp(self, stamp: bytes, data: bytes, context: str) -> bool:
-        """Say whether a stamp, whole or its beginning, was made by one of our keys."""
-        made = (_finish(begun, data, context) for begun in self._stamps)
-        return bool(stamp) and any(hmac.compare_digest(stamp, whole[: len(stamp)]) for whole in made)
+    def verify_mac(self, mac: bytes, data: bytes, context: str) -> bool:
+        """Say whether a MAC, whole or truncated, is one by any of the keys."""
+        macs = (_finish(begun, data, context) for begun in self._macs)
+        return bool(mac) and any(hmac.compare_digest(mac, whole[: len(mac)]) for whole in macs)
 
     def _decrypt(self, raw: bytes, context: bytes) -> bytes:
         for cipher in self._ciphers:
@@ -132,9 +132,9 @@ def _decode_key(key: Secret) -> bytes:
 
 
 def _finish(begun: HMAC, data: bytes, context: str) -> bytes:
-    stamp = begun.copy()
-    stamp.update(context.encode() + b"\0" + data)
-    return stamp.finalize()
+    mac = begun.copy()
+    mac.update(context.encode() + b"\0" + data)
+    return mac.finalize()
 
 
 def _to_base64(raw: bytes) -> str:
@@ -143,7 +143,7 @@ def _to_base64(raw: bytes) -> str:
 
 def _unpack(packed: bytes) -> str:
     unpacker = zlib.decompressobj()
-    text = unpacker.decompress(packed, LONGEST_TEXT)
+    text = unpacker.decompress(packed, MAX_TEXT_BYTES)
     if not unpacker.eof:
         raise NotSealedByUs("longer than anything we seal")
     return text.decode()

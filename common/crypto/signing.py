@@ -1,4 +1,4 @@
-"""Signatures of the done call by Standard Webhooks, so that a gallery can tell ours from anybody's. Knows no HTTP.
+"""Signatures of the done call (Standard Webhooks), so that a gallery can tell it from forged ones.
 
 Specification: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from common.crypto.sealing import Secret
 
 PREFIX = "whsec_"
-SHORTEST_SECRET, LONGEST_SECRET = 24, 64  # bytes, by the specification
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # bytes, by the specification
 
 
 def decode_secret(text: str) -> bytes:
@@ -25,7 +25,7 @@ def decode_secret(text: str) -> bytes:
         secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         secret = b""
-    if not text.startswith(PREFIX) or not SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
+    if not text.startswith(PREFIX) or not MIN_SECRET_BYTES <= len(secret) <= MAX_SECRET_BYTES:
         raise ValueError(f"a signing secret is {PREFIX} and 24 to 64 bytes in base64")
     return secret
 

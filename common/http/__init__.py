@@ -1,1 +1,1 @@
-"""Outgoing HTTP: the client, its connections, and what is checked before they are made."""
+"""Outgoing HTTP: the client, its connection pool, and the checks of links and addresses."""

@@ -1,8 +1,8 @@
-"""Outgoing HTTP: one client per process with timeouts, kept connections and our errors. Knows no vendor.
+"""HTTP client: kept connections, a deadline for everything, our own exceptions.
 
-Nothing here retries, follows a redirect, or reads proxies or passwords from the environment or a `.netrc`: who calls
-decides. What breaks on the wire becomes `Transient`; every status is an answer. Only public addresses are connected to.
-Nothing is waited for without end, whatever trickles: see `HttpClient.request` for what has which deadline.
+Nothing here retries, follows a redirect, decodes a body, or reads proxies or passwords from the environment or a
+`.netrc`: the caller decides. What breaks on the way is `Transient`; every status is an answer. Only public addresses
+are connected to, unless the `NetworkPolicy` says otherwise.
 """
 
 import http.client
@@ -18,16 +18,17 @@ from urllib.parse import urlsplit
 
 from common.errors import AddressRefused, Reason, Transient
 from common.http.connect import NotPublic
-from common.http.deadlines import Ending, TooSlow, go_on
-from common.http.pool import Body, Line, Lines, Origin, read_headers
-from common.http.urls import DEFAULT_PORTS, LinkRefused, write_link
-from common.telemetry.observer import Nobody, Witness
+from common.http.deadlines import Cancellation, TimedOut, never_cancelled
+from common.http.network_policy import NetworkPolicy
+from common.http.pool import Body, Connection, ConnectionPool, Origin, read_headers
+from common.http.urls import DEFAULT_PORTS, LinkRefused, normalize_link
+from common.telemetry.observer import NullObserver, RequestObserver
 from common.untrusted_json import read_json
 
 # How long an answer may take: Drive thinks for seconds after a large upload's last byte, not for minutes.
 READ_SECONDS = 60.0
 # An answer that is read whole is a small JSON or an error page; only the gallery's list may be longer (its own limit).
-LONGEST_ANSWER = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 USER_AGENT = "cloud_archive/1 (+https://litegallery.io)"
 
 
@@ -40,46 +41,43 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """Return the body as JSON; raises ValueError when it is not, or holds what nobody can use."""
+        """Return the body as JSON; raises ValueError as `common.untrusted_json` does."""
         return read_json(self.body)
 
-    def wait(self) -> float | None:
+    def retry_after(self) -> float | None:
         """Return the seconds that the answer asks to wait, if it does."""
-        return read_wait(self.headers)
+        return parse_retry_after(self.headers)
 
 
 class HttpClient:
-    """Sends requests over kept connections. Thread-safe.
+    """An HTTP client over a connection pool. Thread-safe.
 
     Args:
-        connections: kept while nobody uses them; as many as threads use them at once.
-        ca_bundle: path of the authorities to trust instead of certifi's.
-        reason: what a broken line is called in the errors raised here.
-        local: connect to any address, not only to public ones (sandbox and tests).
+        policy: what may be connected to, and who is trusted.
+        connections: how many unused ones are kept; as many as threads send requests at once.
+        reason: what the errors raised here give as theirs.
     """
 
-    def __init__(self, *, connections: int, ca_bundle: str | None, reason: Reason, local: bool) -> None:
-        self.ca_bundle = ca_bundle
-        self.reason = reason
-        self.local = local
-        self._lines = Lines(kept=connections, ca_bundle=ca_bundle, local=local)
-        self.witness: Witness = Nobody()
-        self._check: Callable[[], None] = go_on
+    def __init__(self, *, policy: NetworkPolicy, connections: int, reason: Reason) -> None:
+        self._reason = reason
+        self._pool = ConnectionPool(policy, max_idle=connections)
+        self._observer: RequestObserver = NullObserver()
+        self._check: Callable[[], None] = never_cancelled
 
-    def counted_by(self, witness: Witness) -> "HttpClient":
-        """Return a client over the same connections, whose requests somebody counts."""
+    def observed_by(self, observer: RequestObserver) -> "HttpClient":
+        """Return a client over the same pool whose requests an observer sees."""
         client = copy(self)
-        client.witness = witness
+        client._observer = observer
         return client
 
-    def ended_by(self, end: Ending) -> "HttpClient":
-        """Return a client over the same connections, whose requests end within a second when the work does.
+    def cancelled_by(self, cancellation: Cancellation) -> "HttpClient":
+        """Return a client over the same pool whose requests end within a second of being cancelled.
 
         Args:
-            end: what it raises comes out of whatever is under way, as it is.
+            cancellation: its `check` is called before each wait; what it raises comes out as it is.
         """
         client = copy(self)
-        client._check = end.check
+        client._check = cancellation.check
         return client
 
     def request(
@@ -89,32 +87,33 @@ class HttpClient:
         *,
         headers: Mapping[str, str] | None = None,
         body: Body = None,
-        longest: int = LONGEST_ANSWER,
+        max_bytes: int = MAX_ANSWER_BYTES,
         read_seconds: float = READ_SECONDS,
         body_seconds: float | None = None,
     ) -> Answer:
         """Send a request and return its whole answer, whatever the status.
 
-        To connect there is a deadline of its own, and another for TLS. Bodies go out and come in at a floor of speed.
+        Connecting has a deadline of its own, and so has TLS. Bodies have a minimum speed, both ways.
 
         Args:
             method: as HTTP spells it.
             url: absolute.
             headers: sent as they are; a body of blocks needs its Content-Length here.
             body: bytes, or blocks that are sent one by one. What they raise comes out as it is.
-            longest: bytes an answer may have.
+            max_bytes: that the answer's body may have.
             read_seconds: from the last byte sent to the answer's end, or only to the end of its headers if
-            body_seconds: for the rest of it are given.
+                `body_seconds` is given.
+            body_seconds: for the answer's body.
 
         Raises:
             Transient: no answer, a broken one, or one that is too long, or too slow.
             AddressRefused: its host is not on the public internet.
         """
-        incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
+        answer = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
         try:
-            return Answer(incoming.status, incoming.headers, incoming.read(longest, body_seconds))
+            return Answer(answer.status, answer.headers, answer.read(max_bytes, body_seconds))
         finally:
-            incoming.close()
+            answer.close()
 
     def open(
         self,
@@ -124,153 +123,154 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         body: Body = None,
         read_seconds: float = READ_SECONDS,
-    ) -> "Incoming":
+    ) -> "StreamedAnswer":
         """Send a request and return its answer unread, to be closed; arguments and errors as in `request`.
 
         `read_seconds` is for its headers.
         """
         began = time.monotonic()
         try:
-            incoming = self._open(method, url, headers or {}, body, read_seconds)
+            answer = self._open(method, url, headers or {}, body, read_seconds)
         except Transient:
-            self.witness.note_request(method, url, 0, time.monotonic() - began, 0)
+            self._observer.on_request(method, url, 0, time.monotonic() - began, 0)
             raise
         sent = len(body) if isinstance(body, bytes) else int((headers or {}).get("Content-Length", 0))
-        self.witness.note_request(method, url, incoming.status, time.monotonic() - began, sent)
-        return incoming
+        self._observer.on_request(method, url, answer.status, time.monotonic() - began, sent)
+        return answer
 
-    def _open(self, method: str, url: str, headers: Mapping[str, str], body: Body, read_seconds: float) -> "Incoming":
-        with _translated(self.reason):
+    def _open(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, read_seconds: float
+    ) -> "StreamedAnswer":
+        with _as_transient(self._reason):
             origin, target = _read_url(url)
-            line = self._lines.take(origin)
+            connection = self._pool.acquire(origin, self._check)
             try:
                 own = {"User-Agent": USER_AGENT, **headers}
-                response = line.ask(method, target, own, body, read_seconds, self._check)
-                return Incoming(response, self.reason, line, self._lines, self.witness)
+                response = connection.send_request(method, target, own, body, read_seconds, self._check)
+                return StreamedAnswer(response, self._reason, connection, self._pool, self._observer)
             except BaseException:
-                line.close()
+                connection.close()
                 raise
 
 
-class Incoming:
-    """An answer whose body is read bit by bit, as it was sent: nothing is unpacked. Used by one thread.
+class StreamedAnswer:
+    """An answer whose body is read as it comes, in the bytes that were sent. Used by one thread.
 
     Header names are lower-case.
 
     Args:
-        response: the answer, unread.
-        reason: what a broken line is called in the errors raised here.
-        line: what it comes over.
-        lines: where the line goes back to, once nothing more comes.
-        witness: told of the body's bytes as they come.
+        response: unread.
+        reason: what the errors raised here give as theirs.
+        connection: what it comes over.
+        pool: where the connection goes once the body was read.
+        observer: sees the body's bytes.
     """
 
     def __init__(
         self,
         response: http.client.HTTPResponse,
         reason: Reason,
-        line: Line,
-        lines: Lines,
-        witness: Witness,
+        connection: Connection,
+        pool: ConnectionPool,
+        observer: RequestObserver,
     ) -> None:
         self.status = response.status
         self.headers = read_headers(response)
         self._response = response
         self._reason = reason
-        self._line: Line | None = line
-        self._lines = lines
-        self._witness = witness
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._observer = observer
 
     def read_into(self, block: memoryview) -> int:
         """Fill a block and return its bytes; fewer than it holds only at the body's end.
 
         Raises:
-            Transient: the line broke, drips, or the body ended before its announced length.
+            Transient: the connection broke or is too slow, or the body ended before its announced length.
         """
-        with _translated(self._reason):
-            self._expect(len(block), math.inf)
+        with _as_transient(self._reason):
+            self._expect_body(len(block), math.inf)
             count = self._response.readinto(block)
-            self._witness.note_received(count)
+            self._observer.on_received(count)
             if count < len(block):
-                self._demand_end()
+                self._check_complete()
         return count
 
-    def read(self, longest: int, seconds: float | None = None) -> bytes:
+    def read(self, max_bytes: int, seconds: float | None = None) -> bytes:
         """Return the rest of the body.
 
         Args:
-            longest: bytes that it may have.
+            max_bytes: that it may have.
             seconds: that it may take; None leaves it what is left of those for the headers.
 
         Raises:
             Transient: it breaks, or has more bytes, or takes longer.
         """
         pieces, count = [], 0
-        with _translated(self._reason):
-            self._expect(longest, None if seconds is None else time.monotonic() + seconds)
-            # Only a read that finds nothing more tells an end from a break.
-            while more := self._response.read(longest + 1 - count):
-                pieces.append(more)
-                count += len(more)
-            self._witness.note_received(count)
-            if count <= longest:
-                self._demand_end()
-        if count > longest:
-            raise Transient(self._reason, f"an answer of more than {longest} bytes")
-        # Most come in one piece, which is given out as it is: lists have megabytes.
+        with _as_transient(self._reason):
+            self._expect_body(max_bytes, None if seconds is None else time.monotonic() + seconds)
+            # Only a read that returns nothing tells the end from a break.
+            while piece := self._response.read(max_bytes + 1 - count):
+                pieces.append(piece)
+                count += len(piece)
+            self._observer.on_received(count)
+            if count <= max_bytes:
+                self._check_complete()
+        if count > max_bytes:
+            raise Transient(self._reason, f"an answer of more than {max_bytes} bytes")
+        # Most come in one piece, which `join` returns as it is: lists have megabytes.
         return b"".join(pieces)
 
     def close(self) -> None:
-        """Give the connection back when the body was read to its end; an unread rest would cost more than a new one."""
-        # Once only: by the second time the line may be carrying somebody else's answer.
-        line, self._line = self._line, None
-        if line is None:
+        """Release the connection when the body was read to its end, else close it: the rest would cost more."""
+        # Once only: by the second time the connection may carry somebody else's answer.
+        connection, self._connection = self._connection, None
+        if connection is None:
             return
-        may_carry_more = self._response.isclosed() and not self._response.will_close
+        is_reusable = self._response.isclosed() and not self._response.will_close
         self._response.close()
-        if may_carry_more:
-            self._lines.give_back(line)
+        if is_reusable:
+            self._pool.release(connection)
         else:
-            line.close()
+            connection.close()
 
-    def _expect(self, most: int, until: float | None) -> None:
-        if self._line:
-            self._line.expect_body(most, until=until)
+    def _expect_body(self, max_bytes: int, deadline: float | None) -> None:
+        if self._connection:
+            self._connection.timed_socket.expect_body(max_bytes, deadline=deadline)
 
-    def _demand_end(self) -> None:
+    def _check_complete(self) -> None:
         if self._response.length:
             raise http.client.IncompleteRead(b"", self._response.length)
 
 
-def read_wait(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that Retry-After asks for, in either of its forms (RFC 9110, section 10.2.3)."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        until = parsedate_to_datetime(text)
-        seconds = until.timestamp() - time.time()
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
     return max(0.0, seconds)
 
 
 def _read_url(url: str) -> tuple[Origin, str]:
-    """Return where an address leads, and what to ask for there; read as `common.http.urls` reads what it lets pass."""
-    parts = urlsplit(write_link(url))
+    """Return the origin of a URL and the target of its request, read as `common.http.urls` reads what it checks."""
+    parts = urlsplit(normalize_link(url))
     port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     origin = Origin(parts.scheme == "https", parts.hostname or "", port)
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 @contextmanager
-def _translated(reason: Reason) -> Iterator[None]:
+def _as_transient(reason: Reason) -> Iterator[None]:
     try:
         yield
     except NotPublic:
         raise AddressRefused(reason) from None
-    except TooSlow as error:
+    except TimedOut as error:
         raise Transient(reason, str(error)) from None
     except (http.client.HTTPException, LinkRefused, OSError) as error:
-        # Only the kind of it: its text may quote an address, and upload addresses are secrets.
+        # Only the error's class: its text may quote an address, and upload addresses are secrets.
         raise Transient(reason, f"no answer ({type(error).__name__})") from None

@@ -1,10 +1,11 @@
-"""How outgoing connections are made: to public addresses only, and in bounded time. Knows no HTTP request.
+"""Connecting sockets: to public addresses only (SSRF guard), with a deadline, and with TLS.
 
 A name is resolved once for each connection, every address it has is checked, and one of those very addresses is
 connected to: between check and use nobody can change what the name means. `Host`, SNI and the certificate's name stay
 the name's.
 """
 
+import contextlib
 import os
 import queue
 import select
@@ -14,7 +15,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from common.http.deadlines import Deadline, go_on
+from common.http.deadlines import Deadline, never_cancelled
+from common.http.network_policy import NetworkPolicy
 from common.http.public_ip import is_public
 
 # Keep idle connections alive through address translation, and notice a dead peer: probes after 30 s of silence.
@@ -26,26 +28,28 @@ _OPTIONS = (
 
 
 class NotPublic(Exception):
-    """A name has an address that is not public. Not an OSError: the libraries would wrap it as a broken line."""
+    """A name has an address that is not public. Not an OSError: that would be taken for a broken connection."""
 
 
-def connect(host: str, port: int, seconds: float, *, local: bool, check: Callable[[], None] = go_on) -> socket.socket:
-    """Return a socket that is connected to one of a host's addresses.
+def connect(
+    host: str, port: int, seconds: float, *, policy: NetworkPolicy, check: Callable[[], None] = never_cancelled
+) -> socket.socket:
+    """Return a non-blocking socket that is connected to one of a host's addresses.
 
     Args:
         host: name or address.
-        port: of it.
-        seconds: for looking it up and for all of its addresses, which get equal shares of what is left.
-        local: connect to any address, not only to public ones.
-        check: called twice a second; what it raises comes out as it is.
+        port: TCP port.
+        seconds: for resolving the name and trying its addresses, which get equal shares of what is left.
+        policy: whether its addresses may be private.
+        check: called twice a second; raises when the work is cancelled.
 
     Raises:
-        NotPublic: any of the addresses is not public.
+        NotPublic: any of the addresses is not public, and the policy asks for public ones.
         OSError: there is none, or none answers.
     """
     deadline = Deadline(seconds, check)
     failure: OSError | None = None
-    found = _resolve(host, port, deadline, local=local)
+    found = _resolve(host, port, deadline, policy)
     for number, (family, kind, protocol, address) in enumerate(found):
         share = Deadline(deadline.left / (len(found) - number), check)
         try:
@@ -55,23 +59,23 @@ def connect(host: str, port: int, seconds: float, *, local: bool, check: Callabl
     raise failure or OSError("a name without addresses")
 
 
-def shake_hands(fresh: socket.socket, tls: ssl.SSLContext, name: str, deadline: Deadline) -> ssl.SSLSocket:
-    """Return a connected socket made secure.
+def start_tls(plain: socket.socket, tls: ssl.SSLContext, host: str, deadline: Deadline) -> ssl.SSLSocket:
+    """Return a TLS socket over a connected one, after the handshake.
 
     Args:
-        fresh: closed when this fails.
-        tls: how.
-        name: the host's, which its certificate must have.
-        deadline: by when.
+        plain: closed when this fails.
+        tls: which certificates are trusted.
+        host: the name that the certificate must have.
+        deadline: for the handshake.
 
     Raises:
-        OSError: there was no handshake, or it was not with them.
+        OSError: the handshake failed, or the certificate is not the host's.
     """
     secure = None
     try:
-        secure = tls.wrap_socket(fresh, server_hostname=name, do_handshake_on_connect=False)
+        secure = tls.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
         while True:
-            secure.settimeout(deadline.look())
+            secure.settimeout(deadline.next_wait())
             try:
                 secure.do_handshake()
             except TimeoutError as error:
@@ -80,38 +84,50 @@ def shake_hands(fresh: socket.socket, tls: ssl.SSLContext, name: str, deadline: 
             else:
                 return secure
     except BaseException:
-        (secure or fresh).close()
+        (secure or plain).close()
+        clear_openssl_errors(tls)
         raise
 
 
-def _resolve(host: str, port: int, deadline: Deadline, *, local: bool) -> list[tuple[int, int, int, Any]]:
+def clear_openssl_errors(tls: ssl.SSLContext) -> None:
+    """Empty the list in which OpenSSL keeps the errors of this thread; to be called when a TLS connection ends.
+
+    Python leaves there why a connection broke, and takes it for the fate of the thread's next one, again and again:
+    https://github.com/python/cpython/issues/148594. A handshake begins by emptying the list, even one without a peer.
+    """
+    with contextlib.suppress(ssl.SSLWantReadError):
+        handshake = tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="nobody.invalid")
+        handshake.do_handshake()
+
+
+def _resolve(host: str, port: int, deadline: Deadline, policy: NetworkPolicy) -> list[tuple[int, int, int, Any]]:
     try:
         found = _look_up(host.strip("[]"), port, deadline)
     except UnicodeError:
         raise OSError("a part of the name is empty or too long") from None
-    # A name with a public and another address is somebody's trial which of them we take.
-    if not local and not all(is_public(str(address[0])) for *_, address in found):
+    # A name with a public and a private address is an attempt to find out which of them we take.
+    if not policy.allow_private and not all(is_public(str(address[0])) for *_, address in found):
         raise NotPublic
     return [(family, kind, protocol, address) for family, kind, protocol, _, address in found]
 
 
 def _look_up(host: str, port: int, deadline: Deadline) -> list[tuple[Any, Any, int, str, Any]]:
-    """Ask the resolver on a thread of its own: it cannot be told to hurry, and may take a minute to give up.
+    """Resolve a name on a thread of its own: the resolver takes no deadline, and may take a minute to give up.
 
-    A thread that nobody waits for any more ends when the resolver does (resolv.conf(5): 5 s, twice, for each server).
+    A thread that is not waited for any more ends when the resolver does (resolv.conf(5): 5 s, twice, for each server).
     """
     answers: queue.SimpleQueue[list[tuple[Any, Any, int, str, Any]] | Exception] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def resolve() -> None:
         try:
             answers.put(socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM))
-        except Exception as error:  # noqa: BLE001 - raised below, where somebody waits for it
+        except Exception as error:  # noqa: BLE001 - raised below, on the thread that waits
             answers.put(error)
 
-    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    threading.Thread(target=resolve, name="resolver", daemon=True).start()
     while True:
         try:
-            found = answers.get(timeout=deadline.look())
+            found = answers.get(timeout=deadline.next_wait())
         except queue.Empty:
             continue
         if isinstance(found, Exception):
@@ -119,25 +135,25 @@ def _look_up(host: str, port: int, deadline: Deadline) -> list[tuple[Any, Any, i
         return found
 
 
-def _connect(fresh: socket.socket, address: Any, deadline: Deadline) -> socket.socket:
+def _connect(sock: socket.socket, address: Any, deadline: Deadline) -> socket.socket:
     try:
         for option in _OPTIONS:
-            fresh.setsockopt(*option)
-        fresh.setblocking(False)
+            sock.setsockopt(*option)
+        sock.setblocking(False)
         try:
-            fresh.connect(address)
+            sock.connect(address)
         except BlockingIOError:
-            _await_connection(fresh, deadline)
+            _await_connection(sock, deadline)
     except BaseException:
-        fresh.close()
+        sock.close()
         raise
-    return fresh
+    return sock
 
 
-def _await_connection(fresh: socket.socket, deadline: Deadline) -> None:
-    watch = select.poll()
-    watch.register(fresh, select.POLLOUT)
-    while not watch.poll(deadline.look() * 1000):
+def _await_connection(sock: socket.socket, deadline: Deadline) -> None:
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    while not poll.poll(deadline.next_wait() * 1000):
         pass
-    if failure := fresh.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+    if failure := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(failure, os.strerror(failure))

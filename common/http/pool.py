@@ -1,10 +1,11 @@
-"""Lines to other hosts: connections that are kept, carry one request after another, and are watched while read.
+"""HTTP connection pool: connections are kept, and carry one request after another.
 
 Built on the standard library's `http.client`: it reads bodies straight into the caller's memory, and a request costs it
-less than half of what it costs the libraries above it; a photo needs three.
+less than half of what it costs the libraries above it; a photo needs three. What is used of it beyond its documentation
+are the attributes `sock`, `auto_open`, `default_port`, `response_class`, `length`, `chunked` and `will_close`, and that
+`begin` may be called again: https://github.com/python/cpython/blob/3.13/Lib/http/client.py.
 """
 
-import contextlib
 import functools
 import http.client
 import select
@@ -16,25 +17,25 @@ from typing import NamedTuple
 
 import certifi
 
-from common.http.connect import connect, shake_hands
-from common.http.deadlines import Deadline, go_on
-from common.http.wire import Wire
+from common.http.connect import clear_openssl_errors, connect, start_tls
+from common.http.deadlines import Deadline, TimedSocket, never_cancelled
+from common.http.network_policy import NetworkPolicy
 
-# For the name and the connection; and as long again for the handshake.
+# For resolving the name and connecting; and as long again for the TLS handshake.
 CONNECT_SECONDS = 10.0
 
-LONGEST_LENGTH = 18  # digits; more than all storage there is
+MAX_LENGTH_DIGITS = 18  # of a Content-Length; more than all storage there is
 
 Body = bytes | Iterable[memoryview] | None
 
 
 class Origin(NamedTuple):
-    """Where a line leads.
+    """Where a connection leads.
 
     Args:
         is_secure: whether by TLS.
         host: name or address, without brackets.
-        port: of it.
+        port: TCP port.
     """
 
     is_secure: bool
@@ -43,41 +44,41 @@ class Origin(NamedTuple):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer; those before it, which only say that it is to come (RFC 9110, section 15.2), are passed over."""
+    """A response that passes over all interim ones (1xx): RFC 9110, section 15.2."""
 
     def begin(self) -> None:
         super().begin()
         while 100 <= self.status < 200:
             if self.status == http.client.SWITCHING_PROTOCOLS:
                 raise http.client.HTTPException("another protocol, which nobody asked for")
-            # Python passes over `100 Continue` only, and takes any other for the answer.
+            # Python passes over `100 Continue` only, and takes any other for the final one.
             self.headers = None  # type: ignore[assignment]
             super().begin()
 
 
-class Line(http.client.HTTPConnection):
-    """One connection, made when it is first used. Used by one thread at a time.
+class Connection(http.client.HTTPConnection):
+    """One connection to an origin. Used by one thread at a time.
 
     Args:
         origin: where it leads.
-        tls: how it is made secure, if it is.
-        local: connect to any address, not only to public ones.
+        sock: connected, and secure if the origin is.
+        tls: what it was made secure with.
     """
 
     response_class = _Response
-    auto_open = 0  # nobody but `ask` connects
+    auto_open = 0  # once closed it stays closed
 
-    def __init__(self, origin: Origin, tls: ssl.SSLContext, *, local: bool) -> None:
+    def __init__(self, origin: Origin, sock: TimedSocket, tls: ssl.SSLContext) -> None:
         self.default_port = http.client.HTTPS_PORT if origin.is_secure else http.client.HTTP_PORT
         super().__init__(origin.host, origin.port)
         self.origin = origin
+        # http.client forgets its own, `sock`, as soon as an answer says that it is the last one; its body comes still.
+        self.timed_socket = self.sock = sock
         self._tls = tls
-        self._local = local
         self._is_broken = False
-        self._answer: http.client.HTTPResponse | None = None
-        self.wire: Wire | None = None
+        self._response: http.client.HTTPResponse | None = None
 
-    def ask(
+    def send_request(
         self,
         method: str,
         target: str,
@@ -86,106 +87,95 @@ class Line(http.client.HTTPConnection):
         read_seconds: float,
         check: Callable[[], None],
     ) -> http.client.HTTPResponse:
-        """Send a request and return its answer, unread; arguments as in `HttpClient.request`.
+        """Send a request and return its response, unread.
 
-        `check` is called before each wait; what it raises comes out as it is.
+        Args:
+            method: as HTTP spells it.
+            target: path and query.
+            headers: sent besides `Host` and, where it is known, `Content-Length`.
+            body: bytes, or blocks that are sent one by one.
+            read_seconds: from the last byte sent to the end of the response's headers.
+            check: called before each wait; raises when the work is cancelled.
 
         Raises:
-            OSError, HTTPException: the line broke, or what came is no answer.
-            NotPublic: the host is not to be connected to.
+            OSError, HTTPException: the connection broke, or what came is no response.
         """
-        # `sock` is http.client's own name for it, forgotten when an answer says that the connection ends with it.
-        wire = self.wire = self.sock = self.wire or self._connect(check)
-        wire.begin(check)
+        self.timed_socket.begin_request(check)
         try:
             self.request(method, target, body, headers)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # Who refuses a body may have answered before its end, and hung up.
             self._is_broken = True
-            self._forget_errors()
-        wire.expect_head(read_seconds)
-        self._answer = self.getresponse()
-        return self._answer
-
-    def expect_body(self, most: int, *, until: float | None = None) -> None:
-        """Allow so much more of the answer's body; arguments as in `Wire.expect_body`."""
-        if self.wire:
-            self.wire.expect_body(most, until=until)
-
-    def rest(self) -> None:
-        """Forget whose request it carried last."""
-        if self.wire:
-            self.wire.begin(go_on)
-
-    def _connect(self, check: Callable[[], None]) -> Wire:
-        fresh = connect(self.origin.host, self.origin.port, CONNECT_SECONDS, local=self._local, check=check)
-        if self.origin.is_secure:
-            fresh = shake_hands(fresh, self._tls, self.origin.host, Deadline(CONNECT_SECONDS, check))
-        return Wire(fresh)
+            self._clear_errors()
+        self.timed_socket.expect_headers(read_seconds)
+        self._response = self.getresponse()
+        return self._response
 
     def close(self) -> None:
-        """Let it go, and its answer with it: one that ends with the line holds the socket open."""
+        """Close the connection, and its response with it: one that ends with the connection holds the socket open."""
         super().close()
-        if self._answer:
-            self._answer.close()
-        self._forget_errors()
-
-    def _forget_errors(self) -> None:
-        """Empty the list in which OpenSSL keeps what went wrong on this thread.
-
-        Python leaves there why a line broke, and takes it for what becomes of the thread's next line, again and again:
-        https://github.com/python/cpython/issues/148594. A handshake begins with an empty list, even one with nobody.
-        """
-        if self.origin.is_secure:
-            with contextlib.suppress(ssl.SSLWantReadError):
-                nobody = self._tls.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="nobody.invalid")
-                nobody.do_handshake()
+        if self._response:
+            self._response.close()
+        self._clear_errors()
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether it may carry another request: nothing comes in that nobody asked for, not even its end."""
+    def is_reusable(self) -> bool:
+        """Whether it may carry another request: nothing has come in unasked, not even its end."""
         if self.sock is None or self._is_broken:
             return False
-        watch = select.poll()
-        watch.register(self.sock, select.POLLIN)
-        return not watch.poll(0)
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
+
+    def _clear_errors(self) -> None:
+        if self.origin.is_secure:
+            clear_openssl_errors(self._tls)
 
 
-class Lines:
-    """The lines of one client. Thread-safe.
+class ConnectionPool:
+    """The connections of one client. Thread-safe.
 
     Args:
-        kept: how many are kept while nobody uses them, all hosts together.
-        ca_bundle: path of the authorities to trust instead of certifi's.
-        local: connect to any address, not only to public ones.
+        policy: what may be connected to, and who is trusted.
+        max_idle: how many unused ones are kept, all origins together.
     """
 
-    def __init__(self, *, kept: int, ca_bundle: str | None, local: bool) -> None:
-        self._kept = kept
-        self._local = local
-        self._tls = _trust(ca_bundle or certifi.where())
-        self._idle: list[Line] = []
+    def __init__(self, policy: NetworkPolicy, *, max_idle: int) -> None:
+        self._policy = policy
+        self._max_idle = max_idle
+        self._tls = _tls_context(policy.ca_bundle or certifi.where())
+        self._idle: list[Connection] = []
         self._lock = threading.Lock()
-        weakref.finalize(self, _close, self._idle)
+        weakref.finalize(self, _close_all, self._idle)
 
-    def take(self, origin: Origin) -> Line:
-        """Return a line that is nobody else's until it is given back."""
-        while line := self._take_idle(origin):
-            if line.is_quiet:
-                return line
-            line.close()
-        return Line(origin, self._tls, local=self._local)
+    def acquire(self, origin: Origin, check: Callable[[], None]) -> Connection:
+        """Return a kept or a new connection, for the caller alone until it is released or closed.
 
-    def give_back(self, line: Line) -> None:
-        """Keep a line whose last answer was read to its end."""
-        line.rest()
+        Args:
+            origin: where it leads.
+            check: called before each wait; raises when the work is cancelled.
+
+        Raises:
+            OSError: the origin cannot be reached.
+            NotPublic: the policy forbids it.
+        """
+        while connection := self._pop_idle(origin):
+            if connection.is_reusable:
+                return connection
+            connection.close()
+        return self._connect(origin, check)
+
+    def release(self, connection: Connection) -> None:
+        """Keep a connection whose last response was read to its end."""
+        # What cancels its last request has no say in the next.
+        connection.timed_socket.begin_request(never_cancelled)
         with self._lock:
-            self._idle.append(line)
-            spare = self._idle.pop(0) if len(self._idle) > self._kept else None
-        if spare:
-            spare.close()
+            self._idle.append(connection)
+            surplus = self._idle.pop(0) if len(self._idle) > self._max_idle else None
+        if surplus:
+            surplus.close()
 
-    def _take_idle(self, origin: Origin) -> Line | None:
+    def _pop_idle(self, origin: Origin) -> Connection | None:
         with self._lock:
             # The one used last: it is the least likely to have been closed meanwhile.
             for index in reversed(range(len(self._idle))):
@@ -193,40 +183,46 @@ class Lines:
                     return self._idle.pop(index)
         return None
 
+    def _connect(self, origin: Origin, check: Callable[[], None]) -> Connection:
+        sock = connect(origin.host, origin.port, CONNECT_SECONDS, policy=self._policy, check=check)
+        if origin.is_secure:
+            sock = start_tls(sock, self._tls, origin.host, Deadline(CONNECT_SECONDS, check))
+        return Connection(origin, TimedSocket(sock), self._tls)
+
 
 def read_headers(response: http.client.HTTPResponse) -> dict[str, str]:
     """Return the headers under lower-case names; raises HTTPException when they do not tell where the body ends."""
     headers: dict[str, str] = {}
     for name, value in response.headers.items():
         key = name.lower()
-        said = headers.get(key, "")
-        # What is said twice in the same words, or once and once not at all, is said once.
-        headers[key] = f"{said}, {value}" if said and value not in ("", said) else said or value
+        known = headers.get(key, "")
+        # A header that comes twice with the same value, or once without any, counts once.
+        headers[key] = f"{known}, {value}" if known and value not in ("", known) else known or value
     if "content-length" in headers:
         headers["content-length"] = length = _read_length(headers["content-length"])
-        # http.client reads no length that is told twice, and would wait for the connection's end instead.
+        # http.client reads no length that comes twice, and would wait for the connection's end instead.
         if response.length is None and not response.chunked:
             response.length = int(length)
     return headers
 
 
 def _read_length(text: str) -> str:
-    """Return a body's length, which may be told more than once: RFC 9110, section 8.6."""
+    """Return a Content-Length, which may come more than once: RFC 9110, section 8.6."""
     lengths = {part.strip() for part in text.split(",")}
     length = lengths.pop()
-    if lengths or len(length) > LONGEST_LENGTH or not (length.isascii() and length.isdigit()):
+    if lengths or len(length) > MAX_LENGTH_DIGITS or not (length.isascii() and length.isdigit()):
         raise http.client.HTTPException("lengths that are none")
     return length
 
 
 @functools.cache
-def _trust(ca_bundle: str) -> ssl.SSLContext:
-    """Return what checks certificates; one for all clients, since certifi's authorities take most of a megabyte."""
+def _tls_context(ca_bundle: str) -> ssl.SSLContext:
+    """Return a context that trusts these authorities; one for all pools, since certifi's take most of a megabyte."""
     tls = ssl.create_default_context(cafile=ca_bundle)
     tls.set_alpn_protocols(["http/1.1"])
     return tls
 
 
-def _close(lines: list[Line]) -> None:
-    while lines:
-        lines.pop().close()
+def _close_all(connections: list[Connection]) -> None:
+    while connections:
+        connections.pop().close()

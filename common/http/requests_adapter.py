@@ -1,4 +1,4 @@
-"""Lets the clouds' OAuth libraries, which speak through requests, speak through our own client instead."""
+"""Adapter for requests: the clouds' OAuth libraries send through our own HTTP client."""
 
 import io
 from typing import Any
@@ -9,10 +9,10 @@ from requests.adapters import HTTPAdapter
 from common.http.client import READ_SECONDS, USER_AGENT, HttpClient
 
 
-def equip(session: requests.Session, http: HttpClient) -> None:
-    """Let a session send through our client, with all its limits; its redirects are errors.
+def mount_client(session: requests.Session, http: HttpClient) -> None:
+    """Make a session send through our client, with all its limits; redirects are errors.
 
-    What breaks on the wire comes out of it as it comes out of the client.
+    The session raises what `HttpClient.request` raises.
     """
     session.trust_env = False
     session.max_redirects = 0  # a redirect would carry our secrets to wherever it points
@@ -22,10 +22,10 @@ def equip(session: requests.Session, http: HttpClient) -> None:
 
 
 class Adapter(HTTPAdapter):
-    """Sends what requests has prepared.
+    """Transport adapter of requests over our client.
 
     Args:
-        http: by what.
+        http: sends the requests.
     """
 
     def __init__(self, http: HttpClient) -> None:

@@ -1,1 +1,1 @@
-"""What goes over RabbitMQ: jobs, progress, the ledger, and how it is published."""
+"""Messages over RabbitMQ: jobs, progress and the ledger, and publishing them."""

@@ -1,6 +1,6 @@
-"""Job ids: what names an archive everywhere, and proves by itself that it was issued here. Knows nothing else.
+"""Job ids: unguessable, and stamped so that an id proves that it was issued here.
 
-Nothing is written down when a guest asks, so an id has to tell by itself that it is none that somebody made up. Whoever
+Nothing is written down when a guest asks, so an id has to show by itself that it was not made up. Whoever
 has one may read that archive's status and cancel it: its random part is unguessable.
 """
 
@@ -21,15 +21,15 @@ def make_job_id(sealer: Sealer, now: float) -> str:
         sealer: stamps it.
         now: Unix time in seconds.
     """
-    told = secrets.token_bytes(RANDOM_BYTES) + int(now).to_bytes(TIME_BYTES, "big")
-    return base64.urlsafe_b64encode(told + sealer.stamp(told, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
+    signed = secrets.token_bytes(RANDOM_BYTES) + int(now).to_bytes(TIME_BYTES, "big")
+    return base64.urlsafe_b64encode(signed + sealer.mac(signed, _CONTEXT)[:STAMP_BYTES]).rstrip(b"=").decode()
 
 
 def is_job_id(sealer: Sealer, text: str) -> bool:
     """Say whether an id was issued here, under any key that still opens."""
     raw = _decode(text)
-    told, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
-    return len(told) == RANDOM_BYTES + TIME_BYTES and sealer.is_stamp(stamp, told, _CONTEXT)
+    signed, stamp = raw[:-STAMP_BYTES], raw[-STAMP_BYTES:]
+    return len(signed) == RANDOM_BYTES + TIME_BYTES and sealer.verify_mac(stamp, signed, _CONTEXT)
 
 
 def read_job_time(job_id: str) -> float:

@@ -1,4 +1,4 @@
-"""The ledger's rules: what is known of a job, read from a log that all workers see in one order. Knows no broker.
+"""The ledger's rules: what is known of a job, folded from a log that all workers see in one order.
 
 A job stands in the queue as one message, but publishing and acknowledging can never be one step: there may be copies
 of it, old ones and new ones, in queues and in hands. The ledger says which of them counts. Each message bears an
@@ -8,17 +8,16 @@ order in the log decides, never a clock: whoever reads the same entries knows th
 docs/decisions/ledger.md tells why.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Self
 
-from common.untrusted_json import read_json
+from common.messages.codec import DecodeError, decode_object, encode_object, exactly, read_fields, write_fields
 
 VERSION = 1
 # The edition of a job's first message, which `web` writes before anybody worked on it.
-FIRST = ""
+FIRST_EDITION = ""
 
 
 class Kind(StrEnum):
@@ -40,7 +39,11 @@ class Kind(StrEnum):
 
 
 class NotAnEntry(ValueError):
-    """The bytes are no entry we understand: another version's, or nobody's."""
+    """The bytes are no entry we understand, or another version's."""
+
+
+_Text = Annotated[str, exactly(str)]
+_Integer = Annotated[int, exactly(int)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +62,15 @@ class Entry:
         skipped: how many photos stood in the cloud before.
     """
 
-    job_id: str
-    kind: Kind
-    by: str = ""
-    edition: str = FIRST
-    returns: int = 0
-    body: str = ""
-    grant: str = ""
-    failed_photos: int = 0
-    skipped: int = 0
+    job_id: Annotated[str, str]
+    kind: Annotated[Kind, Kind]
+    by: _Text = ""
+    edition: _Text = FIRST_EDITION
+    returns: _Integer = 0
+    body: _Text = ""
+    grant: _Text = ""
+    failed_photos: _Integer = 0
+    skipped: _Integer = 0
 
     def encode(self, key: str = "") -> bytes:
         """Return the wire form: what is as it is by default is left out.
@@ -75,8 +78,7 @@ class Entry:
         Args:
             key: names this very entry, so that who wrote it knows it again.
         """
-        told = {name: value for name, value in asdict(self).items() if value != _DEFAULTS.get(name)}
-        return json.dumps({"version": VERSION, "key": key, **told}, ensure_ascii=False, separators=(",", ":")).encode()
+        return encode_object(VERSION, {"key": key, **write_fields(self, omit_defaults=True)})
 
     @classmethod
     def decode(cls, body: bytes) -> tuple[str, Self]:
@@ -86,30 +88,10 @@ class Entry:
             NotAnEntry: it is none.
         """
         try:
-            told = read_json(body)
-            if told["version"] != VERSION:
-                raise NotAnEntry("another version")
-            known = {name: _read(told[name], usual) for name, usual in _DEFAULTS.items() if name in told}
-            return str(told.get("key", "")), cls(job_id=str(told["job_id"]), kind=Kind(told["kind"]), **known)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise NotAnEntry(type(error).__name__) from None
-
-
-_DEFAULTS: dict[str, Any] = {
-    "by": "",
-    "edition": FIRST,
-    "returns": 0,
-    "body": "",
-    "grant": "",
-    "failed_photos": 0,
-    "skipped": 0,
-}
-
-
-def _read(value: Any, usual: Any) -> Any:
-    if type(value) is not type(usual):
-        raise TypeError(type(value).__name__)
-    return value
+            values = decode_object(body, VERSION)
+            return str(values.get("key", "")), read_fields(cls, values)
+        except DecodeError as error:
+            raise NotAnEntry(str(error)) from None
 
 
 @dataclass
@@ -122,14 +104,14 @@ class Record:
         brought: those of them that workers of the version before wrote, ever.
         newest: the one of them that was written last.
         holder: the name of whoever claimed it last.
-        held_since: the offset of that claim; claims are ordered by it.
-        held_by: the edition of the claimed message, and how often that had come back.
+        claim_offset: the offset of that claim; claims are ordered by it.
+        claimed_message: the edition of the claimed message, and how often that had come back.
         is_claimed: whether the newest message was claimed.
         is_taken_up: whether whoever holds it has no message.
         is_contested: whether it was claimed more than once: whoever had it before may be at work still.
-        body_at: the offset of the entry that holds the newest message; -1 for a job's first one.
-        said_at: the offset of the entry that says how the job ended; -1 before it.
-        skipped: how many photos stood in the cloud before the job; -1 while nobody has looked.
+        body_offset: the offset of the entry that holds the newest message; -1 for a job's first one.
+        end_offset: the offset of the entry that says how the job ended; -1 before it.
+        skipped: how many photos stood in the cloud before the job; -1 before the first look.
         is_stopped: whether its guest wants no more of it.
         grant: the newest one, sealed; empty for the one in the message.
         renewers: the names of those who were about to have it replaced, since then.
@@ -139,17 +121,17 @@ class Record:
         has_ended: whether nothing is left to do.
     """
 
-    editions: set[str] = field(default_factory=lambda: {FIRST})
+    editions: set[str] = field(default_factory=lambda: {FIRST_EDITION})
     brought: set[str] = field(default_factory=set)
-    newest: str = FIRST
+    newest: str = FIRST_EDITION
     holder: str = ""
-    held_since: int = -1
-    held_by: tuple[str, int] = (FIRST, -1)
+    claim_offset: int = -1
+    claimed_message: tuple[str, int] = (FIRST_EDITION, -1)
     is_claimed: bool = False
     is_taken_up: bool = False
     is_contested: bool = False
-    body_at: int = -1
-    said_at: int = -1
+    body_offset: int = -1
+    end_offset: int = -1
     skipped: int = -1
     is_stopped: bool = False
     grant: str = ""
@@ -161,16 +143,16 @@ class Record:
 
     @property
     def is_idle(self) -> bool:
-        """Whether its message lies in a queue, in nobody's hands, and can be read in the log."""
+        """Whether its message lies in a queue, not in flight, and can be read in the log."""
         return not self.is_claimed and self.may_be_taken_up
 
     @property
     def may_be_taken_up(self) -> bool:
         """Whether its message lies in a queue and can be read in the log, also while somebody works on it without."""
-        return (not self.is_claimed or self.is_taken_up) and not self.has_ended and self.body_at >= 0
+        return (not self.is_claimed or self.is_taken_up) and not self.has_ended and self.body_offset >= 0
 
-    def take(self, entry: Entry, offset: int) -> bool:
-        """Learn one more entry, and say whether it counts; entries must be taken in the log's order, each once.
+    def apply(self, entry: Entry, offset: int) -> bool:
+        """Apply one more entry, and say whether it counts; entries must be taken in the log's order, each once.
 
         Args:
             entry: of this job.
@@ -187,12 +169,12 @@ class Record:
             return False
         # A claim may reach the log late, when its worker is dead and another one has the very message: that one would
         # give way to nobody. Of two messages, the one claimed last is meant: the other's worker acknowledges its own.
-        edition, returns = self.held_by
+        edition, returns = self.claimed_message
         if self.is_claimed and entry.edition == edition and entry.returns < returns:
             return False
         self.is_contested, self.is_taken_up = self.is_claimed, entry.kind is Kind.TAKEN_UP
-        self.holder, self.held_since, self.is_claimed = entry.by, offset, True
-        self.held_by = entry.edition, entry.returns
+        self.holder, self.claim_offset, self.is_claimed = entry.by, offset, True
+        self.claimed_message = entry.edition, entry.returns
         return True
 
     def _take_up(self, entry: Entry, offset: int) -> bool:
@@ -207,7 +189,7 @@ class Record:
         if entry.by != self.holder:
             return False
         self.editions.add(entry.edition)
-        self.newest, self.body_at, self.is_claimed, self.holder, self.teller = entry.edition, offset, False, "", ""
+        self.newest, self.body_offset, self.is_claimed, self.holder, self.teller = entry.edition, offset, False, "", ""
         return True
 
     def _bring(self, entry: Entry, offset: int) -> bool:
@@ -215,14 +197,14 @@ class Record:
         if entry.edition not in self.brought:
             self.brought.add(entry.edition)
             self.editions.add(entry.edition)
-            self.newest, self.body_at, self.is_claimed, self.holder = entry.edition, offset, False, ""
+            self.newest, self.body_offset, self.is_claimed, self.holder = entry.edition, offset, False, ""
         return True
 
     def _put_down(self, entry: Entry, _offset: int) -> bool:
         if entry.by and entry.by != self.holder:
             return False
         # Whoever brings the message back brings a copy, which never came back before. Nobody takes it up without one.
-        self.held_by = self.held_by[0], -1
+        self.claimed_message = self.claimed_message[0], -1
         return True
 
     def _queue(self, entry: Entry, _offset: int) -> bool:
@@ -259,7 +241,7 @@ class Record:
             return False
         # The first count that may have arrived is the only one.
         if self.failed_photos is None:
-            self.failed_photos, self.said_at = entry.failed_photos, offset
+            self.failed_photos, self.end_offset = entry.failed_photos, offset
         self.teller = entry.by
         return True
 
@@ -272,8 +254,8 @@ class Record:
         if entry.by != self.holder:
             return False
         self.has_ended = True
-        if self.said_at < 0 and entry.body:
-            self.said_at = offset
+        if self.end_offset < 0 and entry.body:
+            self.end_offset = offset
         return True
 
 
@@ -298,5 +280,5 @@ def fold(entries: Mapping[int, Entry]) -> Record:
     """Return what entries of one job say together, given by their offsets."""
     record = Record()
     for offset in sorted(entries):
-        record.take(entries[offset], offset)
+        record.apply(entries[offset], offset)
     return record

@@ -1,4 +1,4 @@
-"""The ledger at the broker: a stream that every process follows from its beginning, and appends to. Thread-safe.
+"""The ledger at RabbitMQ: a stream that every process follows from its beginning, and appends to.
 
 Who appends waits until the entry comes back by the stream: then it is known what stood before it, and whether it
 counts. That costs a publish and a few milliseconds, and needs no question to anybody.
@@ -27,15 +27,15 @@ from common.messages.topology import EXCHANGE, LEDGER, LEDGER_KEY, declare
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 30
-# Between two tries to find back to a broker, in seconds: without the ledger nobody can go on.
+# Seconds between two tries to reach the broker, first and longest: without the ledger no job can go on.
 RECONNECT_SECONDS = (0.5, 5.0)
 TICK_SECONDS = 0.2
 # Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
 PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
-# How long an entry that the broker has may take to come back, in seconds, and one that nobody confirmed.
+# Seconds that an entry which the broker has may take to come back, and one that was not confirmed.
 READ_SECONDS, DOUBT_SECONDS = 10.0, 2.0
 # Jobs that are remembered, the oldest that ended forgotten first: twice what two days of 10,000 jobs each are.
-MOST_REMEMBERED = 40_000
+MAX_REMEMBERED = 40_000
 # The entry that tells a follower that it has read everything that was there when it began.
 _HERE = Kind.STOPPED
 _NOBODY = "-"
@@ -56,7 +56,7 @@ class Publishes(Protocol):
 
 
 class Ledger:
-    """What is known of every job of the last two days.
+    """What is known of every job of the last two days. Thread-safe.
 
     Args:
         url: of the broker.
@@ -116,7 +116,7 @@ class Ledger:
         """Write an entry, and return whether it counts, once it has come back by the stream.
 
         Raises:
-            Transient: nobody knows whether it stands; the same entry may be written again.
+            Transient: it may or may not stand; the same entry may be written again.
         """
         key = secrets.token_urlsafe(12)
         coming: Future[Written] = Future()
@@ -232,12 +232,12 @@ class Ledger:
                 return
             record = self._records.setdefault(entry.job_id, Record())
             self._records.move_to_end(entry.job_id)
-            counts = record.take(entry, offset)
+            counts = record.apply(entry, offset)
             known = record.copy()
             if record.has_ended:
                 # Nothing more is asked of it; a day has ten thousand of them.
                 self._records[entry.job_id] = _ENDED
-            while len(self._records) > MOST_REMEMBERED:
+            while len(self._records) > MAX_REMEMBERED:
                 self._records.popitem(last=False)
         if coming and not coming.done():
             coming.set_result((counts, known))

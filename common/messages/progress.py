@@ -1,23 +1,33 @@
-"""Progress: a snapshot of one archive, and its wire form. Does not know who takes it or who shows it.
+"""Progress: a snapshot of one archive, its wire form, and how one snapshot follows another.
 
 A snapshot is complete in itself: whoever has the newest one knows all, and the older ones are worth nothing.
 """
 
-import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from common.errors import Reason
-from common.untrusted_json import read_json
+from common.messages.codec import (
+    DecodeError,
+    decode_object,
+    encode_object,
+    optional,
+    read_fields,
+    tuple_of,
+    write_fields,
+)
 
 VERSION = 1
 # Failures that a snapshot names; the count tells of the rest.
-MOST_FAILURES = 100
+MAX_FAILURES = 100
 # Photos that it names as just arrived: as many as a guest reads in passing.
-MOST_LATEST = 3
+MAX_LATEST = 3
+# What is too large is shown as the largest: a snapshot is not refused for a number.
+_MAX_NUMBER = 2**63 - 1
+_MAX_SECONDS = 1e11
 
 
 class State(StrEnum):
@@ -54,13 +64,33 @@ class NotProgress(ValueError):
     """The bytes are no snapshot we understand."""
 
 
+_Text = Annotated[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class FailedPhoto:
     """A listed photo that is not in the cloud: its name, the stable word for why, and one line for people."""
 
-    name: str
-    reason: str
-    detail: str
+    name: _Text
+    reason: _Text
+    detail: _Text
+
+
+def _read_integer(minimum: int) -> Callable[[Any], int]:
+    return lambda value: min(max(minimum, int(value)), _MAX_NUMBER)
+
+
+def _read_float(value: Any) -> float:
+    """Return a time, a duration or a speed, within what a date and a page can show."""
+    number = float(value)
+    if math.isnan(number):
+        raise ValueError("not a number")
+    return min(max(0.0, number), _MAX_SECONDS)
+
+
+_Count = Annotated[int, _read_integer(0)]
+_Float = Annotated[float, _read_float]
+_Failures = Annotated[tuple[FailedPhoto, ...], tuple_of(lambda value: read_fields(FailedPhoto, value))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,38 +122,36 @@ class Progress:
         number: counts up with the snapshots of one claim.
     """
 
-    job_id: str
-    cloud_type: str = ""
-    archive_type: str = ""
-    gallery_name: str = ""
-    state: State = State.QUEUED
-    photos_total: int = 0
-    photos_copied: int = 0
-    photos_skipped: int = 0
-    photos_failed: int = 0
-    bytes_total: int = 0
-    bytes_copied: int = 0
-    bytes_per_second: float = 0.0
-    eta_seconds: float | None = None
-    folder_url: str = ""
-    failures: tuple[FailedPhoto, ...] = ()
-    latest: tuple[str, ...] = ()
-    reason: str = ""
-    detail: str = ""
-    needed_bytes: int | None = None
-    free_bytes: int | None = None
-    created_at: float = 0.0
-    started_at: float = 0.0
-    updated_at: float = 0.0
-    finished_at: float = 0.0
-    claim: int = -1
-    number: int = 0
+    job_id: _Text
+    cloud_type: _Text = ""
+    archive_type: _Text = ""
+    gallery_name: _Text = ""
+    state: Annotated[State, State] = State.QUEUED
+    photos_total: _Count = 0
+    photos_copied: _Count = 0
+    photos_skipped: _Count = 0
+    photos_failed: _Count = 0
+    bytes_total: _Count = 0
+    bytes_copied: _Count = 0
+    bytes_per_second: _Float = 0.0
+    eta_seconds: Annotated[float | None, optional(_read_float)] = None
+    folder_url: _Text = ""
+    failures: _Failures = ()
+    latest: Annotated[tuple[str, ...], tuple_of(str)] = ()
+    reason: _Text = ""
+    detail: _Text = ""
+    needed_bytes: Annotated[int | None, optional(_read_integer(0))] = None
+    free_bytes: Annotated[int | None, optional(_read_integer(0))] = None
+    created_at: _Float = 0.0
+    started_at: _Float = 0.0
+    updated_at: _Float = 0.0
+    finished_at: _Float = 0.0
+    claim: Annotated[int, _read_integer(-1)] = -1
+    number: _Count = 0
 
     def encode(self) -> bytes:
         """Return the wire form: what is as it is by default is left out, for a week of them is kept."""
-        every = ((name, getattr(self, name), usual) for name, usual in _DEFAULTS.items())
-        told = {"version": VERSION, **{name: value for name, value, usual in every if value != usual}}
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=asdict).encode()
+        return encode_object(VERSION, write_fields(self, omit_defaults=True), default=asdict)
 
     @classmethod
     def decode(cls, body: bytes) -> Self:
@@ -133,14 +161,9 @@ class Progress:
             NotProgress: it is none.
         """
         try:
-            told = read_json(body)
-            version = told["version"]
-            snapshot = cls(**{name: read(told[name]) for name, read in _READERS.items() if name in told})
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            raise NotProgress(type(error).__name__) from None
-        if version != VERSION:
-            raise NotProgress("another version")
-        return snapshot
+            return read_fields(cls, decode_object(body, VERSION))
+        except DecodeError as error:
+            raise NotProgress(str(error)) from None
 
     @property
     def may_begin_anew(self) -> bool:
@@ -218,45 +241,3 @@ def _add_up(shown: Progress) -> Progress:
     skipped = min(shown.photos_skipped, shown.photos_total - copied)
     failed = shown.photos_total - copied - skipped
     return replace(shown, photos_copied=copied, photos_skipped=skipped, photos_failed=failed)
-
-
-def _read_failures(value: Sequence[dict[str, Any]]) -> tuple[FailedPhoto, ...]:
-    return tuple(FailedPhoto(str(each["name"]), str(each["reason"]), str(each["detail"])) for each in value)
-
-
-def _read_count(value: Any) -> int:
-    return min(max(0, int(value)), 2**63 - 1)
-
-
-def _read_claim(value: Any) -> int:
-    return min(max(-1, int(value)), 2**63 - 1)
-
-
-def _read_seconds(value: Any) -> float:
-    """Return a time, a duration or a speed, within what a date and a page can show."""
-    number = float(value)
-    if math.isnan(number):
-        raise ValueError("not a number")
-    return min(max(0.0, number), 1e11)
-
-
-def _read_optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else read(value)
-
-
-def _read_names(value: Sequence[Any]) -> tuple[str, ...]:
-    return tuple(str(each) for each in value)
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    str(str): str,
-    str(int): _read_count,
-    str(float): _read_seconds,
-    str(State): State,
-    str(int | None): _read_optional(_read_count),
-    str(float | None): _read_optional(_read_seconds),
-    str(tuple[str, ...]): _read_names,
-    str(tuple[FailedPhoto, ...]): _read_failures,
-}
-_READERS = {field.name: _READ[str(field.type)] for field in fields(Progress)} | {"claim": _read_claim}
-_DEFAULTS = {field.name: field.default for field in fields(Progress)}

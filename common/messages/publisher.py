@@ -1,4 +1,4 @@
-"""Publishing with a promise: confirmed by the broker, routed to a queue, within a bounded wait. Knows no jobs.
+"""Confirmed publishing: the broker has the message in a queue, or the caller knows otherwise within seconds.
 
 Each message has a connection of its own: a handful of milliseconds at our rates, and no idle connection that dies
 unseen. pika's wait for a confirm has no time limit of its own (a broker without its majority never answers), so it
@@ -33,7 +33,7 @@ from pika.exceptions import (
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
 from common.messages.topology import EXCHANGE, OtherTopology, declare, find_difference
-from common.messages.verdict import Verdict, say
+from common.messages.verdict import Verdict, declare_verdict
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ BROKER_ERRORS: tuple[type[Exception], ...] = (
 
 
 class InDoubt(Transient):
-    """Nobody knows whether the message is in a queue, or still gets there."""
+    """The message may be in a queue, or still get there."""
 
 
 class Unrouted(Transient):
@@ -162,7 +162,7 @@ class Publisher:
             headers: more about it.
 
         Raises:
-            InDoubt: nobody knows whether it is, or gets, into a queue.
+            InDoubt: it may be in a queue, or still get there.
             Transient: it is in none. After both the same message may be published again.
         """
         properties = pika.BasicProperties(  # type: ignore[no-untyped-call]
@@ -181,7 +181,7 @@ class Publisher:
                 channel = connection.channel()
                 declare(channel)
                 channel.confirm_delivery()
-                _knock(channel)
+                _wait_while_blocked(channel)
                 sending.begin()
                 try:
                     channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
@@ -212,13 +212,13 @@ class Publisher:
         until = time.monotonic() + WITHDRAW_FOR_SECONDS
         return _wait(self._verdicts.submit(self._withdraw, ticket, until), WITHDRAW_SECONDS)
 
-    def claim(self, ticket: str) -> bool:
-        """Say that work on a message begins; return whether it may, or raise Transient if the broker cannot be asked.
+    def take_ticket(self, ticket: str) -> bool:
+        """Mark a message as begun; return false when its publisher has withdrawn it. Raises Transient.
 
         Args:
             ticket: of the message.
         """
-        return _wait(self._verdicts.submit(say, self._parameters, ticket, Verdict.TAKEN), WAIT_SECONDS)
+        return _wait(self._verdicts.submit(declare_verdict, self._parameters, ticket, Verdict.TAKEN), WAIT_SECONDS)
 
     def check(self) -> None:
         """Connect and declare the topology; raises Transient when the broker cannot be reached."""
@@ -237,34 +237,34 @@ class Publisher:
     def _withdraw(self, ticket: str, until: float) -> bool:
         while True:
             try:
-                return say(self._parameters, ticket, Verdict.VOID)
+                return declare_verdict(self._parameters, ticket, Verdict.VOID)
             except BROKER_ERRORS:
                 if time.monotonic() + WITHDRAW_AGAIN_SECONDS > until or self._closed.wait(WITHDRAW_AGAIN_SECONDS):
                     raise
 
 
 class _Sending:
-    """One message: whether any of it may have left, and whether it still may. Thread-safe."""
+    """One message: whether any of it may have been sent, and whether it still may be. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._begun = self._given_up = False
 
     def begin(self) -> None:
-        """Note that it leaves now; raises Transient if nobody waits for it any more."""
+        """Note that it is sent now; raises Transient if its caller has given up."""
         with self._lock:
             if self._given_up:
                 raise Transient(Reason.TRY_LATER, "nobody waits for it any more")
             self._begun = True
 
     def give_up(self) -> bool:
-        """Let it leave no more, and say whether it may have left."""
+        """Keep it from being sent, and say whether it may have been."""
         with self._lock:
             self._given_up = True
             return self._begun
 
 
-def _knock(channel: BlockingChannel) -> None:
+def _wait_while_blocked(channel: BlockingChannel) -> None:
     """Return when the broker takes messages: one that holds up publishers does not even send this one back.
 
     So an alarm that is already there costs nothing but time: what matters was never sent. It must have a body: what has
@@ -275,7 +275,7 @@ def _knock(channel: BlockingChannel) -> None:
 
 
 def _wait(doing: "Future[Value]", seconds: float) -> Value:
-    """Return what comes of it; raises Transient if nothing does, or not in time. What was not begun then never is."""
+    """Return a future's result; raises Transient if there is none in time. What was not begun by then never is."""
     try:
         return doing.result(seconds)
     except NoAnswer:

@@ -1,4 +1,4 @@
-"""The exchanges and queues of RabbitMQ, and how they are declared. Knows nothing of what jobs hold.
+"""RabbitMQ topology: exchanges, queues, routing keys, and their declaration.
 
 A queue whose arguments change gets a new name, and so does its routing key: RabbitMQ refuses to declare a queue again
 with other arguments, and while versions change both run side by side. What lies in the old queue still finds its way;
@@ -20,7 +20,7 @@ from common.errors import Reason, Transient
 
 EXCHANGE = "cloud_archive"
 DEAD_EXCHANGE = "cloud_archive.dlx"
-NEWS_EXCHANGE = "cloud_archive.progress"
+PROGRESS_EXCHANGE = "cloud_archive.progress"
 JOBS = "cloud_archive.jobs"
 DEAD = "cloud_archive.dead"
 EVENTS = "cloud_archive.events"
@@ -32,7 +32,7 @@ EVENT_KEY = "event"
 LEDGER_KEY = "ledger"
 CANCEL_KEYS = "job.*.cancel"
 PROGRESS_KEYS = "job.*.progress"
-# What a replica of `web` says when it starts: every worker answers with a snapshot of each job that runs.
+# Published by a replica of `web` when it starts: every worker answers with a snapshot of each job that runs.
 HELLO_KEY = "hello"
 WATCHED_KEYS = "job.*.watched"
 
@@ -43,11 +43,11 @@ WAITING_SECONDS = (10, 45, 300, 1800)
 # RabbitMQ 4 deletes a message after 20 returns by default, and before 4.3 a graceful return counts too: restarts
 # must not eat a job. https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
 DELIVERY_LIMIT = 50
-# So many waiting archives mean that nobody works; refusing more tells `web` so at once.
-LONGEST_QUEUE = 100_000
+# Messages. So many waiting archives mean that no worker works; refusing more tells `web` so at once.
+MAX_QUEUE_LENGTH = 100_000
 
 REASON_HEADER = "reason"
-_LONGEST_KEY = 255
+_MAX_KEY_BYTES = 255
 
 
 def waiting_key(level: int) -> str:
@@ -56,7 +56,7 @@ def waiting_key(level: int) -> str:
 
 
 def cancel_key(job_id: str) -> str:
-    """Return the routing key of the news that a guest wants no more of a job; raises ValueError as `progress_key`."""
+    """Return the routing key that says a guest cancelled a job; raises ValueError as `progress_key`."""
     return _check_key(f"job.{job_id}.cancel")
 
 
@@ -66,14 +66,14 @@ def progress_key(job_id: str) -> str:
 
 
 def _check_key(key: str) -> str:
-    """A key is a short string: https://www.rabbitmq.com/amqp-0-9-1-reference.html#domain.shortstr."""
-    if len(key.encode()) > _LONGEST_KEY:
+    """Return the key; it is a short string: https://www.rabbitmq.com/amqp-0-9-1-reference.html#domain.shortstr."""
+    if len(key.encode()) > _MAX_KEY_BYTES:
         raise ValueError("too long for a routing key")
     return key
 
 
 def watched_key(job_id: str) -> str:
-    """Return the routing key of the news that somebody looks at a job."""
+    """Return the routing key that says somebody looks at a job."""
     return f"job.{job_id}.watched"
 
 
@@ -111,7 +111,7 @@ def declare(channel: BlockingChannel) -> None:
     channel.exchange_declare(EXCHANGE, "direct", durable=True)
     # Fanout, so that no routing key can lead a dead message past its queue.
     channel.exchange_declare(DEAD_EXCHANGE, "fanout", durable=True)
-    channel.exchange_declare(NEWS_EXCHANGE, "topic", durable=True)
+    channel.exchange_declare(PROGRESS_EXCHANGE, "topic", durable=True)
     for queue in list_queues():
         channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
         channel.queue_bind(queue.name, queue.exchange, queue.key)
@@ -123,7 +123,7 @@ def list_queues() -> Iterator[Queue]:
     yield _work_queue(JOBS, JOB_KEY, {"x-dead-letter-exchange": DEAD_EXCHANGE, "x-delivery-limit": DELIVERY_LIMIT})
     yield Queue(EVENTS, _EVENTS_ARGUMENTS, EXCHANGE, EVENT_KEY)
     yield Queue(LEDGER, _LEDGER_ARGUMENTS, EXCHANGE, LEDGER_KEY)
-    yield Queue(LIVE, _LIVE_ARGUMENTS, NEWS_EXCHANGE, PROGRESS_KEYS)
+    yield Queue(LIVE, _LIVE_ARGUMENTS, PROGRESS_EXCHANGE, PROGRESS_KEYS)
     for level, seconds in enumerate(WAITING_SECONDS):
         # A wait ends by the message's death here, which leads it back to the jobs.
         back = {"x-dead-letter-exchange": EXCHANGE, "x-dead-letter-routing-key": JOB_KEY}
@@ -154,7 +154,7 @@ _LIVE_ARGUMENTS = {**_EVENTS_ARGUMENTS, "x-max-age": "1h", "x-stream-max-segment
 def _work_queue(name: str, key: str, more: Mapping[str, Any]) -> Queue:
     arguments = {
         "x-queue-type": "quorum",
-        "x-max-length": LONGEST_QUEUE,
+        "x-max-length": MAX_QUEUE_LENGTH,
         "x-overflow": "reject-publish",
         # A dead message stays where it is until the other queue has it.
         "x-dead-letter-strategy": "at-least-once",

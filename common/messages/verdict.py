@@ -1,4 +1,4 @@
-"""Verdict: whether a message that nobody confirmed in time counts; said once, at the broker, by who comes first.
+"""Decide once, at the broker, whether a message counts that was not confirmed in time: who comes first wins.
 
 A publisher that waited in vain cannot take its message back: it may lie in the broker's socket, behind an alarm, and
 land hours later. So each such message has a ticket, and before its job begins a worker says at the broker that it is
@@ -18,11 +18,11 @@ _PRECONDITION_FAILED = 406  # https://www.rabbitmq.com/amqp-0-9-1-reference.html
 
 
 class Verdict(IntEnum):
-    """What was said, and for how many seconds it stands."""
+    """What was decided, and for how many seconds that stands."""
 
     # Longer than a publisher goes on trying to withdraw what it published.
     TAKEN = 600
-    # Longer than any alarm or queue keeps a message back: after a week nobody knows of its job any more.
+    # Longer than any alarm or queue keeps a message back: after a week its job is forgotten everywhere.
     VOID = 7 * 24 * 3600
 
 
@@ -31,8 +31,8 @@ def make_ticket() -> str:
     return secrets.token_urlsafe(16)
 
 
-def say(parameters: pika.URLParameters, ticket: str, verdict: Verdict) -> bool:
-    """Say what becomes of a message, unless the opposite was said before.
+def declare_verdict(parameters: pika.URLParameters, ticket: str, verdict: Verdict) -> bool:
+    """Declare what becomes of a message, unless the opposite was declared before.
 
     Args:
         parameters: of the connection, which is opened for it.

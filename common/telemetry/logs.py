@@ -1,4 +1,4 @@
-"""How a process speaks: one line for each record, as JSON or as text. Knows nothing of what is said."""
+"""Logging setup: one JSON or text line per record, with fields from the context."""
 
 import json
 import logging
@@ -12,12 +12,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-# What every record of a context says besides, and of the threads that run in copies of it: they share one dict.
-line_context: ContextVar[Mapping[str, str]] = ContextVar("line_context", default=MappingProxyType({}))
+# Fields of every record of a context, and of the threads that run in copies of it: they share one dict.
+log_fields: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default=MappingProxyType({}))
 
-# Libraries that write tokens, codes or client secrets at DEBUG, or a line for every frame or connection: they are
-# heard from this level on, whatever LOG_LEVEL says.
-_QUIET = {
+# Libraries that write tokens, codes or client secrets at DEBUG, or a line for every frame or connection: they log
+# from this level on, whatever LOG_LEVEL says.
+_MIN_LEVELS = {
     "requests_oauthlib": logging.WARNING,
     "oauthlib": logging.WARNING,
     "google": logging.WARNING,
@@ -31,85 +31,85 @@ _QUIET = {
     "uvicorn.access": logging.CRITICAL,
 }
 
-# What breaks a line or hides text for a terminal, a log collector or `str.splitlines`.
+# Characters that break a line or hide text for a terminal, a log collector or `str.splitlines`.
 _ESCAPES = {
     code: f"\\u{code:04x}"
     for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
 
-_KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 # Made once: `json.dumps` would make one for each line.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
-def configure(level: str, form: str, about: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Send every record of this process to standard error, one line each.
+def configure(level: str, log_format: str, process_fields: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Log every record of this process to standard error, one line each.
 
     Args:
         level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
-        form: `json`, or `text` for people.
-        about: what every JSON line says of the process.
+        log_format: `json`, or `text` for people.
+        process_fields: fields of every JSON line.
     """
-    out = logging.StreamHandler(sys.stderr)
-    out.addFilter(add_context)
-    out.setFormatter(JsonLines(about) if form == "json" else TextLines())
-    logging.basicConfig(level=level, handlers=[out], force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(add_log_fields)
+    handler.setFormatter(JsonFormatter(process_fields) if log_format == "json" else TextFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    threading.excepthook = _tell_of_thread
-    # No line of ours tells its thread, task, process or place in the code, so no record needs to find them out:
+    threading.excepthook = _log_thread_exception
+    # No line of ours has its thread, task, process or place in the code, so no record needs to find them out:
     # https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    vars(logging)["logAsyncioTasks"] = False  # nobody looks at it before Python 3.12
+    vars(logging)["logAsyncioTasks"] = False  # Python 3.12 and later; ignored before
     logging._srcfile = None
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level]))
+    for name, min_level in _MIN_LEVELS.items():
+        logging.getLogger(name).setLevel(max(min_level, logging.getLevelNamesMapping()[level]))
 
 
-def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
-    """Tell of a thread that ended by an exception: by default that goes to standard error, past every record."""
+def _log_thread_exception(ended: threading.ExceptHookArgs) -> None:
+    """Log a thread that ended by an exception, which by default goes to standard error beside all records."""
     name = ended.thread.name if ended.thread else "?"
     trace = (ended.exc_type, ended.exc_value, ended.exc_traceback) if ended.exc_value else None
     logging.getLogger("threads").error("a thread ended by an exception: %s", name, exc_info=trace)
 
 
 @contextmanager
-def bound(**names: str) -> Iterator[None]:
-    """Let every record say so much besides, until the block's end."""
-    token = line_context.set({**line_context.get(), **names})
+def bound_fields(**fields: str) -> Iterator[None]:
+    """Add fields to every record until the block's end."""
+    token = log_fields.set({**log_fields.get(), **fields})
     try:
         yield
     finally:
-        line_context.reset(token)
+        log_fields.reset(token)
 
 
-def note(**names: str) -> None:
-    """Let every further record of the piece of work that is under way say so much besides, on all of its threads."""
-    known = line_context.get()
+def bind_fields(**fields: str) -> None:
+    """Add fields to every further record of the current context, on all threads that run in copies of it."""
+    known = log_fields.get()
     if isinstance(known, dict):
-        known.update(names)
+        known.update(fields)
     else:
-        line_context.set(names)
+        log_fields.set(fields)
 
 
-def add_context(record: logging.LogRecord) -> bool:
-    """Give a record what its context says besides; a filter that lets everything pass."""
-    for name, value in line_context.get().items():
+def add_log_fields(record: logging.LogRecord) -> bool:
+    """Add the context's fields to a record; a filter that lets everything pass."""
+    for name, value in log_fields.get().items():
         if not hasattr(record, name):
             setattr(record, name, value)
     return True
 
 
-class JsonLines(logging.Formatter):
-    """Writes a record as one JSON object; what `extra` gave are fields of it.
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON; the items of `extra` are fields of it.
 
     Args:
-        about: what every line says of the process.
+        process_fields: fields of every line.
     """
 
-    def __init__(self, about: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, process_fields: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__()
-        self._about = about
+        self._process_fields = process_fields
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line."""
@@ -118,29 +118,29 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
-            **self._about,
+            **self._process_fields,
             **_extras(record),
         }
-        if trace := _trace(self, record):
-            line["exc"] = trace
+        if exception := _format_exception(self, record):
+            line["exc"] = exception
         # JSON escapes below 0x20 itself; the others stand inside texts only, where \u is JSON's own escape.
         return _escape(_encode(line))
 
 
-class TextLines(logging.Formatter):
-    """Writes a record as one line for people."""
+class TextFormatter(logging.Formatter):
+    """Formats a record as one line of text for people."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line."""
         words = [_time(record), f"{record.levelname:7}", f"{record.name}:", record.getMessage()]
         words += [f"{name}={value}" for name, value in _extras(record).items()]
-        if trace := _trace(self, record):
-            words.append("| " + trace)
+        if exception := _format_exception(self, record):
+            words.append("| " + exception)
         return _escape(" ".join(words))
 
 
 def _escape(text: str) -> str:
-    # All that is escaped is unprintable, which is asked faster than it is looked for; nearly every line is printable.
+    # All that is escaped is unprintable, and nearly every line is printable, which `isprintable` says sooner.
     return text if text.isprintable() else text.translate(_ESCAPES)
 
 
@@ -154,8 +154,8 @@ def _second(seconds: int) -> str:
 
 
 def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _KNOWN}
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
 
 
-def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+def _format_exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return formatter.formatException(record.exc_info) if record.exc_info else ""

@@ -1,11 +1,13 @@
-"""What Prometheus is told. Knows what is counted, not where; every label's values are known beforehand.
+"""Prometheus metrics of both services.
 
-Each service has its registry; counters stand at zero before their first use, so that a rate is right from the start.
+Each service has its registry. All values of all labels are known beforehand, and counters stand at zero before their
+first use, so that a rate is right from the start.
 Naming: https://prometheus.io/docs/practices/naming/
 """
 
 import time
 import tomllib
+from itertools import product
 from pathlib import Path
 
 from prometheus_client import (
@@ -25,28 +27,28 @@ from common.messages.progress import Progress, State
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-# When a counter was made is nobody's question, and would be a series more for each.
+# When a counter was created would be one more series for each.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 OTHER = "other"
 _CLOUD_NAMES = tuple(cloud.name for cloud in CLOUDS)
 _ARCHIVE_TYPES = ("webs", "originals")
-# Failures that only the guest can help with are no failures of ours.
-_STOPPED, _GUESTS_OWN = "stopped", (Reason.STORAGE_FULL, Reason.GRANT_REVOKED)
-_ENDS = (*(str(state) for state in State if state.is_final), _STOPPED)
+# Failures that only the guest can help with do not count as failures of the service.
+_STOPPED, _GUEST_REASONS = "stopped", (Reason.STORAGE_FULL, Reason.GRANT_REVOKED)
+_OUTCOMES = (*(str(state) for state in State if state.is_final), _STOPPED)
 # Why a guest came back without an archive beginning.
 _REFUSALS = (Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN, Reason.TRY_LATER)
-# A small gallery takes seconds, a large one through a day's limit half a day.
-_DURATIONS = (10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
-# What is promised: 99 % begin within a minute.
-_WAITS = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600)
+# A small gallery takes seconds, a large one that meets a daily limit half a day.
+_DURATION_BUCKETS = (10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+# The objective: 99 % begin within a minute.
+_WAIT_BUCKETS = (1, 5, 15, 60, 300, 900, 3600, 6 * 3600)
 
 WEB = CollectorRegistry()
 WORKER = CollectorRegistry()
 
 
 def _read_version() -> str:
-    """Return the project's version; the images have pyproject.toml where the repository has it."""
+    """Return the version in pyproject.toml, which the images have at the same place as the repository."""
     try:
         project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     except OSError:
@@ -55,7 +57,7 @@ def _read_version() -> str:
 
 
 def _read_revision() -> str:
-    """Return the commit that the image was made of; the Dockerfile writes it down."""
+    """Return the commit of the image, from the file that the Dockerfile writes."""
     try:
         return Path(__file__).parents[1].joinpath("REVISION").read_text().strip()
     except OSError:
@@ -89,13 +91,13 @@ _files = Counter(
 _duration = Histogram(
     "cloud_archive_job_duration_seconds",
     "From an archive's first slice to its end, waiting included.",
-    buckets=_DURATIONS,
+    buckets=_DURATION_BUCKETS,
     registry=WORKER,
 )
 queue_wait = Histogram(
     "cloud_archive_job_queue_wait_seconds",
     "How long jobs that were ready to be worked on lay in the queue.",
-    buckets=_WAITS,
+    buckets=_WAIT_BUCKETS,
     registry=WORKER,
 )
 jobs_in_progress = Gauge("cloud_archive_jobs_in_progress", "Archives being copied now.", registry=WORKER)
@@ -131,14 +133,12 @@ for _outcome in ("copied", "skipped"):
     _files.labels(_outcome, "")
 for _reason in (*map(str, Reason), OTHER):
     _files.labels("failed", _reason)
-for _cloud in _CLOUD_NAMES:
-    for _type in _ARCHIVE_TYPES:
-        for _end in _ENDS:
-            _jobs.labels(_cloud, _type, _end)
+for _labels in product(_CLOUD_NAMES, _ARCHIVE_TYPES, _OUTCOMES):
+    _jobs.labels(*_labels)
 
 
 def count_callback(progress: Progress) -> None:
-    """Count a guest who came back; the snapshot tells whether a job was queued."""
+    """Count a guest who came back from a consent page; the snapshot says whether a job was queued."""
     refusal = progress.reason if progress.reason in _REFUSALS else OTHER
     _callbacks.labels("queued" if progress.state is State.QUEUED else refusal).inc()
 
@@ -147,33 +147,33 @@ def count_end(progress: Progress) -> None:
     """Count an archive that has ended, and its photos."""
     cloud = progress.cloud_type if progress.cloud_type in _CLOUD_NAMES else OTHER
     archive_type = progress.archive_type if progress.archive_type in _ARCHIVE_TYPES else OTHER
-    is_guests = progress.state is State.FAILED and progress.reason in _GUESTS_OWN
+    is_guests = progress.state is State.FAILED and progress.reason in _GUEST_REASONS
     _jobs.labels(cloud, archive_type, _STOPPED if is_guests else str(progress.state)).inc()
     _files.labels("copied", "").inc(progress.photos_copied)
     _files.labels("skipped", "").inc(progress.photos_skipped)
     for failure in progress.failures:
-        _files.labels("failed", _name_reason(failure.reason)).inc()
-    # Snapshots name only the first; who was never tried failed for what ended the archive.
+        _files.labels("failed", _reason_label(failure.reason)).inc()
+    # Snapshots list only the first failures; photos that were never tried failed for what ended the archive.
     unnamed = max(0, progress.photos_failed - len(progress.failures))
-    _files.labels("failed", _name_reason(progress.reason)).inc(unnamed)
+    _files.labels("failed", _reason_label(progress.reason)).inc(unnamed)
     if progress.started_at and progress.finished_at:
         _duration.observe(max(0.0, progress.finished_at - progress.started_at))
 
 
 def count_app_refusal(cloud: str) -> None:
-    """Count that a cloud refused this service itself."""
+    """Count a cloud's refusal of this service itself."""
     _app_refusals.labels(cloud if cloud in _CLOUD_NAMES else OTHER).inc()
 
 
 def note_arrival() -> None:
-    """Note that something has arrived in a cloud just now."""
+    """Record that a photo has arrived in a cloud just now."""
     _last_progress.set(time.time())
 
 
 def render(registry: CollectorRegistry) -> bytes:
-    """Return a registry as Prometheus reads it."""
+    """Return a registry in Prometheus' text format."""
     return generate_latest(registry)
 
 
-def _name_reason(word: str) -> str:
-    return word if word in Reason.__members__.values() else OTHER
+def _reason_label(reason: str) -> str:
+    return reason if reason in Reason.__members__.values() else OTHER

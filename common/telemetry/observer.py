@@ -1,33 +1,33 @@
-"""Who sees what goes over the wire, and counts it. Knows no protocol."""
+"""Observer of outgoing requests: the interface by which they are counted."""
 
 from typing import Protocol
 
 
-class Witness(Protocol):
-    """Is told of every request. Called on many threads; must keep no address, since some are secrets."""
+class RequestObserver(Protocol):
+    """Sees every request of a client. Called on many threads; must keep no URL, since some are secrets."""
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
-        """Learn of a request.
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+        """Called when an answer began, or none came.
 
         Args:
-            method: of it.
-            url: of it.
+            method: as HTTP spells it.
+            url: absolute.
             status: of the answer; 0 when there was none.
-            seconds: until the answer began, or the line broke.
-            sent: bytes of the body, as far as they were answered.
+            seconds: until the answer began, or the connection broke.
+            sent: bytes of the request's body, if it was answered.
         """
         ...
 
-    def note_received(self, count: int) -> None:
-        """Learn of so many more bytes of answers."""
+    def on_received(self, count: int) -> None:
+        """Called with the number of bytes whenever some of an answer's body were read."""
         ...
 
 
-class Nobody:
-    """Looks away."""
+class NullObserver:
+    """Observer that does nothing."""
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
-        """Nothing."""
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+        """Do nothing."""
 
-    def note_received(self, count: int) -> None:
-        """Nothing."""
+    def on_received(self, count: int) -> None:
+        """Do nothing."""

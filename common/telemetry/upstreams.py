@@ -1,6 +1,6 @@
-"""The gallery and the clouds, as the metrics see them: how fast they answer, and how often they must be asked again.
+"""Metrics of the gallery and the clouds: how fast they answer, and how often calls to them are tried again.
 
-Names every request by its kind, so that a series is never made of an address.
+Every request is labelled by its kind of operation, so that a URL never makes a series.
 """
 
 import re
@@ -21,14 +21,14 @@ _GALLERY_OPERATIONS: tuple[Operation, ...] = (
     ("GET", r".*\?json=true", "list"),
     ("GET", ".*", "photo"),
 )
-# Answers that tell something; the others are told by their class.
-_CODES = frozenset(
+# Statuses that are labels of their own; the others are counted by their class.
+_STATUSES = frozenset(
     {200, 201, 202, 204, 206, 308, 400, 401, 403, 404, 409, 410, 412, 416, 423, 429, 500, 502, 503, 504, 507}
 )
 _NO_ANSWER = "none"
 # A small call takes tenths of a second, a large photo's upload minutes.
 _SECONDS = (0.1, 0.3, 1, 3, 10, 30, 120, 600)
-_OF_THE_GALLERY = (Reason.GALLERY_UNAVAILABLE, Reason.PHOTO_UNAVAILABLE, Reason.WRONG_BYTES)
+_GALLERY_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.PHOTO_UNAVAILABLE, Reason.WRONG_BYTES)
 _THROTTLED = "throttled"
 
 _requests = Histogram(
@@ -50,60 +50,60 @@ for _registry in (WEB, WORKER):
     _registry.register(_requests)
     _registry.register(_transferred)
 for _name, _operations in ((GALLERY, _GALLERY_OPERATIONS), *((cloud.name, cloud.operations) for cloud in CLOUDS)):
-    for *_, _called in _operations:
+    for *_, _label in _operations:
         for _code in ("200", _NO_ANSWER):
-            _requests.labels(_name, _called, _code)
-for _reason in _OF_THE_GALLERY:
+            _requests.labels(_name, _label, _code)
+for _reason in _GALLERY_REASONS:
     _retries.labels(GALLERY, str(_reason))
 for _cloud in CLOUDS:
     for _word in (str(Reason.CLOUD_UNAVAILABLE), _THROTTLED, OTHER):
         _retries.labels(_cloud.name, _word)
 
 
-class Upstream:
-    """Sees the requests to one upstream; see `common.telemetry.observer.Witness`. Thread-safe.
+class UpstreamObserver:
+    """Counts the requests to one upstream; a `common.telemetry.observer.RequestObserver`. Thread-safe.
 
     Args:
-        name: of the upstream, one of a few.
-        operations: what its requests are called, the first that fits.
+        name: label of the upstream.
+        operations: kinds of its requests; the first that matches counts.
     """
 
     def __init__(self, name: str, operations: Sequence[Operation]) -> None:
         self._name = name
-        self._operations = [(method, re.compile(target), called) for method, target, called in operations]
+        self._operations = [(method, re.compile(target), label) for method, target, label in operations]
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
         """Count a request."""
-        _requests.labels(self._name, self.name_operation(method, url), _name_code(status)).observe(seconds)
+        _requests.labels(self._name, self.name_operation(method, url), _status_label(status)).observe(seconds)
         _uploaded.inc(sent)
 
-    def note_received(self, count: int) -> None:
-        """Count what came."""
+    def on_received(self, count: int) -> None:
+        """Count received bytes."""
         _downloaded.inc(count)
 
     def name_operation(self, method: str, url: str) -> str:
-        """Return what a request is called."""
+        """Return the label of a request's operation."""
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        for asked, pattern, called in self._operations:
-            if method == asked and pattern.fullmatch(target):
-                return called
+        for known_method, pattern, label in self._operations:
+            if method == known_method and pattern.fullmatch(target):
+                return label
         return OTHER
 
 
-def watch_gallery() -> Upstream:
-    """Return who counts the requests to the gallery."""
-    return Upstream(GALLERY, _GALLERY_OPERATIONS)
+def gallery_observer() -> UpstreamObserver:
+    """Return an observer that counts the requests to the gallery."""
+    return UpstreamObserver(GALLERY, _GALLERY_OPERATIONS)
 
 
-def watch_cloud(cloud: Cloud) -> Upstream:
-    """Return who counts the requests to a cloud."""
-    return Upstream(cloud.name, cloud.operations)
+def cloud_observer(cloud: Cloud) -> UpstreamObserver:
+    """Return an observer that counts the requests to a cloud."""
+    return UpstreamObserver(cloud.name, cloud.operations)
 
 
 def count_retry(cloud: str, error: ArchiveError) -> None:
-    """Count a failure that is tried again; the cloud's, unless its reason is the gallery's."""
-    if error.reason in _OF_THE_GALLERY:
+    """Count a failure that is tried again: the cloud's, unless its reason is one of the gallery's."""
+    if error.reason in _GALLERY_REASONS:
         _retries.labels(GALLERY, str(error.reason)).inc()
     elif isinstance(error, Throttled):
         _retries.labels(cloud, _THROTTLED).inc()
@@ -112,7 +112,7 @@ def count_retry(cloud: str, error: ArchiveError) -> None:
 
 
 def count_refreshes(refresh: Callable[[Grant], Grant]) -> Callable[[Grant], Grant]:
-    """Return the same refresh, its outcomes counted."""
+    """Wrap a refresh of grants so that its outcomes are counted."""
 
     def refresh_and_count(grant: Grant) -> Grant:
         try:
@@ -129,7 +129,7 @@ def count_refreshes(refresh: Callable[[Grant], Grant]) -> Callable[[Grant], Gran
     return refresh_and_count
 
 
-def _name_code(status: int) -> str:
+def _status_label(status: int) -> str:
     if not status:
         return _NO_ANSWER
-    return str(status) if status in _CODES else f"{status // 100}xx" if 100 <= status < 600 else OTHER
+    return str(status) if status in _STATUSES else f"{status // 100}xx" if 100 <= status < 600 else OTHER

@@ -12,11 +12,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from sandbox.clouds import CLOUDS
 from sandbox.demo import guest
 from sandbox.demo.pages import open_pages
 from sandbox.demo.services import ServiceError, Services
 from sandbox.demo.show import ProgressBar, write_bytes, write_tree
-from sandbox.faults.plan import Fault
+from sandbox.faults.plan import UPLOADS, Fault
 from sandbox.gallery.host import Archive
 from sandbox.oauth.browser import PageError
 from sandbox.run.broker import Broker, BrokerError
@@ -24,7 +25,7 @@ from sandbox.world import World
 
 _UPLOAD_SECONDS = 1.0  # duration of each upload with --serve, so that progress can be watched
 # Operations that happen once per photo: faults of these fire after half of the photos.
-_PER_PHOTO = ("photo", "upload", "initiate", "yandex_link", "yandex_upload")
+_PER_PHOTO = {"photo"}.union(*({cloud.operations.begin, cloud.operations.send} for cloud in CLOUDS))
 
 
 def main() -> int:
@@ -69,9 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve(world: World, services: Services) -> int:
     """Keep everything running until interrupted, or until a service exits."""
     # Loopback is too fast to be watched.
-    world.faults.add(
-        *(Fault(upload, "stall", times=None, seconds=_UPLOAD_SECONDS) for upload in ("upload", "yandex_upload"))
-    )
+    world.faults.add(*(Fault(upload, "stall", times=None, seconds=_UPLOAD_SECONDS) for upload in UPLOADS))
     _say(f"a gallery with a button: {open_pages(world, services.url)}")
     print("Ctrl-C ends it", flush=True)
     while True:
@@ -80,7 +79,7 @@ def _serve(world: World, services: Services) -> int:
 
 
 def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int:
-    account = guest.CLOUDS[cloud](world)
+    account = guest.open_account(world, cloud)
     _say("a guest presses the button and allows")
     begun = time.monotonic()
     bar = ProgressBar(sum(size for _, size, _ in archive.expected()))
@@ -134,7 +133,12 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/demo", description="Copy a gallery into a cloud, once, as a guest.")
     parser.add_argument("--photos", type=_read_count, default=24, help="how many photos the gallery has (24)")
     parser.add_argument("--size", type=_read_count, default=300_000, metavar="BYTES", help="of each photo (300000)")
-    parser.add_argument("--cloud", choices=sorted(guest.CLOUDS), default="google_drive", help="where to (google_drive)")
+    parser.add_argument(
+        "--cloud",
+        choices=sorted(guest.CLOUDS),
+        default="google_drive",
+        help="where to (google_drive)",
+    )
     parser.add_argument("--serve", action="store_true", help="keep all up, and print the address of a gallery page")
     parser.add_argument("--workers", type=_read_count, default=1, help="how many worker processes (1)")
     parser.add_argument(

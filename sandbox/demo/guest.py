@@ -1,12 +1,13 @@
 """A guest's steps (button, consent, callback), and checks of the result in cloud and gallery."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 
+from sandbox import clouds
 from sandbox.gallery.host import Archive, Done
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
@@ -38,25 +39,13 @@ class Account:
     arrived: Callable[[], int]
 
 
-def _google_drive(world: World) -> Account:
-    account, uploads = world.drive.account(), world.drive.uploads
-
-    def arrived() -> int:
-        return sum(file.size for file in account.files()) + sum(session.length() for session in uploads.sessions())
-
-    return Account(world.accounts.consent, account.tree, arrived)
+CLOUDS = tuple(cloud.name for cloud in clouds.CLOUDS)
 
 
-def _yandex_disk(world: World) -> Account:
-    account, links = world.yandex.account(), world.yandex.links
-
-    def arrived() -> int:
-        return sum(file.size for file in account.files()) + links.bytes_arriving()
-
-    return Account(world.yandex_accounts.consent, account.tree, arrived)
-
-
-CLOUDS: Mapping[str, Callable[[World], Account]] = {"google_drive": _google_drive, "yadisk": _yandex_disk}
+def open_account(world: World, cloud: str) -> Account:
+    """Return the guest's account at a cloud."""
+    opened = world.clouds[cloud]
+    return Account(opened.accounts.consent, opened.storage.account().tree, lambda: opened.arrived("guest"))
 
 
 def draw_photos(count: int, size: int) -> list[Picture]:

@@ -11,13 +11,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
+from sandbox.clouds import CLOUDS
 from sandbox.gallery.host import Archive
 from sandbox.http.message import Reply, Request, text_reply
 from sandbox.http.service import Route
 from sandbox.storage.tree import Account, Item
 from sandbox.world import World
 
-CLOUDS = {"google_drive": "Google Drive", "yadisk": "Yandex Disk"}
+TITLES = {cloud.name: cloud.title for cloud in CLOUDS}
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")), autoescape=True, trim_blocks=True
@@ -50,15 +51,15 @@ class Pages:
         self._world = world
         self._web_url = web_url
         self._accounts: Mapping[str, Callable[[str], Account[Any]]] = {
-            "google_drive": world.drive.account,
-            "yadisk": world.yandex.account,
+            name: cloud.storage.account for name, cloud in world.clouds.items()
         }
+        clouds = "|".join(TITLES)
         paths: dict[str, Callable[..., Reply]] = {
             r"/": self._show_gallery,
             r"/ok": self._show_saved,
             r"/fail": self._show_not_saved,
-            r"/cloud/(?P<cloud>google_drive|yadisk)/(?P<login>[^/]+)": self._show_cloud,
-            r"/cloud/(?P<cloud>google_drive|yadisk)/(?P<login>[^/]+)/(?P<item>[^/]+)": self._show_photo,
+            rf"/cloud/(?P<cloud>{clouds})/(?P<login>[^/]+)": self._show_cloud,
+            rf"/cloud/(?P<cloud>{clouds})/(?P<login>[^/]+)/(?P<item>[^/]+)": self._show_photo,
             # Where Drive's own links lead to, but for the host.
             r"/drive/folders/(?P<item>[^/]+)": self._show_drive,
         }
@@ -77,7 +78,7 @@ class Pages:
             archive=archive,
             archives=archives,
             albums=_sort_into_albums(archive),
-            clouds=CLOUDS,
+            clouds=TITLES,
             web_url=request.query.get("web") or self._web_url,
         )
 
@@ -115,7 +116,7 @@ class Pages:
             albums.setdefault(account.path(item)[above:].rpartition("/")[0], []).append(item)
         return _page(
             "cloud.html",
-            cloud=CLOUDS[cloud],
+            cloud=TITLES[cloud],
             login=account.login,
             folder=account.path(top) if top else "",
             albums=dict(sorted(albums.items())),  # first what stands in the folder itself
@@ -147,6 +148,6 @@ def _is_below(account: Account[Any], item: Item, folder: str) -> bool:
 
 
 def _page(template: str, **values: object) -> Reply:
-    reply = text_reply(_TEMPLATES.get_template(template).render(**values), kind="text/html")
+    reply = text_reply(_TEMPLATES.get_template(template).render(titles=TITLES, **values), kind="text/html")
     reply.headers["Cache-Control"] = "no-store"
     return reply

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.clouds import CLOUDS
 from sandbox.faults.plan import UPLOADS, Fault
 from sandbox.http.message import PIECE, Body, Dropped, Interim, Reply, Request, html_reply, text_reply
 
@@ -40,7 +41,7 @@ SORRY_PAGE = html_reply(
     "<p>... but your computer or network may be sending automated queries. "
     "To protect our users, we can't process your request right now.</p>",
 )
-_MD5 = ("md5Checksum", "md5")  # as Drive and as Disk call it
+_DIGESTS = tuple(cloud.digest_field for cloud in CLOUDS)
 _REASON_OF = {
     400: "badRequest",
     401: "authError",
@@ -206,7 +207,7 @@ def set_fields(context: FaultContext) -> Reply:
 
 def lie_md5(context: FaultContext) -> Reply:
     """Replace every MD5 in the reply's JSON."""
-    return _change(context.proceed(), lambda each: {**each, **{name: "0" * 32 for name in _MD5 if name in each}})
+    return _change(context.proceed(), lambda each: {**each, **{name: "0" * 32 for name in _DIGESTS if name in each}})
 
 
 def lie_size(context: FaultContext) -> Reply:

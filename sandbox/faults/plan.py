@@ -1,27 +1,20 @@
 """Faults and the plan that decides which request gets which.
 
-`ACTIONS` lists every action with the operations it applies to and its parameters; a fault that could never fire is
-rejected.
+`ACTIONS` lists every action with the operations it applies to and its parameters; the clouds' own come from their
+folders. A fault that could never fire is rejected.
 """
 
 import threading
 from typing import Any, NamedTuple
 
-PHOTOS = frozenset({"photo", "files_get", "yandex_download"})
-UPLOADS = frozenset({"upload", "yandex_upload"})
-SESSION = frozenset({"upload", "query"})
-YANDEX_DISK = frozenset(
-    {"yandex_disk", "yandex_resource", "yandex_mkdir", "yandex_patch", "yandex_delete", "yandex_move"}
-    | {"yandex_link", "yandex_download_link", "yandex_operation"}
-)
-YANDEX = YANDEX_DISK | {"yandex_consent", "yandex_token", "yandex_revoke", "yandex_upload", "yandex_download"}
-DRIVE_JSON = frozenset(
-    {"list", "token", "generate_ids", "about", "files_list", "files_get", "files_create", "files_update", "upload"}
-    | {"initiate", "query"}
-)
-JSON = DRIVE_JSON | YANDEX_DISK | {"yandex_token", "yandex_revoke"}
-OPERATIONS = JSON | YANDEX | {"photo", "done", "consent", "revoke", "files_delete", "cancel"}
-DRIVE = OPERATIONS - YANDEX - {"list", "photo", "done", "consent", "token", "revoke"}
+from sandbox.clouds import CLOUDS
+
+_ALL = [cloud.operations for cloud in CLOUDS]
+_API = frozenset().union(*(each.api for each in _ALL))
+UPLOADS = frozenset().union(*(each.uploads for each in _ALL))
+_PHOTOS = frozenset({"photo"}).union(*(each.downloads for each in _ALL))
+_JSON = frozenset({"list"}).union(*(each.json for each in _ALL))
+OPERATIONS = frozenset({"list", "photo", "done"}).union(*(each.all for each in _ALL))
 
 ACTIONS: dict[str, frozenset[str]] = {
     "status": OPERATIONS,  # status=, reason=, body=, html=, headers=, early=
@@ -35,38 +28,23 @@ ACTIONS: dict[str, frozenset[str]] = {
     "interim": OPERATIONS,  # status=100, count= of them, seconds= after each; without count for ever
     "html": OPERATIONS,
     "redirect": OPERATIONS,  # status=308, location= or several, raw
-    "relabel": PHOTOS | {"list", "done"},  # status=, headers={}, None takes one away, lines=[[name, value]], length=
-    "bad_json": JSON,  # bytes= kept
-    "drop_fields": JSON,  # fields=[...]
-    "set_fields": JSON,  # fields={...}
-    "lie_md5": JSON,
-    "lie_size": JSON,
-    "corrupt": PHOTOS | UPLOADS,  # at= offset
-    "truncate": PHOTOS,  # bytes=, how=cut|smaller|unsized
-    "longer": PHOTOS,  # bytes= more
-    "no_range_support": PHOTOS,
-    "wrong_range": PHOTOS,  # how=start|total|multipart
-    "change_etag": PHOTOS,
-    "gzip": PHOTOS | {"list"},
+    "relabel": _PHOTOS | {"list", "done"},  # status=, headers={}, None takes one away, lines=[[name, value]], length=
+    "bad_json": _JSON,  # bytes= kept
+    "drop_fields": _JSON,  # fields=[...]
+    "set_fields": _JSON,  # fields={...}
+    "lie_md5": _JSON,
+    "lie_size": _JSON,
+    "corrupt": _PHOTOS | UPLOADS,  # at= offset
+    "truncate": _PHOTOS,  # bytes=, how=cut|smaller|unsized
+    "longer": _PHOTOS,  # bytes= more
+    "no_range_support": _PHOTOS,
+    "wrong_range": _PHOTOS,  # how=start|total|multipart
+    "change_etag": _PHOTOS,
+    "gzip": _PHOTOS | {"list"},
     "partial": UPLOADS,  # bytes= kept
     "never_read": UPLOADS,  # seconds= until the connection is reset
-    "no_range": SESSION,  # lose=True: the bytes are gone as well
-    "lie_range": SESSION,  # bytes= beyond
-    "forget_session": SESSION | {"cancel"},
-    "gone_session": SESSION | {"cancel"},
-    "cancelled_session": SESSION | {"cancel"},
-    "no_location": frozenset({"initiate"}),
-    "expire_token": DRIVE | YANDEX_DISK,
-    "id_in_use": frozenset({"initiate", "files_create", "upload"}),
-    "unusable_id": frozenset({"initiate", "files_create", "upload"}),
-    "hide": frozenset({"files_list"}),  # count= newest items
-    "repeat": frozenset({"files_list"}),
-    "empty_page": frozenset({"files_list"}),
-    "reject_page_token": frozenset({"files_list"}),
-    "defer": frozenset({"yandex_upload", "yandex_delete", "yandex_move"}),  # polls=, ends=success|failed
-    "late": frozenset({"yandex_upload"}),  # looks=2, seconds=, status=404|409|423|500
-    "expired_link": frozenset({"yandex_upload"}),
-    "lose_properties": frozenset({"yandex_patch"}),
+    "expire_token": _API,
+    **{action: on for each in _ALL for action, on in each.own_actions.items()},
 }
 
 
@@ -78,8 +56,8 @@ class Fault:
         does: The action, a key of `ACTIONS`.
         times: How often it fires; None: always.
         after: How many matching requests are let pass first.
-        match: A part of "METHOD target name @service", where the name is the file's and the service gallery, photos,
-            accounts, drive, yandex_accounts, yandex or yandex_uploader.
+        match: A part of "METHOD target name @service", where the name is the file's and the service one of
+            `sandbox.world.PORTS`.
         params: Parameters of the action; see `ACTIONS`.
 
     Raises:

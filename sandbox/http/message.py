@@ -34,6 +34,7 @@ class LoggedRequest(NamedTuple):
     target: str
     headers: Message
     status: int | None
+    operation: str = ""
 
 
 class Body:

@@ -65,12 +65,16 @@ class Service:
         try:
             reply = self._answer(request)
         except Dropped:
-            self.requests.append(LoggedRequest(request.method, request.target, request.headers, None))
+            self.requests.append(
+                LoggedRequest(request.method, request.target, request.headers, None, request.operation)
+            )
             raise
         except Exception as bug:
             self.record_violation(request, f"a bug of the sandbox, {bug!r}")
             raise
-        self.requests.append(LoggedRequest(request.method, request.target, request.headers, reply.status))
+        self.requests.append(
+            LoggedRequest(request.method, request.target, request.headers, reply.status, request.operation)
+        )
         return reply
 
     def refuse(self, status: int, reason: str = "", message: str = "") -> Reply:

@@ -1,25 +1,28 @@
-"""Where each cloud stands in the pretend world, so that one suite can be run for all. A new cloud needs a line here."""
+"""A cloud in the pretend world, so that one suite can be run for all."""
 
 import time
 import zlib
+from contextlib import nullcontext
 from typing import Any
 
+import sandbox.clouds
 from common.clouds import find_cloud
 from common.clouds.base import Storage
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Album, Folder, Photo, StoredPhoto, album_key
 from common.config.env import Environment
 from common.crypto.sealing import Secret
 from common.errors import Reason
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK, NetworkPolicy
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.clock import Clock
-from tests.fakes.desk import ACCOUNTS, SCOPES, WorkerHarness
+from tests.fakes.copy_photo import copy_photo
 from tests.fakes.memory_stream import MemoryStream
-from worker.transfer.copy import copy_photo
-from worker.transfer.retry import Patience, RetryPolicy
-from worker.transfer.throttle import Pace
+from tests.fakes.worker_harness import WorkerHarness
+from worker.transfer.retry import RetryPolicy
+from worker.transfer.throttle import Throttle
 
 ARCHIVE = "a" * 32
 CHUNK = 256 * 1024
@@ -29,39 +32,43 @@ class Stand:
     """One cloud in a pretend world.
 
     Attributes:
+        name: of the cloud.
         world: whose.
         cloud: which.
+        pretend: how its stand-in is described.
         service: its stand-in.
         begins: the operation that begins an upload; `sends`: the one that carries bytes; `adds_folder`, `lists`.
-        lost_sessions: faults that end an upload in the middle.
-        full: faults that say that there is no room.
     """
 
-    name = ""
-    begins = sends = adds_folder = lists = ""
-    lost_sessions: tuple[dict[str, Any], ...] = ()
-    full: tuple[dict[str, Any], ...] = ()
-
-    def __init__(self, world: World, service: Any) -> None:
-        cloud = find_cloud(self.name)
+    def __init__(self, world: World, name: str) -> None:
+        self.name = name
+        self.pretend = sandbox.clouds.find_cloud(name)
+        operations = self.pretend.operations
+        self.begins, self.sends = operations.begin, operations.send
+        self.adds_folder, self.lists = operations.add_folder, operations.list
+        cloud = find_cloud(name)
         assert cloud
-        variables = Environment(world.environment()).cloud(cloud.variables, local=True)
+        variables = Environment(world.environment()).read_cloud(cloud.variables, ANY_NETWORK)
         assert variables
         self.world = world
         self.cloud = cloud
-        self.service = service
-        self.accounts: Any = getattr(world, ACCOUNTS[self.name])
+        self.service: Any = world.clouds[name].storage
+        self.accounts: Any = world.clouds[name].accounts
         self.clock = Clock()
         self.cloud_clock = Clock()
         self._variables = variables
-        self._http = HttpClient(connections=8, ca_bundle=world.bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True)
+        self._http = HttpClient(
+            connections=8,
+            policy=NetworkPolicy(allow_private=True, ca_bundle=world.bundle),
+            reason=Reason.CLOUD_UNAVAILABLE,
+        )
 
     def storage(self) -> Storage:
         """Open a guest's cloud, with a grant of its own."""
-        access, refresh = self.accounts.tokens.grant(next(iter(self.accounts.clients)), "guest", SCOPES[self.name])
+        access, refresh = self.accounts.tokens.grant(next(iter(self.accounts.clients)), "guest", self.pretend.scopes)
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
-        in_use = GrantInUse(grant, self.cloud.auth(self._variables, self._http).refresh)
-        return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep)
+        in_use = SharedGrant(grant, self.cloud.auth(self._variables, self._http).refresh)
+        return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep, nullcontext)
 
     def desk(self, **environ: str) -> WorkerHarness:
         """Return a worker's desk for this cloud."""
@@ -81,16 +88,20 @@ class Stand:
         storage.make_albums(ARCHIVE, name, [album], inventory)
         return inventory.albums[album_key(album)]
 
+    def stream(self, data: bytes) -> MemoryStream:
+        """Return a photo's bytes, with the digest that this cloud proves."""
+        return MemoryStream(data, self.cloud.new_digest)
+
     def copy(
         self, storage: Storage, photo: Photo, data: bytes, folder: Folder, stream: MemoryStream | None = None
     ) -> StoredPhoto:
         """Copy a photo as the worker does, on a clock that only sleeping moves."""
-        source = stream or MemoryStream(data)
-        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), Patience(self.policy()))
+        source = stream or self.stream(data)
+        return copy_photo(source, lambda: storage.begin(ARCHIVE, photo, folder), self.policy())
 
     def policy(self) -> RetryPolicy:
         """Return a worker's patience, on that clock."""
-        return RetryPolicy(5, 1, 60, self.clock.sleep, Pace(self.clock.sleep, self.clock.now))
+        return RetryPolicy(5, 1, 60, self.clock.sleep, Throttle(self.clock.sleep, self.clock.now))
 
     def tree(self) -> list[tuple[str, int, str]]:
         """Return (path, bytes, MD5) of every file."""
@@ -105,43 +116,3 @@ class Stand:
 def make_photo(data: bytes, name: str = "a.jpg", key: str = "1", album: Album = ()) -> Photo:
     """Return a photo of these bytes."""
     return Photo(key, album, name, "https://h/p", len(data), zlib.crc32(data))
-
-
-class DriveStand(Stand):
-    """Google Drive."""
-
-    name = "google_drive"
-    begins, sends, adds_folder, lists = "initiate", "upload", "files_create", "files_list"
-    lost_sessions = (
-        {"on": "upload", "does": "forget_session"},
-        {"on": "upload", "does": "partial", "bytes": 1000},
-        {"on": "upload", "does": "no_range"},
-    )
-    full = ({"on": "initiate", "does": "status", "status": 403, "reason": "storageQuotaExceeded"},)
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world, world.drive)
-
-
-class YandexStand(Stand):
-    """Yandex Disk."""
-
-    name = "yadisk"
-    begins, sends, adds_folder, lists = "yandex_link", "yandex_upload", "yandex_mkdir", "yandex_resource"
-    lost_sessions = (
-        {"on": "yandex_upload", "does": "expired_link"},
-        {"on": "yandex_upload", "does": "defer", "ends": "failed"},
-        {"on": "yandex_upload", "does": "partial", "bytes": 1000},
-        {"on": "yandex_upload", "does": "corrupt", "at": 5},
-        {"on": "yandex_upload", "does": "late", "looks": 2, "status": 500},
-    )
-    full = (
-        {"on": "yandex_link", "does": "status", "status": 507},
-        {"on": "yandex_upload", "does": "status", "status": 507},
-    )
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world, world.yandex)
-
-
-STANDS: dict[str, type[DriveStand] | type[YandexStand]] = {stand.name: stand for stand in (DriveStand, YandexStand)}

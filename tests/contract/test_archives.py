@@ -7,14 +7,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from common.clouds.grant import Grant
-from common.messages.archive_job import ArchiveJob
+from common.messages.archive_job import ArchiveJob, Phase
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
-from tests.contract.stands import STANDS, Stand
-from tests.fakes.desk import WorkerHarness
-from worker.archive.batch import Round
+from tests.contract.stands import Stand
+from tests.fakes.worker_harness import WorkerHarness
+from worker.archive.batch import BatchResult
 from worker.archive.copier import Copier
-from worker.archive.stages import STAGES
+from worker.archive.stages import STAGE_COUNT
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.transfer.stop import Cause, Signals
@@ -34,8 +34,8 @@ def assert_complete(stand: Stand, archive: Archive) -> None:
 def deliver_on(desk: WorkerHarness, job: ArchiveJob) -> None:
     """Deliver a job, and again while it is put behind: a slice may end to pass a replaced grant on."""
     desk.deliver(job)
-    while desk.trays.behind:
-        desk.deliver(desk.trays.behind.pop())
+    while desk.queue.requeued:
+        desk.deliver(desk.queue.requeued.pop())
 
 
 def told(stand: Stand) -> list[int]:
@@ -45,10 +45,7 @@ def told(stand: Stand) -> list[int]:
 
 def count_sent(stand: Stand) -> int:
     """Return how many uploads were begun."""
-    return sum(
-        request.method in ("POST", "GET") and ("uploadType=" in request.target or "/resources/upload" in request.target)
-        for request in stand.service.requests
-    )
+    return sum(request.operation == stand.begins for request in stand.service.requests)
 
 
 def test_everything_arrives_and_the_gallery_is_told(stand: Stand) -> None:
@@ -110,7 +107,7 @@ def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
         stand.accounts.expire_tokens()
         desk.deliver(job)
         deliveries += 1
-        job = desk.trays.behind.pop() if desk.trays.behind else None
+        job = desk.queue.requeued.pop() if desk.queue.requeued else None
         assert deliveries < 50
     assert deliveries > 2
     assert stand.accounts.refreshes == deliveries
@@ -129,16 +126,16 @@ def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     stand.fault(stand.begins, "status", times=None, after=3, status=503)
     job = desk.make_job(archive)
     deliver_on(desk, job)
-    ((waiting, _),) = desk.trays.waiting
+    ((waiting, _),) = desk.queue.delayed
     assert stand.accounts.refreshes == 1
     assert open_grant(desk, waiting).access_token != open_grant(desk, job).access_token
     stand.world.faults.clear()
-    desk.trays.waiting.clear()
+    desk.queue.delayed.clear()
     stand.accounts.expire_tokens()
     stand.fault("done", "status", status=500)
     deliver_on(desk, waiting)
-    ((telling, _),) = desk.trays.waiting
-    assert telling.course.telling
+    ((telling, _),) = desk.queue.delayed
+    assert telling.state.phase is Phase.TELLING
     assert stand.accounts.refreshes == 2
     assert open_grant(desk, telling).access_token != open_grant(desk, waiting).access_token
     assert_complete(stand, archive)
@@ -162,8 +159,8 @@ def test_a_shutdown_carries_the_newest_grant_on(stand: Stand) -> None:
     desk.deliver(desk.make_job(archive), signals=signals)
     done.set()
     thread.join()
-    (rest,) = desk.trays.behind
-    desk.trays.behind.clear()
+    (rest,) = desk.queue.requeued
+    desk.queue.requeued.clear()
     stand.world.faults.clear()
     stand.accounts.expire_tokens()
     deliver_on(desk, rest)
@@ -182,20 +179,20 @@ def test_a_full_cloud_is_left_alone(stand: Stand) -> None:
 @pytest.mark.parametrize("number", range(2))
 def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int) -> None:
     """A quota error in the middle is the last thing asked."""
-    faults = STANDS[stand.name].full
+    faults = stand.pretend.full
     archive, desk = add_gallery(stand, 40), stand.desk()
     fault: dict[str, Any] = faults[number % len(faults)]
     stand.fault(**fault, times=None, after=10)
     desk.deliver(desk.make_job(archive))
     assert [40 - len(stand.tree())] == told(stand)
-    assert count_sent(stand) <= 12 + desk.settings.photos * STAGES
+    assert count_sent(stand) <= 12 + desk.settings.photos * STAGE_COUNT
 
 
 def test_a_wrong_file_is_not_left_behind(stand: Stand) -> None:
     """The cloud spoils a photo and will not remove it at once; nobody may take it for the photo next time."""
     archive, desk = add_gallery(stand, 1), stand.desk(RETRY_ATTEMPTS="1")
-    stand.fault("upload" if stand.name == "google_drive" else "yandex_upload", "corrupt")
-    stand.fault("files_delete" if stand.name == "google_drive" else "yandex_delete", "status", status=503)
+    stand.fault(stand.sends, "corrupt")
+    stand.fault(stand.pretend.operations.remove, "status", status=503)
     desk.deliver(desk.make_job(archive))
     assert (stand.tree(), told(stand)) == ([], [1])
 
@@ -256,7 +253,7 @@ def test_one_strange_answer_to_a_listing_ends_nothing(stand: Stand, after: int, 
     archive, desk = add_gallery(stand), stand.desk()
     stand.fault(stand.lists, "status", after=after, status=status, reason="neverHeardOf")
     desk.deliver_to_the_end(desk.make_job(archive))
-    assert (desk.news.told[-1].state, stand.fired()) == ("done", 1)
+    assert (desk.reporter.told[-1].state, stand.fired()) == ("done", 1)
     assert_complete(stand, archive)
 
 
@@ -268,14 +265,14 @@ def test_who_refuses_when_all_is_there_ends_nothing_any_more(
     archive, desk = add_gallery(stand), stand.desk()
     copy = Copier.copy
 
-    def copy_and_refuse(copier: Copier, *given: Any) -> Round:
+    def copy_and_refuse(copier: Copier, *given: Any) -> BatchResult:
         done = copy(copier, *given)
         stand.fault(stand.lists, "status", times=None, status=403, reason=reason)
         return done
 
     monkeypatch.setattr(Copier, "copy", copy_and_refuse)
     desk.deliver(desk.make_job(archive))
-    last = desk.news.told[-1]
+    last = desk.reporter.told[-1]
     assert (last.state, last.reason, last.photos_copied, told(stand)) == ("done", "", 12, [0])
     assert desk.is_idle()
     assert_complete(stand, archive)
@@ -295,7 +292,7 @@ def test_photos_that_leave_the_list_were_not_found(stand: Stand, monkeypatch: py
 
     monkeypatch.setattr(Gallery, "fetch_manifest", fetch_fewer)
     desk.deliver_to_the_end(desk.make_job(archive, job_id="job-2"))
-    last = desk.news.told[-1]
+    last = desk.reporter.told[-1]
     assert (last.photos_copied, last.photos_skipped, last.photos_failed, last.photos_total) == (0, 2, 0, 2)
 
 
@@ -308,7 +305,7 @@ def test_what_a_guest_takes_meanwhile_is_copied_once_more(
     account: Any = stand.service.account()
     copy, theirs = Copier.copy, []
 
-    def copy_and_take(copier: Copier, *given: Any) -> Round:
+    def copy_and_take(copier: Copier, *given: Any) -> BatchResult:
         done = copy(copier, *given)
         if not theirs:
             theirs.append(account.files()[0])
@@ -324,4 +321,4 @@ def test_what_a_guest_takes_meanwhile_is_copied_once_more(
     assert theirs[1] <= set(stand.tree())
     others = [md5 for _, _, md5 in set(stand.tree()) - theirs[1]]
     assert sorted(others) == sorted(each.md5 for each in archive.pictures)
-    assert (desk.news.told[-1].state, told(stand)) == ("done", [0])
+    assert (desk.reporter.told[-1].state, told(stand)) == ("done", [0])

@@ -112,7 +112,7 @@ def test_a_moved_or_renamed_album_is_found_and_filled(stand: Stand, archive: Gue
 
 
 def test_what_changed_since_it_was_looked_at_is_not_removed(stand: Stand, archive: GuestsArchive) -> None:
-    """The guest gave the file other bytes, and its marks stayed."""
+    """The guest gave the file other bytes, and its properties stayed."""
     double = archive.stored["1"]
     (first, *_) = archive.account.files()
     archive.account.overwrite(first.id, b"retouched")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from common.http import deadlines, wire
+from common.http import deadlines
 from common.http.client import HttpClient
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from tests.contract.stands import Stand
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from worker.transfer import stop as stopping
 from worker.transfer.stop import Cause, Signals
 
@@ -33,7 +33,7 @@ CALLS = ["list", "photo", "lists", "adds_folder", "begins", "sends", "token"]
 def operation(stand: Stand, call: str) -> str:
     """Return what a call is named in this cloud's world."""
     if call == "token":
-        return "token" if stand.name == "google_drive" else "yandex_token"
+        return stand.pretend.operations.token
     return call if call in ("list", "photo", "done") else str(getattr(stand, call))
 
 
@@ -46,12 +46,10 @@ def prepare(
     stand: Stand, desk: WorkerHarness, archive: Archive, call: str, hang: dict[str, Any], times: int | None
 ) -> Any:
     """Return a job of which one call will hang; skip what cannot hang, or cannot be mended."""
-    if (stand.name, call, hang["does"]) == ("google_drive", "begins", "drip") or (call, hang["does"]) == (
-        "done",
-        "drip",
-    ):
+    bodiless = ("begins", "done") if stand.pretend.answers_begin_without_body else ("done",)
+    if call in bodiless and hang["does"] == "drip":
         pytest.skip("this answer has no body")
-    if (stand.name, call) == ("yadisk", "token") and hang["does"] != "stall":
+    if stand.pretend.spends_refresh_tokens and call == "token" and hang["does"] != "stall":
         pytest.skip("a refresh token that was spent for an answer nobody heard is lost, whatever we do")
     job = desk.make_job(archive)
     if call == "token":
@@ -63,7 +61,7 @@ def prepare(
 @pytest.fixture(autouse=True)
 def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look up more often than in earnest."""
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(stopping, "REFRESH_GRACE_SECONDS", 0.05)
 
 
@@ -80,8 +78,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(HttpClient, "request", request_in_haste)
     monkeypatch.setattr(HttpClient, "open", open_in_haste)
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.25)
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.25)
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.25)
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.25)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -126,13 +124,13 @@ def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause =
     signals = Signals()
     stopping = stop_when(lambda: bool(stand.fired()), signals, cause)
     stopped_at: list[float] = []
-    stop = signals.let_go.set
+    stop = signals.abort.set
 
     def set_and_note(why: Cause) -> None:
         stopped_at.append(time.monotonic())
         stop(why)
 
-    signals.let_go.set = set_and_note  # type: ignore[method-assign]
+    signals.abort.set = set_and_note  # type: ignore[method-assign]
     desk.deliver(job, signals=signals)
     took = time.monotonic() - stopped_at[0]
     stopping.join()
@@ -146,8 +144,8 @@ def test_what_hangs_hears_that_it_is_to_stop(stand: Stand, call: str, hang: dict
     archive, desk = add_gallery(stand), stand.desk()
     job = prepare(stand, desk, archive, call, hang, None)
     assert deliver_and_stop(stand, desk, job) < SOON
-    (rest,) = desk.trays.behind
-    desk.trays.behind.clear()
+    (rest,) = desk.queue.requeued
+    desk.queue.requeued.clear()
     stand.world.faults.clear()
     desk.deliver_to_the_end(rest)
     assert archive.expected() == stand.tree()
@@ -158,7 +156,7 @@ def test_an_upload_that_is_not_taken_hears_that_it_is_to_stop(stand: Stand) -> N
     archive, desk = stand.world.gallery.add("Свадьба", album(1, 8 * 1024 * 1024)), stand.desk()
     stand.fault(stand.sends, "never_read", seconds=600)
     assert deliver_and_stop(stand, desk, desk.make_job(archive)) < SOON
-    desk.deliver_to_the_end(desk.trays.behind.pop())
+    desk.deliver_to_the_end(desk.queue.requeued.pop())
     assert archive.expected() == stand.tree()
 
 
@@ -166,8 +164,7 @@ def test_a_cancelled_job_looks_once_more(stand: Stand) -> None:
     """What arrived without a reply is no failed photo: after everything was let go, the cloud is asked for it."""
     archive, desk = add_gallery(stand), stand.desk()
     # The call that makes a file a copy of ours.
-    last = {"google_drive": "upload", "yadisk": "yandex_patch"}[stand.name]
-    stand.fault(last, "stall", seconds=600, when="after", times=None, match=".jpg")
+    stand.fault(stand.pretend.operations.finish, "stall", seconds=600, when="after", times=None, match=".jpg")
     assert deliver_and_stop(stand, desk, desk.make_job(archive), Cause.CANCELLED) < SOON
     assert stand.tree()
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [4 - len(stand.tree())]
@@ -183,8 +180,8 @@ def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand:
     signals.stop(Cause.CANCELLED)
     desk.deliver(desk.make_job(archive, job_id="job-2"), returns=1, signals=signals)
     assert stand.world.gallery.dones == []
-    ((waiting, _),) = desk.trays.waiting
-    desk.trays.waiting.clear()
+    ((waiting, _),) = desk.queue.delayed
+    desk.queue.delayed.clear()
     stand.world.faults.clear()
     signals = Signals()
     signals.stop(Cause.CANCELLED)
@@ -194,7 +191,7 @@ def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand:
 
 def test_a_cancelled_job_counts_what_a_killed_worker_copied(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """It did not live to note that it had proved them; they are there all the same."""
-    monkeypatch.setattr("worker.archive.reconciler.Archive.note_proved", lambda _self: None)
+    monkeypatch.setattr("worker.archive.reconciler.Reconciler.note_proved", lambda _self: None)
     archive, desk = add_gallery(stand), stand.desk()
     desk.deliver_to_the_end(desk.make_job(archive))
     stand.world.gallery.dones.clear()
@@ -209,8 +206,8 @@ def test_a_cancelled_job_whose_count_is_known_waits_for_no_cloud(stand: Stand) -
     archive, desk = add_gallery(stand), stand.desk()
     stand.fault(stand.begins, "status", status=503, times=None)
     desk.deliver(desk.make_job(archive))
-    ((waiting, _),) = desk.trays.waiting
-    desk.trays.waiting.clear()
+    ((waiting, _),) = desk.queue.delayed
+    desk.queue.delayed.clear()
     stand.fault(stand.lists, "status", status=500, times=None)
     signals = Signals()
     signals.stop(Cause.CANCELLED)

@@ -9,8 +9,7 @@ import pytest
 
 from common.clouds.photos import Inventory, album_key
 from common.errors import GrantRevoked, Reason, StorageFull, Transient
-from tests.contract.stands import ARCHIVE, CHUNK, STANDS, Stand, make_photo
-from tests.fakes.memory_stream import MemoryStream
+from tests.contract.stands import ARCHIVE, CHUNK, Stand, make_photo
 
 DATA = random.Random(5).randbytes(CHUNK + 1000)
 NAMES = [
@@ -177,7 +176,7 @@ def test_a_photo_survives_what_breaks(stand: Stand, part: str, does: str, params
 @pytest.mark.parametrize("number", range(5))
 def test_a_photo_survives_the_end_of_its_session(stand: Stand, number: int) -> None:
     """Forgotten, half kept, corrupted, accepted and then not stored: each cloud in its own way."""
-    faults = STANDS[stand.name].lost_sessions
+    faults = stand.pretend.lost_uploads
     fault = faults[number % len(faults)]
     storage, photo = stand.storage(), make_photo(DATA)
     folder = stand.album(storage)
@@ -192,7 +191,7 @@ def test_a_source_that_breaks_in_the_middle_is_read_on(stand: Stand) -> None:
     """The photo arrives whole, whether or not its upload could be carried on."""
     storage, photo = stand.storage(), make_photo(DATA)
     folder = stand.album(storage)
-    stream = MemoryStream(DATA)
+    stream = stand.stream(DATA)
     stream.fails[CHUNK] = Transient(Reason.PHOTO_UNAVAILABLE)
     assert stand.copy(storage, photo, DATA, folder, stream).is_copy_of(photo)
     assert [("Свадьба/a.jpg", len(DATA), photo_md5(DATA))] == stand.tree()
@@ -201,7 +200,7 @@ def test_a_source_that_breaks_in_the_middle_is_read_on(stand: Stand) -> None:
 @pytest.mark.parametrize("number", range(2))
 def test_a_full_cloud_stops_the_job(stand: Stand, number: int) -> None:
     """Wherever it says so."""
-    faults = STANDS[stand.name].full
+    faults = stand.pretend.full
     storage = stand.storage()
     folder = stand.album(storage)
     stand.fault(**faults[number % len(faults)], times=None)

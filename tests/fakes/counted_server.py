@@ -1,4 +1,4 @@
-"""A server that does as it is told, and counts who comes."""
+"""A server with chosen replies that counts connections and requests."""
 
 import socket
 import ssl

@@ -9,6 +9,7 @@ from common.config.env import Environment
 from common.crypto.sealing import Secret
 from common.errors import Reason
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY, NetworkPolicy
 from sandbox.world import World
 
 TOKEN_URI = "https://oauth2.googleapis.com/token"
@@ -19,11 +20,11 @@ TOKENS = {"access_token": "ya29.a", "expires_in": 3599, "refresh_token": "1//r",
 GRANT = Grant(Secret("1//old"), Secret("ya29.old"), 0.0)
 
 
-def make_auth(environ: dict[str, str], *, local: bool = False) -> GoogleAuth:
+def make_auth(environ: dict[str, str], *, policy: NetworkPolicy = PUBLIC_ONLY) -> GoogleAuth:
     """Return the auth half with an environment."""
-    settings = Environment(environ).cloud(GOOGLE_DRIVE.variables, local=local)
+    settings = Environment(environ).read_cloud(GOOGLE_DRIVE.variables, policy)
     assert settings
-    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    http = HttpClient(connections=1, policy=ANY_NETWORK, reason=Reason.CLOUD_UNAVAILABLE)
     return GoogleAuth(settings, http)
 
 

@@ -1,4 +1,4 @@
-"""What a guest's browser does between our two routes."""
+"""A guest's way from the POST through the consent page to the callback."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -28,7 +28,7 @@ def change(address: str, **query: str | None) -> str:
 
 
 def assert_refused(answer: requests.Response, site: Site, world: World) -> None:
-    """It is our own page, and nobody was called."""
+    """The answer is our own page; no job was published, and no code exchanged."""
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "Location" not in answer.headers

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo
 from common.clouds.yandex_disk.storage import YandexStorage
 from common.crypto.sealing import Secret
@@ -27,7 +27,7 @@ class GuestsDisk:
     Args:
         faults: what goes wrong; shared with other stand-ins.
         violations: what the client must not have done; shared likewise.
-        wait: lets time pass for the storage; by itself on a clock that only sleeping moves.
+        sleep: lets time pass for the storage; by itself on a clock that only sleeping moves.
 
     Attributes:
         disk: the stand-in.
@@ -42,7 +42,7 @@ class GuestsDisk:
         self,
         faults: FaultPlan | None = None,
         violations: list[str] | None = None,
-        wait: Callable[[float], None] | None = None,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._tokens = Tokens()
         self.faults = FaultPlan() if faults is None else faults
@@ -59,7 +59,7 @@ class GuestsDisk:
         services = {ADDRESS: self.disk.answer, UPLOADER: uploader.answer}
         self.http = InProcessHttp(services, Reason.CLOUD_UNAVAILABLE)
         settings = {"YANDEX_API_URL": Secret(ADDRESS)}
-        self.storage = YandexStorage(settings, self.http, self._grant(), 1, wait or Clock().sleep)  # type: ignore[arg-type]
+        self.storage = YandexStorage(settings, self.http, self._grant(), 1, sleep or Clock().sleep)  # type: ignore[arg-type]
 
     def break_it(self, on: str, does: str, **how: Any) -> None:
         """Let something go wrong; see `sandbox.faults.plan.Fault`."""
@@ -78,11 +78,11 @@ class GuestsDisk:
             self.ever.append(content.md5)
         return self._change(id, **values)
 
-    def _grant(self) -> GrantInUse:
+    def _grant(self) -> SharedGrant:
         token, lasting = self._tokens.grant(CLIENT, "guest", RIGHTS, "device")
 
         def refresh(grant: Grant) -> Grant:
             fresh, following, _ = self._tokens.refresh(grant.refresh_token.reveal(), CLIENT)
             return Grant(Secret(following), Secret(fresh.text), 2.0**40)
 
-        return GrantInUse(Grant(Secret(lasting), Secret(token.text), 2.0**40), refresh)
+        return SharedGrant(Grant(Secret(lasting), Secret(token.text), 2.0**40), refresh)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from common.clouds.google_drive import storage
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo
 from common.crypto.sealing import Secret
 from common.errors import Reason
@@ -81,10 +81,10 @@ class GuestsDrive:
             self.ever.append(item.md5)
         return self._put(item)
 
-    def _grant(self) -> GrantInUse:
+    def _grant(self) -> SharedGrant:
         token, lasting = self._tokens.grant(CLIENT, "guest", (SCOPE,))
 
         def in_use(token: Token) -> Grant:
             return Grant(Secret(lasting), Secret(token.text), 2.0**40)
 
-        return GrantInUse(in_use(token), lambda _: in_use(self._tokens.refresh(lasting, CLIENT)))
+        return SharedGrant(in_use(token), lambda _: in_use(self._tokens.refresh(lasting, CLIENT)))

@@ -1,21 +1,21 @@
-"""The sandbox without a wire: requests go straight into its services, so that thousands of copies take seconds."""
+"""The sandbox without sockets: requests go straight into its services, so that thousands of copies take seconds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.message import Message
 from urllib.parse import urlsplit
 
 from common.errors import Reason, Transient
-from common.http.client import LONGEST_ANSWER, READ_SECONDS, Answer, Body
+from common.http.client import MAX_ANSWER_BYTES, READ_SECONDS, Answer, Body
 from sandbox.http.message import Body as ArrivingBody
 from sandbox.http.message import Dropped, Reply, Request
 
 
 class InProcessHttp:
-    """Has the methods of `common.http.client.HttpClient`, and breaks as it does; no sockets.
+    """Fake of `common.http.client.HttpClient` without sockets; it fails as the real one does.
 
     Args:
         services: what answers, by scheme and host.
-        reason: what a broken line is called.
+        reason: of the errors raised.
     """
 
     def __init__(self, services: Mapping[str, Callable[[Request], Reply]], reason: Reason) -> None:
@@ -24,7 +24,7 @@ class InProcessHttp:
         self._reason = reason
 
     def answer_all(self, answer: Callable[[Request], Reply]) -> None:
-        """Let something else answer from now on, at every host."""
+        """Let another function answer from now on, at every host."""
         self._services = dict.fromkeys(self._services, answer)
 
     def request(
@@ -34,13 +34,13 @@ class InProcessHttp:
         *,
         headers: Mapping[str, str] | None = None,
         body: Body = None,
-        longest: int = LONGEST_ANSWER,
+        max_bytes: int = MAX_ANSWER_BYTES,
         read_seconds: float = READ_SECONDS,
         body_seconds: float | None = None,
     ) -> Answer:
         """Send a request and return its whole answer."""
         incoming = self.open(method, url, headers=headers, body=body, read_seconds=read_seconds)
-        return Answer(incoming.status, incoming.headers, incoming.read(longest, body_seconds))
+        return Answer(incoming.status, incoming.headers, incoming.read(max_bytes, body_seconds))
 
     def open(
         self,
@@ -50,7 +50,7 @@ class InProcessHttp:
         headers: Mapping[str, str] | None = None,
         body: Body = None,
         read_seconds: float = READ_SECONDS,
-    ) -> "IncomingReply":
+    ) -> "StreamedReply":
         """Send a request and return its answer unread."""
         self.sent.append((method, url, dict(headers or {})))
         parts = urlsplit(url)
@@ -62,23 +62,23 @@ class InProcessHttp:
             message[name] = value
         if isinstance(body, bytes) and "Content-Length" not in message:
             message["Content-Length"] = str(len(body))
-        wire = _Wire(body)
+        upload = _Upload(body)
         length = message["Content-Length"]
         # What the real client does with blocks of no announced length.
         chunked = length is None and body is not None
-        arriving = ArrivingBody(wire, int(length) if length else None, chunked=chunked)
+        arriving = ArrivingBody(upload, int(length) if length else None, chunked=chunked)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
         try:
             reply = _exchange(answer, Request(method, target, message, arriving))
         except Dropped:
-            raise wire.failure or Transient(self._reason, "no answer (ConnectionResetError)") from None
-        if wire.failure:
-            raise wire.failure
-        return IncomingReply(reply, self._reason)
+            raise upload.failure or Transient(self._reason, "no answer (ConnectionResetError)") from None
+        if upload.failure:
+            raise upload.failure
+        return StreamedReply(reply, self._reason)
 
 
-class IncomingReply:
-    """Has what `common.http.client.Incoming` has."""
+class StreamedReply:
+    """Fake of `common.http.client.StreamedAnswer`."""
 
     def __init__(self, reply: Reply, reason: Reason) -> None:
         self.status = reply.status
@@ -101,16 +101,16 @@ class IncomingReply:
         self._rest = self._rest[len(data) :]
         return len(data)
 
-    def read(self, longest: int, seconds: float | None = None) -> bytes:
+    def read(self, max_bytes: int, seconds: float | None = None) -> bytes:
         """Return the rest."""
         if self._breaks:
             raise Transient(self._reason, "no answer (ProtocolError)")
-        if len(self._rest) > longest:
-            raise Transient(self._reason, f"an answer of more than {longest} bytes")
+        if len(self._rest) > max_bytes:
+            raise Transient(self._reason, f"an answer of more than {max_bytes} bytes")
         return bytes(self._rest)
 
     def close(self) -> None:
-        """Let it go."""
+        """Release it."""
         self.closed = True
 
 
@@ -121,8 +121,8 @@ def _exchange(answer: Callable[[Request], Reply], request: Request) -> Reply:
     return reply
 
 
-class _Wire:
-    """What the service reads a body from: the client's blocks, made only when they are asked for."""
+class _Upload:
+    """The connection that a service reads a body from: the client's blocks, made on demand."""
 
     def __init__(self, body: Body) -> None:
         self.failure: Exception | None = None

@@ -1,25 +1,27 @@
-"""A cloud in memory, for those who decide what is copied: it does as it is told, and shows no wire and no vendor."""
+"""A cloud in memory, for tests of what is copied: it fails as it is told, without a network."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-from common.clouds.base import PhotoStream
-from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.base import PacedWrite, PhotoStream
+from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import ArchiveError
 
 Say = Callable[[Photo], ArchiveError | None]
+TOP = Folder("top", "https://cloud/top")
 
 
 class SilentStream:
-    """A photo's bytes that nobody looks at.
+    """A photo without bytes, which counts how it is used.
 
     Attributes:
         opened: how often it was asked for from the beginning.
-        closed: how often it was let go.
+        closed: how often it was closed.
     """
 
-    md5: str | None = "0" * 32
+    digest: str | None = "0" * 32
 
     def __init__(self) -> None:
         self.opened = 0
@@ -49,12 +51,15 @@ class MemoryCloud:
         free: bytes.
         looks: raised by the next looks at what there is, one after another.
         hidden: ids that the listing does not show.
+        paced_write: surrounds the opening of a session.
 
     Attributes:
         files: what there is, by its id.
         begun: keys of the photos that sessions were asked for, in their order.
         listed: how often it was looked at what there is.
         removed: ids of what was removed.
+        second_folders: further folders of albums, by `album_key`, until they are merged.
+        merges: how often they were.
         most_settling: how many photos it needed time for at once, at the most.
     """
 
@@ -71,6 +76,9 @@ class MemoryCloud:
     settling: int = 0
     most_settling: int = 0
     folders: dict[str, Folder] = field(default_factory=dict)
+    paced_write: PacedWrite = nullcontext
+    second_folders: list[tuple[str, Folder]] = field(default_factory=list)
+    merges: int = 0
 
     def __post_init__(self) -> None:
         """Nobody else adds while one does."""
@@ -80,37 +88,43 @@ class MemoryCloud:
         """Return what was set."""
         return self.free
 
-    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey) -> Inventory:
         """Show what is not hidden."""
         self.listed += 1
         if self.looks:
             raise self.looks.pop(0)
         shown = [file for file in self.files.values() if file.id not in self.hidden]
-        return Inventory(albums=dict(self.folders), photos=shown)
+        return Inventory(dict(self.folders), shown, list(self.second_folders))
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make a folder for each."""
         for album in [(), *wanted]:
-            folder = Folder("/".join(("top", *album)), "")
-            known.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
+            folder = Folder("/".join((TOP.id, *album)), "") if album else TOP
+            inventory.albums[album_key(album)] = self.folders.setdefault(album_key(album), folder)
 
-    def join_albums(self, known: Inventory) -> None:
-        """There are no spare albums here."""
+    def merge_albums(self, inventory: Inventory) -> None:
+        """Bring the photos of second folders into the first ones."""
+        first = {folder.id: self.folders[key].id for key, folder in self.second_folders}
+        for file in list(self.files.values()):
+            self.files[file.id] = replace(file, folder_id=first.get(file.folder_id, file.folder_id))
+        self.second_folders.clear()
+        self.merges += 1
 
     def is_there(self, stored: StoredPhoto) -> bool:
         """Look past what is hidden."""
         return stored.id in self.files
 
-    def note_proved(self, known: Inventory) -> None:
+    def note_proved(self, inventory: Inventory) -> None:
         """Whatever is put here is proved, unless it says otherwise."""
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> "MemorySession":
         """Open a session, or do as was told."""
-        with self._lock:
-            self.begun.append(photo.key)
-        if error := self.begins(photo):
-            raise error
-        return MemorySession(self, photo, folder)
+        with self.paced_write():
+            with self._lock:
+                self.begun.append(photo.key)
+            if error := self.begins(photo):
+                raise error
+            return MemorySession(self, photo, folder)
 
     def remove(self, stored: StoredPhoto) -> None:
         """Remove it and remember."""
@@ -125,7 +139,7 @@ class MemoryCloud:
 
     def put(self, photo: Photo, *, folder: str = "top", number: int = 1, **fields: object) -> StoredPhoto:
         """Store a photo, as somebody did before or meanwhile."""
-        self.folders.setdefault(album_key(()), Folder("top", ""))
+        self.folders.setdefault(album_key(()), TOP)
         stored = StoredPhoto(photo.key, f"id-{photo.key}-{number}", photo.size, photo.crc32, folder, made_here=True)
         stored = replace(stored, **fields)  # type: ignore[arg-type]
         with self._lock:

@@ -33,7 +33,7 @@ class MemoryLedger:
         with self._lock:
             record = self._records.setdefault(entry.job_id, Record())
             self.entries.append(Entry.decode(entry.encode())[1])
-            counts = record.take(self.entries[-1], len(self.entries) - 1)
+            counts = record.apply(self.entries[-1], len(self.entries) - 1)
             known = record.copy()
             if known.has_ended and self.forgets_ended:
                 self._records.pop(entry.job_id)

@@ -1,4 +1,4 @@
-"""A server that does anything with a connection, below HTTP and below TLS."""
+"""A server that misbehaves below HTTP and below TLS."""
 
 import contextlib
 import socket
@@ -9,16 +9,16 @@ from contextlib import contextmanager
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
-Treat = Callable[[socket.socket, threading.Event], None]
+Behaviour = Callable[[socket.socket, threading.Event], None]
 
 
 @contextmanager
-def strange_server(treat: Treat, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Treat every connection so, each on a thread of its own; the event is set when the test is over.
+def strange_server(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve every connection on a thread of its own; yield the server's URL.
 
     Args:
-        treat: with the connection, after its handshake if there is one.
-        tls: to speak it.
+        behaviour: gets the connection, after its TLS handshake if there is one, and an event that ends with the test.
+        tls: None for plain TCP.
     """
     listener, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
     # What comes stays in the network: a body of a few hundred kilobytes is more than fits.
@@ -28,10 +28,10 @@ def strange_server(treat: Treat, tls: ssl.SSLContext | None = None) -> Iterator[
     def serve(connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
             if tls is None:
-                treat(connection, over)
+                behaviour(connection, over)
                 return
             with tls.wrap_socket(connection, server_side=True) as secure:
-                treat(secure, over)
+                behaviour(secure, over)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -52,10 +52,10 @@ def strange_server(treat: Treat, tls: ssl.SSLContext | None = None) -> Iterator[
             thread.join(5)
 
 
-def drip(data: bytes, *, first: bytes = b"", again: bool = False, seconds: float = 0.01) -> Treat:
-    """Read a request's head, send something at once, then the rest a byte at a time, and once more for ever."""
+def drip(data: bytes, *, first: bytes = b"", again: bool = False, seconds: float = 0.01) -> Behaviour:
+    """Read a request's headers, send `first` at once, then `data` a byte at a time, again and again if asked."""
 
-    def treat(connection: socket.socket, over: threading.Event) -> None:
+    def behaviour(connection: socket.socket, over: threading.Event) -> None:
         connection.recv(65536)
         connection.sendall(first)
         while True:
@@ -67,15 +67,15 @@ def drip(data: bytes, *, first: bytes = b"", again: bool = False, seconds: float
                 over.wait()
                 return
 
-    return treat
+    return behaviour
 
 
 def repeat(
     data: bytes, *, first: bytes = b"", last: bytes = b"", count: int | None = None, seconds: float = 0
-) -> Treat:
-    """Read a request's head, send something, then something else so many times or for ever, then a last thing."""
+) -> Behaviour:
+    """Read a request's headers, send `first`, then `data` a number of times or for ever, then `last`."""
 
-    def treat(connection: socket.socket, over: threading.Event) -> None:
+    def behaviour(connection: socket.socket, over: threading.Event) -> None:
         connection.recv(65536)
         connection.sendall(first)
         while count is None or count > 0:
@@ -89,15 +89,15 @@ def repeat(
         connection.sendall(last)
         over.wait()
 
-    return treat
+    return behaviour
 
 
 def say_nothing(_connection: socket.socket, over: threading.Event) -> None:
-    """Accept, and no more."""
+    """Accept, and do nothing."""
     over.wait()
 
 
 def take_slowly(connection: socket.socket, over: threading.Event) -> None:
-    """Take a few bytes of what is sent now and then."""
+    """Receive a few bytes now and then."""
     while connection.recv(512) and not over.wait(0.01):
         pass

@@ -1,4 +1,4 @@
-"""`web` as a browser meets it: the application behind a real uvicorn, with a broker that remembers."""
+"""`web` behind a real uvicorn, with a broker that records what is published."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from common.config.settings import WebSettings
 from common.errors import Transient
-from web.progress.subscriber import News
+from web.progress.store import ProgressStore
 
 PUBLIC = "https://archive.example"
 CALLBACK = "/cloud_archive/callback/google_drive"
@@ -30,7 +30,7 @@ SEED_REQUEST = {
 
 @dataclass
 class Published:
-    """One message that the broker took."""
+    """One published message."""
 
     exchange: str
     routing_key: str
@@ -41,12 +41,12 @@ class Published:
 
 @dataclass
 class FakeBroker:
-    """Remembers what is published; fails when told.
+    """Records what is published; fails when set to.
 
     Attributes:
         failure: raised instead of publishing.
         withdrawn: tickets of messages that were withdrawn.
-        taken: whether a worker had them by then; or why nobody knows.
+        taken: whether a worker had them by then; an error if that cannot be known.
     """
 
     failure: Transient | None = None
@@ -77,13 +77,17 @@ class FakeBroker:
         """Nothing is open."""
 
 
-class QuietReader:
-    """Reads nothing: there are no other replicas and no workers."""
+class NullSubscriber:
+    """Receives nothing: there are no other replicas and no workers."""
 
     is_caught_up = True
+    is_alive = True
+
+    def note_watched(self, job_id: str) -> None:
+        """Nobody to ask."""
 
     def start(self) -> None:
-        """Nothing to read."""
+        """Nothing to start."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -127,17 +131,17 @@ class Server:
 
 @dataclass
 class Site:
-    """An application as a browser meets it."""
+    """An application behind a real server."""
 
     url: str
     broker: FakeBroker
     settings: WebSettings
     app: ASGIApp
     server: Server
-    news: News = field(default_factory=News)
+    store: ProgressStore = field(default_factory=ProgressStore)
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
-        """Send a request; redirects are not followed, and nothing of the environment counts."""
+        """Send a request; redirects are not followed, and proxies of the environment are not used."""
         self.server.app = self.app
         with requests.Session() as session:
             session.trust_env = False
@@ -148,7 +152,7 @@ class Site:
         return self.send("POST", "/cloud_archive", json={**SEED_REQUEST, **changes} if asked is None else asked)
 
     def come_back(self, address: str, **options: Any) -> requests.Response:
-        """Open an address of ours that somebody else sends the guest to."""
+        """Open an address of ours that another site sends the guest to."""
         assert address.startswith(PUBLIC)
         return self.send("GET", address.removeprefix(PUBLIC), **options)
 

@@ -12,7 +12,7 @@ from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.google.items import Item
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.transfer.stop import Cause, Signals
@@ -62,8 +62,8 @@ def when_there_are(world: World, count: int, act: Callable[[], None], monkeypatc
 
 def wait_out(harness: WorkerHarness) -> ArchiveJob:
     """Return the job that waits, taken from its tray."""
-    ((job, _),) = harness.trays.waiting
-    harness.trays.waiting.clear()
+    ((job, _),) = harness.queue.delayed
+    harness.queue.delayed.clear()
     return job
 
 
@@ -125,13 +125,13 @@ def test_a_folder_that_is_not_listed_yet_is_there_once_in_the_end(
     archive = add_gallery(world)
     when_there_are(world, 5, lambda: signals.wind_down.set(Cause.SHUTDOWN), monkeypatch)
     harness.deliver(harness.make_job(archive), signals=signals)
-    rest = harness.trays.behind.pop()
-    assert 5 <= rest.course.copied < 12
+    rest = harness.queue.requeued.pop()
+    assert 5 <= rest.state.copied < 12
     world.faults.add(Fault("files_list", "hide", count=1000, times=looks))
     harness.deliver(rest)
     assert told(world) == [0]
     world.faults.clear()
-    for job, _ in harness.trays.waiting:
+    for job, _ in harness.queue.delayed:
         harness.deliver(job)
     assert_complete(world, archive)
 
@@ -145,7 +145,7 @@ def test_pressing_again_while_the_listing_lags_behind_heals_by_itself(world: Wor
         harness.deliver(harness.make_job(archive, job_id=f"job-{number}"))
     assert len(account.files()) == 2 * 12
     account.lag = 0.0
-    for job, _ in harness.trays.waiting:
+    for job, _ in harness.queue.delayed:
         harness.deliver(job)
     assert archive.expected() == account.tree()
     assert len({account.path(folder) for folder in account.folders()}) == len(account.folders())
@@ -193,7 +193,7 @@ def test_a_drive_that_finds_nothing_of_itself_lets_the_job_wait(world: World, ha
     world.faults.add(Fault("files_list", "status", times=None, status=404))
     harness.deliver(harness.make_job(archive))
     waiting = wait_out(harness)
-    assert (waiting.course.reason, told(world)) == (Reason.CLOUD_REFUSED, [])
+    assert (waiting.state.reason, told(world)) == (Reason.CLOUD_REFUSED, [])
     world.faults.clear()
     harness.deliver(waiting)
     assert_complete(world, archive)
@@ -207,7 +207,7 @@ def test_a_token_endpoint_that_is_down_lets_the_job_wait(world: World, harness: 
     world.faults.add(Fault("token", "status", times=None, status=503, html=True))
     harness.deliver(job)
     waiting = wait_out(harness)
-    assert (waiting.course.reason, told(world)) == (Reason.CLOUD_UNAVAILABLE, [])
+    assert (waiting.state.reason, told(world)) == (Reason.CLOUD_UNAVAILABLE, [])
     world.faults.clear()
     harness.deliver(waiting)
     assert_complete(world, archive)
@@ -275,7 +275,7 @@ def test_an_account_that_is_refused_ends_the_job_after_a_handful(
     world.faults.add(Fault("initiate", "status", times=None, status=403, reason=reason))
     harness.deliver_to_the_end(harness.make_job(archive))
     assert len(world.faults.fired) <= 4 * 3 + 4 * 4 + 5
-    last = harness.news.told[-1]
+    last = harness.reporter.told[-1]
     assert last.state == "failed"
     assert last.reason == ("cloud_refused" if reason == "neverHeardOf" else "account_refused")
     assert told(world) == [300]
@@ -289,13 +289,13 @@ def test_when_we_are_refused_jobs_wait_and_we_are_told(
     archive = add_gallery(world)
     world.faults.add(Fault(on, "status", times=None, status=403, reason="CONSUMER_SUSPENDED"))
     harness.deliver(harness.make_job(archive))
-    ((job, _),) = harness.trays.waiting
-    assert harness.news.told[-1].reason == job.course.reason == "app_refused"
+    ((job, _),) = harness.queue.delayed
+    assert harness.reporter.told[-1].reason == job.state.reason == "app_refused"
     assert [record.levelname for record in caplog.records if "refuses this service itself" in record.message] == [
         "ERROR"
     ]
     world.faults.clear()
-    harness.trays.waiting.clear()
+    harness.queue.delayed.clear()
     harness.deliver(job)
     assert_complete(world, archive)
 
@@ -308,10 +308,10 @@ def test_a_client_that_is_refused_lets_jobs_wait(world: World, harness: WorkerHa
     world.accounts.expire_tokens()
     world.faults.add(Fault("token", "status", times=None, status=401, reason=error))
     harness.deliver(job)
-    ((job, _),) = harness.trays.waiting
-    assert job.course.reason == "app_refused"
+    ((job, _),) = harness.queue.delayed
+    assert job.state.reason == "app_refused"
     world.faults.clear()
-    harness.trays.waiting.clear()
+    harness.queue.delayed.clear()
     harness.deliver(job)
     assert_complete(world, archive)
 
@@ -324,5 +324,5 @@ def test_one_odd_answer_ends_nothing(world: World, harness: WorkerHarness, on: s
     world.faults.add(Fault(on, "status", times=1, status=status, reason="forbidden" if status == 403 else "invalid"))
     assert harness.deliver_to_the_end(harness.make_job(archive)) == 1
     assert len(world.faults.fired) == 1
-    assert (harness.news.told[-1].state, told(world)) == ("done", [0])
+    assert (harness.reporter.told[-1].state, told(world)) == ("done", [0])
     assert_complete(world, archive)

@@ -7,13 +7,15 @@ import time
 import pytest
 
 from common.errors import Reason
-from common.messages.archive_job import NotOurMessage
+from common.messages.archive_job import NotOurMessage, Phase, StaleMessage
+from common.messages.ledger import Entry, Kind, Record
+from common.messages.topology import DELIVERY_LIMIT
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness, later
-from worker.jobs.runner import LONGEST_WAIT
+from tests.fakes.worker_harness import WorkerHarness, later
+from worker.jobs.runner import MAX_RETURNS, MAX_WAIT
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 
@@ -144,10 +146,10 @@ def test_unusable_list_is_waited_for_and_then_an_honest_failure(world: World, ha
     world.faults.add(Fault("list", "status", times=None, body="<html>", status=200))
     job = harness.make_job(archive)
     harness.deliver(job)
-    ((waiting, level),) = harness.trays.waiting
-    assert (waiting.course.reason, waiting.course.waits, level) == (Reason.GALLERY_UNAVAILABLE, 1, 0)
-    harness.trays.waiting.clear()
-    harness.now += LONGEST_WAIT + 1
+    ((waiting, level),) = harness.queue.delayed
+    assert (waiting.state.reason, waiting.state.waits, level) == (Reason.GALLERY_UNAVAILABLE, 1, 0)
+    harness.queue.delayed.clear()
+    harness.now += MAX_WAIT + 1
     harness.deliver(waiting)
     assert harness.is_idle()
     assert world.gallery.dones == []
@@ -161,9 +163,9 @@ def test_cloud_that_goes_down_loses_nobody(world: World) -> None:
     for fault in down:
         world.faults.add(fault)
     harness.deliver(harness.make_job(archive))
-    ((waiting, _),) = harness.trays.waiting
-    assert waiting.course.rejected == {}
-    harness.trays.waiting.clear()
+    ((waiting, _),) = harness.queue.delayed
+    assert waiting.state.rejected == {}
+    harness.queue.delayed.clear()
     world.faults.clear()
     harness.deliver(waiting)
     assert_complete(world, archive)
@@ -176,8 +178,8 @@ def test_photo_host_that_is_down_is_waited_for(world: World) -> None:
     archive = add_gallery(world, 20)
     world.faults.add(Fault("photo", "status", times=None, status=502))
     harness.deliver(harness.make_job(archive))
-    ((waiting, _),) = harness.trays.waiting
-    assert waiting.course.reason == Reason.GALLERY_UNAVAILABLE
+    ((waiting, _),) = harness.queue.delayed
+    assert waiting.state.reason == Reason.GALLERY_UNAVAILABLE
     world.faults.clear()
     harness.deliver(waiting)
     assert_complete(world, archive)
@@ -202,7 +204,7 @@ def test_full_drive_is_left_alone(world: World, harness: WorkerHarness) -> None:
     harness.deliver(harness.make_job(archive))
     assert world.drive.account().folders() == []
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [12]
-    end = harness.news.told[-1]
+    end = harness.reporter.told[-1]
     assert (end.needed_bytes, end.free_bytes) == (end.bytes_total, 100_000)
 
 
@@ -214,7 +216,7 @@ def test_drive_that_fills_up_meanwhile_stops_the_job_at_once(world: World, harne
     arrived = len(world.drive.account().tree())
     assert [40 - arrived] == [done.json["failed_photos"] for done in world.gallery.dones]
     assert count_uploads(world) <= 10 + harness.settings.photos
-    end = harness.news.told[-1]
+    end = harness.reporter.told[-1]
     assert (end.needed_bytes, end.free_bytes) == (end.bytes_total - end.bytes_copied, None)
 
 
@@ -272,9 +274,9 @@ def test_shutdown_gives_the_job_back(world: World, harness: WorkerHarness) -> No
     stopper = stop_after_first_upload(world, signals, Cause.SHUTDOWN)
     harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
-    (rest,) = harness.trays.behind
-    assert 0 < rest.course.copied < 60
-    harness.trays.behind.clear()
+    (rest,) = harness.queue.requeued
+    assert 0 < rest.state.copied < 60
+    harness.queue.requeued.clear()
     world.faults.clear()
     harness.deliver(rest)
     assert_complete(world, archive)
@@ -288,9 +290,9 @@ def test_cancelled_job_ends_and_says_what_is_missing(world: World, harness: Work
     stopper = stop_after_first_upload(world, signals, Cause.CANCELLED)
     harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
-    assert harness.trays.behind == []
+    assert harness.queue.requeued == []
     # A photo that arrived while its line was cut might be another worker's: such a job is looked after once more.
-    assert all(job.course.told for job, _ in harness.trays.waiting)
+    assert all(job.state.phase is Phase.TOLD for job, _ in harness.queue.delayed)
     assert [60 - len(world.drive.account().tree())] == [done.json["failed_photos"] for done in world.gallery.dones]
 
 
@@ -321,7 +323,7 @@ def test_two_workers_with_one_job_leave_every_photo_once(world: World) -> None:
         thread.join()
     # Who saw the other one looks again later.
     for harness in harnesses:
-        for job, _ in harness.trays.waiting:
+        for job, _ in harness.queue.delayed:
             harness.deliver(job)
     assert archive.expected() == world.drive.account().tree()
     assert len({world.drive.account().path(folder) for folder in world.drive.account().folders()}) == 4
@@ -351,9 +353,9 @@ def test_worker_that_died_late_leaves_no_doubles(world: World, monkeypatch: pyte
         time.sleep(0.005)
     signals.stop(Cause.TAKEN_OVER)
     unknowing.join()
-    ((again, level),) = quick.trays.waiting
-    assert (again.course.told, level) == (True, 1)
-    quick.trays.waiting.clear()
+    ((again, level),) = quick.queue.delayed
+    assert (again.state.phase, level) == (Phase.TOLD, 1)
+    quick.queue.delayed.clear()
     quick.deliver(again)
     assert archive.expected() == world.drive.account().tree()
     assert (len(world.gallery.dones), quick.is_idle()) == (1, True)
@@ -416,25 +418,54 @@ def test_daily_limit_parks_the_job(world: World, harness: WorkerHarness, reason:
     body = json.dumps({"error": {"code": 403, "message": message, "errors": [{"reason": reason, "message": message}]}})
     world.faults.add(Fault("initiate", "status", times=None, after=4, status=403, body=body))
     harness.deliver(harness.make_job(archive))
-    ((waiting, level),) = harness.trays.waiting
-    assert (waiting.course.reason, level, waiting.course.rejected) == (Reason.DAILY_LIMIT, 3, {})
+    ((waiting, level),) = harness.queue.delayed
+    assert (waiting.state.reason, level, waiting.state.rejected) == (Reason.DAILY_LIMIT, 3, {})
     world.faults.clear()
     harness.deliver(waiting)
     assert_complete(world, archive)
 
 
-def test_message_that_ends_its_workers_is_buried_when_nothing_arrives(world: World, harness: WorkerHarness) -> None:
-    """It came back again and again: it lives on only as long as more photos are in the cloud each time."""
+def test_message_that_ends_its_workers_is_dead_lettered(world: World, harness: WorkerHarness) -> None:
+    """Before its queue gives it up, which tells nobody; when it is replayed it is no stale message."""
     archive = add_gallery(world, 5)
     job = harness.make_job(archive)
-    harness.deliver(job, returns=5)
-    renewed = harness.trays.behind.pop()
-    assert renewed.course.stored == 0
     with pytest.raises(NotOurMessage):
-        harness.deliver(renewed, returns=5)
-    harness.deliver(harness.make_job(archive, job_id="job-2"))
-    harness.deliver(renewed, returns=5)
-    assert harness.trays.behind.pop().course.stored == 5
+        harness.deliver(job, returns=MAX_RETURNS)
+    assert (MAX_RETURNS < DELIVERY_LIMIT, world.gallery.dones) == (True, [])
+    harness.deliver(job)
+    assert_complete(world, archive)
+
+
+def test_message_that_came_back_often_is_worked_on_all_the_same(world: World, harness: WorkerHarness) -> None:
+    """A storm of restarts counts returns without anybody's fault."""
+    archive = add_gallery(world, 5)
+    harness.deliver(harness.make_job(archive), returns=MAX_RETURNS - 1)
+    assert_complete(world, archive)
+
+
+def test_stale_message_is_not_dead_lettered_however_often_it_came_back(world: World, harness: WorkerHarness) -> None:
+    """Its job has ended: the dead letters hold only jobs that did not."""
+    job = harness.make_job(add_gallery(world, 1))
+    harness.ledger.forgets_ended = False
+    harness.deliver(job)
+    harness.deliver(job, returns=MAX_RETURNS)
+
+
+@pytest.mark.parametrize("phase", [Phase.COPYING, Phase.TELLING])
+def test_a_message_whose_job_another_worker_has_is_a_leftover(
+    world: World, harness: WorkerHarness, *, phase: Phase
+) -> None:
+    """Not one that has served: the other's very message may have come here meanwhile, when that worker was killed."""
+
+    def overtake(entry: Entry, _record: Record) -> None:
+        if entry.kind is Kind.CLAIMED and entry.by != "other":
+            harness.ledger.append(Entry(job_id=entry.job_id, kind=Kind.CLAIMED, by="other", returns=1))
+
+    harness.ledger.followers.append(overtake)
+    job = later(harness.make_job(add_gallery(world, 5)), phase=phase)
+    with pytest.raises(StaleMessage):
+        harness.job_runner.run(job, 0, Signals())
+    assert world.gallery.dones == []
 
 
 def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, harness: WorkerHarness) -> None:
@@ -442,10 +473,10 @@ def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, 
     archive = add_gallery(world, 5)
     world.faults.add(Fault("done", "status", times=2, status=500))
     harness.deliver(harness.make_job(archive))
-    ((waiting, level),) = harness.trays.waiting
-    assert (waiting.course.telling, waiting.course.failed_photos, level) == (True, 0, 0)
+    ((waiting, level),) = harness.queue.delayed
+    assert (waiting.state.phase, waiting.state.failed_photos, level) == (Phase.TELLING, 0, 0)
     before = len(world.drive.requests)
-    harness.trays.waiting.clear()
+    harness.queue.delayed.clear()
     assert harness.deliver_to_the_end(waiting) == 2
     assert before == len(world.drive.requests)
     assert [done.status for done in world.gallery.dones] == [500, 500, 200]
@@ -456,7 +487,7 @@ def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, 
 
 def test_done_call_that_is_never_taken_ends_among_the_dead(world: World, harness: WorkerHarness) -> None:
     """After a day of refusals an operator has to look; replaying it tells the gallery again."""
-    job = later(harness.make_job(add_gallery(world, 1)), telling=True, waiting_since=harness.now - LONGEST_WAIT - 1)
+    job = later(harness.make_job(add_gallery(world, 1)), phase=Phase.TELLING, waiting_since=harness.now - MAX_WAIT - 1)
     world.faults.add(Fault("done", "status", times=None, status=302, headers={"Location": "/elsewhere"}))
     with pytest.raises(NotOurMessage):
         harness.deliver(job)

@@ -41,9 +41,9 @@ class Work:
         """Work."""
         self.begun += 1
         while not self.may_end.wait(0.01):
-            if signals.let_go.is_set():
+            if signals.abort.is_set():
                 self.causes.append(signals.cause)
-                signals.let_go.check()
+                signals.abort.check()
         self.ended += 1
 
 
@@ -52,7 +52,7 @@ def harness(rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cons
     """A harness at the real broker, whose consumers are in a hurry."""
     monkeypatch.setattr(consumer_room, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(consumer_room, "FIRST_RECONNECT_DELAY", 0.05)
-    monkeypatch.setattr(consumer_room, "LONGEST_RECONNECT_DELAY", 0.4)
+    monkeypatch.setattr(consumer_room, "MAX_RECONNECT_DELAY", 0.4)
     harness = ConsumerHarness(rabbitmq_url)
     try:
         yield harness
@@ -89,7 +89,7 @@ def test_a_job_goes_on_under_the_message_that_came_again(
 ) -> None:
     """Its line ends, or falls silent long before that: it is begun once, and acknowledged over the next line."""
     caplog.set_level("INFO", consumer_room.__name__)
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: work.begun == 1)
     if silent:
@@ -110,7 +110,7 @@ def test_a_job_that_ends_without_a_line_is_not_worked_again(
 ) -> None:
     """Its message comes again when all is done: it is only acknowledged."""
     caplog.set_level("INFO", consumer_room.__name__)
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: work.begun == 1)
     line.pause()
@@ -130,7 +130,7 @@ def test_a_job_that_another_worker_has_is_let_go(
     """The line is back and the message is not: after a while the job ends here, and only here."""
     monkeypatch.setattr(consumer_room, "TAKEN_OVER_AFTER", 0.5)
     others = Work()
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: work.begun == 1)
     harness.url = Secret(rabbitmq_url)
@@ -148,9 +148,9 @@ def test_a_worker_whose_line_stays_away_lets_its_jobs_go(
     harness: ConsumerHarness, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By then the broker may have given them to others; a short absence is none of that."""
-    monkeypatch.setattr(consumer_room, "LONGEST_ABSENCE", 1.0)
+    monkeypatch.setattr(consumer_room, "MAX_ABSENCE", 1.0)
     refuse = refuse_connections(monkeypatch)
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: work.begun == 1)
     refuse.set()
@@ -175,7 +175,7 @@ def test_a_good_line_makes_the_next_wait_a_short_one(
     """Waits double while there is no line; one that broke after it was good tells nothing of how long it will take."""
     refuse = refuse_connections(monkeypatch)
     refuse.set()
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: len(waits(caplog)) >= 4)
     refuse.clear()

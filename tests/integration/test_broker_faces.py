@@ -23,9 +23,10 @@ from sandbox.run.proxy import Proxy
 from tests.fakes.job import JOB
 from tests.integration.test_consumer import ConsumerHarness, wait_for
 from tests.unit.common.messages.test_publisher import Broker, hang_up, keep_silent, talk_nonsense
-from tools.doctor import ask_broker
+from tools.doctor import check_broker
 from web.api.operations import Readiness
-from web.progress.subscriber import News, Reader
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
 from worker.queue import consumer as consumer_room
 from worker.queue.consumer import Consumer
 from worker.queue.reporter import Reporter
@@ -36,9 +37,9 @@ class Threads:
     """Everything of ours that lives as long as a process and talks to a broker."""
 
     def __init__(self, url: Secret) -> None:
-        self.news = News()
-        self.reader = Reader(url, self.news)
-        self.reader.start()
+        self.store = ProgressStore()
+        self.subscriber = ProgressSubscriber(url, self.store)
+        self.subscriber.start()
         self.reporter = Reporter(url)
         self.signals = Signals()
         self.worked: list[str] = []
@@ -56,12 +57,12 @@ class Threads:
     @property
     def are_alive(self) -> bool:
         """Whether all of them say that they move."""
-        return self.reader.is_alive and self.reporter.is_alive and self.consumer.is_alive and self.thread.is_alive()
+        return self.subscriber.is_alive and self.reporter.is_alive and self.consumer.is_alive and self.thread.is_alive()
 
     def close(self) -> None:
         """End them."""
         self.signals.wind_down.set(Cause.SHUTDOWN)
-        self.reader.close()
+        self.subscriber.close()
         self.reporter.close(5)
         self.thread.join(20)
 
@@ -72,7 +73,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "STACK_SECONDS", 0.2)
     monkeypatch.setattr(publisher, "WAIT_SECONDS", 2.0)
     monkeypatch.setattr(consumer_room, "FIRST_RECONNECT_DELAY", 0.05)
-    monkeypatch.setattr(consumer_room, "LONGEST_RECONNECT_DELAY", 0.4)
+    monkeypatch.setattr(consumer_room, "MAX_RECONNECT_DELAY", 0.4)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_broker_that_was_silent_finds_everybody_there(
     try:
         line.pause()
         threads = start(through(rabbitmq_url, line))
-        for name in ("the consumer", "the reporter", "the reader of news"):
+        for name in ("the consumer", "the reporter", "the progress subscriber"):
             told = f"{name}: the broker cannot be reached (AMQPConnectorStackTimeout)"
             wait_for(lambda told=told: caplog.messages.count(told) >= 2)  # type: ignore[misc]
         assert threads.are_alive
@@ -122,11 +123,11 @@ def test_a_broker_that_was_silent_finds_everybody_there(
         # Those who are still silent were asked before.
         publisher.STACK_SECONDS = 10.0
         line.resume()
-        queue.outbox.put_behind(JOB)
+        queue.job_publisher.requeue(JOB)
         told = Progress(job_id=f"silent-{time.time_ns()}", state=State.DONE, updated_at=time.time())
         threads.reporter.tell(told)
         wait_for(lambda: threads.worked == [JOB.id])
-        wait_for(lambda: threads.news.find(told.job_id) is not None)
+        wait_for(lambda: threads.store.find(told.job_id) is not None)
         wait_for(lambda: threads.consumer.is_ready and not threads.consumer.trouble)
     finally:
         queue.close()
@@ -151,7 +152,7 @@ def test_one_snapshot_that_fails_is_told_once_and_the_others_go_on(
 ) -> None:
     """One that raises, one that has no wire form, a change that has none: each once in the log."""
     threads = start(Secret(rabbitmq_url))
-    wait_for(lambda: threads.reader.is_caught_up)
+    wait_for(lambda: threads.subscriber.is_caught_up)
     taken: list[int] = []
 
     def break_down() -> Progress:
@@ -166,7 +167,7 @@ def test_one_snapshot_that_fails_is_told_once_and_the_others_go_on(
         threads.reporter.watch(lambda: unwritable),
         threads.reporter.watch(lambda: replace(good, photos_copied=len(taken))),
     ):
-        wait_for(lambda: (threads.news.find(good.job_id) or good).photos_copied >= 3)
+        wait_for(lambda: (threads.store.find(good.job_id) or good).photos_copied >= 3)
     told = [record.message for record in caplog.records if record.name == "worker.queue.reporter"]
     assert sorted(told) == [
         "a change of state cannot be told",
@@ -188,12 +189,12 @@ def test_one_message_that_cannot_be_read_is_passed_over(
 
     monkeypatch.setattr(Progress, "decode", stumble)
     threads = start(Secret(rabbitmq_url))
-    wait_for(lambda: threads.reader.is_caught_up)
+    wait_for(lambda: threads.subscriber.is_caught_up)
     sender = Publisher(Secret(rabbitmq_url), "test")
     told = Progress(job_id=f"after-{time.time_ns()}", state=State.DONE, updated_at=time.time())
     for body in (b"\xff", b"[" * 5000, b'{"stumble": 1}', told.encode()):
         sender.publish(EXCHANGE, "event", body, message_id="x")
-    wait_for(lambda: threads.news.find(told.job_id) is not None)
+    wait_for(lambda: threads.store.find(told.job_id) is not None)
     sender.close()
     assert threads.are_alive
 
@@ -205,10 +206,10 @@ def test_a_broken_metric_and_a_foreign_message_end_nothing(
     queue = ConsumerHarness(rabbitmq_url)
     try:
         threads = start(Secret(rabbitmq_url))
-        monkeypatch.setattr(threads.consumer, "_note_wait", lambda _seconds: 1 / 0)
+        monkeypatch.setattr(threads.consumer, "_observe_wait", lambda _seconds: 1 / 0)
         wait_for(lambda: threads.consumer.is_ready)
         queue.channel.basic_publish("cloud_archive.progress", "job.\xff.cancel", b"")
-        queue.outbox.put_behind(JOB)
+        queue.job_publisher.requeue(JOB)
         wait_for(lambda: threads.worked == [JOB.id])
         wait_for(lambda: not threads.consumer._deliveries)
         assert threads.are_alive
@@ -279,7 +280,7 @@ def test_a_queue_of_an_earlier_version_is_named(
     with pytest.raises(OtherTopology):
         sender.publish(EXCHANGE, "job", b"{}", message_id="x")
     sender.close()
-    (finding,) = ask_broker(url)
+    finding = check_broker(url)
     assert finding[0] is False
     assert difference in finding[2]
     assert "docs/operations.md" in finding[2]
@@ -309,22 +310,22 @@ def test_a_reader_whose_queue_is_deleted_reads_on(rabbitmq_url: str, monkeypatch
         return consume(channel, queue, *args, **more)
 
     monkeypatch.setattr(BlockingChannel, "basic_consume", note)
-    news = News()
-    reader = Reader(Secret(rabbitmq_url), news)
-    reader.start()
+    store = ProgressStore()
+    subscriber = ProgressSubscriber(Secret(rabbitmq_url), store)
+    subscriber.start()
     sender = Publisher(Secret(rabbitmq_url), "test")
     try:
-        wait_for(lambda: reader.is_caught_up)
+        wait_for(lambda: subscriber.is_caught_up)
         with pika.BlockingConnection(pika.URLParameters(rabbitmq_url)) as connection:
             connection.channel().queue_delete(EVENTS)
         wait_for(lambda: queues[4:] == [EVENTS, LIVE])
         told = Progress(job_id=f"anew-{time.time_ns()}", state=State.DONE, updated_at=time.time())
         sender.publish(EXCHANGE, EVENT_KEY, told.encode(), message_id="x")
-        wait_for(lambda: news.find(told.job_id) is not None)
-        assert reader.is_alive
+        wait_for(lambda: store.find(told.job_id) is not None)
+        assert subscriber.is_alive
     finally:
         sender.close()
-        reader.close()
+        subscriber.close()
 
 
 def test_one_change_that_no_key_can_carry_holds_up_no_other(
@@ -332,7 +333,7 @@ def test_one_change_that_no_key_can_carry_holds_up_no_other(
 ) -> None:
     """A foreign message may have an id of 255 letters: with what belongs to a routing key it is too long for one."""
     threads = start(Secret(rabbitmq_url))
-    wait_for(lambda: threads.reader.is_caught_up)
+    wait_for(lambda: threads.subscriber.is_caught_up)
     good = Progress(job_id=f"behind-{time.time_ns()}", state=State.FAILED, updated_at=time.time())
     running = replace(good, job_id=f"beside-{time.time_ns()}", state=State.RUNNING)
     threads.reporter.tell(replace(good, job_id="x" * 255))
@@ -341,5 +342,5 @@ def test_one_change_that_no_key_can_carry_holds_up_no_other(
         threads.reporter.watch(lambda: replace(running, job_id="y" * 255)),
         threads.reporter.watch(lambda: running),
     ):
-        wait_for(lambda: threads.news.find(good.job_id) is not None and threads.news.find(running.job_id) is not None)
+        wait_for(lambda: threads.store.find(good.job_id) is not None and threads.store.find(running.job_id) is not None)
     assert "a change of state cannot be told" in caplog.messages

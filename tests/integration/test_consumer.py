@@ -12,7 +12,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
-from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase
 from common.messages.progress import Progress, State
 from common.messages.publisher import BrokerRefuses, Publisher
 from common.messages.topology import (
@@ -20,7 +20,7 @@ from common.messages.topology import (
     EXCHANGE,
     JOB_KEY,
     JOBS,
-    NEWS_EXCHANGE,
+    PROGRESS_EXCHANGE,
     WAITING_SECONDS,
     cancel_key,
     declare,
@@ -30,7 +30,7 @@ from tests.fakes.job import JOB
 from worker.queue import consumer as consumer_room
 from worker.queue.consumer import Consumer
 from worker.queue.dead_letters import replay_dead
-from worker.queue.job_publisher import Outbox
+from worker.queue.job_publisher import JobPublisher
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 PATIENCE = 20.0  # seconds until a wait here counts as never
@@ -43,7 +43,7 @@ class ConsumerHarness:
         self.url = Secret(url)
         self.told: list[Progress] = []
         self.waits: list[float] = []
-        self.outbox = Outbox(Publisher(self.url, "test"), self.told.append)
+        self.job_publisher = JobPublisher(Publisher(self.url, "test"), self.told.append)
         self._connection = pika.BlockingConnection(pika.URLParameters(url))
         self.channel: BlockingChannel = self._connection.channel()
         declare(self.channel)
@@ -59,11 +59,11 @@ class ConsumerHarness:
         consumer = Consumer(
             self.url,
             work,
-            self.outbox.bury,
+            self.job_publisher.dead_letter,
             jobs=jobs,
             signals=signals,
             grace=grace,
-            note_wait=self.waits.append,
+            observe_wait=self.waits.append,
             **options,
         )
         thread = threading.Thread(target=consumer.run)
@@ -110,7 +110,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_job_that_is_kept_is_gone(harness: ConsumerHarness) -> None:
     """The worker gets the job as it was published; its message is acknowledged."""
     kept: list[ArchiveJob] = []
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(lambda job, returns, signals: kept.append(job))
     wait_for(lambda: kept == [JOB])
     harness.stop()
@@ -126,7 +126,7 @@ def test_only_a_fresh_messages_wait_is_noted(harness: ConsumerHarness) -> None:
         if not returns:
             raise Interrupted
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: returned == [0, 1])
     harness.stop()
@@ -156,9 +156,9 @@ def test_job_that_is_beyond_us_lies_among_the_dead(harness: ConsumerHarness, fai
         tries.append(1)
         raise failure
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
-    wait_for(lambda: harness.count(DEAD) == 1)
+    wait_for(lambda: harness.count(DEAD) == 1 and bool(harness.told))
     _, properties, _ = harness.channel.basic_get(DEAD, auto_ack=True)
     assert properties is not None
     assert (properties.message_id, len(tries)) == ("job-1", 1)
@@ -167,7 +167,7 @@ def test_job_that_is_beyond_us_lies_among_the_dead(harness: ConsumerHarness, fai
 
 def test_queue_in_trouble_gives_the_message_back(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a job's rest cannot be published its message returns, and says so by its count."""
-    monkeypatch.setattr(consumer_room, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 0.01)
     seen: list[int] = []
 
     def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
@@ -175,7 +175,7 @@ def test_queue_in_trouble_gives_the_message_back(harness: ConsumerHarness, monke
         if len(seen) < 3:
             raise Transient(Reason.TRY_LATER)
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     wait_for(lambda: len(seen) == 3)
     harness.stop()
@@ -193,7 +193,7 @@ def test_shutdown_waits_for_the_acknowledgement(harness: ConsumerHarness) -> Non
         wait_for(signals.wind_down.is_set)
         time.sleep(0.3)
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work)
     assert started.wait(PATIENCE)
     harness.stop()
@@ -208,9 +208,9 @@ def test_shutdown_lets_go_what_does_not_end(harness: ConsumerHarness) -> None:
         started.set()
         while True:
             time.sleep(0.01)
-            signals.let_go.check()
+            signals.abort.check()
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(work, grace=1.5)
     assert started.wait(PATIENCE)
     harness.stop()
@@ -224,7 +224,7 @@ def test_a_cancel_that_a_web_of_the_version_before_tells_of_is_written_down(harn
 
     def tell() -> bool:
         # Who is told before it listens hears nothing.
-        harness.channel.basic_publish(NEWS_EXCHANGE, cancel_key(JOB.id), b"")
+        harness.channel.basic_publish(PROGRESS_EXCHANGE, cancel_key(JOB.id), b"")
         return bool(stopped)
 
     wait_for(tell)
@@ -241,7 +241,7 @@ def test_twins_of_a_message_are_one_job_and_all_are_settled(harness: ConsumerHar
         started.wait(PATIENCE)
 
     for _ in range(3):
-        harness.outbox.put_behind(JOB)
+        harness.job_publisher.requeue(JOB)
     harness.start(work, jobs=3)
     wait_for(lambda: harness.count(JOBS) == 0 and len(worked) == 1)
     started.set()
@@ -252,8 +252,8 @@ def test_twins_of_a_message_are_one_job_and_all_are_settled(harness: ConsumerHar
 def test_waiting_job_returns_by_itself(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shortest wait ends; the job comes back as it was put there."""
     kept: list[ArchiveJob] = []
-    waiting = replace(JOB, course=Course(waits=1, waiting_since=5.0, reason="gallery_unavailable"))
-    harness.outbox.let_wait(waiting, 0)
+    waiting = replace(JOB, state=JobState(waits=1, waiting_since=5.0, reason="gallery_unavailable"))
+    harness.job_publisher.requeue_delayed(waiting, 0)
     assert harness.count(JOBS) == 0
     harness.start(lambda job, returns, signals: kept.append(job))
     wait_for(lambda: kept == [waiting])
@@ -265,11 +265,11 @@ def test_small_job_does_not_wait_for_the_end_of_a_huge_one(harness: ConsumerHarn
 
     def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
         order.append(job.id)
-        if job.id == "huge" and job.course.slices < 5:
-            harness.outbox.put_behind(replace(job, course=Course(slices=job.course.slices + 1)))
+        if job.id == "huge" and job.state.slices < 5:
+            harness.job_publisher.requeue(replace(job, state=JobState(slices=job.state.slices + 1)))
 
-    harness.outbox.put_behind(replace(JOB, id="huge"))
-    harness.outbox.put_behind(replace(JOB, id="small"))
+    harness.job_publisher.requeue(replace(JOB, id="huge"))
+    harness.job_publisher.requeue(replace(JOB, id="small"))
     harness.start(work, jobs=1)
     wait_for(lambda: len(order) == 7)
     assert order.index("small") == 1
@@ -277,23 +277,25 @@ def test_small_job_does_not_wait_for_the_end_of_a_huge_one(harness: ConsumerHarn
 
 def test_replay_puts_jobs_back_and_leaves_what_is_none(harness: ConsumerHarness) -> None:
     """Dead jobs get their patience back; a message that is no job stays where it is."""
-    harness.outbox.bury(replace(JOB, course=Course(telling=True, waits=40, waiting_since=1.0)).encode(), "job-1", "why")
-    harness.outbox.bury(b"garbage", "", "not JSON")
+    harness.job_publisher.dead_letter(
+        replace(JOB, state=JobState(phase=Phase.TELLING, waits=40, waiting_since=1.0)).encode(), "job-1", "why"
+    )
+    harness.job_publisher.dead_letter(b"garbage", "", "not JSON")
     wait_for(lambda: harness.count(DEAD) == 2)
     assert replay_dead(harness.url) == (1, 1)
     wait_for(lambda: (harness.count(JOBS), harness.count(DEAD)) == (1, 1))
     _, _, body = harness.channel.basic_get(JOBS, auto_ack=True)
-    assert ArchiveJob.decode(body or b"").course == Course(telling=True)
+    assert ArchiveJob.decode(body or b"").state == JobState(phase=Phase.TELLING)
 
 
 def test_a_rest_ends_with_the_line(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour's rest would hold up others, while the broker is back and the message has come again."""
-    monkeypatch.setattr(consumer_room, "REST_SECONDS", 3600.0)
-    monkeypatch.setattr(consumer_room, "LONGEST_REST_SECONDS", 3600.0)
+    monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 3600.0)
+    monkeypatch.setattr(consumer_room, "MAX_REQUEUE_DELAY", 3600.0)
     returned = threading.Event()
 
     def lose_line(consumer: Consumer, _seconds: float) -> None:
-        consumer._line_changed_at += 1
+        consumer._connection_changed_at += 1
 
     monkeypatch.setattr(Consumer, "_wait", lose_line)
 
@@ -302,7 +304,7 @@ def test_a_rest_ends_with_the_line(harness: ConsumerHarness, monkeypatch: pytest
             raise Transient(Reason.TRY_LATER, "away")
         returned.set()
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(ask)
     assert returned.wait(30)
 
@@ -312,13 +314,13 @@ def test_a_job_whose_worker_cannot_ask_rests_longer_each_time(
 ) -> None:
     """The returns that a queue allows must not be used up within minutes; what an operator must mend is an error."""
     rests: list[float] = []
-    monkeypatch.setattr(Consumer, "_rest", lambda _, seconds: rests.append(seconds))
+    monkeypatch.setattr(Consumer, "_sleep_while_connected", lambda _, seconds: rests.append(seconds))
 
     def ask(_job: ArchiveJob, returns: int, _signals: Signals) -> None:
         if returns < 6:
             raise BrokerRefuses(Reason.TRY_LATER, "the user lacks a permission")
 
-    harness.outbox.put_behind(JOB)
+    harness.job_publisher.requeue(JOB)
     harness.start(ask)
     wait_for(lambda: len(rests) == 6)
     harness.stop()

@@ -18,7 +18,8 @@ from common.messages.verdict import make_ticket
 from sandbox.run.broker import Broker
 from sandbox.run.proxy import Proxy
 from tests.integration.test_consumer import wait_for
-from web.progress.subscriber import News, Reader
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
 from worker.queue.reporter import Reporter
 
 WAIT = 2.0
@@ -74,8 +75,8 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
     # Verdicts are no messages, so no alarm holds them up.
     ticket, other = make_ticket(), make_ticket()
     assert sender.withdraw(ticket)
-    assert not sender.claim(ticket)
-    assert sender.claim(other)
+    assert not sender.take_ticket(ticket)
+    assert sender.take_ticket(other)
     node.clear_alarm()
     sender.publish(EXCHANGE, JOB_KEY, BODY, message_id="sent")
     time.sleep(1)
@@ -86,21 +87,21 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
 def test_a_change_of_state_outlives_an_alarm_and_a_power_cut(node: Broker) -> None:
     """What was only written to a line nobody reads is nowhere: it is told until the broker says that it has it."""
     url = Secret(node.url)
-    reporter, news = Reporter(url), News()
+    reporter, store = Reporter(url), ProgressStore()
     first = Progress(job_id="before", state=State.DONE, updated_at=time.time())
-    reader = Reader(url, news)
+    subscriber = ProgressSubscriber(url, store)
     try:
         reporter.tell(first)
-        reader.start()
-        wait_for(lambda: news.find("before") is not None)
+        subscriber.start()
+        wait_for(lambda: store.find("before") is not None)
         node.raise_alarm()
         reporter.tell(replace(first, job_id="within"))
         time.sleep(1)
         node.kill()
         node.start()
-        wait_for(lambda: news.find("within") is not None)
+        wait_for(lambda: store.find("within") is not None)
     finally:
-        reader.close()
+        subscriber.close()
         reporter.close(5)
 
 
@@ -116,8 +117,8 @@ def test_a_message_that_landed_unconfirmed_is_void(sender: Publisher, proxy: Pro
     assert sender.withdraw(ticket)
     assert take(rabbitmq_url, queue) == ["landed"]
     worker = Publisher(Secret(rabbitmq_url), "a worker")
-    assert [worker.claim(ticket), worker.claim(ticket), sender.withdraw(ticket)] == [False, False, True]
-    assert worker.claim(make_ticket())
+    assert [worker.take_ticket(ticket), worker.take_ticket(ticket), sender.withdraw(ticket)] == [False, False, True]
+    assert worker.take_ticket(make_ticket())
     worker.close()
 
 
@@ -126,9 +127,9 @@ def test_a_message_that_a_worker_has_is_not_withdrawn(sender: Publisher, proxy: 
     sender.check()
     ticket = make_ticket()
     worker = Publisher(Secret(rabbitmq_url), "a worker")
-    assert worker.claim(ticket)
+    assert worker.take_ticket(ticket)
     assert not sender.withdraw(ticket)
-    assert worker.claim(ticket)
+    assert worker.take_ticket(ticket)
     worker.close()
 
 
@@ -149,5 +150,5 @@ def test_a_broker_that_cannot_be_asked_is_asked_again(
     # Asking with another ticket would decide nothing; this one is void as soon as the publisher gets through.
     while not sender.withdraw(ticket):
         assert time.monotonic() < deadline
-    assert not worker.claim(ticket)
+    assert not worker.take_ticket(ticket)
     worker.close()

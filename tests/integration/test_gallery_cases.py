@@ -10,7 +10,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 
 VICTIM = "victim.jpg"
 
@@ -100,7 +100,7 @@ def test_what_always_leads_astray_is_lost_with_its_reason(
     world.faults.add(Fault("photo", "redirect", times=None, match=VICTIM, location="https://closed.example/"))
     harness.deliver(harness.make_job(archive))
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [1]
-    assert [failure.reason for failure in harness.news.told[-1].failures] == ["url_not_allowed"]
+    assert [failure.reason for failure in harness.reporter.told[-1].failures] == ["url_not_allowed"]
     assert tries_of(world, listed_path(archive)) == harness.settings.retry_attempts
 
 
@@ -198,8 +198,8 @@ def test_an_end_that_is_led_elsewhere_is_told_again(
     world.faults.add(Fault("done", "redirect", status=status, location="https://closed.example/done"))
     job = harness.make_job(archive)
     harness.deliver(job)
-    assert len(harness.trays.waiting) == 1
-    waiting, _ = harness.trays.waiting.pop()
+    assert len(harness.queue.delayed) == 1
+    waiting, _ = harness.queue.delayed.pop()
     harness.deliver(waiting)
     assert [done.status for done in world.gallery.dones] == [status, 200]
     assert_complete(world, archive)

@@ -8,7 +8,7 @@ import pytest
 
 from common.crypto.sealing import Secret
 from common.errors import Transient
-from common.messages.ledger import FIRST, Entry, Kind, Record
+from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record
 from common.messages.ledger_log import Ledger
 from common.messages.publisher import Publisher
 from sandbox.run.broker import Broker
@@ -69,14 +69,14 @@ def test_what_a_job_goes_on_with_can_be_read_by_whoever_takes_it(
     late = follow(rabbitmq_url)
     try:
         assert late.find("job-b") == record
-        assert (late.read(record.body_at).body, late.read(record.body_at).edition) == ('{"version":1}', "e1")
+        assert (late.read(record.body_offset).body, late.read(record.body_offset).edition) == ('{"version":1}', "e1")
     finally:
         late.close()
 
 
 def test_a_job_nobody_spoke_of_is_at_its_beginning(ledgers: tuple[Ledger, Ledger, list[Entry]]) -> None:
     """Its first message counts."""
-    assert ledgers[0].find("job-c") == Record(editions={FIRST})
+    assert ledgers[0].find("job-c") == Record(editions={FIRST_EDITION})
 
 
 def test_many_write_at_once(ledgers: tuple[Ledger, Ledger, list[Entry]]) -> None:

@@ -17,8 +17,7 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import ACCOUNTS
-from web.consent.oauth_state import open_promise
+from web.consent.oauth_state import open_state
 
 PATIENCE = 60.0  # seconds until a wait here counts as never
 # Yandex's stand-in is asked three times for each, Google's less.
@@ -62,7 +61,7 @@ class Guest:
         self.job_id = ""
         self._services = services
         self._cloud = cloud
-        self._accounts = getattr(world, ACCOUNTS[cloud])
+        self._accounts = world.clouds[cloud].accounts
         self._world = world
         self._sealer = Sealer([Secret(services.environment["SECRET_KEYS"])])
 
@@ -87,8 +86,8 @@ class Guest:
         address = self._accounts.consent(page)
         query = parse_qs(urlsplit(address).query)
         state, code = query["state"][0], query["code"][0]
-        promise = open_promise(self._sealer, self._cloud, state, time.time())
-        self.secrets |= {state, code, code.rpartition("/")[2], promise.verifier}
+        opened = open_state(self._sealer, self._cloud, state, time.time())
+        self.secrets |= {state, code, code.rpartition("/")[2], opened.verifier}
         return address
 
     def come_back(self, address: str) -> str:

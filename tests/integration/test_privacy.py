@@ -25,9 +25,9 @@ from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from sandbox.world import World
-from tests.fakes.desk import ACCOUNTS, WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 
-CLOUDS = sorted(ACCOUNTS)
+CLOUDS = ["google_drive", "yadisk"]
 PATIENCE = 60.0  # seconds until a wait here counts as never
 WRITING = os.O_WRONLY | os.O_RDWR
 

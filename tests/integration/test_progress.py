@@ -10,9 +10,10 @@ import pytest
 from common.crypto.sealing import Secret
 from common.messages.progress import Progress, State
 from common.messages.publisher import Publisher
-from web.progress.publisher import Teller
-from web.progress.subscriber import News, Reader
-from worker.jobs import watching
+from web.progress.publisher import ProgressPublisher
+from web.progress.store import ProgressStore
+from web.progress.subscriber import ProgressSubscriber
+from worker.jobs import sampling
 from worker.queue.reporter import Reporter
 
 PATIENCE = 20.0
@@ -27,21 +28,21 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def open_replica(rabbitmq_url: str) -> Iterator[Callable[[], News]]:
+def open_replica(rabbitmq_url: str) -> Iterator[Callable[[], ProgressStore]]:
     """Start replicas that read; all are stopped in the end."""
-    readers: list[Reader] = []
+    subscribers: list[ProgressSubscriber] = []
 
-    def start() -> News:
-        news = News()
-        readers.append(Reader(Secret(rabbitmq_url), news))
-        readers[-1].start()
-        wait_for(lambda: readers[-1].is_caught_up)
-        return news
+    def start() -> ProgressStore:
+        store = ProgressStore()
+        subscribers.append(ProgressSubscriber(Secret(rabbitmq_url), store))
+        subscribers[-1].start()
+        wait_for(lambda: subscribers[-1].is_caught_up)
+        return store
 
     yield start
-    for reader in readers:
-        reader.close()
-        reader._thread.join(PATIENCE)
+    for subscriber in subscribers:
+        subscriber.close()
+        subscriber._thread.join(PATIENCE)
 
 
 @pytest.fixture
@@ -52,20 +53,20 @@ def reporter(rabbitmq_url: str) -> Iterator[Reporter]:
     reporter.close(PATIENCE)
 
 
-def state_of(news: News, job_id: str) -> State | None:
+def state_of(store: ProgressStore, job_id: str) -> State | None:
     """Return where a replica thinks a job stands."""
-    progress = news.find(job_id)
+    progress = store.find(job_id)
     return progress.state if progress else None
 
 
 def test_every_replica_hears_and_one_that_starts_later_knows(
-    reporter: Reporter, open_replica: Callable[[], News], rabbitmq_url: str
+    reporter: Reporter, open_replica: Callable[[], ProgressStore], rabbitmq_url: str
 ) -> None:
     """A job told by web, run and ended by a worker stands the same everywhere, also after a restart."""
     first, second = open_replica(), open_replica()
     job = Progress(job_id=f"all-{time.time()}", gallery_name="Свадьба", updated_at=time.time())
     publisher = Publisher(Secret(rabbitmq_url), "test")
-    Teller(publisher, first).tell(job)
+    ProgressPublisher(publisher, first).publish(job)
     for replica in (first, second):
         wait_for(lambda replica=replica: state_of(replica, job.job_id) is State.QUEUED)  # type: ignore[misc]
     reporter.tell(replace(job, state=State.DONE, photos_copied=5, updated_at=time.time()))
@@ -77,7 +78,9 @@ def test_every_replica_hears_and_one_that_starts_later_knows(
     publisher.close()
 
 
-def test_replica_that_starts_on_a_busy_day_gets_ready(reporter: Reporter, open_replica: Callable[[], News]) -> None:
+def test_replica_that_starts_on_a_busy_day_gets_ready(
+    reporter: Reporter, open_replica: Callable[[], ProgressStore]
+) -> None:
     """Where something happens all the time there is no quiet moment to wait for."""
     stopped = threading.Event()
 
@@ -94,9 +97,9 @@ def test_replica_that_starts_on_a_busy_day_gets_ready(reporter: Reporter, open_r
         talk.join()
 
 
-def test_running_job_is_seen_moving(reporter: Reporter, open_replica: Callable[[], News]) -> None:
+def test_running_job_is_seen_moving(reporter: Reporter, open_replica: Callable[[], ProgressStore]) -> None:
     """Snapshots come while a job runs, and stop with it."""
-    news = open_replica()
+    store = open_replica()
     taken = 0
 
     def take() -> Progress:
@@ -105,7 +108,7 @@ def test_running_job_is_seen_moving(reporter: Reporter, open_replica: Callable[[
         return Progress(job_id="moving", state=State.RUNNING, photos_copied=taken, updated_at=time.time())
 
     with reporter.watch(take):
-        wait_for(lambda: (news.find("moving") or Progress(job_id="")).photos_copied >= 2)
+        wait_for(lambda: (store.find("moving") or Progress(job_id="")).photos_copied >= 2)
     seen = taken
     time.sleep(2.5)
     assert taken <= seen + 1
@@ -117,18 +120,18 @@ def run(job_id: str, **changes: object) -> Progress:
     return replace(running, **{"updated_at": time.time(), **changes})  # type: ignore[arg-type]
 
 
-def copied_of(news: News, job_id: str) -> int:
+def copied_of(store: ProgressStore, job_id: str) -> int:
     """Return how many photos of a job are known to be copied; -1 for an unknown one."""
-    known = news.find(job_id)
+    known = store.find(job_id)
     return known.photos_copied if known else -1
 
 
 def test_replica_that_starts_knows_at_once_what_was_shown_before(
-    reporter: Reporter, open_replica: Callable[[], News], monkeypatch: pytest.MonkeyPatch
+    reporter: Reporter, open_replica: Callable[[], ProgressStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says hello, and every worker answers, though nobody watches the job and nothing moves there."""
-    monkeypatch.setattr(watching, "UNWATCHED_SECONDS", 1000.0)
-    monkeypatch.setattr(watching, "REPEAT_SECONDS", 1000.0)
+    monkeypatch.setattr(sampling, "UNWATCHED_SECONDS", 1000.0)
+    monkeypatch.setattr(sampling, "REPEAT_SECONDS", 1000.0)
     job_id = f"hello-{time.time_ns()}"
     shot = run(job_id, latest=("a.jpg",))
     with reporter.watch(lambda: shot):
@@ -140,7 +143,7 @@ def test_replica_that_starts_knows_at_once_what_was_shown_before(
 
 
 def test_replica_that_starts_when_the_worker_is_gone_knows_the_numbers(
-    reporter: Reporter, open_replica: Callable[[], News]
+    reporter: Reporter, open_replica: Callable[[], ProgressStore]
 ) -> None:
     """They are kept as soon as there are any, without the names."""
     job_id = f"kept-{time.time_ns()}"
@@ -154,7 +157,7 @@ def test_replica_that_starts_when_the_worker_is_gone_knows_the_numbers(
 
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_clock_that_is_an_hour_off_hides_no_news(
-    reporter: Reporter, open_replica: Callable[[], News], rabbitmq_url: str, hours: int
+    reporter: Reporter, open_replica: Callable[[], ProgressStore], rabbitmq_url: str, hours: int
 ) -> None:
     """Of the worker: `web` says that the job is queued, then it is seen moving; a replica that starts reads to the end.
 
@@ -162,7 +165,7 @@ def test_clock_that_is_an_hour_off_hides_no_news(
     """
     job_id, publisher, off = f"clock-{hours}-{time.time_ns()}", Publisher(Secret(rabbitmq_url), "test"), hours * 3600
     first = open_replica()
-    Teller(publisher, first).tell(Progress(job_id=job_id, updated_at=time.time()))
+    ProgressPublisher(publisher, first).publish(Progress(job_id=job_id, updated_at=time.time()))
     for number in range(1, 200):
         reporter.tell(run(job_id, photos_copied=min(number, 59), number=number, updated_at=time.time() + off))
     reporter.tell(run(job_id, state=State.WAITING, number=200, updated_at=time.time() + off))
@@ -182,31 +185,31 @@ def test_what_somebody_looks_at_is_told_more_often(reporter: Reporter, rabbitmq_
         taken += 1
         return run(job_id, number=taken)
 
-    reader = Reader(Secret(rabbitmq_url), News())
-    reader.start()
-    wait_for(lambda: reader.is_caught_up)
+    subscriber = ProgressSubscriber(Secret(rabbitmq_url), ProgressStore())
+    subscriber.start()
+    wait_for(lambda: subscriber.is_caught_up)
     with reporter.watch(take):
         wait_for(lambda: taken > 0)
         seen, began = taken, time.monotonic()
         wait_for(lambda: taken > seen)
         assert time.monotonic() - began > 2
-        reader.note_watcher(job_id)
+        subscriber.note_watched(job_id)
         seen, began = taken, time.monotonic()
         wait_for(lambda: taken >= seen + 3)
         assert time.monotonic() - began < 8
-    reader.close()
+    subscriber.close()
 
 
 def test_word_without_a_claim_follows_what_was_told_of_the_job(
-    reporter: Reporter, open_replica: Callable[[], News]
+    reporter: Reporter, open_replica: Callable[[], ProgressStore]
 ) -> None:
     """Who buries a message knows its id only."""
-    job_id, news = f"buried-{time.time_ns()}", open_replica()
+    job_id, store = f"buried-{time.time_ns()}", open_replica()
     with reporter.watch(lambda: run(job_id)):
-        wait_for(lambda: state_of(news, job_id) is State.RUNNING)
+        wait_for(lambda: state_of(store, job_id) is State.RUNNING)
     reporter.tell(Progress(job_id=job_id, state=State.FAILED, reason="internal", updated_at=time.time()))
-    wait_for(lambda: state_of(news, job_id) is State.FAILED)
-    known = news.find(job_id) or Progress(job_id="")
+    wait_for(lambda: state_of(store, job_id) is State.FAILED)
+    known = store.find(job_id) or Progress(job_id="")
     assert (known.claim, known.photos_copied, known.photos_failed) == (7, 40, 20)
 
 

@@ -7,14 +7,14 @@ from common.errors import Reason
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 
 
 @pytest.fixture
 def harness(world: World, monkeypatch: pytest.MonkeyPatch) -> WorkerHarness:
     """A worker without its queue in that world, whose waits for late files are short."""
-    monkeypatch.setattr(disk, "LOOK_WAITS", (0.001, 0.001, 0.001))
-    monkeypatch.setattr(disk, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(disk, "LOOK_DELAYS", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(disk, "FIRST_POLL_SECONDS", 0.001)
     return WorkerHarness(world, "yadisk")
 
 
@@ -33,10 +33,10 @@ def test_technical_works_are_waited_out(world: World, harness: WorkerHarness, al
         account.delete(item.id)
     world.yandex.read_only = True
     harness.deliver(harness.make_job(archive))
-    ((waiting, level),) = harness.trays.waiting
-    assert (waiting.course.reason, waiting.course.rejected, level) == (Reason.CLOUD_UNAVAILABLE, {}, 0)
+    ((waiting, level),) = harness.queue.delayed
+    assert (waiting.state.reason, waiting.state.rejected, level) == (Reason.CLOUD_UNAVAILABLE, {}, 0)
     world.yandex.read_only = False
-    harness.trays.waiting.clear()
+    harness.queue.delayed.clear()
     assert harness.deliver_to_the_end(waiting) == 1
     assert archive.expected() == account.tree()
     assert told(world) == [0, 0]
@@ -49,7 +49,7 @@ def test_an_account_that_is_refused_ends_the_job(world: World, harness: WorkerHa
     setattr(world.yandex.account(), trouble, True)
     harness.deliver(harness.make_job(archive))
     assert (told(world), harness.is_idle()) == ([6], True)
-    assert harness.news.told[-1].reason == Reason.ACCOUNT_REFUSED
+    assert harness.reporter.told[-1].reason == Reason.ACCOUNT_REFUSED
     assert len(world.yandex.requests) <= 10  # one look and the last one before the gallery is told, each tried again
 
 
@@ -72,7 +72,7 @@ def test_slow_media_arrive_and_the_speed_is_the_measured_one(world: World, harne
     change = world.yandex.account().change
 
     def look_and_change(*args: object, **values: object) -> object:
-        paces.append(harness.news.watched[0]().bytes_per_second)
+        paces.append(harness.reporter.watched[0]().bytes_per_second)
         return change(*args, **values)
 
     world.yandex.account().change = look_and_change

@@ -1,1 +1,1 @@
-"""The routes that programs call."""
+"""Routes for programs."""

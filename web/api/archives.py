@@ -1,34 +1,32 @@
-"""`POST /cloud_archive`: a gallery asks; we answer with the consent page to send its guest to."""
+"""`POST /cloud_archive`: validate a gallery's request and answer with the cloud's consent page."""
 
 import hashlib
-import json
 import re
-import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, cast
 from urllib.parse import urlsplit
 
-from fastapi import Body, Header, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field, ValidationError
+from fastapi import APIRouter, Body, Header, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 
 from common.clouds.base import CloudAuth, StateTooLong
 from common.clouds.oauth2 import make_verifier
 from common.config.settings import WebSettings
+from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path, decode_fully
-from common.messages.archive_job import ARCHIVE_TYPES, LONGEST_NAME
+from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME
 from common.messages.job_id import make_job_id
 from common.telemetry import logs
 from common.telemetry import trace_context as tracing
-from web.consent.idempotency import KEEP_SECONDS, KeyMalformed, KeyReused, Repeats
-from web.consent.oauth_state import ArchiveType, Promise
+from web.consent.idempotency import TTL_SECONDS, IdempotencyCache, KeyMalformed, KeyReused
+from web.consent.oauth_state import ArchiveType, OAuthState, redirect_uri
 from web.http.problems import FieldProblem, RequestRefused, describe, problem_response
 from web.http.rate_limit import CLIENTS_PER_ARCHIVE, Quota
 
-# What travels through the cloud's consent page and back, and may be long.
-_CARRIED = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
-# Controls, the separators of lines and paragraphs, halves of characters: Unicode's categories Cc, Zl, Zp and Cs.
+# Fields of any length that travel in the state.
+_LONG_FIELDS = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
+# Unicode's categories Cc, Zl, Zp and Cs: controls, separators of lines and paragraphs, lone surrogates.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -38,7 +36,7 @@ class ArchiveRequest(BaseModel):
     redirect_success_link: str = Field(description="Where the guest goes when the archive has begun; https.")
     redirect_fail_link: str = Field(description="Where the guest goes when it has not; https.")
     archive_url: str = Field(description="The gallery's own link for downloading everything.")
-    gallery_name: str = Field(description=f"The name of the folder in the cloud, 1 to {LONGEST_NAME} characters.")
+    gallery_name: str = Field(description=f"The name of the folder in the cloud, 1 to {MAX_NAME} characters.")
     archive_type: str = Field(json_schema_extra={"enum": list(ARCHIVE_TYPES)})
     cloud_type: str = Field(description="Where to, one of the clouds that are configured here.")
 
@@ -65,32 +63,13 @@ _ANSWER_EXAMPLE = {
     "status_url": "https://app.litegallery.io/cloud_archive/jobs/Zq0fXr5mB1tq3yJ8n2cV7w",
 }
 
-_KEY = (
+_KEY_DESCRIPTION = (
     "A UUID, fresh for each press of the button: the same body under the same key "
-    f"gets the same answer for {KEEP_SECONDS / 60:.0f} minutes, as long as the same process answers."
+    f"gets the same answer for {TTL_SECONDS / 60:.0f} minutes, as long as the same process answers."
 )
 
 
-class _Route(APIRoute):
-    """Described by FastAPI like every route, but read here.
-
-    FastAPI's own reading is made for dependencies of any kind; it took a sixth of a request's time.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request: the endpoint, called with what FastAPI would call it with."""
-
-        async def handle(request: Request) -> Response:
-            asked = _read(request.headers.get("content-type", ""), await request.body())
-            answer: Response = await self.endpoint(asked, request.headers.get("idempotency-key"))
-            return answer
-
-        return handle
-
-
-def make_route(
-    settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float] = time.time
-) -> APIRoute:
+def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float]) -> APIRouter:
     """Return the route.
 
     Args:
@@ -98,11 +77,12 @@ def make_route(
         clouds: the auth half of every configured cloud, by its name.
         now: Unix time in seconds.
     """
-    archives = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
-    repeats = Repeats[ArchiveAnswer]()
+    router = APIRouter()
+    quota = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
+    answers = IdempotencyCache[ArchiveAnswer]()
 
-    def promise(asked: ArchiveRequest) -> ArchiveAnswer:
-        promised = Promise(
+    def begin(asked: ArchiveRequest) -> ArchiveAnswer:
+        state = OAuthState(
             job_id=make_job_id(settings.sealer, now()),
             issued_at=int(now()),
             verifier=make_verifier(),
@@ -111,43 +91,17 @@ def make_route(
             gallery_name=asked.gallery_name,
             success_link=asked.redirect_success_link,
             fail_link=asked.redirect_fail_link,
-            traceparent=tracing.current().header,
+            traceparent=tracing.current_trace().header,
         )
-        logs.note(job_id=promised.job_id)
+        logs.bind_fields(job_id=state.job_id)
         return ArchiveAnswer(
-            redirect_to=_consent_url(asked, promised, settings, clouds[asked.cloud_type]),
-            job_id=promised.job_id,
-            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{promised.job_id}",
+            redirect_to=_consent_url(asked, state, settings, clouds[asked.cloud_type]),
+            job_id=state.job_id,
+            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{state.job_id}",
         )
 
-    async def post_cloud_archive(
-        asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])],
-        idempotency_key: Annotated[
-            str | None, Header(alias="Idempotency-Key", description=_KEY, json_schema_extra={"format": "uuid"})
-        ] = None,
-    ) -> Response:
-        """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
-        # On the event loop: it waits for nothing, and a thread would take longer to wake than this takes.
-        if problems := list(_find_problems(asked, settings, clouds)):
-            raise RequestRefused(problems)
-        archive = decode_fully(urlsplit(asked.archive_url).path)
-        if not archives.take(archive):
-            return archives.refuse(archive)
-        if idempotency_key is None:
-            return _answer(promise(asked))
-        digest = hashlib.sha256(asked.model_dump_json().encode()).digest()
-        try:
-            return _answer(repeats.once(idempotency_key, digest, lambda: promise(asked)))
-        except KeyMalformed:
-            return problem_response(400, "key_malformed", "The Idempotency-Key must be a UUID.")
-        except KeyReused:
-            return problem_response(422, "key_reused", "The Idempotency-Key came with another body before.")
-
-    return _Route(
+    @router.post(
         "/cloud_archive",
-        post_cloud_archive,
-        methods=["POST"],
-        operation_id="post_cloud_archive",
         summary="Save a gallery into its guest's cloud",
         response_model=ArchiveAnswer,
         responses={
@@ -158,50 +112,44 @@ def make_route(
             429: describe("Too many requests from one address or for one archive; Retry-After says for how long."),
         },
     )
+    async def post_cloud_archive(
+        asked: Annotated[ArchiveRequest, Body(examples=[_REQUEST_EXAMPLE])],
+        idempotency_key: Annotated[
+            str | None,
+            Header(alias="Idempotency-Key", description=_KEY_DESCRIPTION, json_schema_extra={"format": "uuid"}),
+        ] = None,
+    ) -> Response:
+        """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
+        # Not on a thread: it waits for nothing.
+        if problems := list(_find_problems(asked, settings, clouds)):
+            raise RequestRefused(problems)
+        archive = decode_fully(urlsplit(asked.archive_url).path)
+        if not quota.try_consume(archive):
+            return quota.problem_for(archive)
+        if idempotency_key is None:
+            return _answer(begin(asked))
+        fingerprint = hashlib.sha256(asked.model_dump_json().encode()).digest()
+        try:
+            return _answer(answers.get_or_create(idempotency_key, fingerprint, lambda: begin(asked)))
+        except KeyMalformed:
+            return problem_response(400, "key_malformed", "The Idempotency-Key must be a UUID.")
+        except KeyReused:
+            return problem_response(422, "key_reused", "The Idempotency-Key came with another body before.")
 
-
-def callback_uri(settings: WebSettings, cloud_type: str) -> str:
-    """Return where a cloud sends guests back to; registered there, byte for byte."""
-    return f"{settings.public_base_url}/cloud_archive/callback/{cloud_type}"
-
-
-def _read(content_type: str, body: bytes) -> ArchiveRequest:
-    """Return the request that a body holds; one that is not said to be JSON holds none.
-
-    Raises:
-        RequestValidationError: what is wrong, as FastAPI would have found it.
-    """
-    try:
-        return ArchiveRequest.model_validate(json.loads(body) if _is_json(content_type) else None)
-    except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in errors]) from None
-    # Not UTF-8, no JSON, a number beyond Python's limit of digits; or nested too deeply.
-    except (ValueError, RecursionError):
-        raise RequestValidationError([{"type": "json_invalid", "loc": ("body",)}]) from None
-
-
-def _is_json(content_type: str) -> bool:
-    kind, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
-    return kind == "application" and "/" not in subtype and (subtype == "json" or subtype.endswith("+json"))
+    return router
 
 
 def _answer(archive: ArchiveAnswer) -> Response:
-    return Response(archive.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-store"})
+    return JSONResponse(archive.model_dump(), headers={"Cache-Control": "no-store"})
 
 
 def _find_problems(
     asked: ArchiveRequest, settings: WebSettings, clouds: Mapping[str, CloudAuth]
 ) -> Iterator[FieldProblem]:
-    local = settings.allow_local_network
     messages = {
-        "redirect_success_link": _check(
-            lambda: check_link(asked.redirect_success_link, settings.redirect_hosts, local=local)
-        ),
-        "redirect_fail_link": _check(
-            lambda: check_link(asked.redirect_fail_link, settings.redirect_hosts, local=local)
-        ),
-        "archive_url": _check(lambda: check_path(check_link(asked.archive_url, ("*",), local=True).path)),
+        "redirect_success_link": _find_link_problem(asked.redirect_success_link, settings),
+        "redirect_fail_link": _find_link_problem(asked.redirect_fail_link, settings),
+        "archive_url": _find_path_problem(asked.archive_url),
         "gallery_name": _find_name_problem(asked.gallery_name),
         "archive_type": _find_choice_problem(asked.archive_type, ARCHIVE_TYPES),
         "cloud_type": _find_choice_problem(asked.cloud_type, tuple(clouds)),
@@ -211,30 +159,39 @@ def _find_problems(
             yield FieldProblem(field=field, message=message)
 
 
-def _consent_url(asked: ArchiveRequest, promised: Promise, settings: WebSettings, cloud: CloudAuth) -> str:
-    state = promised.seal(settings.sealer, asked.cloud_type)
+def _find_link_problem(link: str, settings: WebSettings) -> str:
     try:
-        return cloud.consent_url(callback_uri(settings, asked.cloud_type), state, promised.verifier)
-    except StateTooLong:
-        # It is all of them together; the one that is most of it is the one to shorten.
-        field = max(_CARRIED, key=lambda name: len(getattr(asked, name).encode()))
-        message = "is longer than this cloud can carry along with the other fields"
-        raise RequestRefused([FieldProblem(field=field, message=message)]) from None
-
-
-def _check(check: Callable[[], object]) -> str:
-    try:
-        check()
+        check_link(link, settings.redirect_hosts, policy=settings.network)
     except LinkRefused as error:
         return str(error)
     return ""
 
 
+def _find_path_problem(archive_url: str) -> str:
+    """Return what is wrong with the path; the rest of the URL is not used."""
+    try:
+        check_path(check_link(archive_url, ("*",), policy=ANY_NETWORK).path)
+    except LinkRefused as error:
+        return str(error)
+    return ""
+
+
+def _consent_url(asked: ArchiveRequest, state: OAuthState, settings: WebSettings, cloud: CloudAuth) -> str:
+    sealed = state.seal(settings.sealer, asked.cloud_type)
+    try:
+        return cloud.consent_url(redirect_uri(settings.public_base_url, asked.cloud_type), sealed, state.verifier)
+    except StateTooLong:
+        # All of them together are too long; the longest is the one to shorten.
+        field = max(_LONG_FIELDS, key=lambda name: len(getattr(asked, name).encode()))
+        message = "is longer than this cloud can carry along with the other fields"
+        raise RequestRefused([FieldProblem(field=field, message=message)]) from None
+
+
 def _find_name_problem(name: str) -> str:
     if not name.strip():
         return "must not be blank"
-    if len(name) > LONGEST_NAME:
-        return f"must have at most {LONGEST_NAME} characters"
+    if len(name) > MAX_NAME:
+        return f"must have at most {MAX_NAME} characters"
     if _CONTROLS.search(name):
         return "must not hold control characters"
     return ""

@@ -1,4 +1,4 @@
-"""`POST /cloud_archive/jobs/{job_id}/cancel`: a guest wants no more of an archive. What was copied stays."""
+"""`POST /cloud_archive/jobs/{job_id}/cancel`: stop an archive; what was copied stays."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,21 +13,22 @@ from common.messages.job_id import is_job_id
 from common.messages.ledger import Entry, Kind
 from common.messages.progress import Progress, State
 from common.messages.topology import EXCHANGE, LEDGER_KEY
-from web.api.callback import Publishes
+from web.consent.completion import MessagePublisher
+from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.problems import describe, problem_response
-from web.http.threads import Busy, Threads
-from web.progress.subscriber import News
+from web.progress.lookup import UnknownJob
+from web.progress.store import ProgressStore
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-# As many as the publisher sends at a time; behind them, at a broker that never answers (10 s), five turns of them.
-AT_ONCE = 4
-MOST_WAITING, PATIENCE_SECONDS = 20, 10.0
+# As many as the publisher sends at a time; behind them wait five times as many, each publish taking 10 s at most.
+MAX_THREADS = 4
+MAX_QUEUED, QUEUE_TIMEOUT_SECONDS = 20, 10.0
 
 
 class CancelAnswer(BaseModel):
-    """It is written down: whoever has the job, or will have it, stops it, whatever is restarted meanwhile."""
+    """The cancel is recorded: whichever worker has the job, now or later, stops it, over restarts too."""
 
     job_id: str = Field(description="The archive that will stop.")
 
@@ -35,60 +36,67 @@ class CancelAnswer(BaseModel):
 Cancel = Callable[[str], Awaitable[bool]]
 
 
-def tell_if_idle(news: News, tell: Callable[[Progress], None], now: Callable[[], float], job_id: str) -> None:
-    """Tell that a stopped job has ended when it is in nobody's hands, maybe for half an hour.
+def publish_if_idle(
+    store: ProgressStore, publish_progress: Callable[[Progress], None], now: Callable[[], float], job_id: str
+) -> None:
+    """Publish the end of a cancelled job that no worker has: its message may wait in a queue for half an hour.
 
-    Whoever has one tells of its end, with its own numbers.
+    A worker that has the job publishes its end itself, with its own numbers.
 
     Args:
-        news: what is known of jobs.
-        tell: tells every replica of a change.
+        store: of this replica.
+        publish_progress: publishes a change to every replica.
         now: Unix time in seconds.
         job_id: the job.
     """
-    known, at = news.find(job_id), now()
+    known, at = store.find(job_id), now()
     if known and known.state in (State.QUEUED, State.WAITING):
-        tell(Progress(job_id=job_id, state=State.CANCELLED, reason=Reason.CANCELLED, updated_at=at, finished_at=at))
+        publish_progress(
+            Progress(job_id=job_id, state=State.CANCELLED, reason=Reason.CANCELLED, updated_at=at, finished_at=at)
+        )
 
 
-class Cancels:
-    """Writes down in the ledger that a guest wants no more of a job. For one event loop.
+class Cancellations:
+    """Record in the ledger that jobs are cancelled. For one event loop.
 
     Args:
-        publisher: appends to it.
-        note: told of each job that was stopped, by its id.
+        publisher: appends to the ledger.
+        on_cancelled: called with the id of each cancelled job, on a thread that may wait.
     """
 
-    def __init__(self, publisher: Publishes, note: Callable[[str], None] = lambda _job_id: None) -> None:
+    def __init__(self, publisher: MessagePublisher, on_cancelled: Callable[[str], None]) -> None:
         self._publisher = publisher
-        self._note = note
-        self._threads = Threads("cancel", at_once=AT_ONCE, waiting=MOST_WAITING, patience=PATIENCE_SECONDS)
+        self._on_cancelled = on_cancelled
+        self._executor = BoundedExecutor(
+            "cancel", max_threads=MAX_THREADS, max_queued=MAX_QUEUED, queue_timeout=QUEUE_TIMEOUT_SECONDS
+        )
 
     def close(self) -> None:
-        """Begin nothing any more."""
-        self._threads.close()
+        """Accept no further cancels."""
+        self._executor.close()
 
-    async def tell(self, job_id: str) -> bool:
-        """Write it down; return whether it stands, after a bounded wait."""
+    async def cancel(self, job_id: str) -> bool:
+        """Record a cancel; return whether the broker confirmed it, within a bounded time."""
         try:
-            await self._threads.run(lambda: self._publish(job_id))
-        except (Transient, Busy) as error:
-            logger.warning("a cancel could not be written down: %r", error, extra={"job_id": job_id})
+            await self._executor.run(lambda: self._publish(job_id))
+        except (Transient, Overloaded) as error:
+            logger.warning("a cancel could not be recorded: %r", error, extra={"job_id": job_id})
             return False
-        self._note(job_id)
         return True
 
     def _publish(self, job_id: str) -> None:
         entry = Entry(job_id=job_id, kind=Kind.STOPPED)
         self._publisher.publish(EXCHANGE, LEDGER_KEY, entry.encode(), message_id=job_id)
+        # Before the answer: whoever looks at the page after it sees what was accepted.
+        self._on_cancelled(job_id)
 
 
 def make_router(sealer: Sealer, cancel: Cancel) -> APIRouter:
     """Return the route.
 
     Args:
-        sealer: knows the ids that were issued here.
-        cancel: tells all workers, and says whether they could be told.
+        sealer: recognises the ids that were issued here.
+        cancel: records a cancel; returns whether that succeeded.
     """
     router = APIRouter()
 
@@ -107,7 +115,7 @@ def make_router(sealer: Sealer, cancel: Cancel) -> APIRouter:
     async def post_cancel(job_id: str) -> Response:
         """Tell the worker that has this archive, or will have it, to stop."""
         if not is_job_id(sealer, job_id):
-            return problem_response(404, "not_found", "There is no such archive.")
+            raise UnknownJob
         if not await cancel(job_id):
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(503, "try_later", "No worker can be told right now.", headers=headers)

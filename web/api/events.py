@@ -1,8 +1,7 @@
-"""`GET /cloud_archive/jobs/{job_id}/events`: how an archive gets on, as server-sent events.
+"""`GET /cloud_archive/jobs/{job_id}/events`: an archive's status as server-sent events.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html. No thread waits for news here: each stream looks at them
-once a second, which is as often as they come, and whether this replica is to stop: browsers come back by themselves, to
-another one.
+https://html.spec.whatwg.org/multipage/server-sent-events.html. Each stream looks at the store once a second, which is
+as often as snapshots come, and whether this replica is to stop: browsers reconnect by themselves, to another one.
 """
 
 import asyncio
@@ -12,93 +11,93 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.exceptions import HTTPException
 
 from common.messages.progress import Progress
-from web.api.status import FindProgress, Status, put_into_words
+from web.api.status import Status, make_status
 from web.http.problems import ProblemWithCode, describe
 from web.http.rate_limit import client_of
+from web.progress.lookup import FindProgress, UnknownJob
 
-LOOK_SECONDS = 1.0
-# Each holds a socket and a few kB of memory; who gets none asks for the status instead, which is as good.
-MOST_STREAMS = 500
-# A guest watches on a few devices, in a few tabs, and shows the link to a family; a wedding's guests are many behind
-# one address, each with an archive of their own. No client and no archive leaves too few for others.
-MOST_FOR_CLIENT, MOST_FOR_JOB = 100, 50
-BUSY_SECONDS = 30
-# A browser that does not close the stream after the end comes back by itself; not before this time.
-COME_BACK_MS = 10 * 60 * 1000
-# A stream that stays quiet is ended now and then, so that none outlives its guest or its replica for long.
-LONGEST_SECONDS = 15 * 60.0
+POLL_SECONDS = 1.0
+# Each holds a socket and a few kB of memory; a client that gets none can ask for the status instead.
+MAX_STREAMS = 500
+# A guest watches on a few devices and shares the link with a family; a wedding's guests are many behind one address,
+# each with an archive of their own. No client and no archive takes all streams.
+MAX_PER_CLIENT, MAX_PER_JOB = 100, 50
+RETRY_AFTER_SECONDS = 30
+# A browser that does not close the stream after its end reconnects by itself; not before this time.
+RECONNECT_MS = 10 * 60 * 1000
+# Streams end now and then, so that none outlives its guest or its replica for long.
+MAX_SECONDS = 15 * 60.0
 
 
-class Streams:
-    """How many streams are open. For one event loop.
+class StreamLimit:
+    """Bound the number of open streams. For one event loop.
 
     Args:
-        most: so many may be.
-        most_for_client, most_for_job: so many of one client, and for one job.
+        max_streams: in all.
+        max_per_client, max_per_job: of one client, and for one job.
     """
 
     def __init__(
-        self, most: int = MOST_STREAMS, most_for_client: int = MOST_FOR_CLIENT, most_for_job: int = MOST_FOR_JOB
+        self, max_streams: int = MAX_STREAMS, max_per_client: int = MAX_PER_CLIENT, max_per_job: int = MAX_PER_JOB
     ) -> None:
-        self._most = most
-        self._most_for_client = most_for_client
-        self._most_for_job = most_for_job
+        self._max_streams = max_streams
+        self._max_per_client = max_per_client
+        self._max_per_job = max_per_job
         self._open = 0
         self._shares: Counter[str] = Counter()
 
-    async def take_place(self) -> AsyncIterator[None]:
-        """Count one for as long as its request lives.
+    async def count_stream(self) -> AsyncIterator[None]:
+        """Count a stream while its request lives.
 
         Raises:
-            ProblemWithCode: there are too many.
+            ProblemWithCode: too many are open.
         """
-        if self._open >= self._most:
-            told = "Too many streams are open; ask for the status instead."
-            raise ProblemWithCode(503, "too_many_streams", told, {"Retry-After": str(BUSY_SECONDS)})
+        if self._open >= self._max_streams:
+            detail = "Too many streams are open; ask for the status instead."
+            raise ProblemWithCode(503, "too_many_streams", detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
         self._open += 1
         try:
             yield
         finally:
             self._open -= 1
 
-    async def take_share(self, request: Request, job_id: str) -> AsyncIterator[None]:
-        """Count one for its client and for its job for as long as its request lives.
+    async def count_share(self, request: Request, job_id: str) -> AsyncIterator[None]:
+        """Count a stream of its client and for its job while its request lives.
 
         Raises:
-            ProblemWithCode: one of them has too many.
+            ProblemWithCode: too many are open for one of them.
         """
-        shares = {f"client {client_of(request.scope)}": self._most_for_client, f"job {job_id}": self._most_for_job}
-        if any(self._shares[whose] >= most for whose, most in shares.items()):
-            told = "Too many streams are open for this client or archive; ask for the status instead."
-            raise ProblemWithCode(429, "too_many_streams", told, {"Retry-After": str(BUSY_SECONDS)})
+        shares = {f"client {client_of(request.scope)}": self._max_per_client, f"job {job_id}": self._max_per_job}
+        if any(self._shares[share] >= limit for share, limit in shares.items()):
+            detail = "Too many streams are open for this client or archive; ask for the status instead."
+            raise ProblemWithCode(429, "too_many_streams", detail, {"Retry-After": str(RETRY_AFTER_SECONDS)})
         self._shares.update(shares.keys())
         try:
             yield
         finally:
             self._shares.subtract(shares.keys())
-            # What nobody holds is not kept.
+            # Drops the entries that are zero.
             self._shares += Counter()
 
 
 def make_router(
-    find: FindProgress, streams: Streams, is_stopping: Callable[[], bool], look_seconds: float = LOOK_SECONDS
+    find: FindProgress, limit: StreamLimit, is_stopping: Callable[[], bool], poll_seconds: float = POLL_SECONDS
 ) -> APIRouter:
     """Return the route.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know; raises `web.api.status.Starting`.
-        streams: bounds how many are open.
-        is_stopping: says whether this process is to end, so that no stream holds it up.
-        look_seconds: how often each looks at the news.
+        find: as `web.progress.lookup.JobLookup.find_newest`.
+        limit: of open streams.
+        is_stopping: whether this process ends, so that no stream delays it.
+        poll_seconds: between two looks at the store.
     """
     router = APIRouter()
 
-    async def take_job(job_id: str) -> str:
+    async def require_job(job_id: str) -> str:
         if find(job_id) is None:
-            raise HTTPException(404)
+            raise UnknownJob
         return job_id
 
     @router.get(
@@ -111,36 +110,36 @@ def make_router(
             503: describe("Too many streams are open: ask for the status instead. Or this replica is starting."),
             "default": describe("Anything else."),
         },
-        # The id first: nobody takes a place without one.
-        dependencies=[Depends(take_job), Depends(streams.take_share), Depends(streams.take_place)],
+        # The id first: an unknown job takes no place.
+        dependencies=[Depends(require_job), Depends(limit.count_share), Depends(limit.count_stream)],
     )
-    async def get_events(job_id: Annotated[str, Depends(take_job)]) -> AsyncIterator[ServerSentEvent]:
-        """Tell the status now and after every change; the stream ends with the archive: close it then."""
-        async for status in follow(lambda: find(job_id), is_stopping, look_seconds):
-            yield ServerSentEvent(data=status, retry=COME_BACK_MS if status.state.is_final else None)
+    async def get_events(job_id: Annotated[str, Depends(require_job)]) -> AsyncIterator[ServerSentEvent]:
+        """Send the status now and after every change; the stream ends with the archive: close it then."""
+        async for status in follow(lambda: find(job_id), is_stopping, poll_seconds):
+            yield ServerSentEvent(data=status, retry=RECONNECT_MS if status.state.is_final else None)
 
     return router
 
 
 async def follow(
-    find: Callable[[], Progress | None], is_stopping: Callable[[], bool], look_seconds: float
+    find: Callable[[], Progress | None], is_stopping: Callable[[], bool], poll_seconds: float
 ) -> AsyncIterator[Status]:
-    """Give every status that differs from the one before, up to the last.
+    """Yield every status that differs from the one before, up to the last.
 
     Args:
-        find: looks for the newest.
-        is_stopping: says whether to end early.
-        look_seconds: between looks.
+        find: returns the newest progress.
+        is_stopping: whether to end early.
+        poll_seconds: between two looks.
     """
-    told: Status | None = None
-    for _ in range(round(LONGEST_SECONDS / look_seconds)):
+    previous: Status | None = None
+    for _ in range(round(MAX_SECONDS / poll_seconds)):
         progress = find()
         if progress is None:
             return
-        status = put_into_words(progress)
-        if status != told:
+        status = make_status(progress)
+        if status != previous:
             yield status
-        told = status
+        previous = status
         if status.state.is_final or is_stopping():
             return
-        await asyncio.sleep(look_seconds)
+        await asyncio.sleep(poll_seconds)

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`: what an orchestrator asks. Knows no archive."""
+"""`/healthz`, `/readyz` and `/metrics`: probes and metrics for operators."""
 
 import logging
 import threading
@@ -11,51 +11,51 @@ from fastapi.responses import JSONResponse
 from common.errors import Transient
 from common.loops import error_level
 from common.telemetry import metrics
+from web.http.bounded_executor import BoundedExecutor, Overloaded
 from web.http.problems import describe, problem_response
-from web.http.threads import Busy, Threads
 
 logger = logging.getLogger(__name__)
 
 # Probes come every few seconds from several sides; the broker is asked at most this often.
 FRESH_SECONDS = 5.0
-# Who waits for a start is told soon after it.
+# The same while not ready, so that the end of a start is noticed soon.
 NOT_READY_SECONDS = 1.0
 
 
 class Readiness:
-    """Whether the broker can be reached, asked once for all who want to know. Thread-safe.
+    """Whether archives can begin, asked once for all probes. Thread-safe.
 
     Args:
-        check: asks the broker; raises Transient when it cannot be reached, within a bounded time.
+        check: raises Transient if archives cannot begin; takes a bounded time.
         now: seconds of any clock that goes forward.
     """
 
     def __init__(self, check: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
         self._check = check
         self._now = now
-        self._asking = threading.Lock()
+        self._lock = threading.Lock()
         self._answer = False
         self._trouble = ""
         self._fresh_until = float("-inf")
 
     @property
     def trouble(self) -> str:
-        """What keeps it from being ready that only an operator can mend; empty when there is nothing of the kind."""
+        """What only an operator can mend; empty if there is no such thing."""
         return self._trouble
 
     @property
     def latest(self) -> bool:
-        """The newest answer, without asking anybody."""
+        """The newest answer, without a check."""
         return self._answer
 
     def is_ready(self) -> bool:
-        """Return the newest answer; who comes while the broker is being asked gets the one before."""
-        if self._now() >= self._fresh_until and self._asking.acquire(blocking=False):
+        """Return the newest answer, checked if it is old; while another thread checks, the one before."""
+        if self._now() >= self._fresh_until and self._lock.acquire(blocking=False):
             try:
                 self._answer = self._ask()
                 self._fresh_until = self._now() + (FRESH_SECONDS if self._answer else NOT_READY_SECONDS)
             finally:
-                self._asking.release()
+                self._lock.release()
         return self._answer
 
     def _ask(self) -> bool:
@@ -75,11 +75,11 @@ def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: Tru
 
     Args:
         readiness: whether archives can begin.
-        is_alive: whether every long-lived thread of this process moves; asks nobody else.
+        is_alive: whether every long-lived thread of this process moves; without I/O.
     """
     router = APIRouter(tags=["operations"])
-    # The broker may take its time; neither the loop nor anybody else's thread waits for it.
-    threads = Threads("readiness", at_once=1, waiting=0, patience=0.0)
+    # The check may block; neither the event loop nor any other route waits for it.
+    executor = BoundedExecutor("readiness", max_threads=1, max_queued=0, queue_timeout=0.0)
 
     @router.get(
         "/healthz",
@@ -102,17 +102,17 @@ def make_router(readiness: Readiness, is_alive: Callable[[], bool] = lambda: Tru
     async def get_readyz() -> Response:
         """Say whether the broker can be reached."""
         try:
-            ready = await threads.run(readiness.is_ready)
-        except Busy:  # somebody is asking: who comes meanwhile gets the answer before
+            ready = await executor.run(readiness.is_ready)
+        except Overloaded:  # another probe checks: the answer before
             ready = readiness.latest
         if ready:
             return JSONResponse({"status": "ok"})
         return problem_response(503, "not_ready", readiness.trouble or "The broker cannot be reached.")
 
-    # On one of the shared threads, which nobody waits on: writing it all down takes milliseconds.
+    # Not async: rendering takes milliseconds, and FastAPI runs it on a thread.
     @router.get("/metrics", include_in_schema=False)
     def get_metrics() -> Response:
-        """Tell Prometheus what was counted."""
+        """Return the metrics in Prometheus' text format."""
         return Response(metrics.render(metrics.WEB), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     return router

@@ -1,19 +1,16 @@
-"""`GET /cloud_archive/jobs/{job_id}`: how an archive gets on, as JSON; `web.pages.routes` shows it to browsers."""
+"""`GET /cloud_archive/jobs/{job_id}`: an archive's status as JSON; `web.pages.routes` shows it to browsers."""
 
-import hashlib
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from common.crypto.sealing import Sealer
-from common.messages.job_id import is_job_id, read_job_time
 from common.messages.progress import Progress, State
-from web.http.problems import ProblemWithCode, describe, problem_response
-from web.progress.subscriber import KEPT_SECONDS, LOOK_AGAIN_SECONDS, News
+from web.http.headers import etag_matches, make_etag
+from web.http.problems import describe
+from web.progress.lookup import POLL_SECONDS, FindProgress, UnknownJob
 from web.texts import ENGLISH, explain_in_one_line
 
 
@@ -69,51 +66,11 @@ class Status(BaseModel):
     finished_at: str | None
 
 
-FindProgress = Callable[[str], Progress | None]
-
-# The past is read within seconds, and a minute at most.
-STARTING_SECONDS = 1
-# What a worker may have in hand, or soon will: it had better be told that somebody looks.
-_MAY_MOVE = (State.QUEUED, State.RUNNING, State.WAITING)
-
-
-class Starting(ProblemWithCode):
-    """This replica has just started: what it knows may be older than what was shown before."""
-
-    def __init__(self) -> None:
-        told = "This replica is starting; ask again in a moment."
-        super().__init__(503, "starting", told, {"Retry-After": str(STARTING_SECONDS)})
-
-
-def show_newest(
-    find: FindProgress, is_caught_up: Callable[[], bool], note_watcher: Callable[[str], None]
-) -> FindProgress:
-    """Return what finds a job for somebody who looks at it; it raises Starting for one that is known.
-
-    Args:
-        find: as `find_progress`.
-        is_caught_up: whether the past has been read.
-        note_watcher: lets workers know that somebody looks at a job.
-    """
-
-    def find_newest(job_id: str) -> Progress | None:
-        progress = find(job_id)
-        if progress is None:
-            return None
-        if not is_caught_up():
-            raise Starting
-        if progress.state in _MAY_MOVE:
-            note_watcher(job_id)
-        return progress
-
-    return find_newest
-
-
 def make_router(find: FindProgress) -> APIRouter:
     """Return the route.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know; raises Starting.
+        find: as `web.progress.lookup.JobLookup.find_newest`.
     """
     router = APIRouter()
 
@@ -133,43 +90,21 @@ def make_router(find: FindProgress) -> APIRouter:
         """Return the newest that this replica knows; whoever has the id may read it."""
         progress = find(job_id)
         if progress is None:
-            return problem_response(404, "not_found", "There is no such archive.")
-        status = put_into_words(progress).model_dump(mode="json")
-        etag = f'"{hashlib.sha256(json.dumps(status).encode()).hexdigest()[:32]}"'
+            raise UnknownJob
+        status = make_status(progress).model_dump(mode="json")
+        etag = make_etag(json.dumps(status).encode())
         headers = {"ETag": etag, "Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Vary": "Accept"}
-        if soon := LOOK_AGAIN_SECONDS.get(progress.state):
-            headers["Retry-After"] = str(soon)
-        known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
-        if etag in known or "*" in known:
+        if poll_seconds := POLL_SECONDS.get(progress.state):
+            headers["Retry-After"] = str(poll_seconds)
+        if etag_matches(etag, if_none_match or ""):
             return Response(status_code=304, headers=headers)
         return JSONResponse(status, headers=headers)
 
     return router
 
 
-def find_progress(sealer: Sealer, news: News, now: Callable[[], float], job_id: str) -> Progress | None:
-    """Return what is known of a job; None for an id that was not issued here, or whose archive is forgotten by now.
-
-    Of one that nobody told of, its guest is still at the consent page.
-
-    Args:
-        sealer: knows the ids that were issued here.
-        news: what workers told.
-        now: Unix time in seconds.
-        job_id: as it came in.
-    """
-    if not is_job_id(sealer, job_id):
-        return None
-    if known := news.find(job_id):
-        return known
-    created_at = read_job_time(job_id)
-    if now() - created_at > KEPT_SECONDS:
-        return None
-    return Progress(job_id=job_id, state=State.AWAITING_CONSENT, created_at=created_at, updated_at=created_at)
-
-
-def put_into_words(progress: Progress) -> Status:
-    """Return a snapshot in the words of the API."""
+def make_status(progress: Progress) -> Status:
+    """Return a snapshot as the API shows it."""
     return Status(
         job_id=progress.job_id,
         cloud_type=progress.cloud_type,
@@ -189,21 +124,21 @@ def put_into_words(progress: Progress) -> Status:
         failures=[
             FailedPhotoStatus(name=each.name, reason=each.reason, detail=each.detail) for each in progress.failures
         ],
-        reason=_tell_reason(progress),
-        created_at=_tell_time(progress.created_at),
-        started_at=_tell_time(progress.started_at),
-        updated_at=_tell_time(progress.updated_at),
-        finished_at=_tell_time(progress.finished_at),
+        reason=_make_reason(progress),
+        created_at=_format_time(progress.created_at),
+        started_at=_format_time(progress.started_at),
+        updated_at=_format_time(progress.updated_at),
+        finished_at=_format_time(progress.finished_at),
     )
 
 
-def _tell_reason(progress: Progress) -> ReasonStatus | None:
+def _make_reason(progress: Progress) -> ReasonStatus | None:
     if not progress.reason:
         return None
     return ReasonStatus(code=progress.reason, message=explain_in_one_line(ENGLISH, progress))
 
 
-def _tell_time(moment: float) -> str | None:
+def _format_time(moment: float) -> str | None:
     if not moment:
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,8 +1,8 @@
-"""Repeats: a request that comes again under its Idempotency-Key gets the same answer, and nothing new begins.
+"""Answers by Idempotency-Key: a request that comes again gets the same answer, and nothing new begins.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/. Kept in memory, for this replica only: a
-repeat that reaches another one gets an answer of its own. No harm comes of that: of two consent pages a guest uses one,
-and what is never consented to never begins. Knows no HTTP.
+repeat that reaches another one gets an answer of its own. That does no harm: of two consent pages a guest uses one, and
+what nobody consents to never begins.
 """
 
 import re
@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from web.consent.ttl_cache import Memory
+from web.consent.ttl_cache import TtlCache
 
-KEEP_SECONDS = 900.0
-# About 3 kB each; who is forgotten early gets a fresh answer.
-MOST_KEPT = 5_000
+TTL_SECONDS = 900.0
+# About 3 kB each; a repeat of a dropped one gets a fresh answer.
+MAX_ENTRIES = 5_000
 # Bare, as most send it, or in quotes, as the draft has it.
 _UUID = re.compile(r'(?P<quote>"?)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?P=quote)', re.IGNORECASE)
 
-Given = TypeVar("Given")
+Answer = TypeVar("Answer")
 
 
 class KeyMalformed(ValueError):
@@ -30,34 +30,34 @@ class KeyReused(ValueError):
     """The key belongs to another request."""
 
 
-class Repeats(Generic[Given]):
-    """Remembers what was answered under which key. Thread-safe.
+class IdempotencyCache(Generic[Answer]):
+    """Remember which answer was given under which key. Thread-safe.
 
     Args:
         now: seconds of any clock that goes forward.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._guard = threading.Lock()
-        self._kept = Memory[tuple[bytes, Given]](KEEP_SECONDS, MOST_KEPT, now)
+        self._lock = threading.Lock()
+        self._answers = TtlCache[tuple[bytes, Answer]](TTL_SECONDS, MAX_ENTRIES, now)
 
-    def once(self, key: str, asked: bytes, give: Callable[[], Given]) -> Given:
-        """Return the answer to a request, the one that was given before if it came before.
+    def get_or_create(self, key: str, fingerprint: bytes, create: Callable[[], Answer]) -> Answer:
+        """Return the answer to a request, the earlier one if the request came before.
 
         Args:
-            key: as it came in.
-            asked: what tells one request from another, best a short digest.
-            give: makes the answer, without waiting for anybody.
+            key: the header as it came in.
+            fingerprint: tells one request from another; best a short digest.
+            create: makes the answer, without waiting for anybody.
 
         Raises:
             KeyMalformed: the key is no UUID.
             KeyReused: the key came with another request.
         """
-        read = _UUID.fullmatch(key)
-        if not read:
+        match = _UUID.fullmatch(key)
+        if not match:
             raise KeyMalformed
-        with self._guard:
-            known, given = self._kept.recall(read[2].lower(), lambda: (asked, give()))
-        if known != asked:
+        with self._lock:
+            known, answer = self._answers.get_or_create(match[2].lower(), lambda: (fingerprint, create()))
+        if known != fingerprint:
             raise KeyReused
-        return given
+        return answer

@@ -1,4 +1,4 @@
-"""Memory: what is remembered for a while, and never without bound. Knows nothing of what it is."""
+"""A cache bounded in time and in number of entries."""
 
 import hashlib
 from collections import OrderedDict
@@ -8,32 +8,32 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Memory(Generic[Value]):
-    """Values by their keys; the oldest go first. To be guarded by whoever shares it between threads.
+class TtlCache(Generic[Value]):
+    """Values by their keys; the oldest are dropped first. Not thread-safe.
 
-    Of a key only a digest is kept: most are foreign text, of any length and up to four bytes a character.
+    Only a digest of each key is kept: most keys come from outside, of any length and up to four bytes a character.
 
     Args:
-        seconds: how long each is remembered.
-        most: how many at a time.
+        ttl: how long an entry is kept, in seconds.
+        max_entries: how many are kept at a time.
         now: seconds of any clock that goes forward.
     """
 
-    def __init__(self, seconds: float, most: int, now: Callable[[], float]) -> None:
-        self._seconds = seconds
-        self._most = most
+    def __init__(self, ttl: float, max_entries: int, now: Callable[[], float]) -> None:
+        self._ttl = ttl
+        self._max_entries = max_entries
         self._now = now
-        self._kept: OrderedDict[bytes, tuple[float, Value]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[float, Value]] = OrderedDict()
 
-    def recall(self, key: str, make: Callable[[], Value]) -> Value:
-        """Return what is remembered under a key; made anew, and remembered, if nothing is."""
+    def get_or_create(self, key: str, create: Callable[[], Value]) -> Value:
+        """Return the value of a key; created, and kept, if there is none."""
         now = self._now()
-        while self._kept and now - next(iter(self._kept.values()))[0] > self._seconds:
-            self._kept.popitem(last=False)
+        while self._entries and now - next(iter(self._entries.values()))[0] > self._ttl:
+            self._entries.popitem(last=False)
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if digest not in self._kept:
-            made = make()
-            if len(self._kept) >= self._most:
-                self._kept.popitem(last=False)
-            self._kept[digest] = now, made
-        return self._kept[digest][1]
+        if digest not in self._entries:
+            value = create()
+            if len(self._entries) >= self._max_entries:
+                self._entries.popitem(last=False)
+            self._entries[digest] = now, value
+        return self._entries[digest][1]

@@ -1,4 +1,4 @@
-"""Problems: every error this service answers with, as RFC 9457 has it. Never shows a value that came in, or a trace."""
+"""Error answers as problem details (RFC 9457), without any value that came in and without tracebacks."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from common.telemetry.logs import line_context
+from common.telemetry.logs import log_fields
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -34,10 +34,10 @@ class Problem(BaseModel):
 
 
 class RequestRefused(Exception):
-    """The request can be read, but not done.
+    """The request is well-formed, but some of its fields cannot be used.
 
     Args:
-        errors: what is wrong, field by field.
+        errors: field by field.
     """
 
     def __init__(self, errors: Sequence[FieldProblem]) -> None:
@@ -46,17 +46,17 @@ class RequestRefused(Exception):
 
 
 class ProblemWithCode(HTTPException):
-    """A status that alone would not tell programs what to do.
+    """An HTTP error with a code of its own.
 
     Args:
         status: of HTTP.
         code: one stable word for programs.
-        told: one sentence for people.
-        headers: to go with it.
+        detail: one sentence for people.
+        headers: of the answer.
     """
 
-    def __init__(self, status: int, code: str, told: str, headers: dict[str, str]) -> None:
-        super().__init__(status, told, headers)
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
         self.code = code
 
 
@@ -69,16 +69,16 @@ def problem_response(
     errors: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Return the answer that says what went wrong.
+    """Return a problem as an answer.
 
     Args:
         status: of HTTP.
         code: one stable word for programs.
         detail: one sentence for people.
-        kind: URI of the kind of problem. By default it means what its status means, and `code` says the rest:
-            RFC 9457, section 4.2.1.
-        errors: what is wrong with single fields.
-        headers: to go with it.
+        kind: URI of the problem's type. By default that is its status alone, and `code` says the rest: RFC 9457,
+            section 4.2.1.
+        errors: of single fields.
+        headers: of the answer.
     """
     problem = Problem(
         type=kind,
@@ -86,45 +86,51 @@ def problem_response(
         status=status,
         detail=detail,
         code=code,
-        # This request's id, by which we find it in our logs.
-        instance=line_context.get().get("request_id", ""),
+        # The request's id, which stands in its log lines too.
+        instance=log_fields.get().get("request_id", ""),
         errors=list(errors),
     )
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
 
 def describe(description: str) -> dict[str, object]:
-    """Return how a route's OpenAPI entry describes an answer that is a problem."""
+    """Return the OpenAPI description of an answer that is a problem."""
     schema = Problem.model_json_schema()
-    # Written out in place: FastAPI collects only the models of JSON answers, and this is another media type.
+    # Inlined: FastAPI collects the models of `application/json` answers only.
     schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 def install(app: FastAPI) -> None:
-    """Let an application answer every error this way."""
+    """Let an application answer every error with a problem."""
 
     @app.exception_handler(RequestRefused)
     def _(_request: Request, error: RequestRefused) -> JSONResponse:
-        return _refuse_fields(error.errors)
+        return _invalid_request(error.errors)
 
     @app.exception_handler(RequestValidationError)
     def _(_request: Request, error: RequestValidationError) -> JSONResponse:
         errors = error.errors()
-        # An error of the body as a whole: no JSON, no JSON object, or not said to be JSON.
-        if any(each["loc"] == ("body",) for each in errors):
+        # Errors of the body as a whole: no JSON, no JSON object, or not sent as JSON.
+        if any(each["type"] == "json_invalid" or each["loc"] == ("body",) for each in errors):
             return _not_json()
-        return _refuse_fields([FieldProblem(field=str(each["loc"][-1]), message=_say(each["type"])) for each in errors])
+        return _invalid_request(
+            [FieldProblem(field=str(each["loc"][-1]), message=_message(each["type"])) for each in errors]
+        )
 
     @app.exception_handler(HTTPException)
     def _(_request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error, ProblemWithCode):
             return problem_response(error.status_code, error.code, error.detail, headers=error.headers)
+        # FastAPI's answer to a body that Python cannot parse: not UTF-8, nested too deeply, a number of too many
+        # digits.
+        if error.status_code == 400:
+            return _not_json()
         code, detail = _DETAILS.get(error.status_code, ("error", "The request could not be done."))
         return problem_response(error.status_code, code, detail, headers=error.headers)
 
 
-# Python 3.13 renamed them after RFC 9110; one answer for every Python.
+# As in RFC 9110; Python's own phrases are older before 3.13.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 _DETAILS = {
@@ -133,7 +139,7 @@ _DETAILS = {
 }
 
 
-def _refuse_fields(errors: Sequence[FieldProblem]) -> JSONResponse:
+def _invalid_request(errors: Sequence[FieldProblem]) -> JSONResponse:
     return problem_response(422, "invalid_request", "The request has fields that cannot be used.", errors=errors)
 
 
@@ -141,6 +147,6 @@ def _not_json() -> JSONResponse:
     return problem_response(422, "not_json", "The body must be a JSON object, sent as application/json.")
 
 
-def _say(kind: str) -> str:
-    # pydantic's own messages may quote what came in.
+def _message(kind: str) -> str:
+    # pydantic's own messages may quote the value.
     return "is required" if kind == "missing" else "must be a text"

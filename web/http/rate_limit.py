@@ -1,4 +1,4 @@
-"""How often one client may ask a minute, and how often all of them for one archive or with one state.
+"""Requests a minute for each client, each archive and each state.
 
 Counted in this process's memory: with n replicas everybody has up to n times as many. The headers are those of
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/.
@@ -15,36 +15,38 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.http.public_ip import to_network
-from web.consent.ttl_cache import Memory
+from web.consent.ttl_cache import TtlCache
+from web.http.headers import prefers_html
 from web.http.problems import problem_response
-from web.pages.render import later_page, prefers_html
+from web.pages.render import retry_page
+from web.texts import choose_texts
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-# An archive has as many as so many busy clients: a gallery that is announced to a whole wedding is pressed by hundreds
-# within a minute, and none of them shall be refused; a crowd of machines on one gallery shall.
+# An archive has the share of so many clients: a gallery announced to a whole wedding is asked for by hundreds of guests
+# within a minute, of whom none shall be refused; a crowd of machines on one gallery shall.
 CLIENTS_PER_ARCHIVE = 5
-# A page asks every 2 s, 30 times a minute; behind one address of a hotel a whole wedding of 200 guests may watch. That
-# is 100 a second, a tenth of what one process answers.
+# A page asks every 2 s, 30 times a minute; behind one address of a hotel a wedding of 200 guests may watch. That is 100
+# a second, a tenth of what one process answers.
 STATUS_PER_POST = 100
 MINUTE_SECONDS = 60.0
-# Keys that are counted at a time, some 350 bytes each. Who has more addresses than that is not held by counting them.
-MOST_KEYS = 50_000
+# Keys that are counted at a time, about 350 bytes each. Counting stops nobody who has more addresses than that.
+MAX_KEYS = 50_000
 
 
 @dataclass(slots=True)
-class _Minute:
-    """What one key took since its first."""
+class _Window:
+    """Requests of one key within a minute."""
 
     began: float
-    taken: int = 0
+    used: int = 0
 
 
 class Quota:
-    """So many a minute for each key; a key's minute begins with its first. Thread-safe.
+    """Allow so many requests a minute for each key; a key's minute begins with its first request. Thread-safe.
 
     Args:
-        name: what the headers call it.
-        per_minute: how many; 0: no limit.
+        name: of the policy in the RateLimit headers.
+        per_minute: requests; 0 means no limit.
         now: seconds of any clock that goes forward.
     """
 
@@ -52,60 +54,60 @@ class Quota:
         self._name = name
         self._per_minute = per_minute
         self._now = now
-        self._guard = threading.Lock()
-        self._minutes = Memory[_Minute](MINUTE_SECONDS, MOST_KEYS, now)
+        self._lock = threading.Lock()
+        self._windows = TtlCache[_Window](MINUTE_SECONDS, MAX_KEYS, now)
 
-    def take(self, key: str) -> bool:
-        """Take one of a key's share, and say whether there was one left."""
+    def try_consume(self, key: str) -> bool:
+        """Count a request; return whether it is within the quota."""
         if not self._per_minute:
             return True
-        with self._guard:
-            minute = self._recall(key)
-            minute.taken += 1
-            return minute.taken <= self._per_minute
+        with self._lock:
+            window = self._find_window(key)
+            window.used += 1
+            return window.used <= self._per_minute
 
-    def demand(self, key: str) -> None:
-        """Take one of a key's share.
+    def consume(self, key: str) -> None:
+        """Count a request.
 
         Raises:
-            TooOften: there was none left.
+            QuotaExceeded: it is beyond the quota.
         """
-        if not self.take(key):
-            raise TooOften(self, key)
+        if not self.try_consume(key):
+            raise QuotaExceeded(self, key)
 
-    def tell(self, key: str) -> dict[str, str]:
-        """Return the headers that say what is left of a key's share."""
+    def headers_for(self, key: str) -> dict[str, str]:
+        """Return the RateLimit headers of a key."""
         if not self._per_minute:
             return {}
-        with self._guard:
-            minute = self._recall(key)
-            left = max(0, self._per_minute - minute.taken)
-        wait = max(1, math.ceil(minute.began + MINUTE_SECONDS - self._now()))
+        with self._lock:
+            window = self._find_window(key)
+            remaining = max(0, self._per_minute - window.used)
+        reset = max(1, math.ceil(window.began + MINUTE_SECONDS - self._now()))
         return {
             "RateLimit-Policy": f'"{self._name}";q={self._per_minute};w=60',
-            "RateLimit": f'"{self._name}";r={left};t={wait}',
+            "RateLimit": f'"{self._name}";r={remaining};t={reset}',
         }
 
-    def refuse(self, key: str) -> Response:
-        """Return the answer for who took all of a key's share."""
-        headers = self.tell_refused(key)
+    def problem_for(self, key: str) -> Response:
+        """Return the 429 problem for a key whose quota is used up."""
+        headers = self.retry_headers_for(key)
         detail = f"No more than {self._per_minute} requests a minute, please; try again in {headers['Retry-After']} s."
         return problem_response(429, "rate_limited", detail, kind=QUOTA_EXCEEDED, headers=headers)
 
-    def tell_refused(self, key: str) -> dict[str, str]:
-        """Return the headers for who took all of a key's share."""
-        told = self.tell(key)
-        return {**told, "Retry-After": told["RateLimit"].rpartition("=")[2]}
+    def retry_headers_for(self, key: str) -> dict[str, str]:
+        """Return the RateLimit headers of a key, with Retry-After."""
+        headers = self.headers_for(key)
+        return {**headers, "Retry-After": headers["RateLimit"].rpartition("=")[2]}
 
-    def _recall(self, key: str) -> _Minute:
-        return self._minutes.recall(key, lambda: _Minute(self._now()))
+    def _find_window(self, key: str) -> _Window:
+        return self._windows.get_or_create(key, lambda: _Window(self._now()))
 
 
-class TooOften(Exception):
-    """A key's share is used up.
+class QuotaExceeded(Exception):
+    """The quota of a key is used up.
 
     Args:
-        quota: whose share.
+        quota: of the key.
         key: the key.
     """
 
@@ -115,27 +117,29 @@ class TooOften(Exception):
         self.key = key
 
 
-def refuse_often(often: TooOften, headers: Mapping[str, str]) -> Response:
-    """Return the answer to a guest or a program that came too often: a page that comes again by itself, or a problem.
+def quota_exceeded_response(error: QuotaExceeded, headers: Mapping[str, str]) -> Response:
+    """Return the 429 answer: for browsers a page that reloads itself, for programs a problem.
 
     Args:
-        often: what was used up.
+        error: whose quota is used up.
         headers: of the request.
     """
     if prefers_html(headers.get("accept", "")):
-        return later_page(headers.get("accept-language", ""), 429, often.quota.tell_refused(often.key))
-    return often.quota.refuse(often.key)
+        return retry_page(
+            choose_texts(headers.get("accept-language", "")), 429, error.quota.retry_headers_for(error.key)
+        )
+    return error.quota.problem_for(error.key)
 
 
 class RateLimit:
-    """Refuses what a client asks beyond its share, and tells each what is left of it.
+    """Middleware that limits the requests of each client, and adds RateLimit headers to the answers.
 
     A client is its address, or the /64 of an IPv6 one: the connection's, or what a proxy of FORWARDED_ALLOW_IPS says.
-    POSTs and callbacks, each of which may begin an archive, have a share each; looking at archives has a wide one.
-    What probes and developers ask for has no limit.
+    POSTs and callbacks, each of which may begin an archive, have a quota each; status, page and events a wide one.
+    Probes and documentation have none.
 
     Args:
-        per_minute: POSTs, and callbacks; 0: no limit.
+        per_minute: POSTs, and callbacks; 0 means no limit.
         now: seconds of any clock that goes forward.
     """
 
@@ -148,28 +152,28 @@ class RateLimit:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass and add what is left, or refuse it."""
+        """Pass a request on, or refuse it."""
         quota = self._choose(scope)
         if quota is None:
             await self._app(scope, receive, send)
             return
         client = client_of(scope)
         try:
-            quota.demand(client)
-        except TooOften as often:
-            await refuse_often(often, Headers(scope=scope))(scope, receive, send)
+            quota.consume(client)
+        except QuotaExceeded as error:
+            await quota_exceeded_response(error, Headers(scope=scope))(scope, receive, send)
             return
-        told = quota.tell(client)
+        added = quota.headers_for(client)
 
-        async def add(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                # Beside what a route may say of another quota: each header is a list.
-                for name, value in told.items():
+                # Beside those of a route's own quota: each of these headers is a list.
+                for name, value in added.items():
                     headers.append(name, value)
             await send(message)
 
-        await self._app(scope, receive, add)
+        await self._app(scope, receive, send_with_headers)
 
     def _choose(self, scope: Scope) -> Quota | None:
         if scope["type"] != "http":
@@ -180,5 +184,5 @@ class RateLimit:
 
 
 def client_of(scope: Scope) -> str:
-    """Return what one client holds of the internet, see `common.http.public_ip`; empty when it has no address."""
+    """Return the network of a client, see `common.http.public_ip`; empty when it has no address."""
     return to_network(scope["client"][0] if scope["client"] else "")

@@ -1,9 +1,5 @@
-"""One name for each request: in its answer, in its problem, and in every line that is logged for it. Knows no route.
+"""Request ids and trace contexts: in each answer, and in every log line about its request."""
 
-And the name of the way it is a step of: who calls may have begun a trace; else it begins here.
-"""
-
-import logging
 import re
 import secrets
 
@@ -11,70 +7,43 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.telemetry import trace_context as tracing
-from common.telemetry.logs import line_context
-from web.http.problems import problem_response
-
-logger = logging.getLogger(__name__)
+from common.telemetry.logs import log_fields
 
 HEADER = "X-Request-ID"
-# Whoever calls may name the request, as long as the name breaks no line and no header.
+# A caller may name its request, in characters that are safe in log lines and headers.
 _SAFE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Names a request as its caller does, or else at random.
+    """Middleware that takes a request's id and trace context from its caller, or makes them.
 
-    The name holds in the threads that serve the request as well: they run in copies of its context.
+    They hold in the threads that serve the request as well, which run in copies of its context.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass under its name."""
+        """Pass a request on under its id."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         given = headers.get(HEADER, "")
-        name = given if _SAFE.fullmatch(given) else secrets.token_hex(16)
+        request_id = given if _SAFE.fullmatch(given) else secrets.token_hex(16)
         trace = _continue_trace(headers.getlist(tracing.HEADER))
-        tracing.enter(trace)
-        # Not taken back: the request's task ends with it, and what uvicorn still has to say is about it as well.
-        line_context.set({"request_id": name, "trace_id": trace.trace_id})
+        tracing.set_current_trace(trace)
+        # Never reset: the task ends with the request, and what uvicorn still logs is about it as well.
+        log_fields.set({"request_id": request_id, "trace_id": trace.trace_id})
 
-        async def add(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append(HEADER, name)
+                MutableHeaders(scope=message).append(HEADER, request_id)
             await send(message)
 
-        await self._app(scope, receive, add)
+        await self._app(scope, receive, send_with_id)
 
 
 def _continue_trace(given: list[str]) -> tracing.Trace:
     trace = tracing.read_trace(given[0]) if len(given) == 1 else None
-    return trace.next() if trace else tracing.make_trace()
-
-
-class LastResort:
-    """Answers a request that a bug has ended, inside of all that adds to answers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass; what is raised is a bug."""
-        begun = False
-
-        async def watch(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watch)
-        except Exception:
-            if begun or scope["type"] != "http":
-                raise
-            logger.exception("a request ended in a bug")
-            await problem_response(500, "internal_error", "Something is broken on our side.")(scope, receive, send)
+    return trace.next() if trace else tracing.new_trace()

@@ -1,1 +1,1 @@
-"""The pages that guests see."""
+"""Pages for guests."""

@@ -1,6 +1,7 @@
-"""What we say to a guest ourselves: how our pages are put together, and the two that tell of no job.
+"""Rendering of pages: templates, security headers, and the pages without a job.
 
-Each is one file without anything of others', and without anything that its policy does not know by its hash.
+Each page is one file: it loads nothing, and its Content-Security-Policy allows its own style and script by their
+hashes.
 """
 
 import base64
@@ -12,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from web.texts import LANGUAGES, Texts, choose_language
+from web.texts import LANGUAGES, Texts
 
 _FOLDER = Path(__file__).with_name("templates")
 _STYLE = (_FOLDER / "page.css").read_text()
 _SCRIPT = (_FOLDER / "page.js").read_text()
 
-# Nothing of others' on our page, and nothing of ours in others' logs: its address holds a code.
+# For every answer to a guest: the address of a callback holds a code, which no cache and no other site may see.
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -30,7 +31,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-# What stands in the page word for word, and nothing else: https://www.w3.org/TR/CSP3/#grammardef-hash-source
+# https://www.w3.org/TR/CSP3/#grammardef-hash-source
 _POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -47,23 +48,23 @@ _POLICY = "; ".join(
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-# The only texts that are no guest's and no gallery's, and so go in as they are.
+# Not escaped: the only texts that come from neither guests nor galleries.
 _TEMPLATES.globals.update(style=Markup(_STYLE), script=Markup(_SCRIPT), languages=LANGUAGES)  # noqa: S704
 
 
 def render(template: str, texts: Texts, **values: object) -> str:
-    """Return a page.
+    """Return a rendered page.
 
     Args:
-        template: its file.
+        template: its file name.
         texts: of the guest's language.
-        values: what the template shows; escaped there.
+        values: variables of the template; escaped there.
     """
     return _TEMPLATES.get_template(template).render(texts=texts, **values)
 
 
 def page_headers(texts: Texts) -> dict[str, str]:
-    """Return the headers that go with every page of ours."""
+    """Return the headers of every page."""
     return {
         **HEADERS,
         "Content-Security-Policy": _POLICY,
@@ -73,54 +74,30 @@ def page_headers(texts: Texts) -> dict[str, str]:
     }
 
 
-def void_page(accept_language: str) -> HTMLResponse:
-    """Return the page for a guest whose way back does not count any more.
+def void_page(texts: Texts) -> HTMLResponse:
+    """Return the page for a callback whose state is not valid."""
+    return _render_words(texts, 400, "void")
+
+
+def retry_page(texts: Texts, status: int, headers: Mapping[str, str]) -> HTMLResponse:
+    """Return a page that asks its guest to wait for a moment, and then reloads itself.
 
     Args:
-        accept_language: the header of that name.
-    """
-    return _say(LANGUAGES[choose_language(accept_language)], 400, "void")
-
-
-def later_page(accept_language: str, status: int, headers: Mapping[str, str]) -> HTMLResponse:
-    """Return the page for a guest who is to wait for a moment; it asks again by itself when that is over.
-
-    Args:
-        accept_language: the header of that name.
+        texts: of the guest's language.
         status: of HTTP.
-        headers: to go with it; `Retry-After` says how long the moment is, in seconds.
+        headers: of the answer; `Retry-After` in seconds.
     """
-    page = _say(LANGUAGES[choose_language(accept_language)], status, "later")
-    # Browsers look at no Retry-After: https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh
+    page = _render_words(texts, status, "later")
+    # Browsers ignore Retry-After: https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh
     page.headers.update({**headers, "Refresh": headers["Retry-After"]})
     return page
 
 
 def unknown_page(texts: Texts) -> HTMLResponse:
-    """Return the page for a guest whose job we do not know."""
-    return _say(texts, 404, "unknown")
+    """Return the page for a job that is not known."""
+    return _render_words(texts, 404, "unknown")
 
 
-def _say(texts: Texts, status: int, what: str) -> HTMLResponse:
+def _render_words(texts: Texts, status: int, what: str) -> HTMLResponse:
     title, text = texts.say(f"{what}_title"), texts.say(f"{what}_text")
     return HTMLResponse(render("words.html", texts, title=title, text=text), status, page_headers(texts))
-
-
-def prefers_html(accept: str) -> bool:
-    """Say whether an Accept header likes HTML better than JSON (RFC 9110, section 12.5.1)."""
-    weights: dict[str, float] = {}
-    for word in accept.lower().split(","):
-        media, *parameters = (part.strip() for part in word.split(";"))
-        weights[media] = max(weights.get(media, 0.0), _read_weight(parameters))
-
-    def weigh(*ranges: str) -> float:
-        return next((weights[each] for each in ranges if each in weights), 0.0)
-
-    return weigh("text/html", "text/*", "*/*") > weigh("application/json", "application/*", "*/*")
-
-
-def _read_weight(parameters: list[str]) -> float:
-    try:
-        return next((float(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
-    except ValueError:
-        return 0.0

@@ -1,6 +1,6 @@
-"""The addresses of a job, for who comes with a browser; who does not gets the same addresses as JSON.
+"""Routes of a job for browsers, at the same paths as those of the API.
 
-A route here takes only requests that would rather have HTML than JSON, and stands before the one that answers others.
+They match only requests that prefer HTML to JSON, and come before the routes of the API.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,18 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from web.api.cancel import Cancel
-from web.api.status import FindProgress, Starting
-from web.pages.render import later_page, page_headers, prefers_html, unknown_page
+from web.http.headers import etag_matches, make_etag, prefers_html
+from web.pages.render import page_headers, retry_page, unknown_page
 from web.pages.view import render_job
-from web.texts import LANGUAGES, Texts, choose_language
+from web.progress.lookup import FindProgress, Starting
+from web.texts import Texts, choose_texts
 
 
 class BrowserRoute(Route):
-    """A route that only browsers see."""
+    """A route for requests that prefer HTML."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a request that would rather have HTML than JSON."""
+        """Match like a route, if the request prefers HTML to JSON."""
         match, found = super().matches(scope)
         if match is Match.NONE or not prefers_html(Headers(scope=scope).get("accept", "")):
             return Match.NONE, {}
@@ -34,33 +35,34 @@ def make_routes(find: FindProgress, find_newest: FindProgress, cancel: Cancel) -
     """Return the routes.
 
     Args:
-        find: returns what is known of a job, None for one that we do not know.
-        find_newest: the same for somebody who looks at it; raises Starting.
-        cancel: tells all workers of a cancel.
+        find: as `web.progress.lookup.JobLookup.find`.
+        find_newest: as `web.progress.lookup.JobLookup.find_newest`.
+        cancel: records a cancel; returns whether that succeeded.
     """
 
     async def show_job(request: Request) -> Response:
-        """Show how an archive gets on."""
+        """Show the page of an archive."""
         texts = _choose_texts(request)
         try:
             progress = find_newest(request.path_params["job_id"])
         except Starting as starting:
-            return later_page(texts.language, starting.status_code, dict(starting.headers or {}))
+            return retry_page(texts, starting.status_code, dict(starting.headers or {}))
         if progress is None:
             return unknown_page(texts)
-        page, etag = render_job(progress, texts, cancelling=request.query_params.get("cancelling", ""))
+        page = render_job(progress, texts, cancelling=request.query_params.get("cancelling", ""))
+        etag = make_etag(page.encode())
         headers = {**page_headers(texts), "ETag": etag}
-        if request.headers.get("if-none-match") == etag:
+        if etag_matches(etag, request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=headers)
         return HTMLResponse(page, headers=headers)
 
     async def cancel_job(request: Request) -> Response:
-        """Take the press of a page's button, and send the guest back to the page."""
+        """Cancel an archive, and send the guest back to its page."""
         job_id, texts = request.path_params["job_id"], _choose_texts(request)
         if find(job_id) is None:
             return unknown_page(texts)
         outcome = "asked" if await cancel(job_id) else "failed"
-        # 303: the browser comes back with a GET, and a reload presses nothing.
+        # 303: the browser follows with a GET, and a reload cancels nothing.
         page = f"/cloud_archive/jobs/{job_id}?lang={texts.language}&cancelling={outcome}"
         return RedirectResponse(page, 303, page_headers(texts))
 
@@ -76,4 +78,4 @@ def _route(path: str, answer: Callable[[Request], Any], method: str) -> BrowserR
 
 def _choose_texts(request: Request) -> Texts:
     chosen = request.query_params.get("lang", "")
-    return LANGUAGES[choose_language(request.headers.get("accept-language", ""), chosen)]
+    return choose_texts(request.headers.get("accept-language", ""), chosen)

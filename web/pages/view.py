@@ -1,24 +1,21 @@
-"""How an archive gets on, as a guest reads it: a snapshot put into words. Knows no HTTP.
+"""What the page of an archive shows: a snapshot in a guest's words.
 
-The page asks for itself again and shows what changed, so every word, number and plural is made here, once.
+The page fetches itself again and shows what changed, so that every word, number and plural is made here.
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from common.errors import Reason
 from common.messages.progress import FailedPhoto, Progress, State
 from web.pages.render import render
-from web.progress.subscriber import LOOK_AGAIN_SECONDS
+from web.progress.lookup import ACTIVE_STATES, POLL_SECONDS
 from web.texts import Explanation, Texts, say_space
-
-_MAY_CANCEL = (State.QUEUED, State.RUNNING, State.WAITING)
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A progress bar: its name, how far in percent (None: nobody knows yet), that in words, and lines below it."""
+    """A progress bar: its name, percent (None while unknown), the same as text, and the lines below it."""
 
     name: str
     percent: int | None
@@ -28,7 +25,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Photos that failed alike."""
+    """Photos that failed for the same reason."""
 
     why: Explanation
     names: tuple[str, ...]
@@ -36,7 +33,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """All that the page shows; see `templates/job.html`."""
+    """What `templates/job.html` shows."""
 
     state: State
     title: str
@@ -60,24 +57,23 @@ class View:
     every_seconds: int
 
 
-def render_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> tuple[str, str]:
-    """Return the page of an archive, and its entity tag.
+def render_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> str:
+    """Return the page of an archive; arguments as of `describe_job`."""
+    return render("job.html", texts, view=describe_job(progress, texts, cancelling=cancelling))
+
+
+def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> View:
+    """Return what the page of an archive shows.
 
     Args:
         progress: the newest snapshot.
         texts: of the guest's language.
-        cancelling: "asked" when this guest has pressed the button, "failed" when nobody could be told of it.
+        cancelling: "asked" when this guest has pressed the button, "failed" when the cancel could not be recorded.
     """
-    page = render("job.html", texts, view=describe_job(progress, texts, cancelling=cancelling))
-    return page, f'"{hashlib.sha256(page.encode()).hexdigest()[:32]}"'
-
-
-def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> View:
-    """Return what the page of an archive shows; arguments as in `render_job`."""
-    heading = _say_heading(progress, texts)
-    bar = _draw_bar(progress, texts)
+    heading = _make_heading(progress, texts)
+    bar = _make_bar(progress, texts)
     percent = f"{bar.percent}%" if bar and bar.percent is not None and not progress.state.is_final else ""
-    groups = _group(progress.failures, texts)
+    groups = _group_failures(progress.failures, texts)
     unnamed = progress.photos_failed - len(progress.failures)
     ended = progress.state.is_final
     notice = {"asked": "stopping", "failed": "not_stopped"}.get(cancelling, "")
@@ -87,7 +83,7 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
         percent=percent,
         gallery_name=progress.gallery_name,
         heading=heading,
-        lead=tuple(_say_lead(progress, texts)),
+        lead=tuple(_make_lead(progress, texts)),
         bar=bar,
         latest=texts.say("just_arrived", names=", ".join(progress.latest)) if progress.latest else "",
         spoken=f"{heading}. {bar.text}" if bar and bar.text else heading,
@@ -98,14 +94,14 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
         failures=groups,
         failures_title=texts.count("photos_failed", progress.photos_failed) if groups else "",
         failures_more=texts.count("more", unnamed) if groups and unnamed > 0 else "",
-        may_cancel=progress.state in _MAY_CANCEL and cancelling != "asked",
+        may_cancel=progress.state in ACTIVE_STATES and cancelling != "asked",
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
         notice=texts.say(notice) if notice and not ended else "",
-        every_seconds=LOOK_AGAIN_SECONDS.get(progress.state, 0),
+        every_seconds=POLL_SECONDS.get(progress.state, 0),
     )
 
 
-def _say_heading(progress: Progress, texts: Texts) -> str:
+def _make_heading(progress: Progress, texts: Texts) -> str:
     if progress.state is State.DONE and progress.photos_failed:
         return texts.say("done_partly")
     if progress.state is State.DONE and progress.reason == Reason.GALLERY_EMPTY:
@@ -115,7 +111,7 @@ def _say_heading(progress: Progress, texts: Texts) -> str:
     return texts.say(str(progress.state), cloud=texts.cloud(progress.cloud_type))
 
 
-def _say_lead(progress: Progress, texts: Texts) -> Iterable[str]:
+def _make_lead(progress: Progress, texts: Texts) -> Iterable[str]:
     state, stored = progress.state, progress.photos_copied + progress.photos_skipped
     if state is State.RUNNING and not progress.photos_total:
         yield texts.say("reading_more")
@@ -125,12 +121,12 @@ def _say_lead(progress: Progress, texts: Texts) -> Iterable[str]:
         yield texts.count("photos_saved", stored)
     if state in (State.FAILED, State.CANCELLED) and stored:
         yield texts.count("photos_stay", stored)
-    if state in _MAY_CANCEL:
+    if state in ACTIVE_STATES:
         yield texts.say("close_tab")
 
 
-def _draw_bar(progress: Progress, texts: Texts) -> Bar | None:
-    """Return the bar; none before anything was promised, and none where nothing was copied."""
+def _make_bar(progress: Progress, texts: Texts) -> Bar | None:
+    """Return the bar; none before consent, and none for an ended job without photos."""
     if progress.state is State.AWAITING_CONSENT or (progress.state.is_final and not progress.photos_total):
         return None
     name = texts.say("bar", cloud=texts.cloud(progress.cloud_type))
@@ -138,7 +134,7 @@ def _draw_bar(progress: Progress, texts: Texts) -> Bar | None:
         return Bar(name, None, "", ())
     stored = progress.photos_copied + progress.photos_skipped
     part, whole = (progress.bytes_copied, progress.bytes_total) if progress.bytes_total else (stored, 0)
-    # Rounded down: a hundred means that all is in.
+    # Rounded down: 100 means that everything is stored.
     percent = min(100, part * 100 // (whole or progress.photos_total))
     photos = f"{texts.count('bare', stored)} {texts.count('of_photos', progress.photos_total)}"
     sizes = texts.say("of", part=texts.size(progress.bytes_copied), whole=texts.size(progress.bytes_total))
@@ -154,11 +150,11 @@ def _explain(progress: Progress, texts: Texts) -> Explanation | None:
     if not progress.reason or progress.state in (State.QUEUED, State.RUNNING, State.AWAITING_CONSENT):
         return None
     explained = texts.explain(progress.reason)
-    # What waits needs no step of anybody's.
+    # A waiting archive needs nothing from its guest.
     return replace(explained, next_step=texts.say("waiting_more")) if progress.state is State.WAITING else explained
 
 
-def _group(failures: Iterable[FailedPhoto], texts: Texts) -> tuple[FailureGroup, ...]:
+def _group_failures(failures: Iterable[FailedPhoto], texts: Texts) -> tuple[FailureGroup, ...]:
     names: dict[Explanation, list[str]] = {}
     for each in failures:
         names.setdefault(texts.explain(each.reason), []).append(each.name)

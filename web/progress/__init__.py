@@ -1,1 +1,1 @@
-"""How archives get on, as this replica hears and tells it."""
+"""Progress of archives: received, stored, looked up and published by this replica."""

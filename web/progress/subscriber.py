@@ -1,16 +1,13 @@
-"""What workers tell of their jobs, as this replica knows it. Owns a connection; knows no HTTP.
+"""Receive progress snapshots of all jobs from RabbitMQ into this replica's store.
 
-The stream of the last seven days is read at start, so that a fresh replica knows what happened before it; snapshots
-of running jobs come through a queue of its own, and workers are asked for them at once. What it costs: `bench/news.py`.
+At start the stream of the last seven days is read, so that a fresh replica knows what happened before it; snapshots of
+running jobs come through a queue of its own, and workers are asked for them at once. Its cost: `bench/news.py`.
 """
 
 import logging
 import secrets
 import threading
 import time
-import zlib
-from collections import OrderedDict
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -21,195 +18,141 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
 from common.loops import Loop
-from common.messages.progress import NotProgress, Progress, State
+from common.messages.progress import NotProgress, Progress
 from common.messages.publisher import broker_errors, connection_parameters
-from common.messages.topology import EVENTS, LIVE, NEWS_EXCHANGE, PROGRESS_KEYS, declare
-from web.progress.asker import MARK, Asker
+from common.messages.topology import EVENTS, LIVE, PROGRESS_EXCHANGE, PROGRESS_KEYS, declare
+from web.progress.requester import MARK_PREFIX, SnapshotRequester
+from web.progress.store import RETENTION_SECONDS, ProgressStore
 
 logger = logging.getLogger(__name__)
 
-# As long as the stream itself: what ended earlier is unknown to every replica alike.
-KEPT_SECONDS = 7 * 24 * 3600.0
-# 10,000 jobs a day for a week, and some more. Packed, a job takes some 300 bytes, and 3 kB if it names a hundred photos
-# that failed; then the oldest are forgotten before the memory of a replica is used up.
-MOST_KEPT, MOST_PACKED_BYTES = 100_000, 100_000_000
-# How soon it is worth looking again, in seconds: snapshots come once a second while a job runs and somebody looks, and
-# most jobs begin at once; what waits moves rarely.
-LOOK_AGAIN_SECONDS = {State.RUNNING: 2, State.QUEUED: 2, State.AWAITING_CONSENT: 5, State.WAITING: 10}
-# Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
-PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
-# What a replica that has fallen behind may keep; older snapshots are worth nothing.
-LONGEST_QUEUE = 10_000
+# Many, since reading a stream is a matter of round trips, and so are acknowledgements.
+PREFETCH, ACK_EVERY = 1000, 250
+# Snapshots that may wait for a replica that has fallen behind; the broker drops older ones, which are worth nothing.
+MAX_QUEUED_SNAPSHOTS = 10_000
 TICK_SECONDS = 0.2
-# After the past was read: how long workers that run have to say how far they are.
-ANSWER_SECONDS = 0.5
-# A mark that does not come back was lost with its connection: after so long without any event, another one is made.
-LOST_SECONDS = 2.0
-# A broker that is short of memory or disk takes none: after so long without any event, in seconds, there are no more.
+# After the streams were read: how long running workers have to answer with their snapshots.
+SNAPSHOT_WAIT_SECONDS = 0.5
+# A mark may be lost with the connection that published it: after so long without any event it is published again.
+MARK_TIMEOUT_SECONDS = 2.0
+# A broker that is short of memory or disk accepts no mark: after so long without any event the streams count as read.
 QUIET_SECONDS = 10.0
-# Messages in a row that nobody can read, of which one is told: a sender that is broken sends one every second.
-TOLD_OF = 1000
+# One of so many unreadable messages in a row is logged: a broken sender sends one every second.
+LOG_EVERY = 1000
 HEARTBEAT_SECONDS = 30
 
 
-class News:
-    """The newest snapshot of every job. Thread-safe.
-
-    Args:
-        now: Unix time in seconds.
-        most_bytes: that the snapshots of jobs that ended may take.
-    """
-
-    def __init__(self, now: Callable[[], float] = time.time, most_bytes: int = MOST_PACKED_BYTES) -> None:
-        self._now = now
-        self._most_bytes = most_bytes
-        # Few jobs run and are asked for; those that ended are many and lie packed. The one that was heard of last is
-        # the last.
-        self._known: OrderedDict[str, Progress | bytes] = OrderedDict()
-        self._packed_bytes = 0
-        self._lock = threading.Lock()
-
-    def learn(self, progress: Progress) -> None:
-        """Take a snapshot; an older one than what is known changes nothing."""
-        with self._lock:
-            newest = progress.after(self._take_out(progress.job_id))
-            kept = zlib.compress(newest.encode(), 1) if newest.state.is_final else newest
-            self._known[newest.job_id] = kept
-            self._packed_bytes += _weigh(kept)
-            if len(self._known) > MOST_KEPT or self._packed_bytes > self._most_bytes:
-                self._take_out(next(iter(self._known)))
-
-    def find(self, job_id: str) -> Progress | None:
-        """Return the newest snapshot of a job, if any is known and it is not too old."""
-        with self._lock:
-            kept = self._known.get(job_id)
-        progress = _unpack(kept)
-        return progress if progress and self._now() - progress.updated_at <= KEPT_SECONDS else None
-
-    def _take_out(self, job_id: str) -> Progress | None:
-        kept = self._known.pop(job_id, None)
-        self._packed_bytes -= _weigh(kept)
-        return _unpack(kept)
-
-
-def _weigh(kept: Progress | bytes | None) -> int:
-    return len(kept) if isinstance(kept, bytes) else 0
-
-
-def _unpack(kept: Progress | bytes | None) -> Progress | None:
-    return Progress.decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
-
-
-class Reader:
-    """Reads the news on a thread of its own.
+class ProgressSubscriber:
+    """Consume progress messages on a thread with a connection of its own.
 
     Args:
         url: of the broker.
-        news: where they go.
+        store: receives the snapshots.
     """
 
-    def __init__(self, url: Secret, news: News) -> None:
+    def __init__(self, url: Secret, store: ProgressStore) -> None:
         self._parameters = connection_parameters(url, "cloud_archive web reads", heartbeat=HEARTBEAT_SECONDS)
-        self._news = news
+        self._store = store
         self._stopped = threading.Event()
         self._caught_up = threading.Event()
-        self._asker = Asker(url)
+        self._requester = SnapshotRequester(url)
         self._mark = ""
-        self._said_at = 0.0
-        self._read_at: float | None = None
-        self._unread: set[str] = set()
-        self._event_at = 0.0
+        self._mark_sent_at = 0.0
+        self._streams_read_at: float | None = None
+        self._unread_streams: set[str] = set()
+        self._last_event_at = 0.0
         self._unreadable = 0
-        self._loop = Loop("the reader of news", self._read, is_over=self._stopped.is_set, wait=self._stopped.wait)
+        self._loop = Loop("the progress subscriber", self._run, is_over=self._stopped.is_set, wait=self._stopped.wait)
 
     @property
     def is_alive(self) -> bool:
-        """Whether its thread moves; also when there is no broker."""
-        return self._loop.is_alive and self._asker.is_alive
+        """Whether its threads move; true also while the broker cannot be reached."""
+        return self._loop.is_alive and self._requester.is_alive
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether the past has been read."""
+        """Whether all earlier snapshots have been read."""
         return self._caught_up.is_set()
 
     def start(self) -> None:
-        """Begin to read."""
-        self._asker.start()
+        """Start the threads."""
+        self._requester.start()
         self._thread = self._loop.start()
 
     def close(self) -> None:
-        """Read no more."""
+        """Let the threads end."""
         self._stopped.set()
-        self._asker.close()
+        self._requester.close()
 
-    def note_watcher(self, job_id: str) -> None:
-        """Let workers know that somebody looks at a job just now; never waits."""
-        self._asker.note_watcher(job_id)
+    def note_watched(self, job_id: str) -> None:
+        """Ask workers for frequent snapshots of a job that somebody looks at; never waits."""
+        self._requester.note_watched(job_id)
 
-    def _read(self) -> None:
+    def _run(self) -> None:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
             snapshots, events = connection.channel(), connection.channel()
-            ended: list[Any] = []
-            # Of a queue that is deleted, or moved to another node, the broker says this and no more.
+            cancelled: list[Any] = []
+            # All that the broker says when a queue is deleted or moved to another node.
             for channel in (snapshots, events):
-                channel.add_on_cancel_callback(ended.append)
-            self._subscribe_to_snapshots(snapshots)
-            self._subscribe_to_events(events)
-            # Only now: what is answered finds somebody who listens.
-            self._say_hello()
+                channel.add_on_cancel_callback(cancelled.append)
+            self._consume_snapshots(snapshots)
+            self._consume_streams(events)
+            # Last, so that the answers find a consumer.
+            self._request_snapshots()
             while not self._stopped.is_set():
                 connection.process_data_events(TICK_SECONDS)
-                if ended:
+                if cancelled:
                     raise Transient(Reason.TRY_LATER, "the broker ended the reading of a queue")
                 self._loop.beat()
-                self._look_whether_past_is_read()
+                self._check_caught_up()
 
-    def _say_hello(self) -> None:
-        self._mark, self._read_at = f"{MARK}{secrets.token_hex(8)}", None
-        self._unread = {EVENTS, LIVE}
-        self._said_at = self._event_at = time.monotonic()
-        self._asker.say_hello(self._mark)
+    def _request_snapshots(self) -> None:
+        self._mark, self._streams_read_at = f"{MARK_PREFIX}{secrets.token_hex(8)}", None
+        self._unread_streams = {EVENTS, LIVE}
+        self._mark_sent_at = self._last_event_at = time.monotonic()
+        self._requester.request_snapshots(self._mark)
 
-    def _look_whether_past_is_read(self) -> None:
+    def _check_caught_up(self) -> None:
         now = time.monotonic()
-        if self._read_at is not None:
-            if now - self._read_at >= ANSWER_SECONDS:
+        if self._streams_read_at is not None:
+            if now - self._streams_read_at >= SNAPSHOT_WAIT_SECONDS:
                 self._caught_up.set()
             return
-        quiet = now - self._event_at
+        quiet = now - self._last_event_at
         if quiet > QUIET_SECONDS:
             self._caught_up.set()
-        if min(quiet, now - self._said_at) > LOST_SECONDS:
-            # The same mark: whichever comes back first will do.
-            self._said_at = now
-            self._asker.say_hello(self._mark)
+        if min(quiet, now - self._mark_sent_at) > MARK_TIMEOUT_SECONDS:
+            # The same mark again: whichever copy comes back first will do.
+            self._mark_sent_at = now
+            self._requester.request_snapshots(self._mark)
 
-    def _subscribe_to_snapshots(self, channel: BlockingChannel) -> None:
-        arguments = {"x-max-length": LONGEST_QUEUE, "x-overflow": "drop-head"}
+    def _consume_snapshots(self, channel: BlockingChannel) -> None:
+        arguments = {"x-max-length": MAX_QUEUED_SNAPSHOTS, "x-overflow": "drop-head"}
         queue = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments).method.queue
-        channel.queue_bind(queue, NEWS_EXCHANGE, PROGRESS_KEYS)
-        channel.basic_consume(queue, self._take_snapshot, auto_ack=True)
+        channel.queue_bind(queue, PROGRESS_EXCHANGE, PROGRESS_KEYS)
+        channel.basic_consume(queue, self._on_snapshot, auto_ack=True)
 
-    def _subscribe_to_events(self, channel: BlockingChannel) -> None:
-        # A stream wants a prefetch and acknowledgements; they move the reader on and remove nothing.
+    def _consume_streams(self, channel: BlockingChannel) -> None:
+        # Streams require a prefetch and acknowledgements, which grant credit and remove nothing:
+        # https://www.rabbitmq.com/docs/streams#consuming
         channel.basic_qos(prefetch_count=PREFETCH)
-        # It drops whole segments only, so it may hold more than a week.
-        since = datetime.fromtimestamp(time.time() - KEPT_SECONDS, UTC)
-        for stream, first in ((EVENTS, since), (LIVE, "first")):
-            take = partial(self._take_event, stream)
-            channel.basic_consume(stream, take, arguments={"x-stream-offset": first})
+        # A stream drops whole segments only, so it may hold more than seven days.
+        since = datetime.fromtimestamp(time.time() - RETENTION_SECONDS, UTC)
+        for stream, offset in ((EVENTS, since), (LIVE, "first")):
+            on_event = partial(self._on_event, stream)
+            channel.basic_consume(stream, on_event, arguments={"x-stream-offset": offset})
 
-    def _take_snapshot(
+    def _on_snapshot(
         self,
         _channel: BlockingChannel,
         _method: pika.spec.Basic.Deliver,
         _properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        self._learn(body)
+        self._store_snapshot(body)
 
-    def _take_event(
+    def _on_event(
         self,
         stream: str,
         channel: BlockingChannel,
@@ -217,31 +160,30 @@ class Reader:
         _properties: pika.BasicProperties,
         body: bytes,
     ) -> None:
-        self._event_at = time.monotonic()
-        if self._learn(body) == self._mark:
-            self._unread.discard(stream)
-            if not self._unread and self._read_at is None:
-                self._read_at = self._event_at
+        self._last_event_at = time.monotonic()
+        if self._store_snapshot(body) == self._mark:
+            self._unread_streams.discard(stream)
+            if not self._unread_streams and self._streams_read_at is None:
+                self._streams_read_at = self._last_event_at
         tag = method.delivery_tag
-        if tag % ACKNOWLEDGED_AT_ONCE == 0:
+        if tag % ACK_EVERY == 0:
             channel.basic_ack(tag, multiple=True)
 
-    def _learn(self, body: bytes) -> str:
-        """Take a snapshot, unless it is a mark; return of which job, nothing if it is none."""
+    def _store_snapshot(self, body: bytes) -> str:
+        """Store a snapshot unless it is a mark; return its job id, empty if it cannot be read."""
         try:
             progress = Progress.decode(body)
-            if not progress.job_id.startswith(MARK):
-                self._news.learn(progress)
+            if not progress.job_id.startswith(MARK_PREFIX):
+                self._store.update(progress)
         except NotProgress as error:
-            self._count_unreadable(f"they are none: {error}")
+            self._log_unreadable(f"not a snapshot: {error}")
             return ""
-        except Exception as bug:  # noqa: BLE001 - its trace would hold what a stranger wrote
-            self._count_unreadable(f"a bug: {type(bug).__name__}")
+        except Exception as bug:  # noqa: BLE001 - its traceback would hold what a stranger wrote
+            self._log_unreadable(f"a bug: {type(bug).__name__}")
             return ""
         return progress.job_id
 
-    def _count_unreadable(self, why: str) -> None:
-        """Tell of a message that nobody can read; it ends nothing, and the others are read."""
-        if self._unreadable % TOLD_OF == 0:
-            logger.error("news cannot be read: %s", why, extra={"unreadable": self._unreadable + 1})
+    def _log_unreadable(self, why: str) -> None:
+        if self._unreadable % LOG_EVERY == 0:
+            logger.error("progress cannot be read: %s", why, extra={"unreadable": self._unreadable + 1})
         self._unreadable += 1

@@ -1,4 +1,4 @@
-"""Every word that a guest reads from us, in every language we have. Knows no HTTP and no page.
+"""Every word that a guest reads, in every language.
 
 A language is a module here with one `Texts`, and one line in `LANGUAGES`.
 """
@@ -14,7 +14,7 @@ __all__ = [
     "RUSSIAN",
     "Explanation",
     "Texts",
-    "choose_language",
+    "choose_texts",
     "explain_in_one_line",
     "say_space",
 ]
@@ -22,23 +22,23 @@ __all__ = [
 LANGUAGES = {texts.language: texts for texts in (ENGLISH, RUSSIAN)}
 
 
-def choose_language(accept_language: str, chosen: str = "") -> str:
-    """Return the one of our languages that a guest likes best; English when they like none of them.
+def choose_texts(accept_language: str, chosen: str = "") -> Texts:
+    """Return the language that a guest prefers; English when they prefer none of ours.
 
     Args:
         accept_language: the header of that name.
-        chosen: what the guest chose on the page, which wins if it is one of ours.
+        chosen: the language chosen on the page, which wins if it is one of ours.
     """
     if chosen in LANGUAGES:
-        return chosen
-    wishes = [_read_wish(word) for word in accept_language.split(",")]
-    ours = [(weight, language) for language, weight in wishes if language in LANGUAGES and weight > 0]
-    # The first of several that are liked alike.
-    return max(ours, key=lambda wish: wish[0], default=(0.0, ENGLISH.language))[1]
+        return LANGUAGES[chosen]
+    preferences = [_read_preference(entry) for entry in accept_language.split(",")]
+    ours = [(weight, language) for language, weight in preferences if language in LANGUAGES and weight > 0]
+    # The first of several with the same weight.
+    return LANGUAGES[max(ours, key=lambda each: each[0], default=(0.0, ENGLISH.language))[1]]
 
 
 def explain_in_one_line(texts: Texts, progress: Progress) -> str:
-    """Return why an archive waits or ended, as a line of prose.
+    """Return why an archive waits or ended, as one line.
 
     Args:
         texts: of the language.
@@ -49,7 +49,7 @@ def explain_in_one_line(texts: Texts, progress: Progress) -> str:
 
 
 def say_space(texts: Texts, progress: Progress) -> list[str]:
-    """Return what a full cloud lacks, as far as it is known; nothing when it is not full."""
+    """Return sentences about the space that a full cloud lacks, as far as known; none when it is not full."""
     needed, free = progress.needed_bytes, progress.free_bytes
     if needed is None or needed <= 0:
         return []
@@ -62,11 +62,11 @@ def say_space(texts: Texts, progress: Progress) -> list[str]:
     ]
 
 
-def _read_wish(word: str) -> tuple[str, float]:
+def _read_preference(entry: str) -> tuple[str, float]:
     """Read one entry of Accept-Language (RFC 9110, section 12.5.4)."""
-    tag, _, weight = word.strip().lower().partition(";")
+    tag, _, weight = entry.strip().lower().partition(";")
     try:
-        wish = float(weight.strip().removeprefix("q=") or 1)
+        preference = float(weight.strip().removeprefix("q=") or 1)
     except ValueError:
-        wish = 0.0
-    return tag.strip().partition("-")[0], wish
+        preference = 0.0
+    return tag.strip().partition("-")[0], preference

@@ -68,7 +68,6 @@ ENGLISH = Texts(
         "void_text": "Permission to save the gallery was asked for too long ago, or the link was changed on its way. "
         "Nothing was saved. Please go back to the gallery and press the button again.",
     },
-    clouds={"google_drive": "Google Drive", "yadisk": "Yandex Disk"},
     reasons={
         Reason.DENIED: Explanation(
             "You did not give permission",

@@ -1,9 +1,10 @@
-"""How a language counts, measures and explains. Knows no language by itself."""
+"""Plurals, numbers, sizes and durations in words, for any language."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from common.clouds import find_cloud
 from common.errors import Reason
 
 # Between a number and its unit, so that no line breaks there.
@@ -15,7 +16,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why something did not happen, for a guest: what, because of what, and what they can do."""
+    """Why something did not happen, for a guest: what, why, and what they can do."""
 
     title: str
     cause: str
@@ -27,14 +28,13 @@ class Texts:
     """One language.
 
     Args:
-        language: its tag.
-        name: what it calls itself.
-        plural: which form of a word goes with a number, https://cldr.unicode.org/index/cldr-spec/plural-rules.
-        forms: words that stand with a number `{n}`, in all their forms.
-        decimal, thousands: what stands in numbers.
+        language: its tag, BCP 47.
+        name: in the language itself.
+        plural: index of the form that goes with a number, https://cldr.unicode.org/index/cldr-spec/plural-rules.
+        forms: words with a number `{n}`, in all plural forms.
+        decimal, thousands: separators in numbers.
         units: of sizes, each a thousand times the one before, from kilobytes on.
         sentences: everything else.
-        clouds: what guests call the clouds.
         reasons: every reason, explained.
     """
 
@@ -46,7 +46,6 @@ class Texts:
     thousands: str
     units: tuple[str, ...]
     sentences: Mapping[str, str]
-    clouds: Mapping[str, str]
     reasons: Mapping[Reason, Explanation]
 
     def say(self, key: str, **values: str) -> str:
@@ -54,24 +53,25 @@ class Texts:
         return self.sentences[key].format(**values)
 
     def count(self, key: str, number: int) -> str:
-        """Return a number with its word, in the form that goes with it."""
+        """Return a number with its word in the right plural form."""
         return self.forms[key][self.plural(number)].format(n=f"{number:,}".replace(",", self.thousands))
 
     def cloud(self, cloud_type: str) -> str:
         """Return what guests call a cloud."""
-        return self.clouds.get(cloud_type) or self.sentences["some_cloud"]
+        cloud = find_cloud(cloud_type)
+        return cloud.title_in(self.language) if cloud else self.sentences["some_cloud"]
 
     def explain(self, reason: str) -> Explanation:
-        """Return what a reason means; a word that we do not know is our own fault."""
+        """Return the explanation of a reason; an unknown one is explained as an internal error."""
         known = reason in set(Reason)
         return self.reasons[Reason(reason) if known else Reason.INTERNAL]
 
     def size(self, size: int, *, up: bool = False) -> str:
-        """Return bytes the way people read them: `412 MB`, `1.3 GB`; rounded up where less would not do."""
+        """Return bytes the way people read them: `412 MB`, `1.3 GB`; rounded up if `up`."""
         if size < _STEP:
             return self.count("bytes", size)
         value, unit = size / _STEP, 0
-        # Before a number is rounded up to a thousand, the next unit takes over.
+        # 999.6 would be rounded to 1000: the next unit.
         while round(value) >= _STEP and unit + 1 < len(self.units):
             value, unit = value / _STEP, unit + 1
         decimals = 1 if value < 9.95 else 0
@@ -80,7 +80,7 @@ class Texts:
         return f"{text.replace('.', self.decimal)}{NBSP}{self.units[unit]}"
 
     def time_left(self, seconds: float) -> str:
-        """Return how long something will take, as roughly as it is known."""
+        """Return a remaining time, rounded to minutes, hours or days."""
         if seconds < _MINUTE:
             return self.say("moments_left")
         for key, unit, up_to in (("minutes_left", _MINUTE, 1.5 * _HOUR), ("hours_left", _HOUR, 1.5 * _DAY)):

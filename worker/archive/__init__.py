@@ -1,1 +1,1 @@
-"""Which photos are missing in the guest's cloud, and copying them side by side."""
+"""Find the photos that are missing in the guest's cloud, and copy them in parallel."""

@@ -1,4 +1,4 @@
-"""Copy many photos side by side, once each, and see what their failures tell together. Knows no HTTP and no vendor."""
+"""Copy a batch of photos in parallel, collect their results, and detect outages."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -9,28 +9,32 @@ from queue import SimpleQueue
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason, Refused
-from worker.archive.pipeline import BeginCopy, Crowd, End
-from worker.archive.stages import Lanes
-from worker.transfer.refusals import RefusedAlone
+from worker.archive.pipeline import Pipeline, StartCopy
+from worker.archive.stages import Stages
+from worker.transfer.refusals import IsolatedRefusal
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
-# Failures that may be nobody's photo's fault, and how many of them, with no photo that arrives, are no accident.
+# Reasons that may be the gallery's or the cloud's fault rather than a photo's, and how many such failures make an
+# outage when nothing arrives.
 OUTAGE_REASONS = (Reason.GALLERY_UNAVAILABLE, Reason.CLOUD_UNAVAILABLE, Reason.CLOUD_REFUSED)
-OUTAGE = 3
-# So many failures of a round are told loudly.
-MOST_TOLD = 20
+MIN_OUTAGE_FAILURES = 3
+# So many failures of a batch are logged as warnings, further ones for debugging.
+MAX_WARNINGS = 20
+
+PhotoResult = tuple[Photo | None, StoredPhoto | BaseException]
+"""How one photo ended; without a photo, how its thread did."""
 
 
 @dataclass
-class Round:
-    """What became of the photos of one round.
+class BatchResult:
+    """What became of the photos of one batch.
 
     Args:
         failed: those that could not be copied, by their keys, and why.
         any_arrived: whether any could.
-        is_complete: whether all were tried; it is broken off when too many fail in a row.
+        is_complete: whether all were tried; a batch is broken off when too many fail in a row.
     """
 
     failed: dict[str, PhotoRejected] = field(default_factory=dict)
@@ -39,149 +43,147 @@ class Round:
 
     @property
     def outage(self) -> PhotoRejected | None:
-        """What concerns all photos, when nothing arrived for such a reason."""
-        failures = [failure for failure in self.failed.values() if _may_concern_all(failure)]
-        return failures[0] if len(failures) >= OUTAGE and not self.any_arrived else None
+        """One of the failures, if they look like an outage: several for an outage's reasons, and nothing arrived."""
+        failures = [failure for failure in self.failed.values() if _may_be_outage(failure)]
+        return failures[0] if len(failures) >= MIN_OUTAGE_FAILURES and not self.any_arrived else None
 
 
-def copy_round(
+def copy_batch(
     photos: Collection[Photo],
-    begin: BeginCopy,
-    note_arrival: Callable[[StoredPhoto], None],
+    start: StartCopy,
+    on_arrival: Callable[[StoredPhoto], None],
     tries: dict[str, int],
     *,
-    given_up: Collection[str],
-    lanes: Lanes,
+    failed_before: Collection[str],
+    stages: Stages,
     signals: Signals,
-    note_end: Callable[[], None] = lambda: None,
-) -> Round:
-    """Copy photos side by side, until all are tried or something is wrong that is no photo's own.
+    on_finished: Callable[[], None] = lambda: None,
+) -> BatchResult:
+    """Copy photos in parallel, until all are tried or something fails that concerns all of them.
 
     Args:
-        photos: in the order in which they are begun.
-        begin: makes a copy of one of them, which ends when it is told to stop.
-        note_arrival: told of each photo that arrives, at once.
-        tries: where it is noted how often a photo had failed when it was told to stop.
-        given_up: keys of photos that failed in an earlier round.
-        lanes: how many photos are under way at a time.
-        signals: end the round.
-        note_end: called when a photo has arrived or failed.
+        photos: in the order in which they are started.
+        start: makes the copy of one of them, which ends when its signals say so.
+        on_arrival: called with each photo that arrives, at once.
+        tries: by photo key, how often a photo had failed when it was interrupted; written here.
+        failed_before: keys of photos that failed in an earlier batch.
+        stages: how many photos are in flight at a time.
+        signals: end the batch.
+        on_finished: called when a photo has arrived or failed.
 
     Raises:
-        Interrupted: it was told to stop.
+        Interrupted: the signals said so.
         Refused: the cloud refuses every photo; what moved came to its end.
-        InventoryStale, Postponed, JobStopped: as one of the photos says; the others are let go.
+        InventoryStale, Postponed, JobStopped: as one of the photos says; the others are aborted.
     """
-    mine = Signals(signals)
-    ends: SimpleQueue[End | None] = SimpleQueue()
-    crowd = Crowd(photos, begin, tries, mine, most=lanes.threads)
-    gathered = _Gathered(photos, note_arrival, given_up, longest=max(OUTAGE, lanes.count))
+    batch_signals = Signals(signals)
+    results: SimpleQueue[PhotoResult | None] = SimpleQueue()
+    pipeline = Pipeline(photos, start, tries, batch_signals, threads=stages.threads)
+    collector = _ResultCollector(photos, on_arrival, failed_before, max_streak=max(MIN_OUTAGE_FAILURES, stages.slots))
 
-    with ThreadPoolExecutor(lanes.threads, thread_name_prefix="photo") as pool:
-        working = min(lanes.threads, len(photos))
+    with ThreadPoolExecutor(stages.threads, thread_name_prefix="photo") as pool:
+        working = min(stages.threads, len(photos))
         try:
             for _ in range(working):
-                pool.submit(copy_context().run, _copy_some, crowd, ends, mine)
+                pool.submit(copy_context().run, _run_worker, pipeline, results, batch_signals)
             while working:
-                if end := ends.get():
-                    gathered.note(*end)
-                    if isinstance(end[1], StoredPhoto | PhotoRejected):
-                        note_end()
+                if result := results.get():
+                    collector.add(*result)
+                    if isinstance(result[1], StoredPhoto | PhotoRejected):
+                        on_finished()
                 else:
                     working -= 1
-                if not gathered.round.is_complete:
-                    mine.stop(Cause.FAILED)
+                if not collector.result.is_complete:
+                    batch_signals.stop(Cause.FAILED)
         finally:
-            # Nothing is under way any more, unless somebody ends us here.
-            mine.stop(Cause.FAILED)
-    return gathered.conclude(is_interrupted=crowd.has_waiting)
+            # Nothing is in flight any more, unless an exception ends us here.
+            batch_signals.stop(Cause.FAILED)
+    return collector.finish(is_interrupted=pipeline.has_pending)
 
 
-def _copy_some(crowd: Crowd, ends: "SimpleQueue[End | None]", signals: Signals) -> None:
-    """Bring photos on until there are none, and tell how each ended; None at the end."""
+def _run_worker(pipeline: Pipeline, results: "SimpleQueue[PhotoResult | None]", signals: Signals) -> None:
+    """Go on with photos until there are none, and report how each ended; None at the end."""
     try:
-        while end := crowd.bring_one_on():
-            ends.put(end)
-    except BaseException as bug:  # noqa: BLE001  # it is raised where the round is waited for
+        while task := pipeline.take():
+            if result := pipeline.step(task):
+                results.put((task[0], result))
+    except BaseException as bug:  # noqa: BLE001  # it is raised where the batch is waited for
         signals.stop(Cause.FAILED)
-        ends.put((None, bug))
+        results.put((None, bug))
     finally:
-        ends.put(None)
+        results.put(None)
 
 
-class _Gathered:
-    """What the ends of single photos tell, one after another. Used by one thread.
+class _ResultCollector:
+    """Adds up the results of single photos. Used by one thread.
 
     Args:
-        photos: of the round; each ends once at most.
-        note_arrival: told of each photo that arrives.
-        given_up: keys of photos that failed in an earlier round.
-        longest: so many failures in a row that may be no photo's own end the round.
+        photos: of the batch; each ends once at most.
+        on_arrival: called with each photo that arrives.
+        failed_before: keys of photos that failed in an earlier batch.
+        max_streak: so many failures in a row that look like an outage break the batch off.
     """
 
     def __init__(
         self,
         photos: Collection[Photo],
-        note_arrival: Callable[[StoredPhoto], None],
-        given_up: Collection[str],
+        on_arrival: Callable[[StoredPhoto], None],
+        failed_before: Collection[str],
         *,
-        longest: int,
+        max_streak: int,
     ) -> None:
-        self.round = Round()
-        self._note_arrival = note_arrival
-        self._given_up = given_up
+        self.result = BatchResult()
+        self._on_arrival = on_arrival
+        self._failed_before = failed_before
         # A count will do, since each ends once: a set of ten thousand keys takes half a megabyte.
-        self._untried = sum(photo.key not in given_up for photo in photos)
-        self._longest = longest
+        self._untried = sum(photo.key not in failed_before for photo in photos)
+        self._max_streak = max_streak
         self._streak = 0
         self._interrupted = False
-        self._failure: BaseException | None = None
+        self._error: BaseException | None = None
 
-    def note(self, photo: Photo | None, end: StoredPhoto | BaseException) -> None:
-        """Note how one photo ended; without a photo, how its thread did."""
-        if isinstance(end, StoredPhoto):
-            # Some arrive although they were let go: they are there all the same.
-            self._note_arrival(end)
-            self.round.any_arrived = True
-            logger.debug("a photo was copied", extra={"photo": end.key})
-        if photo is None:
-            self._failure = self._failure or _to_failure(end)
-        elif self.round.is_complete:
-            self._judge(photo, end)
+    def add(self, photo: Photo | None, result: StoredPhoto | BaseException) -> None:
+        """Add how one photo ended; without a photo, how its thread did."""
+        if isinstance(result, StoredPhoto):
+            # Some arrive although they were aborted: they are there all the same.
+            self._on_arrival(result)
+            self.result.any_arrived = True
+            logger.debug("a photo was copied", extra={"photo": result.key})
+        if photo is not None:
+            if self.result.is_complete:
+                self._add_tried(photo, result)
+        elif isinstance(result, BaseException):
+            self._error = self._error or result
 
-    def _judge(self, photo: Photo, end: StoredPhoto | BaseException) -> None:
-        self._untried -= photo.key not in self._given_up
-        match end:
+    def _add_tried(self, photo: Photo, result: StoredPhoto | BaseException) -> None:
+        self._untried -= photo.key not in self._failed_before
+        match result:
             case StoredPhoto():
                 self._streak = 0
             case PhotoRejected():
                 # What fails in thousands is told by the count of it; the first few show why.
-                level = logging.WARNING if len(self.round.failed) < MOST_TOLD else logging.DEBUG
-                logger.log(level, "a photo was not copied: %s", end, extra={"photo": photo.key})
-                self.round.failed[photo.key] = end
+                level = logging.WARNING if len(self.result.failed) < MAX_WARNINGS else logging.DEBUG
+                logger.log(level, "a photo was not copied: %s", result, extra={"photo": photo.key})
+                self.result.failed[photo.key] = result
                 # Who failed before tells nothing new: broken photos that are tried once more are no outage.
-                self._streak += photo.key not in self._given_up and _may_concern_all(end)
+                self._streak += photo.key not in self._failed_before and _may_be_outage(result)
             case Interrupted():
                 self._interrupted = True
             case _:
                 # What ends the job counts more than what may pass.
-                if self._failure is None or isinstance(self._failure, Refused):
-                    self._failure = end
-        if self._untried and self._streak >= self._longest:
-            self.round.is_complete = False
+                if self._error is None or isinstance(self._error, Refused):
+                    self._error = result
+        if self._untried and self._streak >= self._max_streak:
+            self.result.is_complete = False
 
-    def conclude(self, *, is_interrupted: bool) -> Round:
-        """Return the round; raises what ended it early, unless that was a streak of failures."""
-        if self._failure:
-            raise self._failure
-        if self.round.is_complete and (self._interrupted or is_interrupted):
+    def finish(self, *, is_interrupted: bool) -> BatchResult:
+        """Return the result; raises what ended the batch early, unless that was a streak of failures."""
+        if self._error:
+            raise self._error
+        if self.result.is_complete and (self._interrupted or is_interrupted):
             raise Interrupted
-        return self.round
+        return self.result
 
 
-def _may_concern_all(failure: PhotoRejected) -> bool:
-    return failure.reason in OUTAGE_REASONS and not isinstance(failure, RefusedAlone)
-
-
-def _to_failure(end: StoredPhoto | BaseException) -> BaseException | None:
-    return end if isinstance(end, BaseException) else None
+def _may_be_outage(failure: PhotoRejected) -> bool:
+    return failure.reason in OUTAGE_REASONS and not isinstance(failure, IsolatedRefusal)

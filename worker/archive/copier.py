@@ -1,4 +1,4 @@
-"""Copy what is missing, round by round, and judge what failed: a photo, its source, or the whole cloud."""
+"""Copy missing photos batch by batch, and tell a photo that failed from an outage of the gallery or the cloud."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -7,18 +7,18 @@ from dataclasses import replace
 from common.clouds.base import PhotoStream, Storage, UploadSession
 from common.clouds.photos import Folder, Photo, album_key
 from common.errors import ArchiveError, JobStopped, Postponed, Reason, Refused
-from worker.archive.batch import OUTAGE, Round, copy_round
-from worker.archive.stages import Lanes
-from worker.archive.tally import Tally
+from worker.archive.batch import MIN_OUTAGE_FAILURES, BatchResult, copy_batch
+from worker.archive.copies import Copies
+from worker.archive.stages import Stages
 from worker.transfer.copy import PhotoCopy
-from worker.transfer.refusals import Doubt, PhotoRefusals, Refusals
-from worker.transfer.retry import Patience, RetryPolicy
+from worker.transfer.refusals import CircuitBreaker, RefusalClassifier, RefusalStreak
+from worker.transfer.retry import RetryBudget, RetryPolicy
 from worker.transfer.stop import Signals
 
 logger = logging.getLogger(__name__)
 
 # When others arrived and so many are left, their refusals are their own: five requests for each are no flood.
-FEW = 50
+FEW_PHOTOS = 50
 
 OpenStream = Callable[[Photo, Callable[[], None]], PhotoStream]
 
@@ -29,134 +29,126 @@ class Copier:
     Args:
         archive_key: names the archive in its guest's cloud.
         storage: the guest's cloud.
-        tally: what became of the photos; carried on here.
-        open_stream: gives a photo's bytes; what it is given is called before every block and may raise.
-        policy: how patient to be with each photo.
-        photos: that move at a time.
+        copies: what became of the photos; updated here.
+        open_stream: opens a photo's bytes, given what is called before every block and may raise to end the reading.
+        policy: how each photo is retried.
+        slots: photos that move at a time.
         signals: end the work.
-        note_begin: called before photos are begun.
-        note_step: called when a photo came to an end, or used up a try; on any thread.
+        on_start: called before a batch is started.
+        on_step: called when a photo arrived, failed, or used up a try; on any thread.
     """
 
     def __init__(
         self,
         archive_key: str,
         storage: Storage,
-        tally: Tally,
+        copies: Copies,
         *,
         open_stream: OpenStream,
         policy: RetryPolicy,
-        photos: int,
+        slots: int,
         signals: Signals,
-        note_begin: Callable[[], None] = lambda: None,
-        note_step: Callable[[], None] = lambda: None,
+        on_start: Callable[[], None] = lambda: None,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self._key = archive_key
         self._storage = storage
-        self._tally = tally
+        self._copies = copies
         self._open_stream = open_stream
-        self._policy = replace(policy, note=self._note_failure)
-        self._note_retry = policy.note
-        self._lanes = Lanes(photos)
+        self._policy = replace(policy, on_retry=self._on_retry)
+        self._report_retry = policy.on_retry
+        self._stages = Stages(slots)
         self._signals = signals
-        self._note_begin = note_begin
-        self._note_step = note_step
-        self._hopeless: set[str] = set()
-        self._had_nothing: bool | None = None  # whether the round before brought nothing; None before the first
-        self._doubt = Doubt(policy)
+        self._on_start = on_start
+        self._on_step = on_step
+        self._failed_before: set[str] = set()
+        self._last_brought_nothing: bool | None = None  # of the batch before; None before the first
+        self._breaker = CircuitBreaker(policy)
 
     def sort(self, missing: list[Photo]) -> list[Photo]:
         """Return photos in the order in which to try them: what failed before comes last."""
-        # Where nothing came from, the next try begins at the other end: broken photos may stand side by side.
-        missing = missing[::-1] if self._had_nothing else missing
-        return sorted(missing, key=lambda photo: photo.key in self._hopeless)
+        # When a batch brought nothing, the next one begins at the other end: broken photos may stand side by side.
+        missing = missing[::-1] if self._last_brought_nothing else missing
+        return sorted(missing, key=lambda photo: photo.key in self._failed_before)
 
-    def copy(self, missing: list[Photo], folders: Mapping[str, Folder]) -> Round:
-        """Copy photos, or only one of them while nobody knows if their cloud takes any.
+    def copy(self, missing: list[Photo], folders: Mapping[str, Folder]) -> BatchResult:
+        """Copy photos, or only one of them while it is unknown whether their cloud takes any.
 
         Args:
-            missing: in the order in which they are begun.
+            missing: in the order in which they are started.
             folders: the archive's folders by `album_key`.
 
         Raises:
-            Refused: the cloud refuses all of them; see `wait_out`.
-            ArchiveError, Interrupted: as `worker.archive.batch.copy_round` says.
+            Refused: the cloud refuses all of them; see `wait_before_probe`.
+            ArchiveError, Interrupted: as `worker.archive.batch.copy_batch` says.
         """
-        before = len(self._tally.arrived)
-        untried = [photo for photo in missing if photo.key not in self._hopeless]
-        refusals = Refusals(1 if self._doubt.is_open else max(OUTAGE, self._lanes.count))
-        chosen = self._doubt.choose(untried or missing) if self._doubt.is_open else missing
+        untried = [photo for photo in missing if photo.key not in self._failed_before]
+        streak = RefusalStreak(1 if self._breaker.is_half_open else max(MIN_OUTAGE_FAILURES, self._stages.slots))
+        chosen = [self._breaker.choose_probe(untried or missing)] if self._breaker.is_half_open else missing
         # Each of a few that are left is judged by itself, so that it is told which they are.
-        are_few = before > 0 and len(untried) <= FEW
+        are_few = bool(self._copies.arrived) and len(untried) <= FEW_PHOTOS
 
-        def begin(photo: Photo, signals: Signals) -> PhotoCopy:
+        def start(photo: Photo, signals: Signals) -> PhotoCopy:
             # Where no photo is left that was never refused, and none arrived, it is no single one's refusal.
-            tells_nothing = are_few or (bool(untried) and photo.key in self._hopeless)
-            said = PhotoRefusals(photo.key, refusals, tells_nothing)
-            return self._begin(photo, folders[album_key(photo.album)], said, signals)
+            is_isolated = are_few or (bool(untried) and photo.key in self._failed_before)
+            refusals = RefusalClassifier(photo.key, streak, is_isolated)
+            return self._start(photo, folders[album_key(photo.album)], refusals, signals)
 
-        self._note_begin()
+        self._on_start()
         try:
-            return copy_round(
+            return copy_batch(
                 chosen,
-                begin,
-                self._tally.note_arrival,
-                self._tally.tries,
-                given_up=self._hopeless,
-                lanes=self._lanes,
+                start,
+                self._copies.record_arrival,
+                self._copies.tries,
+                failed_before=self._failed_before,
+                stages=self._stages,
                 signals=self._signals,
-                note_end=self._note_step,
+                on_finished=self._on_step,
             )
-        except Refused:
-            if len(self._tally.arrived) > before:
-                self._doubt.settle()
-            raise
         finally:
-            self._hopeless.update(refusals.keys)
+            self._failed_before.update(streak.keys)
 
-    def conclude(self, done: Round) -> None:
-        """Judge the photos that failed: it may be their own fault, or that of something that concerns them all.
+    def evaluate(self, result: BatchResult) -> None:
+        """Reject the photos that failed by their own fault.
 
         Raises:
-            Postponed, JobStopped: it concerns them all.
+            Postponed, JobStopped: what failed concerns all photos; none is rejected.
         """
-        if done.any_arrived:
-            self._doubt.settle()
-        # Who failed right after others had arrived is broken itself; without such a round before, nobody can tell.
-        is_first = self._had_nothing is None
-        if done.outage and (self._had_nothing or (is_first and done.is_complete)):
-            kind = JobStopped if done.outage.reason is Reason.CLOUD_REFUSED else Postponed
-            raise kind(done.outage.reason, done.outage.detail)
-        self._had_nothing = not done.any_arrived
-        if not done.is_complete:
+        if result.any_arrived:
+            self._breaker.reset()
+        # Who failed right after others had arrived is broken itself; without such a batch before, nobody can tell.
+        is_first = self._last_brought_nothing is None
+        if result.outage and (self._last_brought_nothing or (is_first and result.is_complete)):
+            kind = JobStopped if result.outage.reason is Reason.CLOUD_REFUSED else Postponed
+            raise kind(result.outage.reason, result.outage.detail)
+        self._last_brought_nothing = not result.any_arrived
+        if not result.is_complete:
             # Others were not tried yet. If they arrive, these here were broken themselves.
-            self._hopeless.update(done.failed)
+            self._failed_before.update(result.failed)
             return
-        for key, failure in done.failed.items():
-            self._tally.reject(key, failure)
+        for key, failure in result.failed.items():
+            self._copies.reject(key, failure)
 
-    def wait_out(self, refused: Refused) -> None:
-        """Wait before the cloud is asked once more whether it takes anything; raises what it means when it stays so."""
+    def wait_before_probe(self, refused: Refused) -> None:
+        """Wait before the cloud is probed with one photo; raises what the refusal means for the job when it stays."""
         logger.warning("the cloud refuses every photo: %s", refused.detail)
-        self._doubt.wait(refused)
+        self._breaker.wait_or_raise(refused)
 
-    def _begin(self, photo: Photo, folder: Folder, refusals: PhotoRefusals, signals: Signals) -> PhotoCopy:
-        def begin() -> UploadSession:
-            with self._lanes.begin(signals.wind_down):
-                self._policy.pace.take_turn()
-                session = self._storage.begin(self._key, photo, folder)
-                self._policy.pace.accept()
-                return session
+    def _start(self, photo: Photo, folder: Folder, refusals: RefusalClassifier, signals: Signals) -> PhotoCopy:
+        def open_session() -> UploadSession:
+            with self._stages.opening_slot(signals.wind_down):
+                return self._storage.begin(self._key, photo, folder)
 
         policy = replace(self._policy, sleep=signals.wind_down.sleep)
         return PhotoCopy(
-            self._open_stream(photo, signals.let_go.check),
-            begin,
-            Patience(policy, self._tally.tries.get(photo.key, 0)),
-            lambda: self._lanes.move(signals.wind_down),
+            self._open_stream(photo, signals.abort.check),
+            open_session,
+            RetryBudget(policy, self._copies.tries.get(photo.key, 0)),
+            lambda: self._stages.transfer_slot(signals.wind_down),
             refusals,
         )
 
-    def _note_failure(self, error: ArchiveError) -> None:
-        self._note_retry(error)
-        self._note_step()
+    def _on_retry(self, error: ArchiveError) -> None:
+        self._report_retry(error)
+        self._on_step()

@@ -1,4 +1,4 @@
-"""Photos under way: begun one after another, put aside while their cloud needs time, gone on with. Knows no wire.
+"""Photos in flight: started in order, parked while their cloud processes them, resumed when that is due.
 
 A cloud may take a second to store what it has. Meanwhile a photo needs neither a thread nor memory for its bytes, so
 others move.
@@ -10,132 +10,111 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from itertools import count
-from typing import Protocol
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Refused
+from worker.transfer.copy import PhotoCopy
 from worker.transfer.stop import Cause, Interrupted, Signals
 
-# Photos that may be put aside, for each thread that moves some: enough that a cloud that needs three seconds for each
-# holds nobody up, and a few kilobytes each.
-ASIDE_PER_THREAD = 8
-# How late a thread that waits for a photo's time notices that it should stop, in seconds.
-TICK_SECONDS = 0.5
+# Photos that may be parked, for each thread: enough that a cloud that needs three seconds for each holds nobody up, and
+# a few kilobytes each.
+PARKED_PER_THREAD = 8
+# How late a thread that waits for a parked photo notices that it should stop, in seconds.
+POLL_SECONDS = 0.5
+
+StartCopy = Callable[[Photo, Signals], PhotoCopy]
+Task = tuple[Photo, PhotoCopy | None]
+"""A photo to go on with; without a copy while it was never started."""
+_Parked = tuple[float, int, Photo, PhotoCopy]
 
 
-class Copying(Protocol):
-    """One photo on its way, like `worker.transfer.copy.PhotoCopy`."""
-
-    @property
-    def failures(self) -> int:
-        """How many of its tries are used up."""
-        ...
-
-    def step(self) -> StoredPhoto | float:
-        """Return the photo, once it is in, or the seconds to let pass before the next step."""
-        ...
-
-    def close(self) -> None:
-        """Let it go."""
-        ...
-
-
-BeginCopy = Callable[[Photo, Signals], Copying]
-End = tuple[Photo | None, StoredPhoto | BaseException]
-_Aside = tuple[float, int, Photo, Copying]
-
-
-class Crowd:
-    """The photos of one round. Thread-safe: each thread brings on one photo after another.
+class Pipeline:
+    """The photos of one batch. Thread-safe: each thread takes a task, steps it, and takes the next.
 
     Args:
-        photos: in the order in which they are begun.
-        begin: makes a copy of one of them.
-        tries: where it is noted how often a photo had failed when it was told to stop.
+        photos: in the order in which they are started.
+        start: makes the copy of one of them.
+        tries: by photo key, how often a photo had failed when it was interrupted; written here.
         signals: end the work.
-        most: threads that bring photos on.
-        now: seconds of a clock that only goes forward.
+        threads: how many threads work on the photos.
+        now: monotonic seconds.
     """
 
     def __init__(
         self,
         photos: Collection[Photo],
-        begin: BeginCopy,
+        start: StartCopy,
         tries: dict[str, int],
         signals: Signals,
         *,
-        most: int,
+        threads: int,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         # Photos wait here, not in the pool's queue, where each would be an object of several kilobytes.
-        self._waiting = deque(photos)
-        self._begin = begin
+        self._pending = deque(photos)
+        self._start = start
         self._tries = tries
         self._signals = signals
-        self._most_aside = most * ASIDE_PER_THREAD
+        self._max_parked = threads * PARKED_PER_THREAD
         self._now = now
-        self._aside: list[_Aside] = []
+        self._parked: list[_Parked] = []
         self._numbers = count()
         self._changed = threading.Condition()
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether photos are left that were never begun."""
-        return bool(self._waiting)
+    def has_pending(self) -> bool:
+        """Whether photos are left that were never started."""
+        return bool(self._pending)
 
-    def bring_one_on(self) -> End | None:
-        """Go on with photos until one ends, and return how; None when there is none, or none may go on."""
-        while (taken := self._take()) is not None:
-            photo, copying = taken
-            if (end := self._bring_on(photo, copying)) is not None:
-                return photo, end
-        return None
+    def take(self) -> Task | None:
+        """Return a parked photo that is due, else the next pending one; None when there is none, or on a stop.
 
-    def _take(self) -> tuple[Photo, Copying | None] | None:
-        """Return a photo whose time has come, else the next one; waits when there are others only."""
+        Waits while all that is left is parked.
+        """
         with self._changed:
             while True:
-                due = self._aside[0][0] - self._now() if self._aside else None
-                # Who should stop asks once more: what the cloud has by now is worth knowing.
+                due = self._parked[0][0] - self._now() if self._parked else None
+                # On a stop a parked photo is asked for once more: what the cloud has by now is worth knowing.
                 if due is not None and (due <= 0 or self._signals.wind_down.is_set()):
-                    _, _, photo, copying = heapq.heappop(self._aside)
-                    return photo, copying
+                    _, _, photo, copy = heapq.heappop(self._parked)
+                    return photo, copy
                 if self._signals.wind_down.is_set():
                     return None
-                if self._waiting and len(self._aside) < self._most_aside:
-                    return self._waiting.popleft(), None
+                if self._pending and len(self._parked) < self._max_parked:
+                    return self._pending.popleft(), None
                 if due is None:
                     return None
-                self._changed.wait(min(due, TICK_SECONDS))
+                self._changed.wait(min(due, POLL_SECONDS))
 
-    def _bring_on(self, photo: Photo, copying: Copying | None) -> StoredPhoto | BaseException | None:
-        """Take one step with a photo and return how it ended; None when it was put aside."""
+    def step(self, task: Task) -> StoredPhoto | BaseException | None:
+        """Take one step with a photo and return how it ended; None when it was parked."""
+        photo, copy = task
         try:
-            copying = copying or self._begin(photo, self._signals)
-            step = copying.step()
+            copy = copy or self._start(photo, self._signals)
+            step = copy.step()
             if isinstance(step, StoredPhoto):
-                copying.close()
+                copy.close()
                 return step
             self._signals.wind_down.check()
-        except BaseException as error:  # noqa: BLE001  # it is raised where the round is waited for
-            return self._end(photo, copying, error)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the batch is waited for
+            return self._fail(photo, copy, error)
         with self._changed:
-            heapq.heappush(self._aside, (self._now() + step, next(self._numbers), photo, copying))
+            heapq.heappush(self._parked, (self._now() + step, next(self._numbers), photo, copy))
             self._changed.notify()
         return None
 
-    def _end(self, photo: Photo, copying: Copying | None, error: BaseException) -> BaseException:
+    def _fail(self, photo: Photo, copy: PhotoCopy | None, error: BaseException) -> BaseException:
         match error:
             case Interrupted():
-                if copying and copying.failures:
-                    self._tries[photo.key] = copying.failures
+                if copy and copy.failures:
+                    self._tries[photo.key] = copy.failures
             case PhotoRejected():
                 pass
             case Refused():
-                # It concerns them all: no other may begin until somebody has looked at it. What moves may arrive.
+                # It concerns them all: no other may start until the refusal was looked at. What moves may arrive.
                 self._signals.wind_down.set(Cause.FAILED)
             case _:
                 self._signals.stop(Cause.FAILED)
-        if copying:
-            copying.close()
+        if copy:
+            copy.close()
         return error

@@ -1,8 +1,9 @@
-"""Keep one promise: list, look, copy the difference, look again, until nothing differs. Knows no HTTP and no vendor."""
+"""Reconcile an archive with the gallery's list: compare, copy what is missing, compare again, until nothing differs."""
 
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from itertools import chain
 from urllib.parse import urlsplit
 
@@ -20,21 +21,22 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob
 from worker.archive.copier import Copier
-from worker.archive.tally import Copies, Tally, find_copies
+from worker.archive.copies import Copies
+from worker.archive.matching import InventoryMatch, match_inventory
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted
 
 logger = logging.getLogger(__name__)
 
-# When the cloud changes under us the inventory is taken again; for one that never settles the job waits.
-MOST_STALE_LOOKS = 4
-# How often the gallery is asked at the end what it lists by now; one that never settles is told of the last list.
-MOST_LISTS = 5
+# When the cloud changes meanwhile the inventory is taken again; after so many times in a row the job waits.
+MAX_STALE_INVENTORIES = 4
+# How often the list is read again at the end; for a gallery that keeps changing, the last one counts.
+MAX_MANIFEST_READS = 5
 
 
 def archive_key(job: ArchiveJob) -> str:
-    """Return what names an archive in its guest's cloud, the same for every later run of it.
+    """Return the key of an archive in its guest's cloud, the same for every later run of it.
 
     The folder's name has no part in it: a guest may rename both gallery and folder.
     """
@@ -42,18 +44,18 @@ def archive_key(job: ArchiveJob) -> str:
     return hashlib.sha256(telling.encode()).hexdigest()[:32]
 
 
-class Archive:
-    """One archive on its way. Used by one thread.
+class Reconciler:
+    """Brings an archive in line with the gallery's list. Used by one thread.
 
     Args:
-        job: the promise.
-        fetch_manifest: returns what the gallery lists; raises Transient.
+        job: which archive.
+        fetch_manifest: reads the gallery's list; raises Transient.
         storage: the guest's cloud.
-        tally: what earlier deliveries know, and what the gallery lists; carried on here.
-        policy: how patient to be with each call.
+        copies: what became of the photos in earlier deliveries, and the list; updated here.
+        policy: how each call is retried.
         copier: copies what is missing.
-        settle_first_look: given how many of the photos stood in the cloud before anything was copied here, returns how
-            many did before the job.
+        agree_on_initial_count: given how many of the photos stood in the cloud before anything was copied here,
+            returns how many did before the job.
     """
 
     def __init__(
@@ -61,67 +63,64 @@ class Archive:
         job: ArchiveJob,
         fetch_manifest: Callable[[], Manifest],
         storage: Storage,
-        tally: Tally,
+        copies: Copies,
         policy: RetryPolicy,
         copier: Copier,
-        settle_first_look: Callable[[int], int] = lambda found: found,
+        agree_on_initial_count: Callable[[int], int] = lambda found: found,
     ) -> None:
         self._key = archive_key(job)
         self._gallery_name = job.gallery_name
         self._fetch_manifest = fetch_manifest
         self._storage = storage
-        self._tally = tally
+        self._copies = copies
         self._policy = policy
         self._copier = copier
-        self._settle_first_look = settle_first_look
+        self._agree_on_initial_count = agree_on_initial_count
         self._inventory = Inventory()
         self._made: Mapping[str, Folder] = {}
 
-    def keep(self) -> None:
-        """Copy what is missing of what the tally lists; safe to repeat. What became of the photos is in the tally.
+    def run(self) -> None:
+        """Copy what is missing; safe to repeat. What became of the photos is in `copies`.
 
         Raises:
             Interrupted: there is more to do, but the work was told to stop.
             Postponed, Transient: there is more to do, but not now.
             JobStopped: there is more to do, but only the guest can help.
         """
-        inventory = self._look()
-        self._tally.note_first_look(self._find_copies(inventory).kept, self._settle_first_look)
-        for _ in range(MOST_LISTS):
-            self._complete(inventory)
-            if not self._list_again():
+        inventory = self._fetch_inventory()
+        self._copies.record_initial_inventory(self._match(inventory).kept, self._agree_on_initial_count)
+        for _ in range(MAX_MANIFEST_READS):
+            self._copy_missing(inventory)
+            if not self._refresh_manifest():
                 return
-            inventory = self._look()
-            self._note_others(inventory)
+            inventory = self._update_inventory()
 
-    def _complete(self, inventory: Inventory) -> None:
-        stale_looks = 0
-        while missing := self._compare(inventory):
+    def _copy_missing(self, inventory: Inventory) -> None:
+        stale_inventories = 0
+        while missing := self._find_missing(inventory):
             try:
-                done = self._copier.copy(self._choose(missing), self._make_albums(missing, inventory))
+                result = self._copier.copy(self._select_fitting(missing), self._make_albums(missing, inventory))
                 # A cloud that is down shows here; then nobody was rejected.
-                inventory = self._look()
-                self._note_others(inventory)
-                self._copier.conclude(done)
+                inventory = self._update_inventory()
+                self._copier.evaluate(result)
                 continue
             except InventoryStale as stale:
-                stale_looks += 1
+                stale_inventories += 1
                 logger.warning("the cloud changed meanwhile: %s", stale.detail)
-                if stale_looks == MOST_STALE_LOOKS:
+                if stale_inventories == MAX_STALE_INVENTORIES:
                     raise Postponed(stale.reason, stale.detail) from None
             except Refused as refused:
-                self._copier.wait_out(refused)
-            inventory = self._look()
-            self._note_others(inventory)
+                self._copier.wait_before_probe(refused)
+            inventory = self._update_inventory()
 
-    def remove_doubles(self, *, is_alone: bool) -> None:
-        """Remove what is there twice, and copy nothing.
+    def remove_duplicates(self, *, is_exclusive: bool) -> None:
+        """Remove duplicates, and copy nothing.
 
         Args:
-            is_alone: nobody else copies the archive now.
+            is_exclusive: nobody else copies the archive now.
         """
-        for double in find_copies(self._tally.photos, self._look(), is_alone=is_alone).doubles:
-            self._remove(double)
+        matched = match_inventory(self._copies.photos, self._fetch_inventory(), is_exclusive=is_exclusive)
+        self._remove_all(matched.duplicates)
 
     def note_proved(self) -> None:
         """Note in the cloud that what was copied agreed with its source, so that no later run has to see for itself."""
@@ -132,117 +131,125 @@ class Archive:
         except (ArchiveError, Interrupted) as error:
             logger.info("what was proved is not noted: %s", error)
 
-    def look_last(self) -> None:
-        """Note what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
+    def record_final_inventory(self) -> None:
+        """Record what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
 
-        Nor did anybody prove what a worker copied that was killed; but it is there, and nobody will copy it again.
+        Unproved copies count, too: what a killed worker copied is there, and nobody will copy it again.
 
         Raises:
-            ArchiveError, Interrupted: there was no look.
+            ArchiveError, Interrupted: there is no inventory to be had.
         """
         inventory = self._take_inventory()
-        self._note_others(inventory)
-        self._tally.note_look(find_copies(self._tally.photos, inventory, believes=True).kept)
+        self._record_inventory(inventory)
+        self._copies.record_inventory(match_inventory(self._copies.photos, inventory, include_unproved=True).kept)
 
     def count_stored(self) -> int:
         """Return how many of the listed photos are in the cloud."""
-        return len(self._find_copies(self._look()).kept)
+        return len(self._match(self._fetch_inventory()).kept)
 
-    def _list_again(self) -> bool:
-        """Ask what the gallery lists by now, and say whether that is something else than was worked on."""
+    def _refresh_manifest(self) -> bool:
+        """Read the list again, and say whether it is another one than was worked on."""
         try:
-            fresh = self._policy.persist(self._fetch_manifest)
+            fresh = self._policy.call_with_retry(self._fetch_manifest)
         except Transient as error:
             # Another list could only help those that failed.
-            if self._tally.rejected:
+            if self._copies.rejected:
                 raise
             logger.info("the list could not be read again: %s", error)
             return False
-        return self._tally.list_anew(fresh)
+        return self._copies.replace_manifest(fresh)
 
-    def _look(self) -> Inventory:
-        inventory = self._policy.persist(self._take_inventory)
-        if inventory.spare_albums:
+    def _update_inventory(self) -> Inventory:
+        inventory = self._fetch_inventory()
+        self._record_inventory(inventory)
+        return inventory
+
+    def _fetch_inventory(self) -> Inventory:
+        """Take the inventory with retries; merges albums that are there twice."""
+        inventory = self._policy.call_with_retry(self._take_inventory)
+        if inventory.duplicate_albums:
             logger.info("an album was there twice")
-            self._tally.crowded = True
-            self._policy.persist(lambda: self._storage.join_albums(inventory))
-            inventory = self._policy.persist(self._take_inventory)
-        # What nobody proved yet is from a worker that died, or one that still goes on.
-        self._tally.crowded |= not all(photo.is_proved for photo in inventory.photos)
-        self._note_folder(inventory)
+            self._copies.may_have_duplicates = True
+            self._policy.call_with_retry(lambda: self._storage.merge_albums(inventory))
+            inventory = self._policy.call_with_retry(self._take_inventory)
+        # Unproved copies are from a worker that died, or one that still goes on.
+        self._copies.may_have_duplicates |= not all(photo.is_proved for photo in inventory.photos)
+        self._update_folder_url(inventory)
         return inventory
 
     def _take_inventory(self) -> Inventory:
-        self._inventory = self._storage.take_inventory(self._key, self._tally.arrived)
+        self._inventory = self._storage.take_inventory(self._key, self._copies.arrived)
         return self._inventory
 
-    def _note_folder(self, inventory: Inventory) -> None:
+    def _update_folder_url(self, inventory: Inventory) -> None:
         folder = inventory.albums.get(album_key(()))
-        self._tally.folder_url = folder.url if folder else ""
+        self._copies.folder_url = folder.url if folder else ""
 
-    def _find_copies(self, inventory: Inventory) -> Copies:
-        return find_copies(self._tally.photos, inventory)
+    def _match(self, inventory: Inventory) -> InventoryMatch:
+        return match_inventory(self._copies.photos, inventory)
 
-    def _note_others(self, inventory: Inventory) -> None:
-        """See whether photos came that this run did not bring: another worker may still hold the same message."""
-        arrived, skipped = self._tally.arrived, self._tally.skipped
-        copies = self._find_copies(inventory)
-        for copy in chain(copies.kept.values(), copies.doubles):
+    def _record_inventory(self, inventory: Inventory) -> None:
+        """Record what is there, and whether others copied some of it: another worker may have the same message."""
+        arrived, skipped = self._copies.arrived, self._copies.skipped
+        matched = self._match(inventory)
+        for copy in chain(matched.kept.values(), matched.duplicates):
             mine = arrived.get(copy.key)
             if copy.key not in skipped and (mine is None or mine.id != copy.id):
-                self._tally.crowded = True
-        self._tally.note_look(copies.kept)
+                self._copies.may_have_duplicates = True
+        self._copies.record_inventory(matched.kept)
 
-    def _compare(self, inventory: Inventory) -> list[Photo]:
-        """Return what is still to be copied, what failed before last; removes what is there twice."""
-        copies = self._find_copies(inventory)
-        for double in copies.doubles:
-            self._remove(double)
+    def _find_missing(self, inventory: Inventory) -> list[Photo]:
+        """Return what is still to be copied, what failed before last; removes duplicates."""
+        matched = self._match(inventory)
+        self._remove_all(matched.duplicates)
         shown = {copy.id for copy in inventory.photos}
         missing = []
-        for key, photo in self._tally.photos.items():
-            if key in copies.kept or key in self._tally.rejected:
+        for key, photo in self._copies.photos.items():
+            if key in matched.kept or key in self._copies.rejected:
                 continue
-            if self._has_arrived(key, shown):
+            if self._is_still_stored(key, shown):
                 # It lags behind. It may not show our own folders either, nor what another run brought: whatever is
-                # made twice for that is joined by the look that follows when it has caught up.
-                self._tally.crowded = True
+                # made twice for that is merged by the next inventory once the listing has caught up.
+                self._copies.may_have_duplicates = True
             else:
                 missing.append(photo)
         return self._copier.sort(missing)
 
-    def _remove(self, double: StoredPhoto) -> None:
-        logger.debug("a photo was there twice", extra={"photo": double.key})
-        self._policy.persist(lambda: self._storage.remove(double))
+    def _remove_all(self, duplicates: Collection[StoredPhoto]) -> None:
+        for duplicate in duplicates:
+            logger.debug("a photo was there twice", extra={"photo": duplicate.key})
+            self._policy.call_with_retry(partial(self._storage.remove, duplicate))
 
-    def _has_arrived(self, key: str, shown: Collection[str]) -> bool:
+    def _is_still_stored(self, key: str, shown: Collection[str]) -> bool:
         """Say whether a photo that the listing does not show is there all the same: it may lag behind by minutes.
 
         What it does show, and as no copy of the photo, was changed or moved away by the guest.
         """
-        stored = self._tally.arrived.get(key)
+        stored = self._copies.arrived.get(key)
         if stored is None:
             return False
-        if stored.id not in shown and self._policy.persist(lambda: self._storage.is_there(stored)):
+        if stored.id not in shown and self._policy.call_with_retry(lambda: self._storage.is_there(stored)):
             return True
-        self._tally.forget(key)
+        self._copies.forget(key)
         return False
 
     def _make_albums(self, missing: Collection[Photo], inventory: Inventory) -> Mapping[str, Folder]:
-        """Return the archive's folders by `album_key`; those that are missing for these photos are made."""
+        """Make the folders that these photos need; return all of the archive's, by `album_key`."""
         albums = {photo.album for photo in missing}
-        self._policy.persist(lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory))
-        self._note_folder(inventory)
+        self._policy.call_with_retry(
+            lambda: self._storage.make_albums(self._key, self._gallery_name, albums, inventory)
+        )
+        self._update_folder_url(inventory)
         self._made = inventory.albums
         return self._made
 
-    def _choose(self, missing: list[Photo]) -> list[Photo]:
-        """Return what there is room for.
+    def _select_fitting(self, missing: list[Photo]) -> list[Photo]:
+        """Return the photos that there is room for; rejects those that alone are larger than what is free.
 
         Raises:
-            StorageFull: there is no room for the rest.
+            StorageFull: there is no room for the others together.
         """
-        free = self._policy.persist(self._storage.free_bytes)
+        free = self._policy.call_with_retry(self._storage.free_bytes)
         if free is not None:
             fitting = [photo for photo in missing if photo.size <= free]
             needed = sum(photo.size for photo in fitting or missing)
@@ -251,7 +258,7 @@ class Archive:
             # A list may be wrong about one photo; that is no reason to save none of the others.
             for photo in missing:
                 if photo.size > free:
-                    self._tally.reject(
+                    self._copies.reject(
                         photo.key, PhotoRejected(Reason.STORAGE_FULL, f"{photo.size} bytes, {free} free")
                     )
             missing = fitting

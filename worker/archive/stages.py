@@ -1,4 +1,4 @@
-"""How many photos are at each stage of their way at a time. Knows no cloud and no gallery."""
+"""Limits on how many photos are at each stage of a copy at the same time."""
 
 import threading
 from collections.abc import Iterator
@@ -8,35 +8,35 @@ from worker.transfer.stop import Stop
 
 # A photo's session is opened, its source is opened, its bytes move: while some photos move, the answers that the next
 # ones wait for are on their way, so nobody's bytes wait for another's round trips.
-STAGES = 3
+STAGE_COUNT = 3
 
 
-class Lanes:
-    """Room for so many photos at a time. Thread-safe.
+class Stages:
+    """Slots for opening sessions and for moving bytes. Thread-safe.
 
-    No limit is needed while a source is opened: as many threads as there are stages and lanes set it.
+    No limit is needed while a source is opened: the number of threads, one for each stage and slot, sets it.
 
     Args:
-        count: sessions that are opened, and photos that move, at a time.
+        slots: sessions being opened, and photos being transferred, at a time.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.threads = STAGES * count
-        self._beginning = threading.Semaphore(count)
-        self._moving = threading.Semaphore(count)
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.threads = STAGE_COUNT * slots
+        self._opening = threading.Semaphore(slots)
+        self._transferring = threading.Semaphore(slots)
 
-    def begin(self, stop: Stop) -> AbstractContextManager[None]:
-        """Hold room to open a session; raises Interrupted when work should stop by the time there is some."""
-        return _hold(self._beginning, stop)
+    def opening_slot(self, stop: Stop) -> AbstractContextManager[None]:
+        """Hold a slot for opening a session; raises Interrupted if the stop is set by the time there is one."""
+        return _hold(self._opening, stop)
 
-    def move(self, stop: Stop) -> AbstractContextManager[None]:
-        """Hold room to move bytes; raises Interrupted when work should stop by the time there is some."""
-        return _hold(self._moving, stop)
+    def transfer_slot(self, stop: Stop) -> AbstractContextManager[None]:
+        """Hold a slot for moving bytes; raises Interrupted if the stop is set by the time there is one."""
+        return _hold(self._transferring, stop)
 
 
 @contextmanager
-def _hold(room: threading.Semaphore, stop: Stop) -> Iterator[None]:
-    with room:
+def _hold(slots: threading.Semaphore, stop: Stop) -> Iterator[None]:
+    with slots:
         stop.check()
         yield

@@ -1,1 +1,1 @@
-"""The gallery: its list, its photos and the call that tells it of an end."""
+"""Client of the gallery: its list, its photos and the done call."""

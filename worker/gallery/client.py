@@ -1,4 +1,4 @@
-"""The gallery: its list, its photos, and the call that tells it an archive has ended. Knows no cloud."""
+"""Client of the gallery: its list, its photos, and the call that tells it that an archive is done."""
 
 import json
 import time
@@ -10,37 +10,38 @@ from common.clouds.photos import Photo
 from common.crypto.sealing import Secret
 from common.crypto.signing import sign
 from common.errors import AddressRefused, PhotoRejected, Reason, Transient
-from common.http.client import HttpClient, Incoming, read_wait
-from common.http.deadlines import Ending
+from common.http.client import HttpClient, StreamedAnswer, parse_retry_after
+from common.http.deadlines import Cancellation
+from common.http.network_policy import NetworkPolicy
 from common.http.urls import LinkRefused, check_link
 from common.messages.archive_job import ArchiveJob
-from common.telemetry.trace_context import onward
+from common.telemetry.trace_context import outgoing_headers
 from worker.gallery.manifest import Manifest, read_manifest
-from worker.gallery.redirects import MOST_REDIRECTS, join_link, read_location
+from worker.gallery.redirects import MAX_REDIRECTS, read_location, resolve_link
 
 # 10,000 photos need 3 MB; a hundred thousand still fit.
-LONGEST_LIST = 50 * 1024 * 1024
-# The longest one at 170 kB a second; a photo may take longer, at a floor of speed.
+MAX_LIST_BYTES = 50 * 1024 * 1024
+# The largest list at 170 kB a second; a photo may take longer, as long as it comes fast enough.
 LIST_SECONDS = 300.0
 # Signed addresses carry a token of their signer; it is what nginx takes: large_client_header_buffers.
-LONGEST_ADDRESS = 8 * 1024
-# What brings a body, by whatever hands: RFC 9110, section 15.3; what the body is worth is seen by who reads it.
-_BRINGING = (200, 201, 202, 203, 206)
+MAX_ADDRESS_LENGTH = 8 * 1024
+# Statuses that come with a body (RFC 9110, section 15.3); whoever reads the body verifies it.
+_CONTENT_STATUSES = (200, 201, 202, 203, 206)
 
 
 class Gallery:
-    """The gallery's side of an archive. Thread-safe.
+    """Client of the gallery. Thread-safe.
 
     Redirects are followed as browsers follow them, and no further than to the hosts that are named here. No request
     carries anybody's credentials, so none can leak.
 
     Args:
         http: sends the requests.
-        base_url: where lists are read, and photos whose own host has not got them.
+        base_url: where lists are read, and photos that their own host does not have.
         photo_hosts: patterns of the hosts photos may be read from.
         done_url: called when an archive has ended.
-        signing_secrets: sign the done call; none, none.
-        local: whether photos may also be read by plain http and from any port.
+        signing_secrets: sign the done call; without any it is not signed.
+        policy: whether photos may also be read by plain http and from any port.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Gallery:
         photo_hosts: Sequence[str],
         done_url: str,
         signing_secrets: Sequence[Secret],
-        local: bool,
+        policy: NetworkPolicy,
     ) -> None:
         self._http = http
         self._base_url = base_url
@@ -60,12 +61,12 @@ class Gallery:
         self._done_hosts = (_host(done_url), *self._list_hosts)
         self._done_url = done_url
         self._signing_secrets = signing_secrets
-        self._local = local
+        self._policy = policy
 
-    def ended_by(self, end: Ending) -> "Gallery":
-        """Return the same gallery, whose requests end with the work; see `HttpClient.ended_by`."""
+    def cancelled_by(self, end: Cancellation) -> "Gallery":
+        """Return the same gallery, whose requests end with the work; see `HttpClient.cancelled_by`."""
         gallery = copy(self)
-        gallery._http = self._http.ended_by(end)
+        gallery._http = self._http.cancelled_by(end)
         return gallery
 
     def fetch_manifest(self, archive_url: str) -> Manifest:
@@ -74,30 +75,30 @@ class Gallery:
         Raises:
             Transient: there is no list, or not a usable one; there may be one later.
         """
-        headers = {"Accept": "application/json", **onward()}
+        headers = {"Accept": "application/json", **outgoing_headers()}
         incoming = self._follow("GET", list_url(self._base_url, archive_url), headers, self._list_hosts)
         try:
             # Whoever passes a list on may say so with 203.
             if incoming.status not in (200, 203):
                 raise _unavailable(incoming)
-            body = incoming.read(LONGEST_LIST, LIST_SECONDS)
+            body = incoming.read(MAX_LIST_BYTES, LIST_SECONDS)
         finally:
             incoming.close()
         return read_manifest(body)
 
-    def open_photo(self, photo: Photo, offset: int, etag: str | None) -> Incoming:
+    def open_photo(self, photo: Photo, offset: int, etag: str | None) -> StreamedAnswer:
         """Open a photo's bytes at its own host or, where that fails, under the same path at the gallery's.
 
         Args:
             photo: whose bytes.
-            offset: the first byte wanted; whether it was granted is for the caller to see.
-            etag: the version wanted; another one may come whole.
+            offset: the first byte wanted; the answer may begin elsewhere, which the caller must check.
+            etag: the version wanted; of another version all bytes may come.
 
         Raises:
             Transient: neither host gives it.
             PhotoRejected: its host is not one photos may be read from, or leads to no public address.
         """
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **onward()}
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", **outgoing_headers()}
         if offset:
             headers["Range"] = f"bytes={offset}-"
             # A weak one does not promise the same bytes: RFC 9110, section 13.1.5.
@@ -112,7 +113,7 @@ class Gallery:
             return self._open_here(photo, headers, failure)
 
     def tell_done(self, job: ArchiveJob, failed_photos: int) -> None:
-        """Tell the gallery that an archive has ended.
+        """Tell the gallery that an archive is done.
 
         The body is exactly what its API asks for and does not say which archive it was: the headers do. The same
         call may come more than once, always with the same key. Led elsewhere, it goes on as the very same call,
@@ -129,7 +130,7 @@ class Gallery:
             "X-Cloud-Archive-Job": job.id,
             # A header carries bytes; so a link with letters of any script goes out as it was given.
             "X-Cloud-Archive-Url": job.archive_url.encode().decode("latin-1"),
-            **onward(),
+            **outgoing_headers(),
             **sign(self._signing_secrets, job.id, int(time.time()), body),
         }
         incoming = self._follow("POST", self._done_url, headers, self._done_hosts, body)
@@ -137,25 +138,25 @@ class Gallery:
         if not 200 <= incoming.status < 300:
             raise _unavailable(incoming)
 
-    def _open_at(self, url: str, headers: Mapping[str, str], hosts: Sequence[str]) -> Incoming:
-        """Open a photo at an address; raises Transient when it is not to be had there."""
-        incoming = self._follow("GET", url, headers, hosts, astray=Reason.URL_NOT_ALLOWED)
+    def _open_at(self, url: str, headers: Mapping[str, str], hosts: Sequence[str]) -> StreamedAnswer:
+        """Open a photo at an address; raises Transient if it is not available there."""
+        incoming = self._follow("GET", url, headers, hosts, redirect_reason=Reason.URL_NOT_ALLOWED)
         if incoming.status == 416 and "Range" in headers:
             # It has no such part, or thinks so: then all of it.
             incoming.close()
             whole = {name: value for name, value in headers.items() if name not in ("Range", "If-Range")}
-            incoming = self._follow("GET", url, whole, hosts, astray=Reason.URL_NOT_ALLOWED)
-        if incoming.status in _BRINGING:
+            incoming = self._follow("GET", url, whole, hosts, redirect_reason=Reason.URL_NOT_ALLOWED)
+        if incoming.status in _CONTENT_STATUSES:
             return incoming
         incoming.close()
         raise _unavailable(incoming, Reason.PHOTO_UNAVAILABLE)
 
-    def _open_here(self, photo: Photo, headers: Mapping[str, str], failure: Transient) -> Incoming:
-        """Open a photo at the gallery's own address, after its host failed."""
+    def _open_here(self, photo: Photo, headers: Mapping[str, str], failure: Transient) -> StreamedAnswer:
+        """Open a photo at the gallery's own host, after the photo's failed."""
         try:
             return self._open_at(self._base_url + _path_and_query(photo.url), headers, self._list_hosts)
         except Transient:
-            # Who is led astray is to hear of it: that can be mended. Else the gallery's own word counts.
+            # A forbidden redirect is to be reported: that can be mended. Else the gallery's own answer counts.
             if failure.reason is Reason.URL_NOT_ALLOWED:
                 raise failure from None
             raise
@@ -168,42 +169,42 @@ class Gallery:
         hosts: Sequence[str],
         body: bytes | None = None,
         *,
-        astray: Reason = Reason.GALLERY_UNAVAILABLE,
-    ) -> Incoming:
-        """Send a request to an address, and on to where its answers lead; return the first that leads nowhere, unread.
+        redirect_reason: Reason = Reason.GALLERY_UNAVAILABLE,
+    ) -> StreamedAnswer:
+        """Send a request and follow redirects; return the first answer that is none, unread.
 
         Args:
-            method: stays what it is.
-            url: asked in any case.
-            headers: go along unchanged.
-            hosts: patterns of those it may lead to.
-            body: goes along.
-            astray: what it is called when it leads anywhere else; that is one answer, and the next may be another.
+            method: sent unchanged to every address.
+            url: where to begin; not checked.
+            headers: sent unchanged to every address.
+            hosts: patterns of the hosts that redirects may lead to.
+            body: sent unchanged to every address.
+            redirect_reason: of the Transient that is raised for a redirect to any other host.
         """
-        for _ in range(1 + MOST_REDIRECTS):
+        for _ in range(1 + MAX_REDIRECTS):
             incoming = self._http.open(method, url, headers=headers, body=body)
             location = read_location(incoming.status, incoming.headers)
             if not location or (method == "POST" and incoming.status == 303):
                 return incoming
             incoming.close()
             try:
-                url = self._lead(url, location, hosts)
+                url = self._resolve_redirect(url, location, hosts)
             except LinkRefused as refused:
-                raise Transient(astray, f"the gallery leads to an address that {refused}") from None
+                raise Transient(redirect_reason, f"the gallery leads to an address that {refused}") from None
         raise Transient(Reason.GALLERY_UNAVAILABLE, "the gallery leads in a circle")
 
-    def _lead(self, url: str, location: str, hosts: Sequence[str]) -> str:
-        """Return where an address leads; raises LinkRefused unless we may go there."""
-        target = join_link(url, location)
-        check_link(target, hosts, local=self._local, longest=LONGEST_ADDRESS)
-        # What nobody could read on the wire stays so, in the sandbox as well.
+    def _resolve_redirect(self, url: str, location: str, hosts: Sequence[str]) -> str:
+        """Return the target of a redirect; raises LinkRefused unless it is allowed."""
+        target = resolve_link(url, location)
+        check_link(target, hosts, policy=self._policy, max_length=MAX_ADDRESS_LENGTH)
+        # No redirect from https to http, not even in the sandbox.
         if url.lower().startswith("https:") and not target.startswith("https:"):
             raise LinkRefused("must be https")
         return target
 
     def _check_photo(self, photo: Photo) -> None:
         try:
-            check_link(photo.url, self._photo_hosts, local=self._local, longest=LONGEST_ADDRESS)
+            check_link(photo.url, self._photo_hosts, policy=self._policy, max_length=MAX_ADDRESS_LENGTH)
         except LinkRefused as refused:
             raise PhotoRejected(Reason.URL_NOT_ALLOWED, f"the photo's address {refused}") from None
 
@@ -217,10 +218,10 @@ def list_url(base_url: str, archive_url: str) -> str:
     return f"{base_url}{urlsplit(archive_url).path}?json=true"
 
 
-def _unavailable(incoming: Incoming, reason: Reason = Reason.GALLERY_UNAVAILABLE) -> Transient:
-    """Return what an answer means that brings nothing: below 500 it may be the photo's fault, above never."""
+def _unavailable(incoming: StreamedAnswer, reason: Reason = Reason.GALLERY_UNAVAILABLE) -> Transient:
+    """Return the error for an answer without content: below 500 it may be the photo's fault, above never."""
     reason = Reason.GALLERY_UNAVAILABLE if incoming.status >= 500 else reason
-    return Transient(reason, f"the gallery answered {incoming.status}", wait=read_wait(incoming.headers))
+    return Transient(reason, f"the gallery answered {incoming.status}", wait=parse_retry_after(incoming.headers))
 
 
 def _host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""The dates in the gallery's list, in whatever usual form they are written. Knows nothing else of the list."""
+"""Parser of the dates in the gallery's list, in the usual forms."""
 
 import re
 from datetime import UTC, datetime, tzinfo
@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 Zones = dict[tzinfo | None, tzinfo | None]
-"""Time zones by themselves: thousands of dates have few, and need not hold one each."""
+"""Time zones that were read so far, to share: thousands of dates have few, and need not hold one each."""
 
 # A date as databases, ISO 8601, RFC 3339 and Ruby write it; what some add in brackets is the zone once more (RFC 9557).
 _DATE = re.compile(
@@ -32,7 +32,7 @@ def read_date(value: Any, zones: Zones) -> datetime | None:
         zones: time zones known so far; gets those that are new.
     """
     try:
-        date = _read_moment(value)
+        date = _parse(value)
         if date is None:
             return None
         date.astimezone(UTC)  # years at the edges have none
@@ -41,7 +41,7 @@ def read_date(value: Any, zones: Zones) -> datetime | None:
     return date.replace(tzinfo=zones.setdefault(date.tzinfo, date.tzinfo))
 
 
-def _read_moment(value: Any) -> datetime | None:
+def _parse(value: Any) -> datetime | None:
     """Return a date with its zone; raises ValueError or OverflowError when it is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _read_unix_time(value)
@@ -49,14 +49,14 @@ def _read_moment(value: Any) -> datetime | None:
         return None
     text = value.strip()
     if match := _DATE.fullmatch(text):
-        return _read_written(match)
+        return _parse_iso(match)
     if text.isascii() and text.isdigit():
         return _read_unix_time(int(text))
     date = parsedate_to_datetime(text) if _MAIL_DATE.fullmatch(text) else datetime.fromisoformat(text)
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _read_written(match: re.Match[str]) -> datetime:
+def _parse_iso(match: re.Match[str]) -> datetime:
     day, time, fraction, hours, minutes = match.groups()
     # A leap second has no place in a datetime: https://www.rfc-editor.org/rfc/rfc3339#section-5.6
     time = f"{time[:5]}:59" if time and time[5:] == ":60" else time or "00:00"

@@ -1,6 +1,6 @@
-"""The gallery's list: its JSON read into photos under honest names. Knows no HTTP and no cloud.
+"""Parser of the gallery's list: JSON into photos whose names every cloud and computer takes.
 
-The list is foreign: an entry that cannot be used is told with its reason and never spoils the others.
+The list is untrusted: an entry that cannot be used is reported with its reason and never spoils the others.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 from common.clouds.photos import Album, Photo
 from common.errors import Reason, Transient
-from common.http.urls import LinkRefused, write_link
+from common.http.urls import LinkRefused, normalize_link
 from worker.gallery.dates import Zones, read_date
 
-LONGEST_NAME = 255  # characters; what Yandex Disk and every file system of a guest's computer take
+MAX_NAME_LENGTH = 255  # characters; what Yandex Disk and every file system of a guest's computer take
 # Drive stops at 100 levels: https://developers.google.com/workspace/drive/api/guides/folder
-DEEPEST_ALBUM = 50
-LONGEST_KEY = 64  # characters; clouds limit what a file may carry
+MAX_ALBUM_DEPTH = 50
+MAX_KEY_LENGTH = 64  # characters; clouds limit what a file may carry
 _CRC32 = re.compile(r"[0-9a-fA-F]{1,8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # An array's own characters: https://www.rfc-editor.org/rfc/rfc8259#section-5
@@ -29,16 +29,16 @@ _BEGIN, _COMMA, _END = (re.compile(rf"[ \t\n\r]*{char}[ \t\n\r]*") for char in (
 _ENTRY = json.JSONDecoder()
 
 _Albums = dict[Album, Album]
-"""Albums by themselves: thousands of photos are in few of them, and need not hold one each."""
+"""Albums that were read so far, to share: thousands of photos are in few of them, and need not hold one each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A listed photo that is not in the cloud, and why.
+class UnusableEntry:
+    """An entry of the list that cannot be copied, and why.
 
     Args:
         name: as listed, on one line.
-        reason: the stable word.
+        reason: in one stable word.
         detail: one line for people.
     """
 
@@ -53,33 +53,33 @@ class Manifest:
 
     Args:
         photos: each once by its key, in the list's order.
-        unusable: entries nobody can copy.
+        unusable: entries that cannot be copied.
     """
 
     photos: Mapping[str, Photo]
-    unusable: list[Failure]
+    unusable: list[UnusableEntry]
 
 
 NOTHING_LISTED = Manifest({}, [])
 
 
 def read_manifest(body: bytes) -> Manifest:
-    """Read the gallery's list.
+    """Parse the gallery's list.
 
     Raises:
         Transient: it is not a JSON array; the gallery may answer better next time.
     """
-    # One that is listed twice is one photo.
+    # An entry that is listed twice is one photo.
     photos: dict[Photo, None] = {}
-    unusable: list[Failure] = []
+    unusable: list[UnusableEntry] = []
     albums: _Albums = {}
     zones: Zones = {}
     for entry in _read_array(body):
         try:
             photos[_read_entry(entry, albums, zones)] = None
         except ValueError as error:
-            unusable.append(Failure(_label(entry), Reason.UNREADABLE_ENTRY, str(error)))
-    return Manifest(_tell_apart(photos), unusable)
+            unusable.append(UnusableEntry(_describe_entry(entry), Reason.UNREADABLE_ENTRY, str(error)))
+    return Manifest(_deduplicate(photos), unusable)
 
 
 def _read_array(body: bytes) -> Iterator[Any]:
@@ -115,8 +115,8 @@ def _read_entries(text: str, at: int) -> Iterator[Any]:
         raise ValueError("more than an array, or less")
 
 
-def _tell_apart(photos: Collection[Photo]) -> dict[str, Photo]:
-    """Give keys of their own to different photos that share an id.
+def _deduplicate(photos: Collection[Photo]) -> dict[str, Photo]:
+    """Return photos by unique keys; different photos that share an id get keys of their own.
 
     A key must be the same at the next reading: it comes from what is listed, never from the place in the list. So the
     id stays with the one that comes first by what it is.
@@ -125,24 +125,24 @@ def _tell_apart(photos: Collection[Photo]) -> dict[str, Photo]:
     for photo in photos:
         owner = owners.setdefault(photo.key, photo)
         if owner is not photo:
-            owners[photo.key] = min(owner, photo, key=_tell)
-    apart: dict[str, Photo] = {}
+            owners[photo.key] = min(owner, photo, key=_identity)
+    unique: dict[str, Photo] = {}
     for photo in photos:
         owner = owners[photo.key]
-        if owner is not photo and _tell(owner) != _tell(photo):
-            photo = replace(photo, key=_digest(_tell(photo)))
-        twin = apart.setdefault(photo.key, photo)
-        if twin is not photo:
+        if owner is not photo and _identity(owner) != _identity(photo):
+            photo = replace(photo, key=_digest(_identity(photo)))
+        same_key = unique.setdefault(photo.key, photo)
+        if same_key is not photo:
             # One photo under two signatures: either leads to it.
-            apart[photo.key] = min(twin, photo, key=attrgetter("url"))
-    return apart
+            unique[photo.key] = min(same_key, photo, key=attrgetter("url"))
+    return unique
 
 
-def _tell(photo: Photo) -> str:
-    """Return what a photo is, in one text.
+def _identity(photo: Photo) -> str:
+    """Return a text that is the same for the same photo at each reading of the list.
 
-    Of its address without the query, which may be signed anew at each reading; but where nothing else tells what bytes
-    it has, two queries are rather two photos than one that is lost.
+    Its URL counts without the query, which may be signed anew at each reading; but without a CRC-32 the query counts,
+    too: two photos are better than one that is lost.
     """
     album = "/".join(photo.album)
     url = photo.url if photo.crc32 is None else photo.url.partition("?")[0]
@@ -161,15 +161,15 @@ def _read_entry(entry: Any, albums: _Albums, zones: Zones) -> Photo:
 
 
 def _read_key(value: Any) -> str:
-    value = _as_whole(value)
+    value = _drop_zero_fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         raise ValueError("no id")
     key = _to_unicode(str(value))
-    return key if len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() else _digest(key)
+    return key if len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable() else _digest(key)
 
 
-def _as_whole(value: Any) -> Any:
-    """Return a number without its fraction, if that is nothing: some encoders of JSON write 7 as 7.0."""
+def _drop_zero_fraction(value: Any) -> Any:
+    """Return a whole number as int: some encoders of JSON write 7 as 7.0."""
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
@@ -177,13 +177,13 @@ def _read_url(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("no url")
     try:
-        return write_link(_to_unicode(value))
+        return normalize_link(_to_unicode(value))
     except LinkRefused as refused:
         raise ValueError(f"its url {refused}") from None
 
 
 def _read_size(value: Any) -> int:
-    value = _as_whole(value)
+    value = _drop_zero_fraction(value)
     if isinstance(value, str) and value.isascii() and value.strip().isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**50:
@@ -199,14 +199,14 @@ def _read_crc32(value: Any) -> int | None:
 def _read_name(value: Any, url: str, key: str) -> tuple[Album, str]:
     """Return album and file name nearest to the listed one that every cloud and computer takes.
 
-    Slashes part albums; empty parts, `.` and `..` lead nowhere and are left out; control characters become `_`; names
-    over 255 characters are cut before their ending.
+    Slashes separate albums; empty parts, `.` and `..` are left out; control characters become `_`; names over 255
+    characters are truncated before their ending.
     """
     if not isinstance(value, str):
         raise ValueError("no name")
     *albums, name = (_clean(part) for part in _to_unicode(value).split("/"))
     name = name or _last_part(unquote(urlsplit(url).path)) or _last_part(key) or _digest(key)
-    return tuple(album[:LONGEST_NAME] for album in albums if album)[:DEEPEST_ALBUM], _shorten(name)
+    return tuple(album[:MAX_NAME_LENGTH] for album in albums if album)[:MAX_ALBUM_DEPTH], _truncate_name(name)
 
 
 def _last_part(path: str) -> str:
@@ -218,16 +218,16 @@ def _clean(part: str) -> str:
     return "" if part.strip() in ("", ".", "..") else part
 
 
-def _shorten(name: str) -> str:
-    if len(name) <= LONGEST_NAME:
+def _truncate_name(name: str) -> str:
+    if len(name) <= MAX_NAME_LENGTH:
         return name
     ending = PurePosixPath(name).suffix
     ending = ending if len(ending) <= 16 else ""
-    return name[: LONGEST_NAME - len(ending)] + ending
+    return name[: MAX_NAME_LENGTH - len(ending)] + ending
 
 
 def _to_unicode(text: str) -> str:
-    """Return text that UTF-8 can carry: JSON can smuggle in halves of characters."""
+    """Return text that UTF-8 can carry: JSON can hold lone surrogates."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -235,6 +235,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _label(entry: Any) -> str:
+def _describe_entry(entry: Any) -> str:
     name = entry.get("name") if isinstance(entry, dict) else None
-    return _clean(_to_unicode(name))[:LONGEST_NAME] if isinstance(name, str) else ""
+    return _clean(_to_unicode(name))[:MAX_NAME_LENGTH] if isinstance(name, str) else ""

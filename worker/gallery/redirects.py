@@ -1,7 +1,7 @@
-"""Where a redirect leads, read as a browser reads it. Sends nothing.
+"""Resolve redirects as browsers do.
 
-Where a plain reading and a browser's differ, the browser's counts: galleries are built and looked at with browsers. So
-a `Location` may hold letters of any script, blanks and backslashes, and may be relative in every way.
+Where RFC 3986 and browsers differ, browsers count: galleries are built and looked at with browsers. So a `Location` may
+hold letters of any script, blanks and backslashes, and may be relative in every way.
 https://url.spec.whatwg.org/#url-parsing
 """
 
@@ -10,21 +10,21 @@ import unicodedata
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-from common.http.urls import DEFAULT_PORTS, LinkRefused, write_link
+from common.http.urls import DEFAULT_PORTS, LinkRefused, normalize_link
 
 # As many as browsers follow: https://fetch.spec.whatwg.org/#http-redirect-fetch
-MOST_REDIRECTS = 20
-# The others of their hundred lead nowhere by themselves: https://fetch.spec.whatwg.org/#redirect-status
-_LEADING = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 20
+# The other 3xx statuses are not followed: https://fetch.spec.whatwg.org/#redirect-status
+_REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _BLANKS = "".join(map(chr, range(0x21)))
-_BREAKS = re.compile(r"[\t\n\r]")
+_LINE_BREAKS = re.compile(r"[\t\n\r]")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):")
 _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NAME_AND_PORT = re.compile(r"[\w.-]+(:[0-9]*)?")
 
 
 def read_location(status: int, headers: Mapping[str, str]) -> str:
-    """Return what an answer says of where it leads, in ASCII; nothing when it leads nowhere.
+    """Return the `Location` of a redirect, in ASCII; empty when the answer is no redirect.
 
     Header bytes come as the letters of ISO 8859-1 that they would be. They are escaped byte by byte, as browsers do,
     and so mean what the server meant whatever script it wrote in: the letters of UTF-8 become their own escapes.
@@ -33,7 +33,7 @@ def read_location(status: int, headers: Mapping[str, str]) -> str:
         status: of the answer.
         headers: of the answer, under lower-case names.
     """
-    text = headers.get("location", "") if status in _LEADING else ""
+    text = headers.get("location", "") if status in _REDIRECT_STATUSES else ""
     try:
         raw = text.encode("latin-1")
     except UnicodeEncodeError:
@@ -41,17 +41,17 @@ def read_location(status: int, headers: Mapping[str, str]) -> str:
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw).strip(_BLANKS)
 
 
-def join_link(base: str, target: str) -> str:
-    """Return the address that a link leads to from another one, written as `common.http.urls.write_link` writes them.
+def resolve_link(base: str, target: str) -> str:
+    """Return the absolute URL of a link found at `base`, written as `common.http.urls.normalize_link` writes them.
 
     Args:
         base: the web address that it was found at.
-        target: the link, in ASCII; of its fragment nothing is kept.
+        target: the link, in ASCII; its fragment is dropped.
 
     Raises:
         LinkRefused: it is no web address.
     """
-    rest, mark, query = _BREAKS.sub("", target.strip(_BLANKS)).partition("#")[0].partition("?")
+    rest, mark, query = _LINE_BREAKS.sub("", target.strip(_BLANKS)).partition("#")[0].partition("?")
     scheme, rest = _read_scheme(base.partition(":")[0].lower(), rest.replace("\\", "/"))
     if rest.startswith("//"):
         host, _, path = rest.lstrip("/").partition("/")
@@ -63,8 +63,8 @@ def join_link(base: str, target: str) -> str:
             path, query = parts.path, query if mark else parts.query
         else:
             path = rest if rest[0] == "/" else f"{parts.path.rpartition('/')[0]}/{rest}"
-    written = f"{_climb(path)}?{query}" if query else _climb(path)
-    return write_link(origin + _BARE_PERCENT.sub("%25", written))
+    written = f"{_remove_dot_segments(path)}?{query}" if query else _remove_dot_segments(path)
+    return normalize_link(origin + _BARE_PERCENT.sub("%25", written))
 
 
 def _read_scheme(scheme: str, rest: str) -> tuple[str, str]:
@@ -87,8 +87,8 @@ def _read_host(host: str) -> str:
     return plain if _NAME_AND_PORT.fullmatch(plain) else host
 
 
-def _climb(path: str) -> str:
-    """Return a path without the steps that lead nowhere or upwards, escaped ones included."""
+def _remove_dot_segments(path: str) -> str:
+    """Return a path without `.` and `..`, escaped ones included (RFC 3986, section 5.2.4)."""
     kept: list[str] = []
     step = ""
     for part in path.split("/")[1:]:

@@ -1,4 +1,4 @@
-"""One job in one worker's hands, by the ledger: what may be written down under its claim. Knows no broker."""
+"""A claim of one job in the ledger, and what may be written under it."""
 
 import logging
 import secrets
@@ -15,20 +15,20 @@ from worker.transfer.stop import Cause, Signals, Stop
 
 logger = logging.getLogger(__name__)
 
-# Between two tries to write what must stand before the work may go on, in seconds.
-AGAIN_SECONDS = 2.0
-# Between two looks at what another worker writes down, in seconds.
-LOOK_SECONDS = 0.1
+# Seconds between two tries to write what must stand before the work may go on.
+RETRY_SECONDS = 2.0
+# Seconds between two looks at what another worker writes.
+POLL_SECONDS = 0.1
 # How long whoever had a job before may take to write down what came of a call that was under way, in seconds: a gallery
 # may be slow to answer, and a broker that was away must be found again.
 HANDOVER_SECONDS = 15.0
 
 
 class Overtaken(Exception):
-    """Another worker has the job by now: what is written here counts for nothing."""
+    """Another worker has claimed the job: what is written under this claim does not count."""
 
 
-class KeepsLedger(Protocol):
+class ClaimLedger(Protocol):
     """The log, like `common.messages.ledger_log.Ledger`. Everything may raise Transient."""
 
     def append(self, entry: Entry) -> tuple[bool, Record]:
@@ -45,48 +45,48 @@ class KeepsLedger(Protocol):
 
 
 class Claim:
-    """One job in one worker's hands. Used by one thread, but for what says otherwise.
+    """One worker's claim of one job. Used by one thread, but for what says otherwise.
 
     Args:
-        ledger: where it is written down.
-        job: as it is to be gone on with.
-        name: of this claim, and of no other.
-        record: what was known when it was made.
+        ledger: where it stands.
+        job: as its newest message has it.
+        name: of this claim, unique.
+        record: what was known of the job when it was claimed.
         signals: end the work.
-        unwritten: to be held from the question on whose answer must not be lost, until that stands in the ledger.
-        heard_at: returns when somebody was last heard to begin what may be done once only, monotonic seconds.
+        pending_write: entered before a question is asked whose answer must not be lost, left when it is written.
+        begun_at: returns when an entry last said that what may be done once only is begun, monotonic seconds.
     """
 
     def __init__(
         self,
-        ledger: KeepsLedger,
+        ledger: ClaimLedger,
         job: ArchiveJob,
         name: str,
         record: Record,
         signals: Signals,
-        unwritten: AbstractContextManager[object],
-        heard_at: Callable[[], float],
+        pending_write: AbstractContextManager[object],
+        begun_at: Callable[[], float],
     ) -> None:
         self._ledger = ledger
-        self.unwritten = unwritten
-        self._heard_at = heard_at
+        self.pending_write = pending_write
+        self._begun_at = begun_at
         self._name = name
         self._signals = signals
         self.job = job
         self.record = record
 
     @property
-    def since(self) -> int:
+    def offset(self) -> int:
         """Where it stands in the log: of two claims of a job the later one has the higher number."""
-        return self.record.held_since
+        return self.record.claim_offset
 
     @property
     def is_overtaken(self) -> bool:
         """Whether another worker is known to have the job. Thread-safe."""
         return self.record.holder not in (self._name, "")
 
-    def hear(self, record: Record) -> None:
-        """Learn what is known by now, and end the work when it is no longer wanted here. Thread-safe."""
+    def update(self, record: Record) -> None:
+        """Take what is known of the job by now, and end the work when it is not wanted here any more. Thread-safe."""
         self.record = record
         if self.is_overtaken and not record.has_ended:
             self._signals.stop(Cause.TAKEN_OVER)
@@ -94,23 +94,23 @@ class Claim:
         if record.is_stopped and not record.is_told:
             self._signals.stop(Cause.CANCELLED)
 
-    def go_on(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
-        """Let a job go on as another message, which is the only one that counts from then on.
+    def continue_as(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
+        """Publish the job's next message, which is the only one that counts from then on.
 
         Args:
-            job: what its next slice needs.
+            job: as its next slice needs it.
             publish: puts it into a queue.
 
         Raises:
             Overtaken: nothing was published.
-            Transient: nobody knows how far it came; the message in hand must come back.
+            Transient: it may or may not be published; the message in flight must come back.
         """
         following = replace(job, edition=secrets.token_urlsafe(9))
-        self._write(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
+        self._append(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
         publish(following)
         self._ledger.append(self._entry(Kind.QUEUED, edition=following.edition))
 
-    def note_look(self, found: int) -> int:
+    def settle_first_look(self, found: int) -> int:
         """Write down how many photos stand in the cloud before this worker copies any; returns when it stands.
 
         Another worker may have looked before, and copied some of them: what is told must not depend on who tells it.
@@ -129,11 +129,11 @@ class Claim:
                 self.record = self._ledger.append(self._entry(Kind.LOOKED, skipped=found))[1]
             except Transient as error:
                 logger.debug("the first look is not written down yet: %s", error.detail)
-                self._signals.wind_down.sleep(AGAIN_SECONDS)
+                self._signals.wind_down.sleep(RETRY_SECONDS)
             else:
                 return self.record.skipped
 
-    def begin_to_tell(self, failed_photos: int, end: bytes) -> int:
+    def begin_telling(self, failed_photos: int, end: bytes) -> int:
         """Write down what the gallery is about to be told, and return what it is: the first count that was written.
 
         Args:
@@ -145,8 +145,8 @@ class Claim:
         """
         if self.record.teller not in ("", self._name):
             # Their call may be under way, or was taken a moment ago.
-            self._await_other(lambda: self.record.is_told)
-        record = self._write(Kind.TELLING, failed_photos=failed_photos, body=end.decode())
+            self._wait_for_previous(lambda: self.record.is_told)
+        record = self._append(Kind.TELLING, failed_photos=failed_photos, body=end.decode())
         assert record.failed_photos is not None, "a count that counts is known"
         return record.failed_photos
 
@@ -156,20 +156,20 @@ class Claim:
         Whoever takes the job without knowing it tells the gallery once more. Nothing but the end of the process ends
         this.
         """
-        self._insist(Kind.TOLD)
+        self._append_until_written(Kind.TOLD)
 
     def end(self, end: bytes = b"") -> None:
         """Write down that nothing is left to do; raises Overtaken."""
-        self._write(Kind.ENDED, body=end.decode())
+        self._append(Kind.ENDED, body=end.decode())
 
-    def put_down(self) -> None:
-        """Write down that nobody works on it any more, as far as that can be done now."""
+    def abandon(self) -> None:
+        """Write down that this worker does not work on it any more, as far as that can be done now."""
         with suppress(Transient):
             self._ledger.append(self._entry(Kind.PUT_DOWN))
 
     def read_end(self) -> bytes:
-        """Return how the job ended, as it was written down; nothing when nobody has."""
-        return self._ledger.read(self.record.said_at).body.encode() if self.record.said_at >= 0 else b""
+        """Return how the job ended, as it was written down; empty when it was not."""
+        return self._ledger.read(self.record.end_offset).body.encode() if self.record.end_offset >= 0 else b""
 
     def replace_grant(self, sealed: str) -> None:
         """Write down a grant that replaced the one in the message, before anybody uses it; returns when it stands.
@@ -177,12 +177,12 @@ class Claim:
         However long the broker is away, and whoever wants the work to stop: the grant in hand is the only one that is
         worth something. Nothing but the end of the process ends this.
         """
-        self._insist(Kind.GRANTED, grant=sealed)
+        self._append_until_written(Kind.GRANTED, grant=sealed)
 
-    def begin_to_renew(self, is_renewed: Callable[[], bool], check: Callable[[], None]) -> bool:
-        """Write down that the cloud is about to be asked for another grant, unless another worker is at it.
+    def begin_renewing(self, is_renewed: Callable[[], bool], check: Callable[[], None]) -> bool:
+        """Write down that the cloud is about to be asked for another grant, unless another worker does so.
 
-        Without the ledger nobody asks: what comes of it would stand nowhere.
+        Without the ledger the cloud is not asked: the answer would stand nowhere.
 
         Args:
             is_renewed: whether there is another grant in the ledger by now.
@@ -196,16 +196,16 @@ class Claim:
             Interrupted: as `check` does.
         """
         if set(self._ledger.find(self.job.id).renewers) - {self._name}:
-            self._await_other(is_renewed, check)
+            self._wait_for_previous(is_renewed, check)
             if is_renewed():
                 return False
         while True:
             check()
             try:
-                self._write(Kind.RENEWING)
+                self._append(Kind.RENEWING)
             except Transient as error:
                 logger.warning("a grant is not renewed yet: %s", error.detail)
-                Stop().sleep(LOOK_SECONDS)
+                Stop().sleep(POLL_SECONDS)
             else:
                 return True
 
@@ -213,32 +213,32 @@ class Claim:
         """Return the newest grant that was written down, sealed; empty for the one in the message."""
         return self._ledger.find(self.job.id).grant
 
-    def _await_other(self, is_there: Callable[[], bool], check: Callable[[], None] = lambda: None) -> None:
+    def _wait_for_previous(self, is_there: Callable[[], bool], check: Callable[[], None] = lambda: None) -> None:
         """Wait a while for what whoever had the job before may be about to write down.
 
-        Before anything is written here: who waits has done nothing, and nobody else need wait for that.
+        Before anything is written here: who waits has done nothing, and no other worker has to wait for that.
 
         Args:
             is_there: whether it stands in the ledger.
             check: raises Interrupted when it is not worth waiting any more.
         """
-        until = self._heard_at() + HANDOVER_SECONDS
+        until = self._begun_at() + HANDOVER_SECONDS
         while not is_there() and time.monotonic() < until:
             check()
-            Stop().sleep(LOOK_SECONDS)
+            Stop().sleep(POLL_SECONDS)
 
-    def _insist(self, kind: Kind, **fields: object) -> None:
-        """Write down what counts from whomever, until it stands."""
+    def _append_until_written(self, kind: Kind, **fields: object) -> None:
+        """Append an entry that counts from any worker, until it stands."""
         while True:
             try:
                 self.record = self._ledger.append(self._entry(kind, **fields))[1]
             except Transient as error:
                 logger.warning("the ledger does not say yet: %s: %s", kind, error.detail)
-                Stop().sleep(AGAIN_SECONDS)
+                Stop().sleep(RETRY_SECONDS)
             else:
                 return
 
-    def _write(self, kind: Kind, **fields: object) -> Record:
+    def _append(self, kind: Kind, **fields: object) -> Record:
         counts, record = self._ledger.append(self._entry(kind, **fields))
         self.record = record
         if not counts:

@@ -1,4 +1,4 @@
-"""Who works on what, by the ledger: the claims of one process. Knows no broker."""
+"""The claims of one process: which jobs it works on, by the ledger."""
 
 import hashlib
 import secrets
@@ -10,13 +10,13 @@ from dataclasses import replace
 from functools import partial
 
 from common.messages.archive_job import ArchiveJob
-from common.messages.ledger import FIRST, Entry, Kind, Record
-from worker.jobs.claim import Claim, KeepsLedger
+from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record
+from worker.jobs.claim import Claim, ClaimLedger
 from worker.transfer.stop import Signals
 
 
-class Unwritten:
-    """Counts what a process knows and could not write down yet: each is held for the time of a block. Thread-safe."""
+class PendingWrites:
+    """Counts what this process knows and has not written to the ledger yet; each is a `with` block. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -32,7 +32,7 @@ class Unwritten:
             self._condition.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Wait until there is nothing of the kind, at most so long."""
+        """Wait until there is none, at most so many seconds."""
         with self._condition:
             self._condition.wait_for(lambda: not self._count, max(0.0, seconds))
 
@@ -44,22 +44,22 @@ class Claims:
         ledger: where they are written down.
     """
 
-    def __init__(self, ledger: KeepsLedger) -> None:
+    def __init__(self, ledger: ClaimLedger) -> None:
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._held: dict[str, list[Claim]] = {}
-        self._unwritten = Unwritten()
-        # When somebody was heard to begin what may be done once only; what was there before has long begun.
+        self._claims: dict[str, list[Claim]] = {}
+        self._pending_writes = PendingWrites()
+        # When an entry said that what may be done once only is begun; what was there before has long begun.
         self._began_at: dict[str, float] = {}
-        self._heard_since = time.monotonic()
+        self._following_since = time.monotonic()
 
     def note_caught_up(self) -> None:
-        """Note that everything is heard from now on when it is written."""
-        self._heard_since = time.monotonic()
+        """Note that from now on every entry comes when it is written."""
+        self._following_since = time.monotonic()
 
     @contextmanager
-    def take(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
-        """Claim the job of a message, for the time of the block; None when the message is a leftover.
+    def claim_message(self, job: ArchiveJob, returns: int, signals: Signals) -> Iterator[Claim | None]:
+        """Claim the job of a message, for the time of the block; None when the message is stale.
 
         Args:
             job: as it stands in the message.
@@ -75,13 +75,13 @@ class Claims:
             yield claim
 
     @contextmanager
-    def take_up(self, job_id: str, signals: Signals, *, overtakes: bool = False) -> Iterator[Claim | None]:
+    def claim_waiting_job(self, job_id: str, signals: Signals, *, overtakes: bool = False) -> Iterator[Claim | None]:
         """Claim a job whose message waits in a queue; None when somebody has it, or it is not to be read here.
 
         Args:
             job_id: the job.
-            signals: as in `take`.
-            overtakes: take it also from who has no message either: that worker may be dead.
+            signals: as in `claim_message`.
+            overtakes: claim it also when a worker without a message works on it: that one may be dead.
         """
         record = self._ledger.find(job_id)
         if not (record.is_idle or (overtakes and record.may_be_taken_up)):
@@ -91,20 +91,20 @@ class Claims:
         with self._claim(Kind.TAKEN_UP, job, signals, edition=record.newest) as claim:
             yield claim
 
-    def await_written(self, seconds: float) -> None:
-        """Wait until everything stands in the ledger that only this process knows, at most so many seconds."""
-        self._unwritten.wait(seconds)
+    def wait_for_writes(self, seconds: float) -> None:
+        """Wait until all that only this process knows stands in the ledger, at most so many seconds."""
+        self._pending_writes.wait(seconds)
 
-    def hear(self, entry: Entry, record: Record) -> None:
-        """Learn of an entry of the log."""
+    def on_entry(self, entry: Entry, record: Record) -> None:
+        """Update the claims by an entry of the ledger."""
         if entry.kind in (Kind.RENEWING, Kind.TELLING):
             self._began_at[entry.job_id] = time.monotonic()
         elif record.has_ended:
             self._began_at.pop(entry.job_id, None)
         with self._lock:
-            held = list(self._held.get(entry.job_id, ()))
+            held = list(self._claims.get(entry.job_id, ()))
         for claim in held:
-            claim.hear(record)
+            claim.update(record)
 
     @contextmanager
     def _claim(self, kind: Kind, job: ArchiveJob, signals: Signals, **fields: object) -> Iterator[Claim | None]:
@@ -114,25 +114,27 @@ class Claims:
         if not counts:
             yield None
             return
-        if record.newest not in (job.edition, FIRST):
+        if record.newest not in (job.edition, FIRST_EDITION):
             job = self._read_job(record)
-        if job.course.skipped < 0 <= record.skipped:
-            job = replace(job, course=replace(job.course, skipped=record.skipped))
-        claim = Claim(self._ledger, job, name, record, signals, self._unwritten, partial(self._find_beginning, job.id))
+        if job.state.skipped < 0 <= record.skipped:
+            job = replace(job, state=replace(job.state, skipped=record.skipped))
+        claim = Claim(
+            self._ledger, job, name, record, signals, self._pending_writes, partial(self._find_begun_at, job.id)
+        )
         with self._lock:
-            self._held.setdefault(job.id, []).append(claim)
+            self._claims.setdefault(job.id, []).append(claim)
         try:
             # What came between the claim and its place here.
-            claim.hear(self._ledger.find(job.id))
+            claim.update(self._ledger.find(job.id))
             yield claim
         finally:
             with self._lock:
-                self._held[job.id].remove(claim)
-                if not self._held[job.id]:
-                    del self._held[job.id]
+                self._claims[job.id].remove(claim)
+                if not self._claims[job.id]:
+                    del self._claims[job.id]
 
-    def _find_beginning(self, job_id: str) -> float:
-        return self._began_at.get(job_id, self._heard_since)
+    def _find_begun_at(self, job_id: str) -> float:
+        return self._began_at.get(job_id, self._following_since)
 
     def _bring(self, job: ArchiveJob) -> ArchiveJob:
         """Return a job that went on by a worker of the version before, under an edition that its message tells."""
@@ -142,4 +144,4 @@ class Claims:
         return job
 
     def _read_job(self, record: Record) -> ArchiveJob:
-        return ArchiveJob.decode(self._ledger.read(record.body_at).body.encode())
+        return ArchiveJob.decode(self._ledger.read(record.body_offset).body.encode())

@@ -1,4 +1,4 @@
-"""How far a slice has come, read off as a snapshot. Knows neither who asks nor who is told."""
+"""Take snapshots of how far a slice has come."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from datetime import datetime
 
 from common.messages.archive_job import ArchiveJob
 from common.messages.progress import Progress, State
-from worker.archive.tally import Sums, Tally
+from worker.archive.copies import Copies, Counts
 
 # The speed is that of the last so many seconds: long enough to be calm, short enough to be true.
 WINDOW_SECONDS = 15.0
@@ -18,9 +18,9 @@ class Meter:
     """Reads one slice. May be read on any thread while the slice is worked on another, at a cost that does not grow.
 
     Args:
-        job: the promise, and how far it had come.
-        tally: what becomes of its photos.
-        ceiling: returns the photos a second that the account was seen to bear; None while nobody knows.
+        job: what is copied, and how far it had come.
+        copies: what becomes of its photos.
+        ceiling: returns the photos a second that the account was seen to bear; None while that is not known.
         now: Unix time in seconds.
         claim: where in the ledger the claim stands under which the slice is worked.
         tick: seconds of a clock that only goes forward.
@@ -29,21 +29,21 @@ class Meter:
     def __init__(
         self,
         job: ArchiveJob,
-        tally: Tally,
+        copies: Copies,
         ceiling: Callable[[], float | None],
         now: Callable[[], float] = time.time,
         claim: int = -1,
         tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job = job
-        self._tally = tally
+        self._copies = copies
         self._ceiling = ceiling
         self._now = now
         self._claim = claim
         self._tick = tick
         self._number = 0
         self._lock = threading.Lock()
-        self._started_at = job.course.started_at or now()
+        self._started_at = job.state.started_at or now()
         # Moments with the bytes and photos that were stored by then.
         self._readings: deque[tuple[float, int, int]] = deque()
 
@@ -54,32 +54,32 @@ class Meter:
 
     @property
     def skipped(self) -> int:
-        """How many photos were in the cloud before the job's first slice; -1 while nobody has looked."""
-        before = self._job.course.skipped
-        return before if before >= 0 else self._tally.before
+        """How many photos were in the cloud before the job's first slice; -1 before the first look."""
+        before = self._job.state.skipped
+        return before if before >= 0 else self._copies.initially_stored
 
     @property
     def copied(self) -> int:
         """How many of the listed photos the job has brought, whichever of its workers did."""
-        return max(self._count_stored(self._tally.count()) - max(self.skipped, 0), 0)
+        return max(self._count_stored(self._copies.count()) - max(self.skipped, 0), 0)
 
     @property
     def failed(self) -> int:
         """How many of the listed photos are not in the cloud, for whatever reason."""
-        sums = self._tally.count()
-        return sums.total - self._count_stored(sums)
+        counts = self._copies.count()
+        return counts.total - self._count_stored(counts)
 
     def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
         """Return a snapshot of this moment."""
-        # In one step: a higher number must never bear older sums.
+        # In one step: a higher number must never bear older counts.
         with self._lock:
             self._number += 1
-            number, sums = self._number, self._tally.count()
-            stored = self._count_stored(sums)
-            speed, eta = self._measure(sums, stored)
+            number, counts = self._number, self._copies.count()
+            stored = self._count_stored(counts)
+            speed, eta = self._measure(counts, stored)
         now, known = self._now(), self.skipped
         # Of what was there before, photos may have gone from the list or been replaced since.
-        skipped = min(sums.found if self._tally.has_looked or known < 0 else known, stored)
+        skipped = min(counts.found if self._copies.has_inventory or known < 0 else known, stored)
         skipped = min(known, skipped) if known >= 0 else skipped
         return Progress(
             job_id=self._job.id,
@@ -87,17 +87,17 @@ class Meter:
             archive_type=self._job.archive_type,
             gallery_name=self._job.gallery_name,
             state=state,
-            photos_total=sums.total,
+            photos_total=counts.total,
             photos_copied=stored - skipped,
             photos_skipped=skipped,
-            photos_failed=sums.total - stored if state.is_final else sums.failed,
-            bytes_total=sums.total_bytes,
-            bytes_copied=sums.stored_bytes,
+            photos_failed=counts.total - stored if state.is_final else counts.failed,
+            bytes_total=counts.total_bytes,
+            bytes_copied=counts.stored_bytes,
             bytes_per_second=0.0 if state.is_final else speed,
             eta_seconds=None if state.is_final else eta,
-            folder_url=self._tally.folder_url,
-            failures=sums.failures,
-            latest=self._tally.name_latest() if state is State.RUNNING else (),
+            folder_url=self._copies.folder_url,
+            failures=counts.failures,
+            latest=self._copies.latest_names() if state is State.RUNNING else (),
             reason=reason,
             detail=detail,
             created_at=read_moment(self._job.created_at),
@@ -108,31 +108,31 @@ class Meter:
             number=number,
         )
 
-    def _count_stored(self, sums: Sums) -> int:
-        """Return how many listed photos are in the cloud; while nobody has looked, what earlier slices knew counts."""
-        if self._tally.has_looked:
-            return sums.stored
-        known = self._job.course.copied + max(self._job.course.skipped, 0)
-        return max(sums.stored, min(known, sums.total - sums.failed))
+    def _count_stored(self, counts: Counts) -> int:
+        """Return how many listed photos are in the cloud; before the first look, what earlier slices knew counts."""
+        if self._copies.has_inventory:
+            return counts.stored
+        known = self._job.state.copied + max(self._job.state.skipped, 0)
+        return max(counts.stored, min(known, counts.total - counts.failed))
 
-    def _measure(self, sums: Sums, stored: int) -> tuple[float, float | None]:
+    def _measure(self, counts: Counts, stored: int) -> tuple[float, float | None]:
         """Return bytes a second and the seconds that are left, by what takes longest: bytes, photos, or the ceiling.
 
         What arrived lately may have been a burst: the ceiling tells how it goes on.
         """
         now = self._tick()
-        self._readings.append((now, sums.stored_bytes, stored))
+        self._readings.append((now, counts.stored_bytes, stored))
         # The oldest one that is kept is older than the window, so that rare readings tell as much as frequent ones.
         while len(self._readings) > 2 and now - self._readings[1][0] >= WINDOW_SECONDS:
             self._readings.popleft()
         since, bytes_then, photos_then = self._readings[0]
-        seconds, arrived, missing = now - since, stored - photos_then, max(sums.total - sums.failed - stored, 0)
+        seconds, arrived, missing = now - since, stored - photos_then, max(counts.total - counts.failed - stored, 0)
         ceiling = self._ceiling()
         at_least = missing / ceiling if ceiling else None
         if seconds <= 0 or arrived <= 0:
             return 0.0, at_least
-        speed = max(sums.stored_bytes - bytes_then, 0) / seconds
-        by_bytes = (sums.total_bytes - sums.stored_bytes) / speed if speed > 0 else 0.0
+        speed = max(counts.stored_bytes - bytes_then, 0) / seconds
+        by_bytes = (counts.total_bytes - counts.stored_bytes) / speed if speed > 0 else 0.0
         return speed, max(missing / (arrived / seconds), by_bytes, at_least or 0.0, 0.0)
 
 

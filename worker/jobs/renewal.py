@@ -1,4 +1,4 @@
-"""Renewing a job's grant so that no crash loses it: a replaced one is written down before it is used. Knows no vendor.
+"""Renew a job's grant so that no crash loses it: a new one is written to the ledger before it is used.
 
 Where refresh tokens rotate, each is good for one use. So whoever is about to spend one writes that down first: of all
 who have the job only the last to claim it may, and whoever claims it later waits for what comes of it. What remains is
@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from common.clouds.grant import SPARE_SECONDS, Grant
+from common.clouds.grant import RENEW_EARLY_SECONDS, Grant
 from common.errors import GrantRevoked
 from common.messages.archive_job import NotOurMessage
 from worker.jobs.claim import Claim, Overtaken
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Renewal:
-    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `GrantInUse`.
+    """Renews the grant of one slice. Thread-safe as long as one thread at a time does: see `SharedGrant`.
 
     Args:
         refresh: asks the cloud; raises GrantRevoked or Transient.
@@ -59,11 +59,11 @@ class Renewal:
         if (newest := self._find_newest(grant)) is not grant and self._is_fresh(newest):
             return newest
         try:
-            if not self._claim.begin_to_renew(lambda: self._find_newest(newest) is not newest, self._check):
+            if not self._claim.begin_renewing(lambda: self._find_newest(newest) is not newest, self._check):
                 return self.refresh(newest)
         except Overtaken:
             raise Interrupted from None
-        with self._claim.unwritten:
+        with self._claim.pending_write:
             fresh = self._ask(newest)
             self._claim.replace_grant(self._seal(fresh))
         logger.info("the grant was renewed, and the new one is written down")
@@ -90,7 +90,7 @@ class Renewal:
         return grant if newest == grant else newest
 
     def _is_fresh(self, grant: Grant) -> bool:
-        return bool(grant.access_token) and grant.expires_at - self._now() > SPARE_SECONDS
+        return bool(grant.access_token) and grant.expires_at - self._now() > RENEW_EARLY_SECONDS
 
     def _check(self) -> None:
         if self._signals.cause is Cause.TAKEN_OVER:

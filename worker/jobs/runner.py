@@ -1,213 +1,256 @@
-"""What becomes of a job: it goes on, it waits, it ends and the gallery is told. Knows neither photos nor the broker."""
+"""Run a job: it goes on, it waits, it ends and the gallery is told."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Protocol
 
 from common.errors import ArchiveError, Reason, StorageFull, Transient
-from common.messages.archive_job import ArchiveJob, Course, Leftover, NotOurMessage
+from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase, StaleMessage
 from common.messages.progress import Progress, State
+from common.telemetry import metrics
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim, Overtaken
 from worker.jobs.claims import Claims
-from worker.jobs.slice import Outcome
+from worker.jobs.cloud_access import CloudAccess
+from worker.jobs.meter import Meter
+from worker.jobs.outcome import Outcome
+from worker.jobs.sampling import TakeSnapshot, counting_progress
+from worker.jobs.slice import Slice
 from worker.transfer.stop import Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
 # How long a job waits for a gallery or a cloud that is down, or for its done call to be taken, in seconds.
-LONGEST_WAIT = 24 * 3600.0
+MAX_WAIT = 24 * 3600.0
 # The waiting queue of each wait in a row; the last one goes on.
 WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3)
 # After two workers had one job: when to look once more for what the other left. By then it has noticed the loss of its
 # line (at most 30 seconds, with heartbeats of 10), waited 10 seconds for the message to come again, and let go.
 AFTERCARE_LEVEL = 1
+# A message that came back so often ends its workers. After a few more returns (`DELIVERY_LIMIT`) its queue would put it
+# among the dead, and tell nobody. What is given back for a broker's trouble takes half an hour to come here.
+MAX_RETURNS = 45
 # A daily limit ends after hours: there is no use in asking every few seconds.
 DAILY_LEVEL = WAIT_LEVELS[-1]
 
 
 class JobQueue(Protocol):
-    """Where a job goes on; both raise Transient when it cannot be had."""
+    """Where a job goes on; both methods raise Transient when the queue cannot be had."""
 
-    def put_behind(self, job: ArchiveJob) -> None:
+    def requeue(self, job: ArchiveJob) -> None:
         """Put a job behind the others."""
         ...
 
-    def let_wait(self, job: ArchiveJob, level: int) -> None:
+    def requeue_delayed(self, job: ArchiveJob, level: int) -> None:
         """Put a job where it waits before it returns by itself; level 0 is the shortest wait."""
         ...
 
 
-WorkSlice = Callable[[Claim, int, Signals], tuple[ArchiveJob, Outcome]]
+class Reports(Protocol):
+    """Where progress is reported, like `worker.queue.reporter.Reporter`."""
+
+    def tell(self, progress: Progress) -> None:
+        """Report a change of state."""
+        ...
+
+    def watch(self, take_snapshot: TakeSnapshot) -> AbstractContextManager[None]:
+        """Report a job again and again while it runs."""
+        ...
 
 
-class Keeper:
-    """Keeps jobs, each on the thread that calls. Thread-safe.
+class JobRunner:
+    """Runs jobs, each on the thread that calls. Thread-safe.
 
     Args:
         claims: who works on what.
-        check: says whether a message is one of ours, before anything is done for it; raises NotOurMessage.
-        work: works one slice of a claimed job; returns the job as it must travel on, and how the slice ended.
+        clouds: checks that a message's grant opens; revokes it when nothing more needs it.
+        open_slice: returns one delivery's share of a claimed job, given the job's signals.
         gallery: is told of the end.
         queue: where jobs go on.
-        report: tells those who watch of a change.
-        release: gives a job's grant back when nothing more needs it; never raises.
+        reports: tells those who watch.
+        take_ticket: marks the message of a ticket as begun; returns false when its publisher has withdrawn it, and
+            raises Transient.
         now: Unix time in seconds.
     """
 
     def __init__(
         self,
         claims: Claims,
-        check: Callable[[ArchiveJob], None],
-        work: WorkSlice,
+        clouds: CloudAccess,
+        open_slice: Callable[[Claim, Signals], Slice],
         gallery: Gallery,
         queue: JobQueue,
-        report: Callable[[Progress], None],
-        release: Callable[[Claim], None],
+        reports: Reports,
+        take_ticket: Callable[[str], bool],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._claims = claims
-        self._check = check
-        self._work = work
+        self._clouds = clouds
+        self._open_slice = open_slice
         self._gallery = gallery
         self._queue = queue
-        self._report = report
-        self._release = release
+        self._reports = reports
+        self._take_ticket = take_ticket
         self._now = now
 
-    def keep(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
-        """Work on a job as long as one delivery may; safe to repeat. When it returns, the message has served.
+    def run(self, job: ArchiveJob, returns: int, signals: Signals) -> None:
+        """Work on a job as long as one delivery may; safe to repeat. When it returns, the message is done with.
 
         Args:
-            job: the promise, and how far it has come.
+            job: what to copy, and how far it has come.
             returns: how often this very message came back before.
             signals: end the work.
 
         Raises:
-            NotOurMessage: it cannot be worked on, or the gallery never took its end.
-            Leftover: the message serves nobody.
+            NotOurMessage: it cannot be worked on, its workers end again and again, or the gallery never took its end.
+            StaleMessage: the message need not be worked on.
             Interrupted: the message must come back.
             Transient: the queue or the ledger could not be had; the message must come back.
         """
-        # In every case: nothing is told, written down or given back for a message whose grant does not open.
-        self._check(job)
-        with self._claims.take(job, returns, signals) as claim:
+        if job.ticket and job.is_fresh and not self._take_ticket(job.ticket):
+            logger.info("a message was withdrawn before it came: its guest was told so")
+            return
+        # In every case: nothing is told, written down or revoked for a message whose grant does not open.
+        self._clouds.check(job)
+        with self._claims.claim_message(job, returns, signals) as claim:
             if not claim:
-                raise Leftover
-            self._go_on(claim, returns, signals)
+                raise StaleMessage
+            self._run_claimed(claim, returns, signals)
 
-    def take_up(self, job_id: str, signals: Signals, overtakes: bool) -> None:
-        """Work on a job whose message waits in a queue, unless somebody has it; see `Claims.take_up` and `keep`."""
-        with self._claims.take_up(job_id, signals, overtakes=overtakes) as claim:
+    def run_stopped(self, job_id: str, signals: Signals, overtakes: bool) -> None:
+        """Run a job whose message waits in a queue, unless somebody has it; see `Claims.claim_waiting_job`."""
+        with self._claims.claim_waiting_job(job_id, signals, overtakes=overtakes) as claim:
             if claim:
                 logger.info("a job that waits is taken up")
-                self._go_on(claim, 0, signals)
+                # A worker that took it from here has a message of its own; here there is none.
+                with suppress(StaleMessage):
+                    self._run_claimed(claim, 0, signals)
 
-    def _go_on(self, claim: Claim, returns: int, signals: Signals) -> None:
+    def _run_claimed(self, claim: Claim, returns: int, signals: Signals) -> None:
+        phase = claim.job.state.phase
+        if returns >= MAX_RETURNS:
+            claim.abandon()
+            raise NotOurMessage("its workers ended again and again")
         try:
-            self._take_step(claim, returns, signals)
+            if phase is Phase.TELLING or (phase is Phase.COPYING and claim.record.failed_photos is not None):
+                self._tell(claim, claim.job)
+                return
+            slice_ = self._open_slice(claim, signals)
+            with self._watch(slice_.meter) if phase is Phase.COPYING else nullcontext():
+                outcome = slice_.run(returns)
+            self._continue_or_end(claim, outcome)
         except Overtaken:
             logger.info("another worker has the job by now")
+            # Unless its very message came here meanwhile: then that has to come again.
+            raise StaleMessage from None
         except Interrupted:
-            # Who took it has a message of its own.
-            if not claim.is_overtaken:
-                raise
+            if claim.is_overtaken:
+                raise StaleMessage from None
+            raise
         except Transient:
             raise
         except Exception:
-            # Its message goes to the dead; who puts it back to work is not to be taken for a leftover.
-            claim.put_down()
+            # Its message is dead-lettered; when it is replayed it must not be taken for a stale one.
+            claim.abandon()
             raise
 
-    def _take_step(self, claim: Claim, returns: int, signals: Signals) -> None:
-        course = claim.job.course
-        if not course.told and (course.telling or claim.record.failed_photos is not None):
-            self._tell(claim, claim.job)
-            return
-        job, outcome = self._work(claim, returns, signals)
-        if outcome.waits_for and self._wait(claim, job, outcome.waits_for):
-            self._report(outcome.meter.read(State.WAITING, outcome.waits_for.reason, outcome.waits_for.detail))
-        elif not outcome.ended and not outcome.waits_for:
-            claim.go_on(job, self._queue.put_behind)
-            self._report(outcome.meter.read())
-        elif job.course.told:
-            claim.end()
-            self._release(claim)
-        else:
-            self._end(claim, job, outcome)
+    @contextmanager
+    def _watch(self, meter: Meter) -> Iterator[None]:
+        with counting_progress(meter.read) as take_snapshot, self._reports.watch(take_snapshot):
+            yield
 
-    def _end(self, claim: Claim, job: ArchiveJob, outcome: Outcome) -> None:
+    def _continue_or_end(self, claim: Claim, outcome: Outcome) -> None:
+        job = outcome.job
+        if outcome.waits_for and self._wait(claim, job, outcome.waits_for):
+            waits_for = outcome.waits_for
+            self._reports.tell(outcome.meter.read(State.WAITING, waits_for.reason, waits_for.detail))
+        elif not outcome.ended and not outcome.waits_for:
+            claim.continue_as(job, self._queue.requeue)
+            self._reports.tell(outcome.meter.read())
+        elif job.state.phase is Phase.TOLD:
+            claim.end()
+            self._clouds.revoke(claim)
+        else:
+            self._end(claim, outcome)
+
+    def _end(self, claim: Claim, outcome: Outcome) -> None:
         """Say that an archive has ended, to those who watch it and to the gallery."""
-        failure = outcome.waits_for
-        reason = str(failure.reason) if failure else job.course.reason
+        job, failure = outcome.job, outcome.waits_for
+        reason = str(failure.reason) if failure else job.state.reason
         progress = outcome.meter.read(_final_state(reason), reason, failure.detail if failure else outcome.detail)
         if not reason and not progress.photos_total:
             progress = replace(progress, reason=Reason.GALLERY_EMPTY)
         if outcome.full:
-            progress = _tell_space(progress, outcome.full)
+            progress = _add_space(progress, outcome.full)
         logger.info(
             "an archive ended",
             extra={
                 "state": str(progress.state),
                 "copied": progress.photos_copied,
-                "failed": job.course.failed_photos,
-                "slices": job.course.slices,
+                "failed": job.state.failed_photos,
+                "slices": job.state.slices,
                 "reason": reason,
             },
         )
         # Without a list there is no count, and nothing to tell.
         if outcome.has_count:
-            course = replace(job.course, telling=True, waits=0, waiting_since=0, reason=reason)
-            self._tell(claim, replace(job, course=course), progress.encode())
+            state = replace(job.state, phase=Phase.TELLING, waits=0, waiting_since=0, reason=reason)
+            self._tell(claim, replace(job, state=state), progress.encode())
         else:
             claim.end(progress.encode())
-            self._report(progress)
-            self._release(claim)
+            self._reports.tell(progress)
+            self._clouds.revoke(claim)
 
     def _tell(self, claim: Claim, job: ArchiveJob, end: bytes = b"") -> None:
         """Tell the gallery, or let the news wait: it holds up no other job and copies nothing again.
 
         What is told is written down before, so that whoever goes on after a crash says the same.
         """
-        count = claim.begin_to_tell(job.course.failed_photos, end)
+        count = claim.begin_telling(job.state.failed_photos, end)
         if said := claim.read_end():
-            self._report(Progress.decode(said))
-        job = replace(job, course=replace(job.course, telling=True, failed_photos=count))
+            self._reports.tell(Progress.decode(said))
+        job = replace(job, state=replace(job.state, phase=Phase.TELLING, failed_photos=count))
         if not claim.record.is_told:
             try:
-                self._call(claim, job, count)
+                self._call_gallery(claim, job, count)
             except Transient as error:
                 if not self._wait(claim, job, error):
                     raise NotOurMessage("the gallery never took the done call") from None
                 return
-        if job.course.crowded:
-            later = replace(job, course=Course(slices=job.course.slices, told=True))
-            claim.go_on(later, lambda each: self._queue.let_wait(each, AFTERCARE_LEVEL))
+        if job.state.may_have_duplicates:
+            later = replace(job, state=JobState(slices=job.state.slices, phase=Phase.TOLD))
+            claim.continue_as(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
         else:
             claim.end()
-            self._release(claim)
+            self._clouds.revoke(claim)
 
-    def _call(self, claim: Claim, job: ArchiveJob, count: int) -> None:
-        with claim.unwritten:
-            self._gallery.tell_done(job, count)
+    def _call_gallery(self, claim: Claim, job: ArchiveJob, count: int) -> None:
+        with claim.pending_write:
+            try:
+                self._gallery.tell_done(job, count)
+            except Transient:
+                metrics.done_refused.inc()
+                raise
+            metrics.done_accepted.inc()
             logger.info("the gallery was told", extra={"failed": count})
             claim.note_told()
 
     def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> bool:
         """Let a job wait; returns false when it has waited long enough."""
         # No clock of another worker is far ahead: a wait that begins in the future would have no end.
-        since = min(job.course.waiting_since or self._now(), self._now())
-        if self._now() - since > LONGEST_WAIT:
+        since = min(job.state.waiting_since or self._now(), self._now())
+        if self._now() - since > MAX_WAIT:
             return False
-        level = WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS) - 1)]
+        level = WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS) - 1)]
         if error.reason is Reason.DAILY_LIMIT:
             level = DAILY_LEVEL
-        reason = job.course.reason if job.course.telling else str(error.reason)
-        course = replace(job.course, waits=job.course.waits + 1, waiting_since=since, reason=reason)
+        reason = job.state.reason if job.state.phase is Phase.TELLING else str(error.reason)
+        state = replace(job.state, waits=job.state.waits + 1, waiting_since=since, reason=reason)
         # Once for each length of waits: a job may wait for a day.
-        is_told = job.course.waits == 0 or level != WAIT_LEVELS[min(job.course.waits, len(WAIT_LEVELS)) - 1]
+        is_told = job.state.waits == 0 or level != WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS)) - 1]
         logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"queue": level})
         if error.reason is Reason.APP_REFUSED:
             logger.error(
@@ -215,11 +258,11 @@ class Keeper:
                 job.cloud_type,
                 error.detail,
             )
-        claim.go_on(replace(job, course=course), lambda each: self._queue.let_wait(each, level))
+        claim.continue_as(replace(job, state=state), lambda each: self._queue.requeue_delayed(each, level))
         return True
 
 
-def _tell_space(progress: Progress, full: StorageFull) -> Progress:
+def _add_space(progress: Progress, full: StorageFull) -> Progress:
     """Return how an archive ended, with what its guest's cloud lacks."""
     missing = progress.bytes_total - progress.bytes_copied
     return replace(progress, needed_bytes=missing if full.needed is None else full.needed, free_bytes=full.free)

@@ -1,11 +1,12 @@
-"""One delivery's share of a job: work on its archive as long as it may, and say how far it came. Knows no queue."""
+"""One delivery's share of a job: work on its archive as long as it may, and say how far it came."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from common.clouds.base import PhotoStream, Storage
-from common.clouds.photos import Photo, StoredPhoto
+from common.clouds.digests import NewDigest, md5
+from common.clouds.photos import Photo
 from common.errors import (
     ArchiveError,
     InventoryStale,
@@ -17,55 +18,30 @@ from common.errors import (
     StorageFull,
     Transient,
 )
-from common.messages.archive_job import ArchiveJob, Course, NotOurMessage
+from common.messages.archive_job import ArchiveJob, Phase
 from worker.archive.copier import Copier
-from worker.archive.reconciler import Archive, archive_key
-from worker.archive.tally import Tally
+from worker.archive.reconciler import Reconciler, archive_key
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
+from worker.jobs.outcome import Outcome, next_state, read_tally
 from worker.jobs.slice_clock import SliceClock
-from worker.transfer.buffers import Blocks
+from worker.transfer.buffers import BufferPool
 from worker.transfer.photo_stream import GalleryStream
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
-# A message that came back so often may be what ends its workers. Restarts alone bring it back two or three times.
-SUSPICIOUS_RETURNS = 5
 # How often a list or a cloud is asked when there is no time to be patient.
 LAST_TRIES = 3
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a slice ended.
-
-    Args:
-        course: how far the job has come.
-        ended: whether nothing is left to copy, or nothing can be.
-        waits_for: what keeps it from going on now, if anything does.
-        has_count: whether the gallery listed its photos, so that it can be told how many failed.
-        meter: reads how far it came.
-        detail: one line for people, when the job ended early.
-        full: what told that the guest's cloud has no room, if that ended it.
-    """
-
-    course: Course
-    ended: bool
-    waits_for: ArchiveError | None
-    has_count: bool
-    meter: Meter
-    detail: str = ""
-    full: StorageFull | None = None
 
 
 class Slice:
     """One delivery of one job. Used by one thread.
 
     Args:
-        job: the promise, and how far it has come.
+        job: what to copy, and how far it has come.
         gallery: where its photos come from.
         storage: the guest's cloud.
         policy: how patient to be.
@@ -76,6 +52,7 @@ class Slice:
             job; may raise Interrupted.
         is_contested: whether another worker had the very message before, and may be at work still.
         claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
+        read_grant: returns the newest grant, sealed; by default the job's.
 
     Attributes:
         meter: reads how far it has come, on any thread.
@@ -91,102 +68,104 @@ class Slice:
         photos: int,
         seconds: float,
         signals: Signals,
+        new_digest: NewDigest = md5,
         claim: int = -1,
         is_contested: bool = False,
         settle_first_look: Callable[[int], int] = lambda found: found,
+        read_grant: Callable[[], str] | None = None,
     ) -> None:
         self._job = job
+        self._read_grant = read_grant or (lambda: job.grant)
         self._is_contested = is_contested
         self._settle = settle_first_look
         self._gallery = gallery
+        self._new_digest = new_digest
         self._policy = policy
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
-        self._blocks = Blocks()
-        self._tally = _read_tally(job.course)
-        self.meter = Meter(job, self._tally, lambda: policy.pace.files_per_second, claim=claim)
+        self._blocks = BufferPool()
+        self._copies = read_tally(job.state)
+        self.meter = Meter(job, self._copies, lambda: policy.throttle.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
             storage,
-            self._tally,
+            self._copies,
             open_stream=self._open_stream,
             policy=policy,
-            photos=photos,
+            slots=photos,
             signals=signals,
-            note_begin=self._clock.start,
-            note_step=self._clock.note_step,
+            on_start=self._clock.start,
+            on_step=self._clock.note_step,
         )
-        self._archive = Archive(
+        self._reconciler = Reconciler(
             job,
             self._fetch_manifest,
             storage,
-            self._tally,
+            self._copies,
             policy=policy,
             copier=copier,
-            settle_first_look=self._settle_first_look,
+            agree_on_initial_count=self._settle_first_look,
         )
 
-    def work(self, returns: int) -> Outcome:
+    def run(self, returns: int) -> Outcome:
         """Work until the archive is complete, or the time is up, or it cannot go on.
 
         Args:
             returns: how often this very message came back before.
 
         Raises:
-            NotOurMessage: it came back again and again, and nothing arrives.
             Interrupted: another worker has the message by now.
         """
-        # Whoever had it before may only have lost its line, or be frozen, and go on one day.
-        self._tally.crowded = returns > 0 or self._is_contested
-        outcome = self._work(returns)
-        if outcome.waits_for is None and outcome.course.reason != Reason.GRANT_REVOKED:
-            self._archive.note_proved()
-        return outcome
-
-    def _work(self, returns: int) -> Outcome:
+        # Whoever had it before may only have lost its connection, or be frozen, and go on one day.
+        self._copies.may_have_duplicates = returns > 0 or self._is_contested
         try:
-            self._tally.manifest = self._policy.persist(self._fetch_manifest)
-            if self._job.course.told:
-                self._archive.remove_doubles(is_alone=True)
-                return self._outcome(ended=True)
-            if returns >= SUSPICIOUS_RETURNS:
-                return self._renew(self._archive.count_stored())
-            self._archive.keep()
+            self._copies.manifest = self._policy.call_with_retry(self._fetch_manifest)
+            if self._job.state.phase is Phase.TOLD:
+                self._reconciler.remove_duplicates(is_exclusive=True)
+                outcome = self._outcome(ended=True)
+            else:
+                self._reconciler.run()
+                outcome = self._outcome(ended=True)
         except (JobStopped, PhotoRejected) as stopped:
-            # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
-            logger.warning("the job stops: %s", stopped)
-            if self._signals.cause is Cause.CANCELLED:
-                # Whatever comes of its last look, its guest was told that it is stopped.
-                return self._stop_short(Reason.CANCELLED)
-            full = stopped if isinstance(stopped, StorageFull) else None
-            return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
+            outcome = self._stop(stopped)
         except (Transient, InventoryStale, Postponed, Interrupted) as error:
-            return self._leave(error)
+            outcome = self._leave(error)
         finally:
             self._clock.cancel()
-        return self._outcome(ended=True)
+        if outcome.waits_for is None and outcome.state.reason != Reason.GRANT_REVOKED:
+            self._reconciler.note_proved()
+        return replace(outcome, job=replace(outcome.job, grant=self._read_grant()))
+
+    def _stop(self, stopped: JobStopped | PhotoRejected) -> Outcome:
+        # What the cloud refuses for the whole archive, not for one photo, no repetition will change.
+        logger.warning("the job stops: %s", stopped)
+        if self._signals.cause is Cause.CANCELLED:
+            # Whatever comes of its last look, its guest was told that it is stopped.
+            return self._stop_short(Reason.CANCELLED)
+        full = stopped if isinstance(stopped, StorageFull) else None
+        return replace(self._stop_short(stopped.reason, stopped.detail), full=full)
 
     def _leave(self, error: Transient | InventoryStale | Postponed | Interrupted) -> Outcome:
         if self._signals.cause is Cause.TAKEN_OVER:
             self._leave_no_doubles()
             raise Interrupted
         if self._signals.cause is Cause.CANCELLED:
-            self._signals.allow_last_look()
-            # Without the list nobody could be told how many are missing: that is worth another delivery.
+            self._signals.allow_final_requests()
+            # Without the list the gallery could not be told how many are missing: that is worth another delivery.
             if failure := self._list_last():
                 return self._outcome(ended=False, waits_for=failure)
             return self._stop_short(Reason.CANCELLED)
         return self._outcome(ended=False, waits_for=None if isinstance(error, Interrupted) else error)
 
     def _leave_no_doubles(self) -> None:
-        """What was copied here after the other worker's last look is nobody else's to remove."""
-        if self._tally.manifest is None:
+        """What was copied here after the other worker's last look is for no other worker to remove."""
+        if self._copies.manifest is None:
             return
-        self._signals.allow_last_look()
+        self._signals.allow_final_requests()
         try:
-            self._archive.remove_doubles(is_alone=False)
+            self._reconciler.remove_duplicates(is_exclusive=False)
         except (ArchiveError, Interrupted) as error:
-            logger.warning("there was no look for doubles: %s", error)
+            logger.warning("there was no look for duplicates: %s", error)
 
     def _stop_short(self, reason: Reason, detail: str = "") -> Outcome:
         if reason is not Reason.GRANT_REVOKED:
@@ -195,17 +174,17 @@ class Slice:
             if failure and reason is Reason.CANCELLED and not self._is_count_known():
                 return self._outcome(ended=False, waits_for=failure)
         # Who refuses when all is there ends nothing any more.
-        if reason is not Reason.CANCELLED and self._tally.is_complete:
+        if reason is not Reason.CANCELLED and self._copies.is_complete:
             return self._outcome(ended=True)
         return replace(self._outcome(ended=True, reason=reason), detail=detail)
 
     def _look_last(self, tries: int) -> Transient | None:
         """Look into the cloud once more; return why that cannot be had now, but may be later."""
-        self._signals.allow_last_look()
+        self._signals.allow_final_requests()
         failure: Transient | None = None
         for _ in range(tries):
             try:
-                self._archive.look_last()
+                self._reconciler.record_final_inventory()
             except Interrupted:
                 failure = Transient(Reason.TRY_LATER, "the work ended before the last look did")
             except ArchiveError as error:
@@ -219,31 +198,24 @@ class Slice:
         return failure
 
     def _is_count_known(self) -> bool:
-        """Whether nobody can have copied more than the message tells."""
-        course = self._job.course
-        return course.skipped >= 0 and not (self._clock.has_begun or self._tally.crowded or course.crowded)
-
-    def _renew(self, stored: int) -> Outcome:
-        """Give a message that came back often another life, as long as more arrived in its last one."""
-        if stored <= self._job.course.stored:
-            raise NotOurMessage("its worker ended again and again, and nothing arrived")
-        return replace(
-            self._outcome(ended=False),
-            course=replace(self._job.course, slices=self._job.course.slices + 1, stored=stored),
+        """Whether no other worker can have copied more than the message tells."""
+        state = self._job.state
+        return state.skipped >= 0 and not (
+            self._clock.has_begun or self._copies.may_have_duplicates or state.may_have_duplicates
         )
 
     def _settle_first_look(self, found: int) -> int:
-        known = self._job.course.skipped
+        known = self._job.state.skipped
         return self._settle(found) if known < 0 else known
 
     def _list_last(self) -> Transient | None:
         """Read the list of a job that was stopped before it was read; return why it cannot be had."""
         failure = None
         for _ in range(LAST_TRIES):
-            if self._tally.manifest is not None:
+            if self._copies.manifest is not None:
                 return None
             try:
-                self._tally.manifest = self._fetch_manifest()
+                self._copies.manifest = self._fetch_manifest()
             except Transient as error:
                 failure = error
         return failure
@@ -253,41 +225,19 @@ class Slice:
 
     def _open_stream(self, photo: Photo, check: Callable[[], None]) -> PhotoStream:
         return GalleryStream(
-            photo, lambda offset, etag: self._gallery.open_photo(photo, offset, etag), check, self._blocks
+            photo,
+            lambda offset, etag: self._gallery.open_photo(photo, offset, etag),
+            check,
+            self._blocks,
+            self._new_digest,
         )
 
-    def _outcome(self, *, ended: bool, reason: Reason | None = None, waits_for: ArchiveError | None = None) -> Outcome:
-        before, tally = self._job.course, self._tally
-        arrived = {key: item.id for key, item in tally.arrived.items() if before.arrived.get(key) != item.id}
-        course = Course(
-            slices=before.slices + 1,
-            copied=max(before.copied + len(arrived), self.meter.copied),
-            arrived=arrived,
-            tries=dict(tally.tries),
-            rejected={key: (str(failure.reason), failure.detail) for key, failure in tally.rejected.items()},
-            failed_photos=self.meter.failed,
-            # Who came further begins to wait anew.
-            waits=0 if arrived else before.waits,
-            waiting_since=0 if arrived else before.waiting_since,
-            reason=reason or "",
-            crowded=before.crowded or tally.crowded,
-            skipped=self.meter.skipped,
-            started_at=self.meter.started_at,
-            told=before.told,
+    def _outcome(self, *, ended: bool, reason: str = "", waits_for: ArchiveError | None = None) -> Outcome:
+        state = next_state(self._job.state, self._copies, self.meter, reason)
+        return Outcome(
+            replace(self._job, state=state),
+            ended,
+            waits_for,
+            has_count=self._copies.manifest is not None,
+            meter=self.meter,
         )
-        return Outcome(course, ended, waits_for, has_count=tally.manifest is not None, meter=self.meter)
-
-
-def _read_tally(course: Course) -> Tally:
-    return Tally(
-        arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in course.arrived.items()},
-        rejected={
-            key: PhotoRejected(_read_reason(reason), detail) for key, (reason, detail) in course.rejected.items()
-        },
-        tries=dict(course.tries),
-    )
-
-
-def _read_reason(word: str) -> Reason:
-    """Return the reason a word names; one of another version of us is a photo's trouble all the same."""
-    return Reason(word) if word in Reason.__members__.values() else Reason.PHOTO_UNAVAILABLE

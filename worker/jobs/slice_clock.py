@@ -1,4 +1,4 @@
-"""The time that a slice may take: it begins with its first photo and ends no sooner than a step further."""
+"""The time limit of a slice: it begins with its first photo and ends no sooner than a step further."""
 
 import threading
 

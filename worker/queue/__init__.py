@@ -1,1 +1,1 @@
-"""The worker's side of RabbitMQ: what takes jobs from the queue and puts messages into it."""
+"""The worker's side of RabbitMQ: consuming jobs and publishing what follows from them."""

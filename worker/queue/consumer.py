@@ -1,4 +1,4 @@
-"""Take jobs from the queue and give back what became of them. Owns the connection; does not know what a job does.
+"""Consume jobs from RabbitMQ, each on a thread of its own, and settle their messages.
 
 The connection belongs to one thread: it takes messages, serves heartbeats and sends acknowledgements while the jobs run
 on threads of their own. A lost connection does not stop a job: when the broker hands the same message out again, this
@@ -20,96 +20,96 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.crypto.sealing import Secret
 from common.errors import Transient
 from common.loops import Loop, error_level, guard
-from common.messages.archive_job import ArchiveJob, Leftover, NotOurMessage
+from common.messages.archive_job import ArchiveJob, NotOurMessage, StaleMessage
 from common.messages.publisher import broker_errors, connection_parameters
 from common.messages.topology import (
     CANCEL_KEYS,
     DELIVERY_LIMIT,
     JOBS,
-    NEWS_EXCHANGE,
+    PROGRESS_EXCHANGE,
     declare,
     delivery_count,
     read_text,
 )
 from common.telemetry import logs
-from common.telemetry.trace_context import enter, read_trace
-from worker.queue.in_flight import Deliveries, Held, Settle, acknowledge, drop, give_back
+from common.telemetry.trace_context import read_trace, set_current_trace
+from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop_stale, nack
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
 
 # How late a signal may be noticed, in seconds; heartbeats need far less.
 TICK_SECONDS = 0.5
-# A line that is dead without a word is noticed after this time here, and after three times as long by the broker.
+# A connection that is silently dead is noticed after this time here, and after three times as long by the broker.
 HEARTBEAT_SECONDS = 10
-FIRST_RECONNECT_DELAY, LONGEST_RECONNECT_DELAY = 0.5, 30.0
+FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY = 0.5, 30.0
 # A message that does not come back so long after a new connection, in seconds, has gone to another worker.
 TAKEN_OVER_AFTER = 10.0
-# A line that is away for longer, in seconds, has lost us our messages: the broker, if it lives, hands them to others.
-LONGEST_ABSENCE = 30.0
-# Of the grace at the end: how much of it what moves may take to come to its end; the rest is for giving back.
-WINDING_DOWN = 0.6
-# Before a message is given back because the queue itself is in trouble: without it the two would race in a circle. It
+# Messages of a connection that is away for longer, in seconds, are lost to us: the broker hands them to others.
+MAX_ABSENCE = 30.0
+# The share of the grace in which uploads may come to their end; the rest is for returning what is left.
+WIND_DOWN_SHARE = 0.6
+# Seconds before a message is returned because the queue itself is in trouble: without it the two would race. It
 # doubles with each return, so that the returns a queue allows (`DELIVERY_LIMIT`) last three quarters of an hour, not
 # two minutes.
-REST_SECONDS, LONGEST_REST_SECONDS = 3.0, 60.0
+REQUEUE_DELAY, MAX_REQUEUE_DELAY = 3.0, 60.0
 
-Work = Callable[[ArchiveJob, int, Signals], None]
-Bury = Callable[[bytes, str, str], None]
+RunJob = Callable[[ArchiveJob, int, Signals], None]
+DeadLetter = Callable[[bytes, str, str], None]
 
 
 class Consumer:
-    """Hands each job to a thread and settles its message when the thread is done.
+    """Hands each job to a thread and settles its message when that is done.
 
     Args:
         url: of the broker.
-        work: keeps one job, given how often its message came back. Returns when the message has served; raises
-            Leftover when it serves nobody, Interrupted or Transient when it must come back, anything else when the job
-            is beyond us.
-        bury: puts a message among the dead: its body, its id and the reason; raises Transient when it cannot.
+        run_job: runs one job, given how often its message came back. Returns when its message is done with; raises
+            StaleMessage when it need not be worked on, Interrupted or Transient when it must come back, anything else
+            when the job cannot be worked on.
+        dead_letter: publishes a message among the dead letters: its body, its id and the reason; raises Transient.
         jobs: how many at a time.
         signals: end the taking of messages and the jobs.
-        grace: seconds that the running jobs then have for their end.
-        stop_job: writes down that a guest wants no more of a job, given its id; raises Transient.
+        grace: seconds that the running jobs then have to end.
+        stop_job: writes down that a guest cancelled a job, given its id; raises Transient.
         may_begin: says whether messages may be taken by now.
-        note_wait: told how long a message that is new here lay ready in the queue, in seconds.
+        observe_wait: told how long a message that is new here lay ready in the queue, in seconds.
     """
 
     def __init__(
         self,
         url: Secret,
-        work: Work,
-        bury: Bury,
+        run_job: RunJob,
+        dead_letter: DeadLetter,
         *,
         jobs: int,
         signals: Signals,
         grace: float,
         stop_job: Callable[[str], None] = lambda _job_id: None,
         may_begin: Callable[[], bool] = lambda: True,
-        note_wait: Callable[[float], None] = lambda _seconds: None,
+        observe_wait: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker", heartbeat=HEARTBEAT_SECONDS)
-        self._work = work
-        self._bury = bury
+        self._run_job = run_job
+        self._dead_letter = dead_letter
         self._stop_job = stop_job
         self._may_begin = may_begin
         self._jobs = jobs
         self._signals = signals
         self._grace = grace
-        self._note_wait = note_wait
+        self._observe_wait = observe_wait
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="job")
         self._deliveries = Deliveries()
-        # Replicas of `web` of the version before tell of cancels here, and write nothing down.
+        # Replicas of `web` of the version before publish cancels here, and write nothing down.
         self._cancels = ThreadPoolExecutor(1, thread_name_prefix="cancels")
-        self._line_changed_at = time.monotonic()
+        self._connection_changed_at = time.monotonic()
         self._consuming = False
         self._trouble = ""
         self._loop = Loop(
             "the consumer",
-            self._consume_or_tell,
+            self._consume_and_note_trouble,
             is_over=signals.wind_down.is_set,
             wait=self._wait,
-            delays=(FIRST_RECONNECT_DELAY, LONGEST_RECONNECT_DELAY),
+            delays=(FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY),
         )
 
     @property
@@ -124,7 +124,7 @@ class Consumer:
 
     @property
     def trouble(self) -> str:
-        """Why no messages are being taken, in one line; empty when they are, or nobody knows."""
+        """Why no messages are being taken, in one line; empty when they are, or when that is not known."""
         return self._trouble
 
     def run(self) -> None:
@@ -132,7 +132,7 @@ class Consumer:
         self._loop.run()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _consume_or_tell(self) -> None:
+    def _consume_and_note_trouble(self) -> None:
         try:
             with broker_errors():
                 self._consume()
@@ -141,10 +141,10 @@ class Consumer:
             raise
         finally:
             if self._consuming:
-                self._line_changed_at = time.monotonic()
+                self._connection_changed_at = time.monotonic()
             self._consuming = False
             if not self._signals.wind_down.is_set():
-                self._leave_to_others(None)
+                self._stop_lost_jobs(None)
 
     def _wait(self, seconds: float) -> None:
         with suppress(Interrupted):
@@ -155,14 +155,14 @@ class Consumer:
             channel = connection.channel()
             declare(channel)
             channel.basic_qos(prefetch_count=self._jobs)
-            self._listen_for_cancels(channel)
+            self._subscribe_to_cancels(channel)
             while not self._may_begin() and not self._signals.wind_down.is_set():
                 self._tick(connection)
             ended: list[Any] = []
             # RabbitMQ 4.3 takes an overdue delivery away by ending the consumer, and leaves the channel open.
             channel.add_on_cancel_callback(ended.append)
-            consumer_tag = channel.basic_consume(JOBS, partial(self._take, connection))
-            self._line_changed_at = time.monotonic()
+            consumer_tag = channel.basic_consume(JOBS, partial(self._on_message, connection))
+            self._connection_changed_at = time.monotonic()
             self._consuming = True
             self._trouble = ""
             while not self._signals.wind_down.is_set() and not ended:
@@ -171,18 +171,18 @@ class Consumer:
                 channel.basic_cancel(consumer_tag)
                 self._drain(connection)
 
-    def _listen_for_cancels(self, channel: BlockingChannel) -> None:
+    def _subscribe_to_cancels(self, channel: BlockingChannel) -> None:
         queue = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
-        channel.queue_bind(queue, NEWS_EXCHANGE, CANCEL_KEYS)
-        channel.basic_consume(queue, self._hear_cancel, auto_ack=True)
+        channel.queue_bind(queue, PROGRESS_EXCHANGE, CANCEL_KEYS)
+        channel.basic_consume(queue, self._on_cancel, auto_ack=True)
 
     def _drain(self, connection: BlockingConnection) -> None:
-        """Keep the connection alive until the last job has let go: without that its acknowledgement never leaves."""
+        """Keep the connection alive until the last job has ended: without that its acknowledgement never leaves."""
         self._consuming = False
         began = time.monotonic()
         while self._deliveries and (passed := time.monotonic() - began) < self._grace:
-            if passed > self._grace * WINDING_DOWN:
-                self._signals.let_go.set(Cause.SHUTDOWN)
+            if passed > self._grace * WIND_DOWN_SHARE:
+                self._signals.abort.set(Cause.SHUTDOWN)
             self._tick(connection)
         connection.process_data_events(0)
 
@@ -190,9 +190,9 @@ class Consumer:
         connection.process_data_events(TICK_SECONDS)
         self._loop.beat()
         self._deliveries.settle(connection)
-        self._leave_to_others(connection)
+        self._stop_lost_jobs(connection)
 
-    def _take(
+    def _on_message(
         self,
         connection: BlockingConnection,
         channel: BlockingChannel,
@@ -203,19 +203,20 @@ class Consumer:
         returns = delivery_count(properties.headers, redelivered=method.redelivered)
         tags = [(method.delivery_tag, returns)]
         job_id, signals = read_text(properties.message_id), Signals(self._signals)
-        held = Held(connection, channel, job_id, returns, signals, tags)
-        if not self._deliveries.take(body, held):
-            logger.info("a message came again; its job goes on", extra={"job_id": held.message_id})
+        message = InFlight(connection, channel, job_id, returns, signals, tags)
+        if not self._deliveries.add(body, message):
+            logger.info("a message came again; its job goes on", extra={"job_id": message.message_id})
             return
         # What came back, or out of a waiting queue, bears the time of another beginning.
-        if properties.timestamp and not held.returns and "x-death" not in (properties.headers or {}):
+        if properties.timestamp and not message.returns and "x-death" not in (properties.headers or {}):
             waited = max(0.0, time.time() - properties.timestamp)
-            guard("counting a wait", lambda: self._note_wait(waited))
+            guard("counting a wait", lambda: self._observe_wait(waited))
         # In a context of its own: the thread's next job is on another way. When no thread can be started, another one
         # takes it up as soon as it is free.
-        guard("starting a job's thread", lambda: self._threads.submit(copy_context().run, self._run, body, held))
+        run = partial(copy_context().run, guard, "settling a message", lambda: self._run(body, message))
+        guard("starting a job's thread", lambda: self._threads.submit(run))
 
-    def _hear_cancel(
+    def _on_cancel(
         self,
         _channel: BlockingChannel,
         method: pika.spec.Basic.Deliver,
@@ -225,63 +226,66 @@ class Consumer:
         job_id = read_text(method.routing_key).split(".")[1]
         self._cancels.submit(guard, "stopping a job", lambda: self._stop_job(job_id))
 
-    def _run(self, body: bytes, held: Held) -> None:
-        with logs.bound(job_id=held.message_id):
-            settle: Settle = give_back
+    def _run(self, body: bytes, message: InFlight) -> None:
+        """Run one job and settle its message."""
+        with logs.bound_fields(job_id=message.message_id):
+            # Whatever happens here, the message must not stay in flight for ever.
+            settle: Settle = nack
             try:
-                settle = self._try_to_work(body, held)
-            except Exception:
-                # Its message must not stay in our hands for ever.
-                logger.exception("a job's end met a bug; its message goes back to the queue")
-            self._deliveries.finish(body, settle)
+                job = ArchiveJob.decode(body)
+                if trace := read_trace(job.traceparent):
+                    set_current_trace(trace)
+                    logs.bind_fields(trace_id=trace.trace_id)
+                self._run_job(job, message.returns, message.signals)
+                settle = acknowledge
+            except Exception as error:  # noqa: BLE001 - each kind is logged there
+                settle = self._handle_failure(body, message, error)
+            finally:
+                self._deliveries.finish(body, settle)
 
-    def _try_to_work(self, body: bytes, held: Held) -> Settle:
+    def _handle_failure(self, body: bytes, message: InFlight, error: Exception) -> Settle:
+        """Do what a failed job needs, and return how its message is settled."""
+        match error:
+            case StaleMessage():
+                logger.info("a leftover of a job that went on or has ended", extra={"returns": message.returns})
+                return drop_stale
+            case Interrupted():
+                return nack
+            case Transient():
+                logger.log(error_level(error), "the job goes back to the queue: %s", error)
+                return self._nack_after_delay(message)
+            case NotOurMessage():
+                logger.error("a message cannot be worked on: %s", error)
+                reason = str(error)
+            case _:
+                logger.error("a job met a bug", exc_info=error)
+                reason = f"bug: {type(error).__name__}"
         try:
-            job = ArchiveJob.decode(body)
-            if trace := read_trace(job.traceparent):
-                enter(trace)
-                logs.note(trace_id=trace.trace_id)
-            self._work(job, held.returns, held.signals)
-        except Leftover:
-            logger.info("a leftover of a job that went on or has ended", extra={"returns": held.returns})
-            return drop
-        except Interrupted:
-            return give_back
-        except Transient as error:
-            logger.log(error_level(error), "the job goes back to the queue: %s", error)
-            return self._give_back_later(held)
-        except NotOurMessage as refused:
-            logger.error("a message is beyond us: %s", refused)  # noqa: TRY400
-            return self._try_to_bury(body, held, str(refused))
-        except Exception as bug:
-            logger.exception("a job met a bug")
-            return self._try_to_bury(body, held, f"bug: {type(bug).__name__}")
+            self._dead_letter(body, message.message_id, reason)
+        except Exception as failure:
+            if not isinstance(failure, Transient):
+                logger.exception("dead-lettering a message met a bug")
+            return self._nack_after_delay(message)
         return acknowledge
 
-    def _try_to_bury(self, body: bytes, held: Held, reason: str) -> Settle:
-        try:
-            self._bury(body, held.message_id, reason)
-        except Transient:
-            return self._give_back_later(held)
-        except Exception:
-            logger.exception("burying a message met a bug")
-            return self._give_back_later(held)
-        return acknowledge
+    def _nack_after_delay(self, message: InFlight) -> Settle:
+        doublings = max(0, min(message.returns, DELIVERY_LIMIT))
+        self._sleep_while_connected(min(REQUEUE_DELAY * 2**doublings, MAX_REQUEUE_DELAY))
+        return nack
 
-    def _give_back_later(self, held: Held) -> Settle:
-        doublings = max(0, min(held.returns, DELIVERY_LIMIT))
-        self._rest(min(REST_SECONDS * 2**doublings, LONGEST_REST_SECONDS))
-        return give_back
-
-    def _rest(self, seconds: float) -> None:
-        """Wait, no longer than the line lasts: with another one the message comes again by itself."""
-        until, line = time.monotonic() + seconds, self._line_changed_at
-        while time.monotonic() < until and self._line_changed_at == line and not self._signals.wind_down.is_set():
+    def _sleep_while_connected(self, seconds: float) -> None:
+        """Sleep, at most until the connection changes: over another one the message comes again by itself."""
+        until, changed_at = time.monotonic() + seconds, self._connection_changed_at
+        while (
+            time.monotonic() < until
+            and self._connection_changed_at == changed_at
+            and not self._signals.wind_down.is_set()
+        ):
             self._wait(TICK_SECONDS)
 
-    def _leave_to_others(self, connection: BlockingConnection | None) -> None:
+    def _stop_lost_jobs(self, connection: BlockingConnection | None) -> None:
         """End the jobs whose messages did not come back over this connection, or for which there is none in time."""
-        since = time.monotonic() - self._line_changed_at
-        if since > (TAKEN_OVER_AFTER if connection else LONGEST_ABSENCE):
+        since = time.monotonic() - self._connection_changed_at
+        if since > (TAKEN_OVER_AFTER if connection else MAX_ABSENCE):
             for lost in self._deliveries.find_lost(connection):
                 lost.signals.stop(Cause.TAKEN_OVER)

@@ -1,4 +1,4 @@
-"""`python -m worker replay`: put dead messages back to work. Knows the queue, not what jobs do."""
+"""Replay dead letters: `python -m worker replay`."""
 
 import logging
 from dataclasses import replace
@@ -16,15 +16,15 @@ logger = logging.getLogger(__name__)
 
 
 def replay_dead(url: Secret) -> tuple[int, int]:
-    """Put every dead message that is a job back among the jobs, with its patience renewed.
+    """Requeue every dead letter that is a job, with its waits and its returns counted from nought.
 
-    A message leaves the dead only when the broker has confirmed its copy.
+    A message leaves the dead letters only when the broker has confirmed its copy.
 
     Args:
         url: of the broker.
 
     Returns:
-        How many went back, and how many are no jobs and stay.
+        how many were requeued, and how many are no jobs and stay.
     """
     with pika.BlockingConnection(connection_parameters(url, "cloud_archive replay", heartbeat=30)) as connection:
         channel = connection.channel()
@@ -45,12 +45,12 @@ def _replay_one(channel: BlockingChannel) -> bool | None:
     except NotOurMessage as refused:
         logger.warning("a dead message is no job: %s", refused)
         return False
-    course = replace(job.course, waits=0, waiting_since=0, stored=-1)
+    state = replace(job.state, waits=0, waiting_since=0)
     properties.headers = None
-    # Its copy is none that came back: whoever claims it is not to be taken for a worker that died.
+    # The copy has never come back: whoever claims it must not be taken for a worker that died.
     entry = Entry(job_id=job.id, kind=Kind.PUT_DOWN)
     channel.basic_publish(EXCHANGE, LEDGER_KEY, entry.encode(), mandatory=True)
-    channel.basic_publish(EXCHANGE, JOB_KEY, replace(job, course=course).encode(), properties, mandatory=True)
+    channel.basic_publish(EXCHANGE, JOB_KEY, replace(job, state=state).encode(), properties, mandatory=True)
     channel.basic_ack(method.delivery_tag)
     logger.info("a dead job goes back to work", extra={"job_id": job.id})
     return True

@@ -1,4 +1,4 @@
-"""Tell the world how jobs get on, as often as somebody could notice. Owns a connection; knows nothing of photos.
+"""Publish how jobs get on, as often as somebody could notice, over a connection of its own.
 
 Snapshots of what runs go to the topic exchange, unconfirmed: the next one makes up for a lost one. Changes of state go
 to the stream as well, which keeps them for those who come later, and so do the numbers now and then. A replica of `web`
@@ -17,30 +17,32 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from common.crypto.sealing import Secret
-from common.loops import Loop
+from common.errors import Reason
+from common.loops import Loop, guard
 from common.messages.progress import Progress, State
 from common.messages.publisher import BROKER_ERRORS, Publisher, broker_errors, connection_parameters
 from common.messages.topology import (
     EVENT_KEY,
     EXCHANGE,
     HELLO_KEY,
-    NEWS_EXCHANGE,
+    PROGRESS_EXCHANGE,
     WATCHED_KEYS,
     declare,
     progress_key,
     read_text,
 )
-from worker.jobs.watching import Audience, Seen, TakeSnapshot, Watch
+from common.telemetry import metrics
+from worker.jobs.sampling import JobSampler, Sample, TakeSnapshot, WatchedJobs
 
 logger = logging.getLogger(__name__)
 
-# How long the thread sleeps at most; what is told or asked for wakes it.
-BEAT_SECONDS = 1.0
-HEARTBEAT_SECONDS = 30
-# What lies unread here while the broker holds us up; an older question is as good as answered.
-LONGEST_QUEUE = 10_000
-# Jobs of which it is known what was told last: a word about one of them without a claim follows that.
-MOST_REMEMBERED = 1000
+# Seconds between two ticks of the thread; what is to be published wakes it earlier.
+TICK_SECONDS = 1.0
+HEARTTICK_SECONDS = 30
+# Questions of `web` that wait here while the broker blocks us; older ones are dropped.
+MAX_QUEUE = 10_000
+# Jobs whose last published numbers are remembered: what is reported without a claim is numbered after them.
+MAX_REMEMBERED = 1000
 
 
 class Reporter:
@@ -51,11 +53,11 @@ class Reporter:
     """
 
     def __init__(self, url: Secret) -> None:
-        self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTBEAT_SECONDS)
+        self._parameters = connection_parameters(url, "cloud_archive worker reports", heartbeat=HEARTTICK_SECONDS)
         self._publisher = Publisher(url, "cloud_archive worker tells")
-        self._watches: list[Watch] = []
+        self._samplers: list[JobSampler] = []
         self._changes: list[Progress] = []
-        self._audience = Audience()
+        self._watched_jobs = WatchedJobs()
         self._order: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._lock = threading.Lock()
         self._connection: BlockingConnection | None = None
@@ -71,18 +73,23 @@ class Reporter:
     @contextmanager
     def watch(self, take_snapshot: TakeSnapshot) -> Iterator[None]:
         """Publish a job's snapshots while it runs; they are taken on the reporter's thread."""
-        watch = Watch(take_snapshot)
+        sampler = JobSampler(take_snapshot)
         with self._lock:
-            self._watches.append(watch)
+            self._samplers.append(sampler)
         self._wake()
         try:
             yield
         finally:
             with self._lock:
-                self._watches.remove(watch)
+                self._samplers.remove(sampler)
 
     def tell(self, progress: Progress) -> None:
-        """Publish a change of state, or how far a slice came; it is kept until the broker can be reached."""
+        """Publish a change of state, or how far a slice came; kept until the broker can be reached."""
+        if progress.state.is_final:
+            # Whatever becomes of the count, the end is told.
+            guard("counting an end", lambda: metrics.count_end(progress))
+        if progress.reason == Reason.APP_REFUSED:
+            metrics.count_app_refusal(progress.cloud_type)
         with self._lock:
             self._changes.append(progress)
         self._wake()
@@ -105,21 +112,21 @@ class Reporter:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
             channel = connection.channel()
             declare(channel)
-            self._listen(channel)
+            self._subscribe(channel)
             self._connection = connection
             try:
                 self._publish_until_stopped(connection, channel)
             finally:
                 self._connection = None
 
-    def _listen(self, channel: BlockingChannel) -> None:
-        arguments = {"x-max-length": LONGEST_QUEUE, "x-overflow": "drop-head"}
+    def _subscribe(self, channel: BlockingChannel) -> None:
+        arguments = {"x-max-length": MAX_QUEUE, "x-overflow": "drop-head"}
         queue = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments).method.queue
         for key in (HELLO_KEY, WATCHED_KEYS):
-            channel.queue_bind(queue, NEWS_EXCHANGE, key)
-        channel.basic_consume(queue, self._hear, auto_ack=True)
+            channel.queue_bind(queue, PROGRESS_EXCHANGE, key)
+        channel.basic_consume(queue, self._on_question, auto_ack=True)
 
-    def _hear(
+    def _on_question(
         self,
         _channel: BlockingChannel,
         method: pika.spec.Basic.Deliver,
@@ -128,35 +135,35 @@ class Reporter:
     ) -> None:
         text = read_text(method.routing_key)
         job_id = text.removeprefix("job.").removesuffix(".watched")
-        if text != HELLO_KEY and not self._audience.note(job_id, time.monotonic()):
+        if text != HELLO_KEY and not self._watched_jobs.note_viewer(job_id, time.monotonic()):
             return
-        for watch in self._list_watches():
-            if text == HELLO_KEY or watch.job_id == job_id:
-                watch.hurry()
+        for sampler in self._list_samplers():
+            if text == HELLO_KEY or sampler.job_id == job_id:
+                sampler.force()
 
     def _publish_until_stopped(self, connection: BlockingConnection, channel: BlockingChannel) -> None:
         while True:
             stopped = self._stopped.is_set()
             self._publish_changes(channel)
-            for watch in self._list_watches():
-                self._publish_seen(channel, watch)
+            for sampler in self._list_samplers():
+                self._publish_sample(channel, sampler)
             self._loop.beat()
-            connection.process_data_events(0 if stopped else BEAT_SECONDS)
+            connection.process_data_events(0 if stopped else TICK_SECONDS)
             if stopped:
                 return
 
-    def _list_watches(self) -> list[Watch]:
+    def _list_samplers(self) -> list[JobSampler]:
         with self._lock:
-            return list(self._watches)
+            return list(self._samplers)
 
     def _publish_changes(self, channel: BlockingChannel) -> None:
         while self._changes:
-            change = self._put_in_order(self._changes[0])
+            change = self._number_after_last(self._changes[0])
             if written := self._write(change):
                 key, news, kept = written
                 # What was only written to a line that breaks, or that an alarm holds up, is nowhere.
                 self._publisher.publish(EXCHANGE, EVENT_KEY, kept, message_id=change.job_id)
-                _publish(channel, NEWS_EXCHANGE, key, news, persistent=False)
+                _publish(channel, PROGRESS_EXCHANGE, key, news, persistent=False)
             with self._lock:
                 self._changes.pop(0)
             self._loop.beat()
@@ -169,42 +176,42 @@ class Reporter:
             logger.exception("a change of state cannot be told", extra={"job_id": str(change.job_id)})
             return None
 
-    def _put_in_order(self, progress: Progress) -> Progress:
+    def _number_after_last(self, progress: Progress) -> Progress:
         """Return what is told of a job, after whatever was told of it before."""
         claim, number = self._order.get(progress.job_id, (-1, 0))
         if progress.claim < 0 <= claim:
             progress = replace(progress, claim=claim, number=number + 1)
         self._order[progress.job_id] = max((claim, number), (progress.claim, progress.number))
         self._order.move_to_end(progress.job_id)
-        if len(self._order) > MOST_REMEMBERED:
+        if len(self._order) > MAX_REMEMBERED:
             self._order.popitem(last=False)
         return progress
 
-    def _publish_seen(self, channel: BlockingChannel, watch: Watch) -> None:
-        """Publish what is seen of a job, unless nothing is to be told: one that fails stops no other."""
+    def _publish_sample(self, channel: BlockingChannel, sampler: JobSampler) -> None:
+        """Publish a job's sample if one is due: a job that fails here stops no other."""
         try:
-            seen = watch.look(time.monotonic(), self._audience)
-            bodies = _encode(seen) if seen else []
+            sample = sampler.sample(time.monotonic(), self._watched_jobs)
+            bodies = _encode(sample) if sample else []
         except Exception:
             with self._lock:
-                is_first = watch in self._watches and not watch.is_broken
-            watch.is_broken = True
+                is_first = sampler in self._samplers and not sampler.is_broken
+            sampler.is_broken = True
             if is_first:
                 logger.exception("a job's progress cannot be told; the others' goes on")
             return
-        if seen and bodies:
-            self._put_in_order(seen.progress)
+        if sample and bodies:
+            self._number_after_last(sample.progress)
         for exchange, key, body in bodies:
             _publish(channel, exchange, key, body, persistent=exchange == EXCHANGE)
 
 
-def _encode(seen: Seen) -> list[tuple[str, str, bytes]]:
+def _encode(sample: Sample) -> list[tuple[str, str, bytes]]:
     """Return what is to be published: where to, by what key, and the body."""
     bodies = []
-    if seen.is_kept:
-        bodies.append((EXCHANGE, EVENT_KEY, _strip(seen.progress).encode()))
-    if seen.is_news:
-        bodies.append((NEWS_EXCHANGE, progress_key(seen.progress.job_id), seen.progress.encode()))
+    if sample.is_retained:
+        bodies.append((EXCHANGE, EVENT_KEY, _strip(sample.progress).encode()))
+    if sample.is_broadcast:
+        bodies.append((PROGRESS_EXCHANGE, progress_key(sample.progress.job_id), sample.progress.encode()))
     return bodies
 
 

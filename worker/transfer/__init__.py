@@ -1,1 +1,1 @@
-"""One photo on its way: the loop that moves its bytes, retries, throttling and stopping."""
+"""Copy one photo: the loop that moves its bytes, retries, throttling and stopping."""

@@ -1,4 +1,4 @@
-"""The memory that photos' bytes pass through: blocks that are lent, given back and lent again. Knows no photo."""
+"""Pool of the memory blocks that photos' bytes pass through."""
 
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
@@ -7,23 +7,23 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 BLOCK_BYTES = 512 * 1024
 
 
-class Blocks:
-    """As many blocks as were ever lent at a time: memory that is asked for anew, photo after photo, is twice as much.
+class BufferPool:
+    """Blocks of `BLOCK_BYTES`, reused: memory that is allocated anew, photo after photo, is twice as much.
 
-    Thread-safe.
+    Thread-safe. Holds as many blocks as were ever in use at a time.
     """
 
     def __init__(self) -> None:
-        self._spare: list[memoryview] = []
+        self._free: list[memoryview] = []
 
-    def lend(self) -> memoryview:
-        """Return a block of `BLOCK_BYTES` that is nobody else's until it is given back."""
+    def acquire(self) -> memoryview:
+        """Return a block that is nobody else's until it is released."""
         try:
-            return self._spare.pop()
+            return self._free.pop()
         except IndexError:
             # Straight from the kernel: of a block that only small photos pass through, the rest is never taken.
             return memoryview(mmap(-1, BLOCK_BYTES, MAP_PRIVATE | MAP_ANONYMOUS))
 
-    def take_back(self, block: memoryview) -> None:
-        """Keep a block for the next; whoever had it must not look at it any more."""
-        self._spare.append(block)
+    def release(self, block: memoryview) -> None:
+        """Return a block to the pool; whoever had it must not use it any more."""
+        self._free.append(block)

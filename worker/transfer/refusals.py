@@ -1,4 +1,4 @@
-"""What a cloud's refusals tell together: is it one photo, or the guest's whole account? Knows no vendor and no wire."""
+"""Tell a refusal of one photo from a refusal of the guest's whole account."""
 
 import threading
 from collections.abc import Sequence
@@ -6,109 +6,110 @@ from dataclasses import dataclass
 
 from common.clouds.photos import Photo
 from common.errors import ArchiveError, PhotoRejected, Refused
-from worker.transfer.retry import Patience, RetryPolicy, end_of
+from worker.transfer.retry import RetryBudget, RetryPolicy, to_job_failure
 
 
-class RefusedAlone(PhotoRejected):
-    """A refusal of one photo that tells nothing of the others."""
+class IsolatedRefusal(PhotoRejected):
+    """A refusal of one photo that says nothing about the others."""
 
 
-class Refusals:
-    """The photos of one round that were refused since the last one arrived. Thread-safe.
+class RefusalStreak:
+    """The photos of one batch that were refused since the last one was stored. Thread-safe.
 
     Args:
-        longest: so many of them are no accident.
+        max_photos: so many of them are no accident.
     """
 
-    def __init__(self, longest: int) -> None:
-        self._longest = longest
+    def __init__(self, max_photos: int) -> None:
+        self._max_photos = max_photos
         self._lock = threading.Lock()
         self._keys: set[str] = set()
 
     @property
     def keys(self) -> set[str]:
-        """Which they are."""
+        """Their keys."""
         with self._lock:
             return set(self._keys)
 
     def add(self, key: str) -> bool:
-        """Add one, and say whether the others would be refused as well."""
+        """Add a photo, and say whether the others would be refused as well."""
         with self._lock:
             self._keys.add(key)
-            return len(self._keys) >= self._longest
+            return len(self._keys) >= self._max_photos
 
-    def clear(self) -> None:
-        """Note that a photo arrived."""
+    def reset(self) -> None:
+        """Begin anew: a photo was stored."""
         with self._lock:
             self._keys.clear()
 
 
 @dataclass(frozen=True)
-class PhotoRefusals:
-    """What one photo adds to them.
+class RefusalClassifier:
+    """Classifies the refusals of one photo.
 
     Args:
         key: of the photo.
-        refusals: of its round.
-        tells_nothing: what is refused is this photo alone, as it was refused before, or few are left.
+        streak: of its batch.
+        is_isolated: a refusal concerns this photo alone, since it was refused before, or few photos are left.
     """
 
     key: str
-    refusals: Refusals
-    tells_nothing: bool
+    streak: RefusalStreak
+    is_isolated: bool
 
     def concerns_all(self, refused: Refused) -> bool:
-        """Note a refusal, and say whether it is one of every photo."""
-        return refused.concerns_all or (not self.tells_nothing and self.refusals.add(self.key))
+        """Count a refusal, and say whether it is one of every photo."""
+        return refused.concerns_all or (not self.is_isolated and self.streak.add(self.key))
 
-    def reject(self, failure: ArchiveError) -> PhotoRejected:
-        """Return what its last failure means for it."""
-        is_alone = self.tells_nothing and isinstance(failure, Refused)
-        return (RefusedAlone if is_alone else PhotoRejected)(failure.reason, failure.detail)
+    def to_rejection(self, failure: ArchiveError) -> PhotoRejected:
+        """Return what the photo is rejected with after its last failure."""
+        kind = IsolatedRefusal if self.is_isolated and isinstance(failure, Refused) else PhotoRejected
+        return kind(failure.reason, failure.detail)
 
-    def note_arrival(self) -> None:
-        """Note that it was not refused after all."""
-        self.refusals.clear()
+    def on_stored(self) -> None:
+        """Reset the streak: the cloud takes photos."""
+        self.streak.reset()
 
 
-class Doubt:
-    """Whether a cloud that refused everything may take something again: asked a few times, photo by photo.
+class CircuitBreaker:
+    """Keeps photos from a cloud that refused all of them, and probes it with single ones. Used by one thread.
 
-    Used by one thread.
+    Closed, photos are copied as usual. After a refusal of all it is half-open: one photo at a time is tried, each after
+    a longer wait. https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
 
     Args:
-        policy: how often, and after which delays.
+        policy: how many probes, and after which delays.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
-        self.settle()
+        self.reset()
 
     @property
-    def is_open(self) -> bool:
-        """Whether nobody knows."""
-        return self._patience.failures > 0
+    def is_half_open(self) -> bool:
+        """Whether the cloud is to be probed with one photo."""
+        return self._budget.failures > 0
 
-    def wait(self, refused: Refused) -> None:
-        """Wait before the next try.
+    def wait_or_raise(self, refused: Refused) -> None:
+        """Wait before the next probe.
 
         Raises:
-            JobStopped, Postponed: it stays refused; what that means for the job.
+            JobStopped, Postponed: that was the last one; what the refusal means for the job.
             Interrupted: the work was told to stop.
         """
-        if not self._patience.outlasts(refused):
-            raise end_of(refused) from None
+        if not self._budget.wait_or_give_up(refused):
+            raise to_job_failure(refused) from None
 
-    def choose(self, photos: Sequence[Photo]) -> list[Photo]:
-        """Return the one photo to ask with: broken ones may stand side by side, so each is from another place."""
-        return [photos[int(_spread(self._patience.failures) * (len(photos) - 1))]]
+    def choose_probe(self, photos: Sequence[Photo]) -> Photo:
+        """Return the photo to probe with: broken ones may stand side by side, so each is from another place."""
+        return photos[int(_bisection_point(self._budget.failures) * (len(photos) - 1))]
 
-    def settle(self) -> None:
-        """Note that something arrived: the next refusal is the first again."""
-        self._patience = Patience(self._policy)
+    def reset(self) -> None:
+        """Close: a photo was stored, and the next refusal is the first again."""
+        self._budget = RetryBudget(self._policy)
 
 
-def _spread(number: int) -> float:
+def _bisection_point(number: int) -> float:
     """Return 1, 1/2, 1/4, 3/4, 1/8, … for 1, 2, 3, …: always amid the largest part that was left out so far."""
     place, step, number = 0.0, 0.5, number - 1
     while number:

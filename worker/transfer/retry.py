@@ -1,4 +1,4 @@
-"""When to try again, and how long to wait first. Knows no protocol."""
+"""Retry policy: how often to try again, and how long to wait first."""
 
 import random
 from collections.abc import Callable
@@ -6,115 +6,115 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from common.errors import ArchiveError, JobStopped, Postponed, Reason, Refused, SessionLost, Throttled, Transient
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 T = TypeVar("T")
 
-# What another side may ask us to wait; more is its mistake, or a case for another hour.
-LONGEST_REQUEST = 300.0
+# The longest Retry-After that is honoured, in seconds; more is a mistake, or a case for another hour.
+MAX_RETRY_AFTER = 300.0
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How patient we are.
+    """How failed calls are retried: exponential backoff with jitter.
 
     Args:
         tries: how often one thing is tried before it has failed, at least 1.
-        base: the first delay, in seconds; every further one is twice as long.
-        longest: the longest delay, in seconds.
+        first_delay: seconds before the second try; every further delay is twice as long.
+        max_delay: the longest delay, in seconds.
         sleep: waits so many seconds; may raise to end the waiting.
-        pace: the account's, which waits out its cloud's objections.
+        throttle: the account's, which waits when its cloud throttles.
         jitter: a random number in [0, 1), so that those who failed together do not come back together.
-        note: is told of every failure that is tried again.
+        on_retry: called with every failure that is tried again.
     """
 
     tries: int
-    base: float
-    longest: float
+    first_delay: float
+    max_delay: float
     sleep: Callable[[float], None]
-    pace: Pace
+    throttle: Throttle
     jitter: Callable[[], float] = random.random
-    note: Callable[[ArchiveError], None] = lambda _error: None
+    on_retry: Callable[[ArchiveError], None] = lambda _error: None
 
     def delay(self, failures: int) -> float:
-        """Return the seconds to wait after so many failures in a row: half of it sure, half of it chance."""
+        """Return the seconds to wait after so many failures in a row: half of it fixed, half of it random."""
         # Past 2^30 the longest delay is long reached; Python would go on to compute.
-        full = min(self.longest, self.base * 2.0 ** min(failures - 1, 30))
+        full = min(self.max_delay, self.first_delay * 2.0 ** min(failures - 1, 30))
         return full * (0.5 + 0.5 * self.jitter())
 
-    def persist(self, call: Callable[[], T]) -> T:
+    def call_with_retry(self, call: Callable[[], T]) -> T:
         """Return what the call returns, trying again while it is Transient.
 
         Raises:
-            ArchiveError: the last failure; of a refusal, what it means for the job now that it stays.
+            ArchiveError: the last failure; for a refusal, what it means for the job now that it stays.
         """
-        patience = Patience(self)
+        budget = RetryBudget(self)
         while True:
             try:
                 return call()
             except Transient as error:
-                if patience.outlasts(error):
+                if budget.wait_or_give_up(error):
                     continue
                 if isinstance(error, Refused):
-                    raise end_of(error) from None
+                    raise to_job_failure(error) from None
                 raise
 
 
-class Patience:
-    """How often one thing may still fail. Used by one thread at a time.
+class RetryBudget:
+    """The tries that are left for one thing. Used by one thread at a time.
 
     Args:
-        policy: how patient to be.
+        policy: how many, and after which delays.
         failures: how often it failed before.
     """
 
     def __init__(self, policy: RetryPolicy, failures: int = 0) -> None:
         self._policy = policy
         self._failures = failures
-        self._furthest = 0
+        self._max_offset = 0
 
     @property
     def failures(self) -> int:
         """How often it failed in a row."""
         return self._failures
 
-    def sleep(self, seconds: float) -> None:
-        """Wait as the policy does."""
-        self._policy.sleep(seconds)
-
     def note_progress(self, offset: int) -> None:
         """Forget the failures when bytes were reached that never were before, so that a poor line gets to its end.
 
         Going the same way twice is no progress.
         """
-        if offset > self._furthest:
-            self._furthest = offset
+        if offset > self._max_offset:
+            self._max_offset = offset
             self._failures = 0
 
-    def outlasts(self, error: Transient | SessionLost) -> bool:
-        """Wait before the next try and return true; return false at once when it was the last.
+    def wait_or_give_up(self, error: Transient | SessionLost) -> bool:
+        """Wait before the next try and return True; return False at once when there is none left.
 
-        A cloud's objection to the account's pace is nobody's failure and uses up no try.
+        A throttled call uses up no try: the whole account waits.
+
+        Raises:
+            Postponed: the cloud throttled everything for a long time.
+            Interrupted: as the policy's `sleep` raises it.
         """
         if isinstance(error, Throttled):
-            self._policy.note(error)
-            self._policy.pace.object(error.wait)
+            self._policy.on_retry(error)
+            self._policy.throttle.on_throttled(error.wait)
             return True
         self._failures += 1
         if self._failures >= self._policy.tries:
             return False
-        self._policy.note(error)
-        self._policy.sleep(max(self._policy.delay(self._failures), requested_wait(error)))
+        self._policy.on_retry(error)
+        self._policy.sleep(max(self._policy.delay(self._failures), _retry_after(error)))
         return True
 
 
-def end_of(refused: Refused) -> JobStopped | Postponed:
-    """Return what a refusal that stays means for its job: what is our own trouble is waited out."""
+def to_job_failure(refused: Refused) -> JobStopped | Postponed:
+    """Return what a refusal that stays means for its job: one of this service, not of the guest, is waited out."""
     if refused.reason is Reason.APP_REFUSED:
         return Postponed(refused.reason, refused.detail)
     return JobStopped(refused.reason, refused.detail)
 
 
-def requested_wait(error: ArchiveError) -> float:
-    """Return the seconds that the other side asked for, within reason."""
-    return min(error.wait or 0.0, LONGEST_REQUEST) if isinstance(error, Transient) else 0.0
+def _retry_after(error: ArchiveError) -> float:
+    """Return the seconds that the other side asked to wait, up to `MAX_RETRY_AFTER`."""
+    return min(error.wait or 0.0, MAX_RETRY_AFTER) if isinstance(error, Transient) else 0.0

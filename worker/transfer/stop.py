@@ -1,12 +1,12 @@
-"""How work is told to stop: once, from anywhere, and whoever sleeps wakes. Knows nothing of what stops."""
+"""Stop signals for threads: set once from anywhere, with a cause; whoever sleeps on one wakes."""
 
 import threading
 import time
 import weakref
 from enum import Enum
 
-# How long a last look at the cloud may take after everything was let go.
-LAST_LOOK_SECONDS = 20.0
+# How long requests may still go out for a final inventory after everything was aborted.
+FINAL_REQUESTS_SECONDS = 20.0
 # How long a refresh that is under way may go on: its answer may hold the only token that is worth something from then
 # on, for whoever goes on with the job; most answers come in a second. Where the guest wants no more of it nobody does.
 REFRESH_GRACE_SECONDS, LONG_REFRESH_GRACE_SECONDS = 0.3, 5.0
@@ -27,14 +27,14 @@ class Interrupted(Exception):
 
 
 class Stop:
-    """A signal that is set once, for the first cause; that another worker has the job outweighs it. Thread-safe.
+    """A signal that is set once, for the first cause; only `TAKEN_OVER` replaces it. Thread-safe.
 
     Args:
         parent: when it is set, this one is set too, for the same cause; not the other way round.
 
     Attributes:
         cause: why it is set.
-        since: when it was set first, monotonic seconds; None before.
+        since: when it was set first, in monotonic seconds; None before.
     """
 
     def __init__(self, parent: "Stop | None" = None) -> None:
@@ -49,10 +49,10 @@ class Stop:
             parent._adopt(self)
 
     def set(self, cause: Cause) -> None:
-        """Tell everyone who looks or sleeps here to stop."""
+        """Set it, here and in all children; wakes whoever sleeps on one."""
         with self._lock:
             self.since = self.since or time.monotonic()
-            # Who stops for its guest has much to say; who was overtaken has nothing.
+            # Where another worker has the job there is nothing left to report, whatever the first cause was.
             self.cause = cause if cause is Cause.TAKEN_OVER else self.cause or cause
             self._event.set()
             children = list(self._children)
@@ -82,46 +82,47 @@ class Stop:
 
 
 class Signals:
-    """The two signals of one job. Thread-safe.
+    """The two stop signals of one job. Thread-safe.
 
-    `wind_down`: begin nothing new, wait for nothing; what moves may come to its end. `let_go`: what moves stops at
-    the next block.
+    Attributes:
+        wind_down: start nothing new, wait for nothing; what moves may come to its end.
+        abort: what moves stops at the next block.
     """
 
     def __init__(self, parent: "Signals | None" = None) -> None:
         self.wind_down: Stop = Stop(parent.wind_down if parent else None)
-        self.let_go: Stop = Stop(parent.let_go if parent else None)
-        self._last_look_ends = 0.0
+        self.abort: Stop = Stop(parent.abort if parent else None)
+        self._final_requests_end = 0.0
 
     @property
     def cause(self) -> Cause | None:
-        """Why to stop; the stronger signal's cause counts."""
-        return self.let_go.cause or self.wind_down.cause
+        """Why to stop; the cause of `abort` counts more."""
+        return self.abort.cause or self.wind_down.cause
 
     def stop(self, cause: Cause) -> None:
-        """Stop at once."""
+        """Set both: stop at once."""
         self.wind_down.set(cause)
-        self.let_go.set(cause)
+        self.abort.set(cause)
 
     def check(self) -> None:
-        """Raise Interrupted when what moves is to stop; not during a last look."""
-        if self.let_go.is_set() and time.monotonic() >= self._last_look_ends:
+        """Raise Interrupted when what moves is to stop; not while final requests are allowed."""
+        if self.abort.is_set() and time.monotonic() >= self._final_requests_end:
             raise Interrupted
 
-    def allow_last_look(self) -> None:
-        """Let requests go out after all, for a while. Only when nothing else of this work moves any more."""
-        self._last_look_ends = time.monotonic() + LAST_LOOK_SECONDS
+    def allow_final_requests(self) -> None:
+        """Let requests go out for `FINAL_REQUESTS_SECONDS` after an abort. Only when nothing else of the job moves."""
+        self._final_requests_end = time.monotonic() + FINAL_REQUESTS_SECONDS
 
 
-class Grace:
-    """An end that comes a little later than the work's, for what had better not be broken off. Used by one thread.
+class GracePeriod:
+    """A deadline a little after a job's abort, for what had better not be broken off. Used by one thread.
 
     Args:
-        signals: the work's.
-        seconds: how much later; by default as long as the grant may still be worth something to anybody.
+        signals: the job's.
+        seconds: how long after; by default as long as the grant may still be worth something to anybody.
 
     Raises:
-        Interrupted: the work has ended already.
+        Interrupted: the job was aborted already.
     """
 
     def __init__(self, signals: Signals, seconds: float | None = None) -> None:
@@ -131,7 +132,7 @@ class Grace:
         self._ends: float | None = None
 
     def check(self) -> None:
-        """Raise Interrupted when the work was to stop so long ago."""
+        """Raise Interrupted when the job was aborted so long ago."""
         try:
             self._signals.check()
         except Interrupted:

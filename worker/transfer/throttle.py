@@ -1,42 +1,43 @@
-"""How fast one account may be written to, learned from its cloud's objections. Knows no protocol.
+"""Adaptive rate limit for the writes to one account, learned from its cloud's throttling.
 
-Clouds do not publish what they allow (Google: reports say two to three files a second, in bursts more), so nothing is
-held back until a cloud objects. Each objection means that nothing is left of its allowance; so what was accepted from
-one objection to another, over the time in which there was something to begin, is the pace that it bears. We keep to it,
-and feel our way up ever faster while the cloud does not object.
+Clouds do not publish what they allow (Google: reports say two to three files a second, in bursts more), so there is no
+limit until a cloud throttles. That means that nothing is left of its allowance; so what was accepted from one throttled
+answer to another, over the time in which there was something to start, is the rate that it allows. That is kept to, and
+raised ever faster while the cloud does not throttle.
 """
 
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from common.errors import Postponed, Reason
 
-# The first pause after an objection doubles with every further one, up to what Google advises:
+# Seconds: the first pause doubles with every further throttled answer, up to what Google advises:
 # https://developers.google.com/workspace/drive/api/guides/limits#exponential
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 64.0
-# Nothing accepted for so long, in seconds: this is no matter of pace, and the job waits better in a queue.
-LONGEST_STANDSTILL = 600.0
-SLOWEST = 0.05  # files a second
-FIRST = 10.0  # files a second after the first objection: more than Google is known to bear, less than a rush
+FIRST_PAUSE, MAX_PAUSE = 1.0, 64.0
+# Nothing accepted for so many seconds: no rate would help, and the job waits better in a queue.
+MAX_STALL = 600.0
+MIN_RATE = 0.05  # files a second
+INITIAL_RATE = 10.0  # files a second once throttled: more than Google is known to allow, less than unlimited
 # An estimate is taken over so many accepted files or more, and so many are a step on the way up.
-ENOUGH, STEP = 20, 10
-# How much the pace grows by a step: the more, the farther what was borne is below what was tried; and with every step
-# that is borne so many times more, since what a cloud bears may change. The numbers are those that did best against the
-# clouds of tests/unit/worker/transfer/test_throttle.py.
-SMALLEST, LARGEST, DOUBT, FASTER = 0.001, 0.25, 0.02, 1.25
-# A turn slept through for so many seconds is gone: after a standstill all threads would else begin at once.
-LATE = 1.0
+MIN_SAMPLE, STEP = 20, 10
+# By what share the rate grows by a step: the more, the farther what was allowed is below what was tried; and with every
+# step that is accepted so many times more, since what a cloud allows may change. The numbers are those that did best
+# against the clouds of tests/unit/worker/transfer/test_throttle.py.
+MIN_GROWTH, MAX_GROWTH, GROWTH_GAIN, GROWTH_ACCELERATION = 0.001, 0.25, 0.02, 1.25
+# A turn that is so many seconds late is void: after a standstill all threads would else start at once.
+TURN_VALID_SECONDS = 1.0
 
 
-class Pace:
-    """One account's pace, shared by all who write to it. Thread-safe.
+class Throttle:
+    """The rate limit of one account, shared by all threads that write to it. Thread-safe.
 
     Args:
         sleep: waits so many seconds; may raise to end the waiting.
-        now: seconds of a clock that only goes forward.
+        now: monotonic seconds.
         jitter: a random number in [0, 1).
     """
 
@@ -50,109 +51,116 @@ class Pace:
         self._now = now
         self._jitter = jitter
         self._lock = threading.Lock()
-        self._rate: float | None = None  # files a second; None: as fast as it goes
-        self._growth = LARGEST
+        self._rate: float | None = None  # files a second; None: no limit
+        self._growth = MAX_GROWTH
         self._accepted = 0
         self._step_began = 0  # when so many were accepted
-        self._idle = 0.0  # seconds in which nobody had anything to begin
-        # When the cloud objected, less our idle time, and how much it had accepted by then: as many as make an exact
+        self._idle = 0.0  # seconds in which nobody had anything to start
+        # When the cloud throttled, less our idle time, and how much it had accepted by then: as many as make an exact
         # estimate.
-        self._empty: deque[tuple[float, int]] = deque()
+        self._exhausted: deque[tuple[float, int]] = deque()
         self._next_turn = 0.0
         self._pause_ends = 0.0
-        self._objections = 0  # since the last accepted file
-        self._standing_since: float | None = None
+        self._pauses = 0  # since the last accepted file
+        self._stalled_since: float | None = None
 
     @property
     def files_per_second(self) -> float | None:
-        """The pace that is kept now; None while the cloud never objected."""
+        """The current limit; None while the cloud never throttled."""
         return self._rate
 
     def take_turn(self) -> None:
-        """Wait until one more file may be begun; raises what the sleep raises."""
+        """Wait until one more file may be started; raises what the sleep raises."""
         while True:
             turn = self.reserve_turn()
             self._wait_until(turn)
-            if self.is_turn(turn):
+            if self.is_turn_valid(turn):
                 return
 
     def reserve_turn(self) -> float:
-        """Return the moment at which one more file may be begun; nobody else gets the same."""
+        """Return the moment at which one more file may be started, in monotonic seconds; each is given out once."""
         with self._lock:
             due = max(self._next_turn, self._pause_ends)
             turn = max(self._now(), due)
             if self._rate is not None:
                 self._idle += turn - due
                 if turn - due > 1 / self._rate:
-                    # What is accepted after a rest tells little of the pace: the cloud has saved up for it.
+                    # What is accepted after a rest tells little of the rate: the cloud has saved up for it.
                     self._step_began = self._accepted
                 self._next_turn = turn + 1 / self._rate
             return turn
 
-    def is_turn(self, turn: float) -> bool:
-        """Say whether a reserved moment holds: a pause that began meanwhile is for all, what is long past is gone."""
+    def is_turn_valid(self, turn: float) -> bool:
+        """Say whether a reserved moment holds: not when a pause began meanwhile, nor when it is long past."""
         with self._lock:
             if turn < self._pause_ends:
                 return False
-            if self._rate is None or self._now() <= turn + LATE:
+            if self._rate is None or self._now() <= turn + TURN_VALID_SECONDS:
                 return True
             self._idle += 1 / self._rate
             return False
 
-    def accept(self) -> None:
-        """One more file was begun without objection."""
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """Surround one write: wait for its turn, and count it as accepted unless it raises."""
+        self.take_turn()
+        yield
+        self.on_success()
+
+    def on_success(self) -> None:
+        """Count a file that was started without being throttled."""
         with self._lock:
-            self._standing_since = None
-            self._objections = 0
+            self._stalled_since = None
+            self._pauses = 0
             self._accepted += 1
             if self._rate is not None and self._accepted - self._step_began >= STEP:
                 self._rate *= 1 + self._growth
-                self._growth = min(LARGEST, self._growth * FASTER)
+                self._growth = min(MAX_GROWTH, self._growth * GROWTH_ACCELERATION)
                 self._step_began = self._accepted
 
-    def object(self, wait: float | None) -> None:
-        """The cloud objected: wait until the pause for all is over.
+    def on_throttled(self, wait: float | None) -> None:
+        """Slow down, and wait until the pause for all is over.
 
         Args:
-            wait: seconds the cloud asked for, if it did.
+            wait: seconds that the cloud asked for, if it did.
 
         Raises:
             Postponed: nothing was accepted for a long time.
         """
         with self._lock:
             now = self._now()
-            # Objections to what was already on its way when the pause began are the same objection.
+            # Throttled answers to what was already on its way when the pause began count once.
             if now >= self._pause_ends:
                 self._slow_down(now)
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._objections) * (1 + self._jitter() / 20)
+                pause = min(MAX_PAUSE, FIRST_PAUSE * 2.0**self._pauses) * (1 + self._jitter() / 20)
                 self._pause_ends = now + pause
-                self._objections += 1
+                self._pauses += 1
             self._pause_ends = max(self._pause_ends, now + (wait or 0.0))
-            self._standing_since = self._standing_since or now
-            if self._pause_ends - self._standing_since > LONGEST_STANDSTILL:
+            self._stalled_since = self._stalled_since or now
+            if self._pause_ends - self._stalled_since > MAX_STALL:
                 raise Postponed(Reason.DAILY_LIMIT, "the cloud accepts nothing more for now")
             until = self._pause_ends
         self._wait_until(until)
 
     def _slow_down(self, now: float) -> None:
-        if not self._empty:
-            # The first objection tells of no pace: the cloud may have granted a burst before, or had a bad moment.
-            self._rate = FIRST
-        elif self._accepted > self._empty[-1][1]:
+        if not self._exhausted:
+            # The first one tells of no rate: the cloud may have granted a burst before, or had a bad moment.
+            self._rate = INITIAL_RATE
+        elif self._accepted > self._exhausted[-1][1]:
             self._estimate(now)
         else:
-            return  # The pause was too short; of the pace it tells nothing.
-        self._empty.append((now - self._idle, self._accepted))
+            return  # The pause was too short; that tells nothing of the rate.
+        self._exhausted.append((now - self._idle, self._accepted))
         self._step_began = self._accepted
 
     def _estimate(self, now: float) -> None:
-        while len(self._empty) > 1 and self._accepted - self._empty[1][1] >= ENOUGH:
-            self._empty.popleft()
-        since, before = self._empty[0]
-        # One more than was accepted: after a second with one alone, the pace is not one but less than two.
-        borne = (self._accepted - before + 1) / max(now - self._idle - since, FIRST_PAUSE)
-        tried, self._rate = self._rate or borne, max(SLOWEST, borne)
-        self._growth = min(LARGEST, max(SMALLEST, DOUBT * (tried / self._rate - 1)))
+        while len(self._exhausted) > 1 and self._accepted - self._exhausted[1][1] >= MIN_SAMPLE:
+            self._exhausted.popleft()
+        since, before = self._exhausted[0]
+        # One more than was accepted: after a second with one alone, the rate is not one but less than two.
+        allowed = (self._accepted - before + 1) / max(now - self._idle - since, FIRST_PAUSE)
+        tried, self._rate = self._rate or allowed, max(MIN_RATE, allowed)
+        self._growth = min(MAX_GROWTH, max(MIN_GROWTH, GROWTH_GAIN * (tried / self._rate - 1)))
 
     def _wait_until(self, moment: float) -> None:
         seconds = moment - self._now()

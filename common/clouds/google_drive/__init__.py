@@ -1,6 +1,7 @@
 """Google Drive: OAuth by Google's libraries, storage by plain REST."""
 
 from common.clouds.base import Cloud, CloudAuth
+from common.clouds.digests import md5
 from common.clouds.google_drive.storage import DriveStorage
 from common.config.env import CloudSettings, Variable
 from common.http.client import HttpClient
@@ -16,6 +17,7 @@ def _open_auth(settings: CloudSettings, http: HttpClient) -> CloudAuth:
 GOOGLE_DRIVE = Cloud(
     name="google_drive",
     title="Google Drive",
+    titles={"ru": "Google Диск"},
     variables=(
         Variable("GOOGLE_CLIENT_ID"),
         Variable("GOOGLE_CLIENT_SECRET"),
@@ -24,6 +26,7 @@ GOOGLE_DRIVE = Cloud(
         Variable("GOOGLE_REVOKE_URI", "https://oauth2.googleapis.com/revoke"),
         Variable("GOOGLE_API_URL", "https://www.googleapis.com"),
     ),
+    new_digest=md5,
     auth=_open_auth,
     storage=DriveStorage,
     operations=(

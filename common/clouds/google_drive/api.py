@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from common.clouds.google_drive.failures import read_failure, read_reason
-from common.clouds.grant import GrantInUse
+from common.clouds.grant import SharedGrant
 from common.errors import GrantRevoked, Reason, Transient
 from common.http.client import Answer, HttpClient
 
-# A token that was just issued may be refused for a moment; one that is refused again and again is worth nothing.
-RENEWALS = 2
+# A token that was just issued may be refused for a moment, or have ended while it was written down; those that are
+# refused again and again are worth nothing.
+RENEWALS = 4
 
 
 class DriveApi:
@@ -23,7 +24,7 @@ class DriveApi:
         grant: the guest's token.
     """
 
-    def __init__(self, base: str, http: HttpClient, grant: GrantInUse) -> None:
+    def __init__(self, base: str, http: HttpClient, grant: SharedGrant) -> None:
         self._base = base
         self._http = http
         self._grant = grant
@@ -56,12 +57,13 @@ class DriveApi:
             body = json.dumps(content, ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json; charset=UTF-8"
         token = self._grant.token()
-        for _ in range(1 + RENEWALS):
+        for renewals_left in reversed(range(1 + RENEWALS)):
             sent["Authorization"] = f"Bearer {token}"
             answer = self._http.request(method, f"{self._base}{path}?{urlencode(query)}", headers=sent, body=body)
             if answer.status != 401:
                 return answer
-            token = self._grant.renew(token)
+            if renewals_left:
+                token = self._grant.renew(token)
         raise GrantRevoked("Drive refuses fresh tokens")
 
     def fetch(self, method: str, path: str, query: Mapping[str, str], *, content: Any = None) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def read_object(answer: Answer) -> dict[str, Any]:
 
 
 def is_not_found(answer: Answer) -> bool:
-    """Say whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
+    """Tell whether Drive itself says that there is no such file; a page of somebody else's says nothing about it."""
     return answer.status == 404 and read_reason(answer) != ""
 
 

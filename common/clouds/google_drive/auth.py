@@ -1,4 +1,4 @@
-"""Google's half of a guest's permission: consent, exchange, refresh, revoke. Knows no HTTP route.
+"""Permission for a guest's Drive: consent, exchange, refresh, revoke.
 
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
@@ -17,12 +17,19 @@ from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2.rfc6749.errors import OAuth2Error
 
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import USUAL_LIFETIME, check_exchange, consent_url, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import (
+    USUAL_LIFETIME,
+    check_code_answer,
+    consent_url,
+    read_code,
+    read_lifetime,
+    read_token_answer,
+)
 from common.config.env import CloudSettings
 from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, JobStopped, Reason, Refused, Transient
 from common.http.client import Answer, HttpClient
-from common.http.requests_adapter import equip
+from common.http.requests_adapter import mount_client
 
 # Files that this app makes, nothing else of the guest's; it needs no audit by Google, and as the only scope it is
 # never a box to be left unticked.
@@ -104,7 +111,9 @@ class GoogleAuth:
         )
         # 400 says that it is void already.
         if answer.status not in (200, 400):
-            raise Transient(Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.wait())
+            raise Transient(
+                Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.retry_after()
+            )
 
     def _flow(self, redirect_uri: str, verifier: str) -> Any:
         registration = {
@@ -121,7 +130,7 @@ class GoogleAuth:
     def _fetch(self, redirect_uri: str, verifier: str, code: str) -> dict[str, Any]:
         flow = self._flow(redirect_uri, verifier)
         with flow.oauth2session as session:
-            equip(session, self._http)
+            mount_client(session, self._http)
             session.register_compliance_hook("access_token_response", _check)
             try:
                 return dict(flow.fetch_token(code=code, timeout=EXCHANGE_SECONDS))
@@ -133,11 +142,11 @@ class GoogleAuth:
 
     def _renew(self, credentials: Any) -> None:
         with requests.Session() as session:
-            equip(session, self._http)
+            mount_client(session, self._http)
             try:
                 credentials.refresh(_Sender(session))
             except google.auth.exceptions.RefreshError as error:
-                raise _translate(error) from None
+                raise _read_refusal(error) from None
             except google.auth.exceptions.TransportError as error:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, f"no answer ({type(error).__name__})") from None
             except (ValueError, TypeError, OverflowError) as error:
@@ -154,12 +163,12 @@ class _Sender(Request):
     def __call__(self, *args: Any, **options: Any) -> Any:
         options["timeout"] = REFRESH_SECONDS
         response = super().__call__(*args, **options)  # type: ignore[no-untyped-call]
-        read_answer(_read(response.status, response.headers, response.data), Reason.CLOUD_UNAVAILABLE)
+        read_token_answer(_read(response.status, response.headers, response.data), Reason.CLOUD_UNAVAILABLE)
         return response
 
 
 def _check(response: requests.Response) -> requests.Response:
-    check_exchange(_read(response.status_code, response.headers, response.content))
+    check_code_answer(_read(response.status_code, response.headers, response.content))
     return response
 
 
@@ -167,7 +176,7 @@ def _read(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     return Answer(status, {name.lower(): value for name, value in headers.items()}, body)
 
 
-def _translate(error: google.auth.exceptions.RefreshError) -> GrantRevoked | Transient:
+def _read_refusal(error: google.auth.exceptions.RefreshError) -> GrantRevoked | Transient:
     told = error.args[1] if len(error.args) > 1 else {}
     code = str(told.get("error", ""))[:40]
     if code in _REVOKED or str(error.args[0]).startswith(_REAUTHENTICATE):

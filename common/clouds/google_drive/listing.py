@@ -1,4 +1,4 @@
-"""Drive's listings, read to their end: page by page, each file once. Knows nothing of what is looked for.
+"""Read Drive's listings to their end: page by page, each file once.
 
 https://developers.google.com/workspace/drive/api/reference/rest/v3/files/list
 """
@@ -8,8 +8,8 @@ from typing import Any
 
 from common.clouds.google_drive.api import DriveApi, read_object
 from common.clouds.google_drive.failures import read_failure
-from common.clouds.google_drive.replies import Listed, read_files, read_page_token
-from common.clouds.photos import NOTHING_KNOWN, Known, StoredPhoto
+from common.clouds.google_drive.replies import ListedFile, read_files, read_page_token
+from common.clouds.photos import NO_PHOTOS, PhotosByKey, StoredPhoto
 from common.errors import Reason, Transient
 
 FIELDS = "nextPageToken,files(id,name,mimeType,size,webViewLink,appProperties,createdTime,parents)"
@@ -23,8 +23,8 @@ class _PageTokenRefused(Exception):
 
 
 def list_files(
-    api: DriveApi, query: str, known: Known = NOTHING_KNOWN, runs: dict[str, str] | None = None
-) -> Collection[Listed | StoredPhoto]:
+    api: DriveApi, query: str, known: PhotosByKey = NO_PHOTOS, runs: dict[str, str] | None = None
+) -> Collection[ListedFile | StoredPhoto]:
     """Return what there is, in no order.
 
     Args:
@@ -47,7 +47,9 @@ def list_files(
     raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive refuses its own page tokens")
 
 
-def _read_pages(api: DriveApi, query: str, known: Known, runs: dict[str, str]) -> Iterator[Listed | StoredPhoto]:
+def _read_pages(
+    api: DriveApi, query: str, known: PhotosByKey, runs: dict[str, str]
+) -> Iterator[ListedFile | StoredPhoto]:
     parameters = {"q": query, "fields": FIELDS, "pageSize": str(LARGEST_PAGE), "spaces": "drive"}
     while True:
         page = _read_page(api, parameters)

@@ -1,10 +1,10 @@
-"""What is told to Drive about a file when it is made. Knows no I/O."""
+"""Metadata of the files and folders that are made in Drive."""
 
 import mimetypes
 from datetime import UTC, datetime
 from typing import Any
 
-from common.clouds.google_drive.marks import ALBUM, ARCHIVE, CRC32, MADE, OWN, PHOTO, RUN, sign_id, sign_place
+from common.clouds.google_drive.app_properties import ALBUM, ARCHIVE, CRC32, MADE, OWN, PHOTO, RUN, sign_id, sign_place
 from common.clouds.google_drive.replies import FOLDER_TYPE
 from common.clouds.photos import Album, Folder, Photo, album_key
 

@@ -1,4 +1,4 @@
-"""What Drive tells of a guest's files, read with suspicion: what is not as documented is no answer of Drive's.
+"""Read Drive's JSON about a guest's files with suspicion: what is not as documented is no answer of Drive's.
 
 Fields: https://developers.google.com/workspace/drive/api/reference/rest/v3/files
 """
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.clouds.google_drive.marks import ALBUM, CRC32, MADE, PHOTO, RUN, sign_place
-from common.clouds.photos import Folder, Known, StoredPhoto, album_key
+from common.clouds.google_drive.app_properties import ALBUM, CRC32, MADE, PHOTO, RUN, sign_place
+from common.clouds.photos import Folder, PhotosByKey, StoredPhoto, album_key
 from common.errors import Reason, Transient
 
 FOLDER_TYPE = "application/vnd.google-apps.folder"
@@ -19,7 +19,7 @@ _CRC32 = re.compile(r"[0-9a-f]{1,8}")
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedFile:
     """One file or folder of a listing that is no photo of an archive.
 
     Args:
@@ -61,7 +61,7 @@ def read_free_bytes(about: Mapping[str, Any]) -> int | None:
     return max(0, _read_number(quota["limit"]) - _read_number(quota.get("usage", 0)))
 
 
-def read_files(page: Mapping[str, Any], known: Known, runs: dict[str, str]) -> list[Listed | StoredPhoto]:
+def read_files(page: Mapping[str, Any], known: PhotosByKey, runs: dict[str, str]) -> list[ListedFile | StoredPhoto]:
     """Return the files of one page of a listing; those that carry a photo's key as what they are, or are known as.
 
     Args:
@@ -119,14 +119,16 @@ def read_name(file: Mapping[str, Any]) -> str:
 
 
 def is_made_here(file: Mapping[str, Any]) -> bool:
-    """Say whether a file stands as this service made it; never of those that earlier versions made."""
+    """Tell whether a file stands as this service made it; never of those that earlier versions made."""
     properties = read_properties(file)
     # The gallery's folder is made at the top of the disk, whose id nobody tells us.
     parent_id = "" if properties.get(ALBUM) == _TOP else read_parent(file)
     return properties.get(MADE) == sign_place(str(file.get("id")), parent_id, read_name(file))
 
 
-def _read_file(file: Any, parents: dict[str, str], known: Known, runs: dict[str, str]) -> Listed | StoredPhoto:
+def _read_file(
+    file: Any, parents: dict[str, str], known: PhotosByKey, runs: dict[str, str]
+) -> ListedFile | StoredPhoto:
     if not isinstance(file, dict) or not isinstance(file.get("id"), str) or not file["id"]:
         raise _not_drives()
     size = _read_number(file["size"]) if "size" in file else -1
@@ -140,9 +142,9 @@ def _read_file(file: Any, parents: dict[str, str], known: Known, runs: dict[str,
         is_proved = RUN not in properties or (same is not None and same.id == file["id"])
         if not is_proved:
             runs[file["id"]] = properties[RUN]
-        return StoredPhoto(key, file["id"], size, crc32, parent_id, made_here, is_proved).or_known(known)
+        return StoredPhoto(key, file["id"], size, crc32, parent_id, made_here, is_proved).interned(known)
     created = file.get("createdTime")
-    return Listed(
+    return ListedFile(
         id=file["id"],
         name=read_name(file),
         is_folder=is_folder,

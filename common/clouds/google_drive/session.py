@@ -1,4 +1,4 @@
-"""One photo on its way into Drive: requests out, replies in, by the rules of `resumable`. Used by one thread."""
+"""Upload one photo into Drive: sends the requests of `resumable` and acts on the replies. Used by one thread."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -9,9 +9,9 @@ from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.replies import is_made_here, read_parent
 from common.clouds.google_drive.resumable import (
     Complete,
-    Stands,
-    Unclear,
-    is_spoken,
+    Incomplete,
+    OffsetUnknown,
+    is_protocol_status,
     read_reply,
     status_headers,
     upload_headers,
@@ -21,11 +21,11 @@ from common.errors import ArchiveError, InventoryStale, Reason, SessionLost, Tra
 from common.http.client import Answer, HttpClient
 
 
-class Taken:
-    """The photo's id is taken: an earlier session of this very photo came to its end after all."""
+class IdInUse:
+    """The photo's file id is in use: an earlier session of this very photo was completed after all."""
 
 
-Reply = Stands | Complete | Unclear | Taken
+Reply = Incomplete | Complete | OffsetUnknown | IdInUse
 ReadFile = Callable[[], dict[str, Any] | None]
 
 
@@ -78,122 +78,122 @@ class DriveSession:
         self._forget = forget
         self._authorize = authorize
         self._token = ""
-        self._sent = 0
-        self._in_doubt = False
-        self._is_wrong = False  # what Drive holds are other bytes, and it has not removed them yet
-        self._is_over = False
+        self._bytes_sent = 0
+        self._offset_unknown = False
+        self._has_wrong_file = False  # what Drive holds are other bytes, and it has not removed them yet
+        self._is_lost = False
 
     def advance(self, stream: PhotoStream) -> float:
-        """Send what fits into one request, or ask where we stand; see `UploadSession`."""
-        if self._is_over:
+        """Send what fits into one request, or query how much is stored; see `UploadSession`."""
+        if self._is_lost:
             raise SessionLost(Reason.WRONG_BYTES, "the upload session holds bytes that are worthless")
         try:
             self._advance(stream)
         except SessionLost:
-            # Nobody may ask it any more: where every byte is there, the question alone would make a file of them.
-            self._is_over = True
+            # It must not be queried any more: where every byte is stored, the query alone would make a file of them.
+            self._is_lost = True
             raise
         return 0.0
 
     def _advance(self, stream: PhotoStream) -> None:
         if self._address is None:
-            self._look(stream)
+            self._verify_file(stream)
             return
-        asked = self._in_doubt
-        reply = self._ask(self._address) if asked else self._send(self._address, stream)
+        is_query = self._offset_unknown
+        reply = self._query_status(self._address) if is_query else self._send_chunk(self._address, stream)
         match reply:
             case Complete(file):
-                self._check_place(file)
+                self._check_not_trashed(file)
                 self._verify(file, stream)
-            case Stands(at):
-                self._stand(at, asked=asked)
-            case Taken():
-                self._look(stream)
-            case Unclear():
+            case Incomplete(offset):
+                self._take_offset(offset, is_query=is_query)
+            case IdInUse():
+                self._verify_file(stream)
+            case OffsetUnknown():
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session did not say where it stands")
 
     def abandon(self) -> None:
         """Cancel the upload, so that no half photo waits a week at Drive for its end, and no wrong one stays."""
         # Who fails here leaves a session that expires by itself; a wrong file was tried to be removed before.
         with suppress(ArchiveError):
-            if self._is_wrong:
+            if self._has_wrong_file:
                 self._discard()
             elif self._address is not None and not self.stored:
                 self._http.request("DELETE", self._address, headers={"Content-Length": "0"})
 
-    def _ask(self, address: str) -> Reply:
+    def _query_status(self, address: str) -> Reply:
         if self._photo.size == 0:
-            # Here the question itself would end the upload, and make a file: its id tells whether there is one.
+            # Here the query itself would complete the upload, and make a file: its id tells whether there is one.
             file = self._find()
-            return Complete(file) if file else Stands(0)
-        return self._read(self._put(address, status_headers(self._photo.size), None), asked=True)
+            return Complete(file) if file else Incomplete(0)
+        return self._read_answer(self._put(address, status_headers(self._photo.size), None), is_query=True)
 
-    def _send(self, address: str, stream: PhotoStream) -> Reply:
+    def _send_chunk(self, address: str, stream: PhotoStream) -> Reply:
         start, total = self.offset, self._photo.size
         end = min(start + self._chunk_bytes, total)
         if total == 0:
             # Any request makes a file of nothing: that it is empty is proved before, not while it is sent.
             _drain(stream.blocks(0, 0))
         # From the first byte on, only Drive knows how many of them it has.
-        self._in_doubt = True
-        blocks = self._counted(stream.blocks(start, end), start)
+        self._offset_unknown = True
+        blocks = self._count_sent(stream.blocks(start, end), start)
         # An empty body must be bytes: a body without blocks would go out chunked.
         body = blocks if total else b""
         try:
             answer = self._put(address, upload_headers(start, end, total), body)
         finally:
-            if stream.md5:
-                self._note_sent(stream.md5)
-        return self._read(answer, asked=False)
+            if stream.digest:
+                self._note_sent(stream.digest)
+        return self._read_answer(answer, is_query=False)
 
-    def _counted(self, blocks: Iterator[memoryview], start: int) -> Iterator[memoryview]:
+    def _count_sent(self, blocks: Iterator[memoryview], start: int) -> Iterator[memoryview]:
         at = start
         for block in blocks:
             at += len(block)
-            self._sent = max(self._sent, at)
+            self._bytes_sent = max(self._bytes_sent, at)
             yield block
 
     def _put(self, address: str, headers: Mapping[str, str], body: Iterator[memoryview] | bytes | None) -> Answer:
         authorization = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         return self._http.request("PUT", address, headers={**headers, **authorization}, body=body)
 
-    def _read(self, answer: Answer, *, asked: bool) -> Reply:
+    def _read_answer(self, answer: Answer, *, is_query: bool) -> Reply:
         if answer.status == 401:
             self._token = self._authorize(self._token)
             raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session asks for a token")
         if answer.status == 409:
             self._address = None
-            return Taken()
-        if not is_spoken(answer.status):
+            return IdInUse()
+        if not is_protocol_status(answer.status):
             raise read_failure(answer)
-        return read_reply(answer.status, answer.headers, answer.body, sent=self._sent, asked=asked)
+        return read_reply(answer.status, answer.headers, answer.body, bytes_sent=self._bytes_sent, is_query=is_query)
 
-    def _stand(self, at: int, *, asked: bool) -> None:
-        if at >= self._photo.size > 0:
-            self._ask_for_end(asked=asked)
-        moved = at > self.offset
-        self.offset = at
-        self._in_doubt = False
-        if not moved and not asked:
-            raise Transient(Reason.CLOUD_UNAVAILABLE, f"the upload stays at {at} bytes")
+    def _take_offset(self, offset: int, *, is_query: bool) -> None:
+        if offset >= self._photo.size > 0:
+            self._raise_unfinished(is_query=is_query)
+        moved = offset > self.offset
+        self.offset = offset
+        self._offset_unknown = False
+        if not moved and not is_query:
+            raise Transient(Reason.CLOUD_UNAVAILABLE, f"the upload stays at {offset} bytes")
 
-    def _ask_for_end(self, *, asked: bool) -> None:
-        """Every byte is there, but no file: no request could carry on; the question itself is what may end it."""
-        if asked:
+    def _raise_unfinished(self, *, is_query: bool) -> None:
+        """Raise: every byte is stored, there is no file, and only a status query may still make one."""
+        if is_query:
             raise SessionLost(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte and does not end")
         raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte, but there is no file yet")
 
-    def _look(self, stream: PhotoStream) -> None:
+    def _verify_file(self, stream: PhotoStream) -> None:
         self._verify(self._find(), stream)
 
-    def _check_place(self, file: dict[str, Any]) -> None:
-        """Where what just came is in the bin at once, its folder is: no other upload would fare better there."""
+    def _check_not_trashed(self, file: dict[str, Any]) -> None:
+        """Raise InventoryStale when a file that just came is in the bin: its folder is, so another would be as well."""
         if file.get("id") == self._file_id and file.get("trashed"):
             self._forget()
             raise InventoryStale(Reason.CLOUD_REFUSED, "the folder of a photo is in the bin")
 
     def _verify(self, file: dict[str, Any] | None, stream: PhotoStream) -> None:
-        """Believe nothing but size and MD5: https://developers.google.com/workspace/drive/api/reference/rest/v3/files."""
+        """Compare size and MD5, and believe nothing else: https://developers.google.com/workspace/drive/api/reference/rest/v3/files."""
         if file and (file.get("id") != self._file_id or "md5Checksum" not in file or "size" not in file):
             file = self._find()
         if file is None or file.get("trashed"):
@@ -202,12 +202,12 @@ class DriveSession:
             raise SessionLost(Reason.CLOUD_UNAVAILABLE, "there is no file under the photo's id")
         if not file.get("md5Checksum"):
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Drive does not tell a file's checksum")
-        if stream.md5 is None:
+        if stream.digest is None:
             _drain(stream.blocks(0, self._photo.size))
-        if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.md5):
-            self._is_wrong = True
+        if (file.get("size"), file.get("md5Checksum")) != (str(self._photo.size), stream.digest):
+            self._has_wrong_file = True
             self._discard()
-            self._is_wrong = False
+            self._has_wrong_file = False
             raise SessionLost(Reason.WRONG_BYTES, "Drive holds other bytes than were sent")
         self.offset = self._photo.size
         photo = self._photo

@@ -1,6 +1,7 @@
 """Yandex Disk: OAuth by plain forms, storage by plain REST."""
 
 from common.clouds.base import Cloud
+from common.clouds.digests import md5
 from common.clouds.yandex_disk.auth import YandexAuth
 from common.clouds.yandex_disk.storage import YandexStorage
 from common.config.env import Variable
@@ -8,12 +9,14 @@ from common.config.env import Variable
 YANDEX_DISK = Cloud(
     name="yadisk",
     title="Yandex Disk",
+    titles={"ru": "Яндекс Диск"},
     variables=(
         Variable("YANDEX_CLIENT_ID"),
         Variable("YANDEX_CLIENT_SECRET"),
         Variable("YANDEX_OAUTH_URL", "https://oauth.yandex.ru"),
         Variable("YANDEX_API_URL", "https://cloud-api.yandex.net"),
     ),
+    new_digest=md5,
     auth=YandexAuth,
     storage=YandexStorage,
     operations=(

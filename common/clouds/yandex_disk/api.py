@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from common.clouds.grant import GrantInUse
+from common.clouds.grant import SharedGrant
 from common.clouds.yandex_disk.failures import read_refusal
 from common.errors import GrantRevoked, Reason, Transient
 from common.http.client import Answer, HttpClient
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from common.http.urls import LinkRefused, check_link, host_matches
 
 # Where upload links lead to: they carry a guest's photos. Seen are uploader….disk.yandex.net and ….dst.yandex.net.
 UPLOAD_HOSTS = ("*.yandex.net",)
-# A token that was just issued may be refused for a moment; one that is refused again and again is worth nothing.
-RENEWALS = 2
+# A token that was just issued may be refused for a moment, or have ended while it was written down; those that are
+# refused again and again are worth nothing.
+RENEWALS = 4
 
 
 class YandexApi:
@@ -26,14 +28,14 @@ class YandexApi:
         grant: the guest's token.
     """
 
-    def __init__(self, base: str, http: HttpClient, grant: GrantInUse) -> None:
+    def __init__(self, base: str, http: HttpClient, grant: SharedGrant) -> None:
         self._base = base
         self._http = http
         self._grant = grant
         parts = urlsplit(base)
         # A stand-in's links lead to a stand-in.
         self._upload_hosts = UPLOAD_HOSTS if host_matches(parts.hostname or "", UPLOAD_HOSTS) else ("*",)
-        self._local = parts.scheme == "http" or parts.port is not None
+        self._policy = ANY_NETWORK if parts.scheme == "http" or parts.port is not None else PUBLIC_ONLY
 
     def call(self, method: str, path: str, query: Mapping[str, str], *, content: Any = None) -> Answer:
         """Send a request with a valid token and return its answer, whatever the status but 401.
@@ -57,12 +59,13 @@ class YandexApi:
         if query:
             url += f"?{urlencode(query)}"
         token = self._grant.token()
-        for _ in range(1 + RENEWALS):
+        for renewals_left in reversed(range(1 + RENEWALS)):
             sent["Authorization"] = f"OAuth {token}"
             answer = self._http.request(method, url, headers=sent, body=body)
             if answer.status != 401:
                 return answer
-            token = self._grant.renew(token)
+            if renewals_left:
+                token = self._grant.renew(token)
         raise GrantRevoked("Yandex Disk refuses fresh tokens")
 
     def fetch(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
@@ -79,7 +82,7 @@ class YandexApi:
     def check_upload(self, address: object) -> str:
         """Return the address that an upload link names; raises Transient when it is none that Yandex would give."""
         try:
-            check_link(str(address), self._upload_hosts, local=self._local)
+            check_link(str(address), self._upload_hosts, policy=self._policy)
         except LinkRefused as refused:
             raise Transient(Reason.CLOUD_UNAVAILABLE, f"an upload link that {refused}") from None
         return str(address)

@@ -1,4 +1,4 @@
-"""Yandex's half of a guest's permission: consent, exchange, refresh, revoke. Knows no HTTP route.
+"""Permission for a guest's Yandex Disk: consent, exchange, refresh, revoke.
 
 Four plain forms over our own client, and no OAuth library: the answers are read by the same checks as every cloud's
 (`common.clouds.oauth2`), and oauthlib would only add its own way to stumble over a scope and to quote a secret.
@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from common.clouds.base import StateTooLong
 from common.clouds.grant import Grant
-from common.clouds.oauth2 import check_exchange, consent_url, read_answer, read_code, read_lifetime
+from common.clouds.oauth2 import check_code_answer, consent_url, read_code, read_lifetime, read_token_answer
 from common.config.env import CloudSettings
 from common.crypto.sealing import Secret
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Refused, Transient
@@ -59,7 +59,7 @@ class YandexAuth:
         """
         if len(state) > LONGEST_STATE:
             raise StateTooLong
-        return f"{consent_url(self._consent_page, redirect_uri, state, verifier)}&device_id={_device(verifier)}"
+        return f"{consent_url(self._consent_page, redirect_uri, state, verifier)}&device_id={_device_id(verifier)}"
 
     def exchange(self, answer: Mapping[str, str], redirect_uri: str, verifier: str) -> Grant:  # noqa: ARG002 - never asked for
         """Return the lasting grant for a guest's answer; arguments and errors as in `CloudAuth`.
@@ -69,8 +69,8 @@ class YandexAuth:
         form = {"grant_type": "authorization_code", "code": read_code(answer, None), "code_verifier": verifier}
         asked_at = time.time()
         told = self._post("/token", form, EXCHANGE_SECONDS, Reason.TRY_LATER)
-        check_exchange(told)
-        tokens = read_answer(told, Reason.TRY_LATER)
+        check_code_answer(told)
+        tokens = read_token_answer(told, Reason.TRY_LATER)
         # Only said when the guest granted something else than was asked for.
         if "scope" in tokens and not set(SCOPES) <= set(str(tokens["scope"]).split()):
             raise JobStopped(Reason.SCOPE_MISSING, "the guest did not grant the whole of the disk")
@@ -87,9 +87,9 @@ class YandexAuth:
         form = {"grant_type": "refresh_token", "refresh_token": grant.refresh_token.reveal()}
         asked_at = time.time()
         told = self._post("/token", form, REFRESH_SECONDS, Reason.CLOUD_UNAVAILABLE)
-        tokens = read_answer(told, Reason.CLOUD_UNAVAILABLE)
+        tokens = read_token_answer(told, Reason.CLOUD_UNAVAILABLE)
         if told.status != 200 or "access_token" not in tokens:
-            raise _refusal(str(tokens.get("error", ""))[:40])
+            raise _read_refusal(str(tokens.get("error", ""))[:40])
         renewed = tokens.get("refresh_token")
         refresh_token = Secret(renewed) if isinstance(renewed, str) and renewed else grant.refresh_token
         ends = asked_at + read_lifetime(tokens.get("expires_in"))
@@ -101,7 +101,9 @@ class YandexAuth:
         answer = self._post("/revoke_token", form, REFRESH_SECONDS, Reason.CLOUD_UNAVAILABLE)
         # 400 says that it is void already.
         if answer.status not in (200, 400):
-            raise Transient(Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.wait())
+            raise Transient(
+                Reason.CLOUD_UNAVAILABLE, f"revoking was answered {answer.status}", wait=answer.retry_after()
+            )
 
     def _post(self, path: str, form: Mapping[str, str], seconds: float, reason: Reason) -> Answer:
         client = {
@@ -123,12 +125,12 @@ class YandexAuth:
         return self._settings[name].reveal()
 
 
-def _device(verifier: str) -> str:
+def _device_id(verifier: str) -> str:
     """Return a name of 6 to 50 characters that only this archive has, and that says nothing about its verifier."""
     return hashlib.sha256(f"device {verifier}".encode()).hexdigest()[:32]
 
 
-def _refusal(error: str) -> ArchiveError:
+def _read_refusal(error: str) -> ArchiveError:
     """Return what it means that no token was given.
 
     Only one word says that the guest's permission is void. Every other is about who asks, or how: `invalid_client`,

@@ -1,4 +1,4 @@
-"""What is on a guest's disk, by path: read, mark, make, remove. Thread-safe.
+"""Files and folders of a guest's disk, by path: list, look up, describe, make, remove. Thread-safe.
 
 A path is the only name a resource has, and always begins with `disk:/`: without it a colon in a name would be read as
 the end of such a prefix (https://github.com/ivknv/yadisk/issues/26).
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from common.clouds.base import Wait
+from common.clouds.base import Sleep
 from common.clouds.yandex_disk.api import YandexApi, read_object
 from common.clouds.yandex_disk.failures import is_missing, read_failure, read_name, read_refusal
 from common.clouds.yandex_disk.resource import (
@@ -29,48 +29,49 @@ from common.http.client import Answer
 ROOT = "disk:"
 RESOURCES = "/resources"
 PAGE = 1000  # items of a listing asked for at once; a shorter page ends nothing
-# What was just stored may be unknown, locked, broken or without its marks for a moment; most of it for a fraction of a
-# second. https://github.com/rclone/rclone/blob/master/backend/yandex/yandex.go waits 1.5 to 3 s, and that three times.
-LOOK_WAITS = (0.25, 0.5, 1.0, 2.0, 3.0)
-# Between two questions whether an operation has ended, in seconds: growing up to the longest.
-FIRST_POLL, LONGEST_POLL = 0.5, 3.0
+# What was just stored may be unknown, locked, broken or without its properties for a moment; most of it for a fraction
+# of a second. rclone waits 1.5 to 3 s, and that three times:
+# https://github.com/rclone/rclone/blob/master/backend/yandex/yandex.go
+LOOK_DELAYS = (0.25, 0.5, 1.0, 2.0, 3.0)
+# Between two polls of an operation, in seconds: doubled each time, up to the maximum.
+FIRST_POLL_SECONDS, MAX_POLL_SECONDS = 0.5, 3.0
 REMOVAL_SECONDS = 10.0
 # The one conflict that is no resource of this name: the folder for it is not there.
 _PARENT_MISSING = "DiskPathDoesntExistsError"
 _OTHER_BYTES = "MD5DifferError"
 
 
-def looks() -> Iterator[float]:
-    """Yield the seconds between one look at what was just stored and the next, as often as it is worth it."""
-    yield from LOOK_WAITS
+def look_delays() -> Iterator[float]:
+    """Yield the seconds between one look at what was just stored and the next, as many as are worth it."""
+    yield from LOOK_DELAYS
 
 
-def polls(seconds: float) -> Iterator[float]:
-    """Yield the seconds between one question for an operation and the next, for so many seconds together."""
-    waited, pause = 0.0, FIRST_POLL
+def poll_delays(seconds: float) -> Iterator[float]:
+    """Yield the seconds between one poll of an operation and the next, for so many seconds together."""
+    waited, pause = 0.0, FIRST_POLL_SECONDS
     while waited < seconds:
         yield pause
         waited += pause
-        pause = min(2 * pause, LONGEST_POLL)
+        pause = min(2 * pause, MAX_POLL_SECONDS)
 
 
-def is_passing(error: Transient) -> bool:
-    """Say whether it is as usual for what was just stored: the next look may show it. Other failures are told."""
+def is_worth_another_look(error: Transient) -> bool:
+    """Tell whether a failure is usual for what was just stored: the next look may succeed. Others are raised."""
     return not isinstance(error, Throttled | Refused)
 
 
 class Disk:
-    """A guest's disk.
+    """Files and folders of one guest's disk.
 
     Args:
         api: sends the requests.
-        wait: lets time pass.
+        sleep: waits so many seconds.
     """
 
-    def __init__(self, api: YandexApi, wait: Wait) -> None:
+    def __init__(self, api: YandexApi, sleep: Sleep) -> None:
         self._api = api
-        self._wait = wait
-        self._marked: dict[str, tuple[Mapping[str, str], str]] = {}
+        self._sleep = sleep
+        self._properties_set: dict[str, tuple[Mapping[str, str], str]] = {}
 
     def account(self) -> dict[str, Any]:
         """Return how much room there is, and how large a file may be."""
@@ -81,7 +82,7 @@ class Disk:
         return _read_one(self._api.call("GET", RESOURCES, {"path": path, "fields": FIELDS}), path)
 
     def items(self, path: str) -> Iterator[Resource]:
-        """Yield what is in a folder; nothing when it went away. Marks that were set here and got lost are set again."""
+        """Yield what is in a folder; nothing when it went away. Properties set here that got lost are set again."""
         seen = 0
         known: set[str] = set()
         while True:
@@ -92,7 +93,7 @@ class Disk:
             if answer.status != 200:
                 raise read_refusal(answer)
             items, total = read_page(read_object(answer))
-            yield from map(self._with_marks, items)
+            yield from map(self._restore_properties, items)
             seen += len(items)
             if not items or seen == total:
                 return
@@ -101,42 +102,42 @@ class Disk:
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "a listing that repeats itself")
             known |= paths
 
-    def set_marks(self, path: str, marks: Mapping[str, str]) -> Resource | None:
-        """Mark what is at a path, and return how it stands then; None when nothing is there.
+    def set_properties(self, path: str, properties: Mapping[str, str]) -> Resource | None:
+        """Set properties of what is at a path, and return the resource; None when nothing is there.
 
-        The answer is the resource itself, so that marking a photo and looking at its size and MD5 is one request. Marks
-        may be confirmed and get lost all the same, if the file is new; the next listing shows that.
+        The answer is the resource itself, so that one request sets them and tells size and MD5. Properties of a new
+        file may be confirmed and get lost all the same; the next listing shows that.
         https://yandex.com/dev/disk-api/doc/en/reference/meta-add
         """
         query = {"path": path, "fields": FIELDS}
-        answer = self._api.call("PATCH", RESOURCES, query, content={"custom_properties": dict(marks)})
+        answer = self._api.call("PATCH", RESOURCES, query, content={"custom_properties": dict(properties)})
         resource = _read_one(answer, path)
         if resource and resource.is_whole:
-            self._marked[path] = (marks, resource.md5)
+            self._properties_set[path] = (properties, resource.md5)
         return resource
 
-    def mark(self, path: str, marks: Mapping[str, str]) -> Resource | None:
-        """Mark what is at a path, with patience for what was just made; arguments and result as in `set_marks`."""
+    def set_properties_and_wait(self, path: str, properties: Mapping[str, str]) -> Resource | None:
+        """Set properties of what was just made, until they are seen; arguments and result as in `set_properties`."""
         last: Resource | None = None
-        for seconds in looks():
+        for seconds in look_delays():
             try:
-                last = self.set_marks(path, marks) or last
+                last = self.set_properties(path, properties) or last
             except Transient as error:
-                if not is_passing(error):
+                if not is_worth_another_look(error):
                     raise
-            if last and last.is_whole and last.bears(marks):
+            if last and last.is_whole and last.has_properties(properties):
                 return last
-            self._wait(seconds)
-        return self.set_marks(path, marks) or last
+            self._sleep(seconds)
+        return self.set_properties(path, properties) or last
 
-    def with_lost_marks(self, item: Resource) -> Resource:
-        """Return an item with the marks that were set here and got lost; they speak for these very bytes alone."""
-        marks, md5 = self._marked.get(item.path, ({}, ""))
-        return replace(item, marks=marks) if marks and not item.marks and item.md5 == md5 else item
+    def with_lost_properties(self, item: Resource) -> Resource:
+        """Return an item with the properties that were set here and got lost; they speak for these very bytes alone."""
+        properties, md5 = self._properties_set.get(item.path, ({}, ""))
+        return replace(item, properties=properties) if properties and not item.properties and item.md5 == md5 else item
 
-    def _with_marks(self, item: Resource) -> Resource:
-        had = self.with_lost_marks(item)
-        return item if had is item else self.mark(item.path, had.marks) or item
+    def _restore_properties(self, item: Resource) -> Resource:
+        had = self.with_lost_properties(item)
+        return item if had is item else self.set_properties_and_wait(item.path, had.properties) or item
 
     def make_folder(self, path: str) -> bool:
         """Make one folder; return false when something of that name is there.
@@ -188,17 +189,17 @@ class Disk:
     def remove(self, path: str, md5: str) -> None:
         """Remove a file for good, as `begin_removal`, and see it done."""
         operation = self.begin_removal(path, md5)
-        for seconds in polls(REMOVAL_SECONDS) if operation else ():
+        for seconds in poll_delays(REMOVAL_SECONDS) if operation else ():
             if (succeeded := self.ask_operation(operation)) is not None:
                 operation = "" if succeeded else operation
                 break
-            self._wait(seconds)
+            self._sleep(seconds)
         if operation:
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk did not remove the file yet")
 
 
 def _is_taken(answer: Answer, success: int) -> bool:
-    """Say whether a path is taken; whatever is neither that nor success is raised."""
+    """Tell whether a path is taken; whatever is neither that nor success is raised."""
     if answer.status == success:
         return False
     if answer.status == 409 and read_name(answer) != _PARENT_MISSING:

@@ -1,4 +1,4 @@
-"""A file or a folder as Yandex tells of it, and what else its answers hold. Reads foreign JSON; knows no HTTP."""
+"""Files, folders, links and operations, read from Yandex's JSON with suspicion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Resource:
         size: in bytes; -1 when it is not told.
         md5: of a file, in hex; empty when it is not told.
         created: as Yandex writes it; sorts by time.
-        marks: `custom_properties`, which any app and nobody in the guest's own interface can see.
+        properties: `custom_properties`, which any app and nobody in the guest's own interface can see.
     """
 
     path: str
@@ -29,7 +29,7 @@ class Resource:
     size: int
     md5: str
     created: str
-    marks: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -41,9 +41,9 @@ class Resource:
         """Whether all is known of it that proves a photo; of what was just stored it may not be yet."""
         return self.is_folder or (bool(self.md5) and self.size >= 0)
 
-    def bears(self, marks: Mapping[str, str]) -> bool:
-        """Say whether it has these marks."""
-        return marks.items() <= self.marks.items()
+    def has_properties(self, properties: Mapping[str, str]) -> bool:
+        """Tell whether it has these properties."""
+        return properties.items() <= self.properties.items()
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def read_resource(told: Any, path: str = "") -> Resource:
     """
     if not isinstance(told, dict) or told.get("type") not in ("file", "dir"):
         raise Transient(Reason.CLOUD_UNAVAILABLE, "an answer that is not Yandex's")
-    size, marks = told.get("size"), told.get("custom_properties")
+    size, properties = told.get("size"), told.get("custom_properties")
     return Resource(
         path=str(told.get("path") or path),
         is_folder=told["type"] == "dir",
         size=size if isinstance(size, int) else -1,
         md5=str(told.get("md5") or ""),
         created=str(told.get("created") or ""),
-        marks={str(key): str(value) for key, value in marks.items()} if isinstance(marks, dict) else {},
+        properties={str(key): str(value) for key, value in properties.items()} if isinstance(properties, dict) else {},
     )
 
 

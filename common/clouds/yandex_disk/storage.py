@@ -1,30 +1,32 @@
-"""A guest's Yandex Disk: folders, what is in them, and sessions to add to it.
+"""Storage of a guest's Yandex Disk: its folders, its photos, and uploads into it.
 
 The path is the key: where something is, nothing else can be, so that two runs never make a second folder or file of
-one name, and nothing is ever overwritten. To know its own again after a guest renamed it, this service marks folders
-and photos (`marks`). A mark may get lost; then the photo at that path is compared byte for byte and marked again.
+one name, and nothing is ever overwritten. To recognise its own after a guest renamed it, this service gives folders
+and photos `custom_properties`. These may get lost; then the photo at that path is compared byte for byte and gets them
+again.
 """
 
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import count
 from urllib.parse import quote
 
-from common.clouds.base import Wait
-from common.clouds.grant import GrantInUse
-from common.clouds.photos import NOTHING_KNOWN, Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.base import PacedWrite, Sleep
+from common.clouds.grant import SharedGrant
+from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
-from common.clouds.yandex_disk.disk import ROOT, Disk
-from common.clouds.yandex_disk.marks import (
+from common.clouds.yandex_disk.custom_properties import (
     ALBUM,
-    album_marks,
+    album_properties,
     fit_name,
     is_made_here,
     is_stored,
-    made_at,
     number_name,
+    place_property,
     read_photo,
 )
+from common.clouds.yandex_disk.disk import ROOT, Disk
 from common.clouds.yandex_disk.resource import Resource
 from common.clouds.yandex_disk.session import YandexSession
 from common.config.env import CloudSettings
@@ -44,16 +46,24 @@ class YandexStorage:
         settings: YANDEX_API_URL.
         http: sends the requests.
         grant: the guest's permission.
-        _chunk_bytes: of no use here: a photo is sent in one request, block by block.
-        wait: lets time pass while Yandex stores or removes something.
+        _chunk_bytes: not used: a photo is sent in one request, block by block.
+        sleep: waits while Yandex stores or removes something.
+        paced_write: surrounds the asking for an upload link.
     """
 
     def __init__(
-        self, settings: CloudSettings, http: HttpClient, grant: GrantInUse, _chunk_bytes: int, wait: Wait
+        self,
+        settings: CloudSettings,
+        http: HttpClient,
+        grant: SharedGrant,
+        _chunk_bytes: int,
+        sleep: Sleep,
+        paced_write: PacedWrite = nullcontext,
     ) -> None:
         self._http = http
+        self._paced_write = paced_write
         api = settings["YANDEX_API_URL"].reveal()
-        self._disk = Disk(YandexApi(api, http, grant), wait)
+        self._disk = Disk(YandexApi(api, http, grant), sleep)
         self._web = WEB.get(api, api)
         self._names = _Names()
         self._largest: int | None = None
@@ -68,15 +78,15 @@ class YandexStorage:
         except (KeyError, TypeError, ValueError):
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk did not say how much room there is") from None
 
-    def take_inventory(self, archive_key: str, known: Known = NOTHING_KNOWN) -> Inventory:
-        """Return what there is: the marked folder at the top of the disk, and all that is below it.
+    def take_inventory(self, archive_key: str, known: PhotosByKey = NO_PHOTOS) -> Inventory:
+        """Return what there is: the archive's folder at the top of the disk, and all that is below it.
 
-        A guest may rename it, and what is in it. If they took it away from the top, a new one is made. Marked twice is
-        only what a guest copied; the copy is theirs, so there are no spare albums.
+        A guest may rename it, and what is in it. If they took it away from the top, a new one is made. Two folders of
+        one album are only there when a guest copied it; the copy is theirs, so there are no duplicate albums.
         """
         inventory = Inventory()
-        marks = album_marks(archive_key, ())
-        tops = [item for item in self._disk.items(f"{ROOT}/") if item.is_folder and item.bears(marks)]
+        properties = album_properties(archive_key, ())
+        tops = [item for item in self._disk.items(f"{ROOT}/") if item.is_folder and item.has_properties(properties)]
         if not tops:
             return inventory
         top = min(tops, key=_rank)
@@ -84,33 +94,37 @@ class YandexStorage:
         folders: list[Resource] = []
         for item in self._walk(top.path):
             if photo := read_photo(item, archive_key):
-                inventory.photos.append(photo.or_known(known))
-            elif item.is_folder and item.bears({**marks, ALBUM: item.marks.get(ALBUM, "")}):
+                inventory.photos.append(photo.interned(known))
+            elif item.is_folder and item.has_properties({**properties, ALBUM: item.properties.get(ALBUM, "")}):
                 folders.append(item)
         for item in sorted(folders, key=lambda item: _rank(item, top.path)):
-            inventory.albums.setdefault(item.marks[ALBUM], self._folder(item.path))
+            inventory.albums.setdefault(item.properties[ALBUM], self._folder(item.path))
         return inventory
 
-    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], known: Inventory) -> None:
+    def make_albums(self, archive_key: str, gallery_name: str, wanted: Collection[Album], inventory: Inventory) -> None:
         """Make the folders that are missing, the outer ones first: each request makes one level."""
         paths = {album[:depth] for album in wanted for depth in range(len(album) + 1)}
         for album in sorted(paths, key=len):
-            if album_key(album) in known.albums:
+            if album_key(album) in inventory.albums:
                 continue
-            parent = known.albums[album_key(album[:-1])].id if album else ROOT
+            parent = inventory.albums[album_key(album[:-1])].id if album else ROOT
             name = album[-1] if album else fit_name(gallery_name)
-            known.albums[album_key(album)] = self._make_folder(archive_key, album, parent, name)
+            inventory.albums[album_key(album)] = self._make_folder(archive_key, album, parent, name)
 
-    def join_albums(self, known: Inventory) -> None:
+    def merge_albums(self, inventory: Inventory) -> None:
         """Do nothing: two runs cannot make two folders of one path."""
 
     def is_there(self, stored: StoredPhoto) -> bool:
-        """Say whether the photo is still at its path, and no other one: by marks that this run may have seen lost."""
+        """Tell whether the photo, and no other, is still at its path; properties that got lost are made up for."""
         resource = self._disk.find(stored.id)
-        return resource is not None and is_stored(self._disk.with_lost_marks(resource), stored)
+        return resource is not None and is_stored(self._disk.with_lost_properties(resource), stored)
 
     def begin(self, archive_key: str, photo: Photo, folder: Folder) -> YandexSession:
         """Ask where to send a photo; what is at its path already is looked at by the session."""
+        with self._paced_write():
+            return self._begin(archive_key, photo, folder)
+
+    def _begin(self, archive_key: str, photo: Photo, folder: Folder) -> YandexSession:
         if photo.size > self._most_bytes():
             raise PhotoRejected(Reason.CLOUD_REFUSED, "larger than Yandex Disk takes from this guest")
         path = self._names.path(photo, folder)
@@ -124,8 +138,8 @@ class YandexStorage:
             next_path=lambda: self._names.next_path(photo, folder),
         )
 
-    def note_proved(self, known: Inventory) -> None:
-        """Nothing is left to be noted: a photo is marked only after its proof."""
+    def note_proved(self, inventory: Inventory) -> None:
+        """Do nothing: a photo gets its properties only after its proof."""
 
     def remove(self, stored: StoredPhoto) -> None:
         """Remove a photo of ours for good; the bin is for what guests throw away, and takes up their room.
@@ -152,16 +166,16 @@ class YandexStorage:
                     waiting.append(item.path)
 
     def _make_folder(self, archive_key: str, album: Album, parent: str, name: str) -> Folder:
-        """Make or take a folder: one that bears no mark is the guest's, or lost its mark, and is as good.
+        """Make or take a folder: one without our properties is the guest's, or lost them, and is as good.
 
         One that belongs to another archive (the same gallery's other sizes) or album is left alone, as is a file of
         that name: the next name is taken.
         """
-        marks = album_marks(archive_key, album)
+        properties = album_properties(archive_key, album)
         for number in range(1, MOST_NAMES + 1):
             path = f"{parent}/{number_name(name, number)}"
-            if self._disk.make_folder(path) or self._may_take(path, marks):
-                if self._disk.mark(path, {**marks, **made_at(path)}) is None:
+            if self._disk.make_folder(path) or self._may_take(path, properties):
+                if self._disk.set_properties_and_wait(path, {**properties, **place_property(path)}) is None:
                     raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder that was made is not there yet")
                 return self._folder(path)
         raise Transient(Reason.CLOUD_UNAVAILABLE, "every name for a folder is taken")
@@ -170,11 +184,13 @@ class YandexStorage:
         link = f"{self._web}/client/disk{quote(path.removeprefix(ROOT))}"
         return Folder(path, link, path.rpartition("/")[0])
 
-    def _may_take(self, path: str, marks: Mapping[str, str]) -> bool:
+    def _may_take(self, path: str, properties: Mapping[str, str]) -> bool:
         resource = self._disk.find(path)
         if resource is None:
             raise Transient(Reason.CLOUD_UNAVAILABLE, "a folder's path is taken, but nothing is there")
-        return resource.is_folder and all(resource.marks.get(key, value) == value for key, value in marks.items())
+        return resource.is_folder and all(
+            resource.properties.get(key, value) == value for key, value in properties.items()
+        )
 
 
 class _Names:
@@ -206,11 +222,11 @@ class _Names:
 
 
 def _rank(resource: Resource, top: str = "") -> tuple[bool, bool, str, str]:
-    """Return what decides which of several folders of one album is meant; all runs agree on the least.
+    """Return the sort key of several folders of one album; all runs take the least.
 
-    First that which was made where it is, then that which stands where the album stands in the gallery, for marks of
-    earlier versions do not say where they were set; then the oldest.
+    First that which was made where it is, then that which stands where the album stands in the gallery, since earlier
+    versions' properties do not say where they were set; then the oldest.
     """
     place = tuple(resource.path.removeprefix(top).strip("/").split("/"))
-    is_in_place = album_key(place) == resource.marks.get(ALBUM)
+    is_in_place = album_key(place) == resource.properties.get(ALBUM)
     return not is_made_here(resource), not is_in_place, resource.created, resource.path

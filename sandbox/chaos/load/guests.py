@@ -86,7 +86,7 @@ class Guests:
     def _save(self, save: PlannedSave, wait: Callable[[float], bool]) -> None:
         devices: list[str] = []
         account = account_of(self._world, save.login, save.cloud)
-        accounts = self._world.accounts if save.cloud == "google_drive" else self._world.yandex_accounts
+        accounts = self._world.clouds[save.cloud].accounts
 
         def consent(url: str) -> str:
             devices.append(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)).get("device_id", ""))

@@ -16,7 +16,8 @@ _NUMBER = re.compile(r" \(\d+\)(?=\.[^./]*$)")
 
 def account_of(world: World, login: str, cloud: str) -> tree.Account[Any]:
     """Return a guest's account at a cloud's stand-in."""
-    return world.drive.account(login) if cloud == "google_drive" else world.yandex.account(login)
+    account: tree.Account[Any] = world.clouds[cloud].storage.account(login)
+    return account
 
 
 def count_missing(account: tree.Account[Any], archive: Archive, cloud: str) -> int:

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from common.clouds.google_drive.failures import read_failure
 from common.clouds.google_drive.resumable import read_reply
 from common.clouds.google_drive.storage import DriveStorage
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo
 from common.crypto.sealing import NotSealedByUs, Sealer, Secret, make_key
 from common.errors import ArchiveError, Reason, SessionLost, Transient
 from common.http.client import Answer
 from common.messages.archive_job import ArchiveJob, NotOurMessage
 from sandbox.http.message import Reply, Request, text_reply
-from tests.fakes.any_json import ANY_JSON, bent
+from tests.fakes.any_json import ANY_JSON, mutated
 from tests.fakes.in_process import InProcessHttp
-from web.consent.oauth_state import PromiseVoid, open_promise
+from web.consent.oauth_state import InvalidState, open_state
 
 API = "https://www.googleapis.com"
 SEALER = Sealer([Secret(make_key())])
@@ -36,7 +36,7 @@ COURSE = {"slices": 1, "arrived": {"1": "a"}, "rejected": {"1": ["gone", "x"]}, 
 @given(
     st.binary()
     | ANY_JSON.map(lambda value: json.dumps(value).encode())
-    | bent({**JOB, "course": COURSE}).map(lambda value: json.dumps(value).encode())
+    | mutated({**JOB, "course": COURSE}).map(lambda value: json.dumps(value).encode())
 )
 def test_any_message_is_a_job_or_none_of_ours(body: bytes) -> None:
     """The queue may hold anything."""
@@ -45,7 +45,7 @@ def test_any_message_is_a_job_or_none_of_ours(body: bytes) -> None:
 
 
 @settings(deadline=None)
-@given(bent(COURSE))
+@given(mutated(COURSE))
 def test_any_course_is_read_or_refused(course: dict[str, Any]) -> None:
     """What earlier slices left, by whatever version of us."""
     with suppress(NotOurMessage):
@@ -54,10 +54,10 @@ def test_any_course_is_read_or_refused(course: dict[str, Any]) -> None:
 
 @settings(deadline=None)
 @given(st.text() | st.from_regex(r"[A-Za-z0-9_-]{20,200}", fullmatch=True))
-def test_any_state_is_a_promise_or_void(state: str) -> None:
+def test_any_state_is_opened_or_refused(state: str) -> None:
     """The callback takes it from everybody."""
-    with pytest.raises(PromiseVoid):
-        open_promise(SEALER, "google_drive", state, 0)
+    with pytest.raises(InvalidState):
+        open_state(SEALER, "google_drive", state, 0)
     with pytest.raises(NotSealedByUs):
         SEALER.open(state, "state:google_drive")
 
@@ -69,8 +69,8 @@ def test_a_changed_state_is_void(at: int, bit: int, cut: bool) -> None:
     sealed = SEALER.seal(json.dumps([1, "job", 0, "verifier", "webs", "u", "Название", "s", "f"]), "state:google_drive")
     at %= len(sealed)
     changed = sealed[:at] if cut else sealed[:at] + chr(ord(sealed[at]) ^ 1 << bit) + sealed[at + 1 :]
-    with pytest.raises(PromiseVoid):
-        open_promise(SEALER, "google_drive", changed, 0)
+    with pytest.raises(InvalidState):
+        open_state(SEALER, "google_drive", changed, 0)
 
 
 class Drive:
@@ -87,7 +87,7 @@ class Drive:
             return Reply(200, b"", {"Location": address})
 
         http = InProcessHttp({API: serve}, Reason.CLOUD_UNAVAILABLE)
-        grant = GrantInUse(Grant(Secret("1//r"), Secret("ya29.a"), 9e12), lambda grant: grant)
+        grant = SharedGrant(Grant(Secret("1//r"), Secret("ya29.a"), 9e12), lambda grant: grant)
         self.storage = DriveStorage({"GOOGLE_API_URL": Secret(API)}, http, grant, 2**20, lambda _seconds: None)  # type: ignore[arg-type]
 
 
@@ -106,7 +106,9 @@ PHOTO = Photo("1", (), "a.jpg", "https://up-d.lite.gallery/a.jpg", 7)
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=30) | ANY_JSON | bent({"files": [FILE]}) | bent(FILE).map(lambda file: {"files": [file]}))
+@given(
+    st.binary(max_size=30) | ANY_JSON | mutated({"files": [FILE]}) | mutated(FILE).map(lambda file: {"files": [file]})
+)
 def test_any_listing_is_read_or_not_drives(answer: Any) -> None:
     """A photo that cannot be read is not taken for a missing one: it would be copied twice."""
     if isinstance(answer, dict) and answer.get("nextPageToken"):
@@ -119,8 +121,8 @@ def test_any_listing_is_read_or_not_drives(answer: Any) -> None:
 @given(
     st.binary(max_size=30)
     | ANY_JSON
-    | bent(ABOUT)
-    | bent(ABOUT["storageQuota"]).map(lambda quota: {"storageQuota": quota})
+    | mutated(ABOUT)
+    | mutated(ABOUT["storageQuota"]).map(lambda quota: {"storageQuota": quota})
 )
 def test_any_quota_is_read_or_not_drives(answer: Any) -> None:
     """Free bytes are a number that is not negative, or unlimited."""
@@ -212,8 +214,8 @@ def test_any_reply_of_a_session_is_read(status: int, span: str | None, body: byt
     """Range headers and bodies of all sorts: a place, a file, a doubt, or the session's end."""
     headers = {} if span is None else {"range": span}
     with suppress(SessionLost):
-        reply = read_reply(status, headers, body, sent=1000, asked=asked)
-        assert 0 <= getattr(reply, "at", 0) <= 1000
+        reply = read_reply(status, headers, body, bytes_sent=1000, is_query=asked)
+        assert 0 <= getattr(reply, "offset", 0) <= 1000
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Loops that go on whatever happens, and tell the truth about whether they move."""
+"""Loops restart whatever happens, and know whether they are alive."""
 
 import logging
 import threading
@@ -8,11 +8,11 @@ import pytest
 
 from common.errors import Reason, Transient
 from common.loops import (
-    FIRST_DELAY,
-    FORGOTTEN_AFTER,
-    LONGEST_DELAY,
-    LONGEST_QUESTION,
-    LONGEST_SILENCE,
+    MAX_DELAY,
+    MAX_SILENCE,
+    MAX_STARTUP,
+    MIN_DELAY,
+    RESET_AFTER,
     Loop,
     error_level,
     guard,
@@ -23,10 +23,10 @@ from common.telemetry import logs
 from tests.fakes.clock import Clock
 
 
-class Bench:
-    """A loop on a clock of its own; its work is what a test says, and its waits only move the clock."""
+class LoopHarness:
+    """A loop with a fake clock; its work is the test's, and its waits only advance the clock."""
 
-    def __init__(self, *works: Callable[["Bench"], None]) -> None:
+    def __init__(self, *works: Callable[["LoopHarness"], None]) -> None:
         self.clock = 0.0
         self.waits: list[float] = []
         self._works = list(works)
@@ -40,21 +40,21 @@ class Bench:
         self.clock += seconds
 
 
-def fail(error: BaseException) -> Callable[[Bench], None]:
+def fail(error: BaseException) -> Callable[[LoopHarness], None]:
     """Return work that fails at once."""
 
-    def work(_bench: Bench) -> None:
+    def work(_harness: LoopHarness) -> None:
         raise error
 
     return work
 
 
-def move_and_fail(error: Exception, seconds: float = 1.0) -> Callable[[Bench], None]:
-    """Return work that moves for a while before it fails."""
+def move_and_fail(error: Exception, seconds: float = 1.0) -> Callable[[LoopHarness], None]:
+    """Return work that makes progress for a while before it fails."""
 
-    def work(bench: Bench) -> None:
-        bench.clock += seconds
-        bench.loop.beat()
+    def work(harness: LoopHarness) -> None:
+        harness.clock += seconds
+        harness.loop.beat()
         raise error
 
     return work
@@ -66,66 +66,68 @@ AWAY = Transient(Reason.TRY_LATER, "the broker cannot be reached")
 def test_whatever_fails_is_begun_again_after_growing_bounded_waits() -> None:
     """An outage and a bug alike; what returns too early as well."""
     errors = [AWAY, KeyError("x"), AssertionError(), RecursionError(), MemoryError(), AWAY, AWAY, AWAY]
-    bench = Bench(*map(fail, errors), lambda _: None, lambda _: None)
-    bench.loop.run()
-    assert bench.waits[:3] == [FIRST_DELAY, 2 * FIRST_DELAY, 4 * FIRST_DELAY]
-    assert len(bench.waits) == len(errors) + 1
-    assert max(bench.waits) == LONGEST_DELAY
+    harness = LoopHarness(*map(fail, errors), lambda _: None, lambda _: None)
+    harness.loop.run()
+    assert harness.waits[:3] == [MIN_DELAY, 2 * MIN_DELAY, 4 * MIN_DELAY]
+    assert len(harness.waits) == len(errors) + 1
+    assert max(harness.waits) == MAX_DELAY
 
 
 def test_an_outage_after_good_times_is_waited_for_anew() -> None:
-    """A line that had been good tells nothing of how long it will be away."""
-    bench = Bench(fail(AWAY), fail(AWAY), fail(AWAY), move_and_fail(AWAY), fail(AWAY), fail(AWAY))
-    bench.loop.run()
-    assert bench.waits == [0.5, 1.0, 2.0, 0.5, 1.0]
+    """How long it will last does not depend on earlier failures."""
+    harness = LoopHarness(fail(AWAY), fail(AWAY), fail(AWAY), move_and_fail(AWAY), fail(AWAY), fail(AWAY))
+    harness.loop.run()
+    assert harness.waits == [0.5, 1.0, 2.0, 0.5, 1.0]
 
 
 def test_a_bug_that_comes_again_and_again_fills_no_log() -> None:
-    """However well it moved before: only a long life is a good sign."""
-    bench = Bench(*[move_and_fail(KeyError("x"))] * 4, move_and_fail(KeyError("x"), FORGOTTEN_AFTER + 1), fail(AWAY))
-    bench.loop.run()
-    assert bench.waits == [0.5, 1.0, 2.0, 4.0, 0.5]
+    """Even if it made progress before: only a long run resets the delay."""
+    harness = LoopHarness(
+        *[move_and_fail(KeyError("x"))] * 4, move_and_fail(KeyError("x"), RESET_AFTER + 1), fail(AWAY)
+    )
+    harness.loop.run()
+    assert harness.waits == [0.5, 1.0, 2.0, 4.0, 0.5]
 
 
 def test_failures_are_told_as_loudly_as_they_are_bad(caplog: pytest.LogCaptureFixture) -> None:
     """An outage is a warning, what only an operator can mend an error, a bug an error with its trace."""
     refused = OtherTopology("the queue x differs")
-    Bench(fail(AWAY), fail(refused), fail(KeyError("x"))).loop.run()
+    LoopHarness(fail(AWAY), fail(refused), fail(KeyError("x"))).loop.run()
     told = [(record.levelno, bool(record.exc_info)) for record in caplog.records]
     assert told == [(logging.WARNING, False), (logging.ERROR, False), (logging.ERROR, True)]
     assert "the queue x differs" in caplog.text
 
 
 def test_a_loop_that_stands_still_is_dead_and_one_that_asks_is_not() -> None:
-    """It may ask longer than it may be silent: an outage elsewhere is no death here."""
+    """Before its first beat it may take longer: an outage elsewhere is no death here."""
     seen: list[bool] = []
 
-    def work(bench: Bench) -> None:
-        for passed in (LONGEST_QUESTION - 1, 2):
-            bench.clock += passed
-            seen.append(bench.loop.is_alive)
-        bench.loop.beat()
-        for passed in (LONGEST_SILENCE - 1, 2):
-            bench.clock += passed
-            seen.append(bench.loop.is_alive)
+    def work(harness: LoopHarness) -> None:
+        for passed in (MAX_STARTUP - 1, 2):
+            harness.clock += passed
+            seen.append(harness.loop.is_alive)
+        harness.loop.beat()
+        for passed in (MAX_SILENCE - 1, 2):
+            harness.clock += passed
+            seen.append(harness.loop.is_alive)
 
-    bench = Bench(work, lambda _: None)
-    assert bench.loop.is_alive
-    bench.loop.run()
+    harness = LoopHarness(work, lambda _: None)
+    assert harness.loop.is_alive
+    harness.loop.run()
     assert seen == [True, False, True, False]
-    assert bench.loop.is_alive  # it is over
+    assert harness.loop.is_alive  # it is over
 
 
 def test_a_thread_that_ended_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By what no loop goes on after."""
+    """By an exception that no loop catches."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    bench = Bench(fail(SystemExit()), lambda _: None)
-    bench.loop.start().join(10)
-    assert not bench.loop.is_alive
+    harness = LoopHarness(fail(SystemExit()), lambda _: None)
+    harness.loop.start().join(10)
+    assert not harness.loop.is_alive
 
 
 def test_an_end_by_an_exception_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of any thread, in the way of all other records."""
+    """For any thread, as a log record."""
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -142,7 +144,7 @@ def test_an_end_by_an_exception_is_told(capsys: pytest.CaptureFixture[str], monk
 
 
 def test_a_guarded_failure_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    """It is told with its trace."""
+    """It is logged with its traceback."""
     assert guard("counting", lambda: None)
     assert not guard("counting", lambda: {}["x"])
     assert [bool(record.exc_info) for record in caplog.records] == [True]

@@ -181,7 +181,7 @@ def test_the_sandbox_is_pointed_at_as_it_says() -> None:
     assert moved == {name: environment[name] for name in moved}
     variables = {cloud.name: cloud.variables for cloud in CLOUDS}
     assert sorted(WebSettings.read(environment, variables).clouds) == sorted(variables)
-    assert WorkerSettings.read(environment, variables).allow_local_network
+    assert WorkerSettings.read(environment, variables).network.allow_private
     assert SERVICES["sandbox-worker"]["environment"] == SERVICES["sandbox-web"]["environment"]
 
 

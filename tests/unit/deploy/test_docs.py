@@ -10,9 +10,9 @@ import pytest
 from common.crypto.sealing import Secret
 from common.crypto.signing import sign
 from common.messages.topology import EVENTS, LEDGER, LIVE, declare
-from web.consent.idempotency import KEEP_SECONDS
+from web.consent.idempotency import TTL_SECONDS
 from web.consent.oauth_state import LIFETIME_SECONDS
-from web.progress.subscriber import KEPT_SECONDS
+from web.progress.store import RETENTION_SECONDS
 from worker.transfer.buffers import BLOCK_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -76,7 +76,7 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
     (state,) = (row for what, row in rows.items() if what.startswith("OAuth state"))
     assert (state.split("|")[-2].strip(), LIFETIME_SECONDS) == ("one hour", 3600)
     (answers,) = (row for row in rows.values() if "Idempotency-Key" in row)
-    assert answers.split("|")[-2].strip() == f"{KEEP_SECONDS / 60:.0f} minutes"
+    assert answers.split("|")[-2].strip() == f"{TTL_SECONDS / 60:.0f} minutes"
     told: dict[str, dict[str, object]] = {}
 
     class Channel:
@@ -90,9 +90,9 @@ def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
 
     declare(Channel())  # type: ignore[arg-type]
     kept = told[EVENTS]
-    (news,) = (row for row in rows.values() if EVENTS in row)
-    assert f"{str(kept['x-max-age']).removesuffix('D')} days, or {kept['x-max-length-bytes'] // 10**9} GB" in news
-    assert kept["x-max-age"] == f"{KEPT_SECONDS / 86400:.0f}D"
+    (store,) = (row for row in rows.values() if EVENTS in row)
+    assert f"{str(kept['x-max-age']).removesuffix('D')} days, or {kept['x-max-length-bytes'] // 10**9} GB" in store
+    assert kept["x-max-age"] == f"{RETENTION_SECONDS / 86400:.0f}D"
     (entries,) = (row for row in rows.values() if LEDGER in row)
     assert f"{str(told[LEDGER]['x-max-age']).removesuffix('D')} days" in entries
     (live,) = (row for row in rows.values() if LIVE in row)

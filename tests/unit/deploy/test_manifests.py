@@ -270,7 +270,7 @@ def test_the_services_take_these_settings(resources: list[Resource]) -> None:
     variables = {cloud.name: cloud.variables for cloud in CLOUDS}
     web, worker = WebSettings.read(environment, variables), WorkerSettings.read(environment, variables)
     assert worker.gallery_base_url == web.public_base_url
-    assert not web.allow_local_network
+    assert not web.network.allow_private
     pods = pod_specs(resources)
     assert pods["cloud-archive-web"]["containers"][0]["ports"][0]["containerPort"] == web.port
     assert pods["cloud-archive-worker"]["containers"][0]["ports"][0]["containerPort"] == worker.port

@@ -23,7 +23,7 @@ def read_by_code() -> set[str]:
 def secrets() -> set[str]:
     """Return those of them that are secret, or go with a secret."""
     source = (ROOT / "common/config/settings.py").read_text()
-    names = set(re.findall(r'env\.(?:broker|sealer|signing_secrets|secret)\(\s*"([A-Z][A-Z0-9_]+)"', source))
+    names = set(re.findall(r'env\.read_secret\(\s*"([A-Z][A-Z0-9_]+)"', source))
     return names | {variable.name for variable in _of_clouds() if variable.default is None}
 
 

@@ -7,11 +7,11 @@ from common.clouds.grant import Grant
 from common.crypto.sealing import Secret
 from common.errors import ArchiveError, GrantRevoked, Reason, SessionLost, Throttled, Transient
 from common.telemetry import metrics
-from common.telemetry.upstreams import count_refreshes, count_retry, watch_gallery
+from common.telemetry.upstreams import count_refreshes, count_retry, gallery_observer
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
+from tests.fakes.worker_harness import WorkerHarness
 from tests.unit.deploy.test_metrics import growth, read
 
 REQUESTS = "cloud_archive_upstream_request_duration_seconds_count"
@@ -23,13 +23,16 @@ def test_an_archives_requests_have_names(world: World, cloud: str) -> None:
     """Every request of a whole archive, failures and a refresh included, is of a kind that its cloud names."""
     archive = world.gallery.add("x", [Picture(f"A/{number}.jpg", draw(number, 900)) for number in range(4)])
     desk, before = WorkerHarness(world, cloud), read(metrics.WORKER)
+    described = next(each for each in CLOUDS if each.name == cloud)
     world.faults.add(Fault("upload", "expire_token", times=1), Fault("photo", "status", times=1, status=503))
     desk.deliver_to_the_end(desk.make_job(archive))
     grown = growth(before, read(metrics.WORKER))
     asked = [name.split()[1:] for name in grown if name.startswith(REQUESTS)]
     assert {upstream for *_, upstream in asked} == {cloud}
     kinds = {operation for _, operation, _ in asked}
-    assert kinds >= {"begin", "upload", "list", "make_folder", "space"}
+    # Not every cloud has a call that begins an upload.
+    named = {called for *_, called in described.operations}
+    assert kinds >= {"upload", "list", "make_folder", "space"} | ({"begin"} & named)
     assert "other" not in kinds
     assert grown["cloud_archive_transferred_bytes_total upload"] >= 4 * 900
 
@@ -45,16 +48,16 @@ def test_an_archives_requests_have_names(world: World, cloud: str) -> None:
 )
 def test_the_gallerys_requests_have_names(method: str, url: str, called: str) -> None:
     """Never a piece of their addresses."""
-    assert watch_gallery().name_operation(method, url) == called
+    assert gallery_observer().name_operation(method, url) == called
 
 
 def test_no_address_and_no_status_makes_a_series() -> None:
     """What comes from outside is one of a few words, however much comes."""
-    watch = watch_gallery()
+    watch = gallery_observer()
 
     def see(number: int) -> None:
-        watch.note_request("GET", f"https://h{number}.example/{number}.jpg?id={number}", number, 0.5, number)
-        watch.note_request("GET", f"https://h{number}.example/{number}.jpg", 0, 0.5, 0)
+        watch.on_request("GET", f"https://h{number}.example/{number}.jpg?id={number}", number, 0.5, number)
+        watch.on_request("GET", f"https://h{number}.example/{number}.jpg", 0, 0.5, 0)
 
     for number in range(1000):
         see(number)

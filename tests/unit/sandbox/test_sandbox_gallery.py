@@ -190,7 +190,7 @@ def test_requests_are_logged(world: World, session: requests.Session, archive: A
         read_list(world, session, archive)
     read_list(world, session, archive)
     target = f"{urlsplit(archive.url).path}?json=true"
-    logged = [(method, path, status) for method, path, _, status in world.gallery.requests]
+    logged = [(method, path, status) for method, path, _, status, _ in world.gallery.requests]
     assert logged == [("GET", target, None), ("GET", target, 200)]
     assert world.gallery.requests[0].headers["host"] == urlsplit(world.gallery.url).netloc
 

@@ -380,3 +380,15 @@ def test_pace(world: World, disk_api: DiskApi) -> None:
     assert [disk_api.mkdir(f"disk:/{number}").status_code for number in range(3)] == [201, 429, 429]
     assert error(disk_api.mkdir("disk:/4")) == (429, "TooManyRequestsError")
     assert disk_api.get("disk:/").status_code == 200
+
+
+def test_files_of_a_cloud_for_another_process(world: World, disk_api: DiskApi) -> None:
+    """The control interface lists each cloud's, and knows no others."""
+    disk_api.upload()
+    replies = {
+        cloud: disk_api.session.get(f"{world.gallery.url}/sandbox/{cloud}/guest", timeout=10)
+        for cloud in ("drive", "yandex", "nowhere")
+    }
+    assert replies["drive"].json() == []
+    assert replies["yandex"].json() == [["a.jpg", 5, "827ccb0eea8a706c4c34a16891f84e7b"]]
+    assert replies["nowhere"].status_code == 404

@@ -8,8 +8,9 @@ import requests
 
 from sandbox import Fault, World
 from sandbox.faults.actions import GENERIC_ACTIONS
-from sandbox.faults.plan import ACTIONS, YANDEX, YANDEX_DISK
+from sandbox.faults.plan import ACTIONS
 from sandbox.http.service import Service
+from sandbox.yandex import YANDEX_DISK
 from tests.unit.sandbox.bare_disk import DiskApi, error
 
 
@@ -17,10 +18,10 @@ def service_of(world: World, operation: str) -> Service:
     """The service that an operation is asked of."""
     if operation in ("yandex_upload", "yandex_download"):
         return world.yandex_uploader
-    return world.yandex if operation in YANDEX_DISK else world.yandex_accounts
+    return world.yandex if operation in YANDEX_DISK.operations.api else world.yandex_accounts
 
 
-@pytest.mark.parametrize("operation", sorted(YANDEX))
+@pytest.mark.parametrize("operation", sorted(YANDEX_DISK.operations.all))
 def test_every_fault_that_fits_can_be_committed(world: World, operation: str) -> None:
     """The service asked knows every action that may be aimed at it."""
     fitting = {does for does, operations in ACTIONS.items() if operation in operations}

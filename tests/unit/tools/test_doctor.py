@@ -1,9 +1,10 @@
-"""The doctor, let loose on the pretend world; only the broker is a closed port here."""
+"""The doctor against the sandbox; only the broker is a closed port here."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from common.clouds import CLOUDS
 from common.crypto.sealing import make_key
 from common.messages.publisher import Publisher
 from sandbox.run.program import find_port
@@ -15,7 +16,7 @@ CHECK = Publisher.check
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """A deployment in a pretend world; its broker always answers."""
+    """A deployment in the sandbox; its broker always answers."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the doctor sets it too; here it is put back
     monkeypatch.setattr(Publisher, "check", lambda _publisher: None)
     with World() as world:
@@ -28,22 +29,22 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
 
 
 def wrong(environment: dict[str, str]) -> dict[str, str]:
-    """Return what the doctor finds wrong, but for the pretend world's own openness."""
+    """Return what the doctor finds wrong, except that the sandbox allows private addresses."""
     found = {what: told for is_right, what, told in doctor.examine(environment) if not is_right}
     found.pop("network", None)
     return found
 
 
 def test_a_deployment_that_is_right_is_found_right(environment: dict[str, str]) -> None:
-    """Everything is looked at, both clouds too."""
+    """Everything is looked at, all clouds too."""
     assert wrong(environment) == {}
     looked_at = [what for _, what, _ in doctor.examine(environment)]
-    assert {"settings", "keys", "broker", "gallery", "done call", "google_drive", "yadisk"} < set(looked_at)
-    assert looked_at.count("redirect URI") == 2
+    assert {"settings", "keys", "broker", "gallery", "done call", *(cloud.name for cloud in CLOUDS)} < set(looked_at)
+    assert looked_at.count("redirect URI") == len(CLOUDS)
 
 
 def test_openness_is_told(environment: dict[str, str]) -> None:
-    """What is for tests only is no way to run a service."""
+    """ALLOW_LOCAL_NETWORK is for tests only."""
     assert (False, "network") in [(is_right, what) for is_right, what, _ in doctor.examine(environment)]
 
 

@@ -1,4 +1,4 @@
-"""What every test of `web` may ask for."""
+"""Fixtures of `web`: applications, settings and a clock."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,9 +8,9 @@ from common.clouds import CLOUDS
 from common.config.settings import WebSettings
 from common.crypto.sealing import make_key
 from sandbox.world import World
-from tests.fakes.web_site import PUBLIC, FakeBroker, OpenSite, QuietReader, Server, Site
+from tests.fakes.web_site import PUBLIC, FakeBroker, NullSubscriber, OpenSite, Server, Site
 from web.app import wire
-from web.progress.subscriber import News
+from web.progress.store import ProgressStore
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +33,9 @@ def open_site(server: Server, clock: list[float], monkeypatch: pytest.MonkeyPatc
 
     def make(environ: Mapping[str, str], **changes: str) -> Site:
         settings = WebSettings.read({**environ, **changes}, {cloud.name: cloud.variables for cloud in CLOUDS})
-        broker, news = FakeBroker(), News(lambda: clock[0])
-        app = wire(settings, broker, news, news.learn, QuietReader(), lambda: clock[0])
-        return Site(server.url, broker, settings, app, server, news)
+        broker, store = FakeBroker(), ProgressStore(lambda: clock[0])
+        app = wire(settings, broker, store, store.update, NullSubscriber(), lambda: clock[0])
+        return Site(server.url, broker, settings, app, server, store)
 
     return make
 

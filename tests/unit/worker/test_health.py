@@ -60,7 +60,7 @@ def test_who_is_not_ready_says_why(probes: tuple[str, dict[str, bool]]) -> None:
 
 def test_who_only_holds_a_connection_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would keep a thread for ever."""
-    monkeypatch.setattr(health, "LONGEST_ASKING", 0.05)
+    monkeypatch.setattr(health, "REQUEST_TIMEOUT", 0.05)
     server = serve_health(0, is_alive=lambda: True, is_ready=lambda: True)
     try:
         with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10) as idle:

@@ -6,7 +6,8 @@ import pytest
 import responses
 
 from common.clouds.google_drive.auth import GoogleAuth
-from common.config.settings import let_oauthlib_speak_http
+from common.config.settings import allow_oauthlib_http
+from common.http.network_policy import ANY_NETWORK
 from sandbox.world import World
 from tests.fakes.google_permission import make_auth
 
@@ -21,8 +22,8 @@ def auth() -> GoogleAuth:
 def worldly(world: World, monkeypatch: pytest.MonkeyPatch) -> GoogleAuth:
     """The auth half in the pretend world."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
-    let_oauthlib_speak_http()
-    return make_auth(world.environment(), local=True)
+    allow_oauthlib_http()
+    return make_auth(world.environment(), policy=ANY_NETWORK)
 
 
 @pytest.fixture

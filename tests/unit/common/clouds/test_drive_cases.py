@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.google_drive.marks import sign_place
+from common.clouds.google_drive.app_properties import sign_place
 from common.clouds.google_drive.storage import DriveStorage
 from common.clouds.photos import Inventory, Photo, album_key
 from common.errors import SessionLost, StorageFull, Throttled, Transient
@@ -241,8 +241,8 @@ def test_spare_folders_inside_each_other_are_joined_in_one_look(guests: GuestsDr
     for number, layer in enumerate(layers):
         guests.account.change(new.albums[album_key(layer)].id, created=f"2999-01-01T00:00:00.{number:03d}Z")
     known = guests.storage.take_inventory("archive")
-    assert len(known.spare_albums) == 3
-    guests.storage.join_albums(known)
+    assert len(known.duplicate_albums) == 3
+    guests.storage.merge_albums(known)
     expected = [f"{path}/{age}-{number}.jpg" for number, path in enumerate(PATHS) for age in ("new", "old")]
     assert sorted(expected) == [path for path, _, _ in guests.account.tree()]
     assert folder_paths(guests) == PATHS
@@ -258,10 +258,10 @@ def test_an_album_that_stays_is_taken_out_of_a_spare_folder(guests: GuestsDrive)
         guests.account.change(old.albums[album_key(layer)].id, created="2999-01-01T00:00:00.001Z")
     guests.account.change(new.albums[album_key(())].id, created="2999-01-01T00:00:00.000Z")
     put_photo(guests, "1", new.albums[album_key(("A", "B"))].id)
-    guests.storage.join_albums(guests.storage.take_inventory("archive"))
+    guests.storage.merge_albums(guests.storage.take_inventory("archive"))
     assert [path for path, _, _ in guests.account.tree()] == ["Свадьба/A/B/1.jpg"]
     assert folder_paths(guests) == PATHS
-    assert guests.storage.take_inventory("archive").spare_albums == []
+    assert guests.storage.take_inventory("archive").duplicate_albums == []
 
 
 PATHS = ["Свадьба", "Свадьба/A", "Свадьба/A/B"]

@@ -122,8 +122,8 @@ def test_a_folder_that_a_guest_copied_is_none_of_ours(guests: GuestsDrive, place
     before = tree(guests)
     inventory = guests.open().take_inventory(KEY)
     assert inventory.albums[album_key(ALBUM)].id == original.id
-    assert inventory.spare_albums == []
-    guests.storage.join_albums(inventory)
+    assert inventory.duplicate_albums == []
+    guests.storage.merge_albums(inventory)
     assert before == tree(guests)
     assert sorted((each.made_here for each in inventory.photos), reverse=True) == [True, False]
 
@@ -136,7 +136,7 @@ def test_a_gallery_whose_folder_was_copied_whole_is_itself(guests: GuestsDrive) 
     before = tree(guests)
     inventory = guests.open().take_inventory(KEY)
     assert {folder.id for folder in made.albums.values()} == {folder.id for folder in inventory.albums.values()}
-    assert inventory.spare_albums == []
+    assert inventory.duplicate_albums == []
     assert before == tree(guests) == ["Wedding again/Ceremony/1.jpg", "Wedding/Ceremony/1.jpg"]
 
 
@@ -184,10 +184,10 @@ def test_lists_that_lag_make_everything_twice_and_a_later_look_heals_it(guests: 
     """One folder in the end, and the doubles in it are ours to remove."""
     first, _, storage = make_twice(guests)
     inventory = storage.take_inventory(KEY)
-    assert len(inventory.spare_albums) == 2
-    storage.join_albums(inventory)
+    assert len(inventory.duplicate_albums) == 2
+    storage.merge_albums(inventory)
     joined = guests.open().take_inventory(KEY)
-    assert joined.spare_albums == []
+    assert joined.duplicate_albums == []
     assert {each.id for each in joined.albums.values()} == {each.id for each in first.albums.values()}
     assert tree(guests) == [f"Wedding/Ceremony/{key}.jpg" for key in ("1", "1", "2", "2")]
     # What was moved by us stands as we made it.
@@ -208,10 +208,10 @@ def test_a_spare_folder_keeps_what_a_guest_put_there(guests: GuestsDrive) -> Non
     inside = sorted(guests.account.below(spare.id), key=lambda item: item.name)
     theirs = guests.account.copy(inside[0].id, None, "my favourite.jpg")
     guests.account.rename(inside[1].id, "also mine.jpg")
-    storage.join_albums(storage.take_inventory(KEY))
+    storage.merge_albums(storage.take_inventory(KEY))
     assert {theirs.id, inside[1].id} == {item.id for item in guests.account.below(spare.id)}
     assert not guests.account.in_bin(guests.account.items[spare.id])
-    assert spare.id not in {folder.id for _, folder in storage.take_inventory(KEY).spare_albums}
+    assert spare.id not in {folder.id for _, folder in storage.take_inventory(KEY).duplicate_albums}
 
 
 @pytest.mark.parametrize("does", ["move", "rename"])
@@ -223,7 +223,7 @@ def test_a_spare_folder_that_a_guest_took_in_hand_is_left_alone(guests: GuestsDr
         guests.account.move(spare.id, guests.folder.id)
     else:
         guests.account.rename(spare.id, "Best")
-    storage.join_albums(storage.take_inventory(KEY))
+    storage.merge_albums(storage.take_inventory(KEY))
     assert len(guests.account.below(spare.id)) == 2
     assert not guests.account.in_bin(guests.account.items[spare.id])
 
@@ -237,7 +237,7 @@ def test_what_changed_since_the_look_is_left_alone(guests: GuestsDrive) -> None:
     guests.account.move(moved.id, guests.account.root)
     guests.account.rename(renamed.id, "mine.jpg")
     guests.account.rename(top.id, "Wedding, the other")
-    storage.join_albums(inventory)
+    storage.merge_albums(inventory)
     assert (moved.parent, renamed.parent) == (guests.account.root, spare.id)
     assert not any(guests.account.items[folder.id].trashed for folder in (spare, top))
 
@@ -380,5 +380,5 @@ def test_joined_folders_carry_the_proofs_of_both(guests: GuestsDrive) -> None:
     guests.storage.note_proved(first)
     storage.note_proved(second)
     inventory = storage.take_inventory(KEY)
-    storage.join_albums(inventory)
+    storage.merge_albums(inventory)
     assert all(list_proofs(guests.open()).values())

@@ -25,7 +25,7 @@ class Stream:
     """
 
     def __init__(self, data: bytes) -> None:
-        self.md5: str | None = None
+        self.digest: str | None = None
         self.fails: dict[int, Exception] = {}
         self._data = data
 
@@ -37,10 +37,10 @@ class Stream:
             if at in self.fails:
                 raise self.fails.pop(at)
             if min(at + UNIT, end) == len(self._data):
-                self.md5 = hashlib.md5(self._data).hexdigest()
+                self.digest = hashlib.md5(self._data).hexdigest()
             yield memoryview(self._data)[at : min(at + UNIT, end)]
         if not self._data:
-            self.md5 = hashlib.md5().hexdigest()
+            self.digest = hashlib.md5().hexdigest()
 
     def close(self) -> None:
         """Nothing is open."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from common.clouds.google_drive.auth import GoogleAuth
 from common.clouds.grant import Grant
 from common.errors import ArchiveError
-from tests.fakes.any_json import ANY_JSON, SPITES, bent
+from tests.fakes.any_json import ANY_JSON, EDGE_CASES, mutated
 from tests.fakes.google_permission import ANSWER, CALLBACK, GRANT, TOKEN_URI, TOKENS, VERIFIER
 
 ASKS: dict[str, Callable[[GoogleAuth], Grant]] = {
@@ -39,7 +39,7 @@ def check(auth: GoogleAuth, google: responses.RequestsMock, ask: str, status: in
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_may_hold_anything(auth: GoogleAuth, google: responses.RequestsMock, ask: str, field: str) -> None:
     """Each value that readers stumble over, in each place, with tokens and with an error."""
-    for spite in [*SPITES, None, 7, "a\nb", "я"]:
+    for spite in [*EDGE_CASES, None, 7, "a\nb", "я"]:
         for status, sample in ((200, TOKENS), (400, {"error": "invalid_grant"})):
             check(auth, google, ask, status, json.dumps({**sample, field: spite}).encode())
 
@@ -48,7 +48,7 @@ def test_a_field_may_hold_anything(auth: GoogleAuth, google: responses.RequestsM
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     status=st.sampled_from([200, 400, 401, 403, 500]),
-    body=st.binary(max_size=20) | (bent(TOKENS) | ANY_JSON).map(lambda told: json.dumps(told).encode()),
+    body=st.binary(max_size=20) | (mutated(TOKENS) | ANY_JSON).map(lambda told: json.dumps(told).encode()),
 )
 def test_any_answer_is_a_grant_or_a_refusal(
     auth: GoogleAuth, google: responses.RequestsMock, ask: str, status: int, body: bytes

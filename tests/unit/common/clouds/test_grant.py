@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.clouds.grant import SPARE_SECONDS, Grant, GrantInUse
+from common.clouds.grant import RENEW_EARLY_SECONDS, Grant, SharedGrant
 from common.crypto.sealing import Secret
 from common.errors import GrantRevoked, Reason, Transient
 
@@ -27,10 +27,10 @@ class Cloud:
         number = len(self.refreshed)
         return Grant(Secret(f"refresh-{number}"), Secret(f"token-{number}"), self.now + self.lifetime)
 
-    def open(self, token: str = "token-0", lifetime: float = 3600.0) -> GrantInUse:
+    def open(self, token: str = "token-0", lifetime: float = 3600.0) -> SharedGrant:
         """Return a grant in use."""
         grant = Grant(Secret("refresh-0"), Secret(token), self.now + lifetime)
-        return GrantInUse(grant, self.refresh, lambda: self.now)
+        return SharedGrant(grant, self.refresh, lambda: self.now)
 
 
 def test_a_grant_travels_as_text() -> None:
@@ -54,7 +54,7 @@ def test_a_token_is_renewed_before_its_end(token: str) -> None:
     cloud = Cloud()
     in_use = cloud.open(token, lifetime=0.0 if token else 3600.0)
     assert in_use.token() == "token-1"
-    cloud.now += 3600 - SPARE_SECONDS - 1
+    cloud.now += 3600 - RENEW_EARLY_SECONDS - 1
     assert in_use.token() == "token-1"
     cloud.now += 1
     assert in_use.token() == "token-2"

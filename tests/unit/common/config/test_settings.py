@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from common.config.env import Variable, WrongSetting
-from common.config.settings import WebSettings, WorkerSettings, let_oauthlib_speak_http, load_environment
+from common.config.settings import WebSettings, WorkerSettings, allow_oauthlib_http, load_environment
 from common.crypto.sealing import Secret
+from common.http.network_policy import NetworkPolicy
 from common.messages.publisher import connection_parameters
 
 KEY = "k" * 43  # always the same one: it stands in names of tests
@@ -31,7 +32,7 @@ def read_worker(**environ: str) -> WorkerSettings:
 
 
 def test_webs_defaults_are_the_contracts() -> None:
-    """What nobody sets."""
+    """With nothing else set."""
     settings = read_web()
     assert settings.gallery_base_url == "https://app.litegallery.io"
     assert settings.redirect_hosts == ("*.lite.gallery", "*.litegallery.io")
@@ -40,11 +41,11 @@ def test_webs_defaults_are_the_contracts() -> None:
     assert settings.forwarded_allow_ips == "127.0.0.1"
     assert (settings.host, settings.port) == ("0.0.0.0", 8000)
     assert (settings.log_level, settings.log_format) == ("INFO", "json")
-    assert (settings.allow_local_network, settings.ca_bundle, settings.clouds) == (False, None, {})
+    assert (settings.network, settings.clouds) == (NetworkPolicy(allow_private=False, ca_bundle=None), {})
 
 
 def test_workers_defaults_are_the_contracts() -> None:
-    """What nobody sets."""
+    """With nothing else set."""
     settings = read_worker()
     assert settings.done_url == "https://app.litegallery.io/cloud_archive/done"
     assert settings.photo_hosts == ("*.lite.gallery", "*.litegallery.io")
@@ -197,7 +198,7 @@ def test_a_wrong_value_is_named_and_not_shown(name: str, value: str) -> None:
     ],
 )
 def test_the_worker_checks_its_own(name: str, value: str) -> None:
-    """In the same way."""
+    """Wrong values are named and not shown there too."""
     with pytest.raises(WrongSetting, match=rf"^({name}|RETRY_BASE_SECONDS) must (not )?be"):
         read_worker(**{name: value})
 
@@ -212,7 +213,7 @@ def test_what_is_unusual_and_works_is_taken(name: str, value: str) -> None:
 
 
 def test_what_is_wrong_together_is_told() -> None:
-    """Each alone would be right."""
+    """Each value alone would be right."""
     read_worker(WORKER_JOBS="1000", WORKER_PHOTOS="4")
     with pytest.raises(WrongSetting, match=r"^WORKER_PHOTOS times WORKER_JOBS must be"):
         read_worker(WORKER_JOBS="1000", WORKER_PHOTOS="5")
@@ -237,7 +238,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("character", '#/?@%[] \\äж"<>^`{|}')
 def test_a_password_that_breaks_its_url_is_told_with_its_cure(character: str) -> None:
-    """Percent-encoded each of them is taken, and means itself."""
+    """Percent-encoded, each of them is accepted."""
     with pytest.raises(WrongSetting, match=r"^RABBITMQ_URL must have its user and password percent-encoded") as caught:
         read_web(RABBITMQ_URL=f"amqp://user:hu{character}sh@broker:5672/vhost")
     assert f"hu{character}" not in str(caught.value)
@@ -261,7 +262,7 @@ def test_the_local_network_allows_plain_http() -> None:
 
 
 def test_a_cloud_is_offered_when_its_secrets_are_there() -> None:
-    """All of them, or none."""
+    """All secrets must be set, or none."""
     assert read_web(DC_URL="https://other.example").clouds == {}
     settings = read_web(DC_ID="a", DC_SECRET="b").clouds["dropcloud"]
     assert settings == {"DC_ID": Secret("a"), "DC_SECRET": Secret("b"), "DC_URL": Secret("https://dc.example")}
@@ -270,7 +271,7 @@ def test_a_cloud_is_offered_when_its_secrets_are_there() -> None:
 
 
 def test_secrets_may_stand_in_files(tmp_path: Path) -> None:
-    """As orchestrators mount them, with a line end."""
+    """As orchestrators mount them, with a newline at the end."""
     (tmp_path / "key").write_text(f"{KEY}\n")
     (tmp_path / "secret").write_text("b\n")
     environ = {name: value for name, value in NEEDED.items() if name != "SECRET_KEYS"}
@@ -291,7 +292,7 @@ def test_a_secrets_file_that_is_no_good_is_named(tmp_path: Path, content: bytes 
 
 
 def test_a_secret_stands_in_one_place(tmp_path: Path) -> None:
-    """Two answers are no answer."""
+    """Setting both is an error."""
     (tmp_path / "key").write_text(KEY)
     with pytest.raises(WrongSetting, match=r"^SECRET_KEYS and SECRET_KEYS_FILE are both set"):
         read_web(SECRET_KEYS_FILE=str(tmp_path / "key"))
@@ -318,9 +319,9 @@ def test_a_file_beside_us_is_read_and_real_variables_win(tmp_path: Path, monkeyp
 
 
 def test_oauthlib_speaks_http_only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one word it takes is in the environment."""
+    """By the environment variable that it reads."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "")
-    let_oauthlib_speak_http()
+    allow_oauthlib_http()
     assert load_environment(Path("none"))["OAUTHLIB_INSECURE_TRANSPORT"] == "1"
 
 

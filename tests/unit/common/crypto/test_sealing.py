@@ -1,4 +1,4 @@
-"""What is sealed opens only whole, with a key of ours, and where it belongs."""
+"""Sealed texts open only unchanged, with one of the keys, and in their context."""
 
 import base64
 import os
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.crypto.sealing import LONGEST_TEXT, NotSealedByUs, Sealer, Secret
+from common.crypto.sealing import MAX_TEXT_BYTES, NotSealedByUs, Sealer, Secret
 
 # Always the same ones: they stand in names of tests.
 OLD, NEW = "o" * 43, "k" * 43
@@ -32,11 +32,11 @@ def test_what_was_sealed_opens_again(text: str, context: str) -> None:
 
 
 def test_what_an_earlier_version_made_is_known() -> None:
-    """Replicas of two versions run beside each other, and jobs wait for a day: text packed by zlib, and a stamp."""
+    """Replicas of two versions run side by side, and jobs wait for a day: a compressed text, and a MAC."""
     sealed = "bm5ubm5ubm5ubm5uc9uaYaVdEFPbbX7mg3AZAUQhJQW4BPRo-kxIN86M3k1PFIzBrR6-G_roxVQHnDinxb7S35HHsGwj85g"
     stamp = "89bbd5c6a0963bda44c4bf65107ce47bd6f08785a1159f19266c74ff8f0ad509"
     assert sealer(NEW).open(sealed, "c") == "Название галереи " * 3
-    assert sealer(NEW).stamp(b"data", "context").hex() == stamp
+    assert sealer(NEW).mac(b"data", "context").hex() == stamp
 
 
 def test_an_earlier_version_can_read_what_is_sealed_now() -> None:
@@ -60,7 +60,7 @@ def test_the_same_text_is_never_sealed_alike() -> None:
 
 
 def test_it_opens_only_for_its_context() -> None:
-    """A grant that is moved to another job stays shut."""
+    """A grant that is moved to another job does not open."""
     sealed = sealer(NEW).seal("text", "grant:a")
     for other in ("grant:b", "grant:", "", "state:a"):
         with pytest.raises(NotSealedByUs):
@@ -68,7 +68,7 @@ def test_it_opens_only_for_its_context() -> None:
 
 
 def test_every_changed_character_is_noticed() -> None:
-    """Also those spare bits of the last one that base64 does not look at."""
+    """Also the spare bits of the last one, which base64 ignores."""
     sealed = sealer(NEW).seal("text", "c")
     for place, char in enumerate(sealed):
         for other in "AB_-9z":
@@ -104,10 +104,10 @@ def test_keys_are_rotated_without_a_gap() -> None:
 
 def test_text_that_unpacks_into_memory_is_refused() -> None:
     """Even if it was sealed by us."""
-    sealed = sealer(NEW).seal("a" * (LONGEST_TEXT + 1), "c")
+    sealed = sealer(NEW).seal("a" * (MAX_TEXT_BYTES + 1), "c")
     with pytest.raises(NotSealedByUs):
         sealer(NEW).open(sealed, "c")
-    assert sealer(NEW).open(sealer(NEW).seal("a" * LONGEST_TEXT, "c"), "c")
+    assert sealer(NEW).open(sealer(NEW).seal("a" * MAX_TEXT_BYTES, "c"), "c")
 
 
 def test_nothing_of_the_text_shows() -> None:

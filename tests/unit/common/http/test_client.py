@@ -1,4 +1,4 @@
-"""Outgoing HTTP against a small server on loopback: what leaves, what comes back, and what breaks."""
+"""The HTTP client against a small server on loopback: requests, answers, and failures."""
 
 import socket
 import threading
@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Reason, SessionLost, Transient
-from common.http import pool as lines
+from common.http import deadlines, pool
 from common.http import requests_adapter as sessions
-from common.http import wire
-from common.http.client import Answer, HttpClient, Incoming
-from common.http.requests_adapter import equip
+from common.http.client import Answer, HttpClient, StreamedAnswer
+from common.http.network_policy import ANY_NETWORK
+from common.http.requests_adapter import mount_client
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from tests.fakes.counted_server import CountedServer
 
@@ -28,8 +28,8 @@ SECRET = "upload_id=AHmUCY0secret"
 
 
 @pytest.fixture
-def desk() -> Iterator[CountedServer]:
-    """A server of one's own."""
+def server() -> Iterator[CountedServer]:
+    """A server that the test controls."""
     server = CountedServer()
     server.start()
     yield server
@@ -39,7 +39,7 @@ def desk() -> Iterator[CountedServer]:
 @pytest.fixture
 def http() -> HttpClient:
     """A client as the worker makes it."""
-    return HttpClient(connections=2, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return HttpClient(connections=2, policy=ANY_NETWORK, reason=Reason.CLOUD_UNAVAILABLE)
 
 
 def drop(_request: Request) -> Reply:
@@ -49,7 +49,7 @@ def drop(_request: Request) -> Reply:
 
 @contextmanager
 def raw_server(answer: bytes, *, wait: float = 0.0) -> Iterator[str]:
-    """Serve bytes no proper server would send, once for every connection, after a look at the request's head."""
+    """Serve raw bytes, once for every connection, after the request's headers came."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -78,12 +78,12 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_an_answer_comes_whole(desk: CountedServer, http: HttpClient) -> None:
+def test_an_answer_comes_whole(server: CountedServer, http: HttpClient) -> None:
     """Status, headers in lower case, body."""
-    desk.reply = lambda _: Reply(201, b'{"a": 1}', {"X-Some-Header": "yes"})
-    answer = http.request("POST", f"{desk.url}/path?a=b", headers={"X-Mine": "1"}, body=b"content")
+    server.reply = lambda _: Reply(201, b'{"a": 1}', {"X-Some-Header": "yes"})
+    answer = http.request("POST", f"{server.url}/path?a=b", headers={"X-Mine": "1"}, body=b"content")
     assert (answer.status, answer.headers["x-some-header"], answer.json()) == (201, "yes", {"a": 1})
-    (request,) = desk.seen
+    (request,) = server.seen
     assert (
         request.method,
         request.target,
@@ -93,93 +93,93 @@ def test_an_answer_comes_whole(desk: CountedServer, http: HttpClient) -> None:
     assert request.headers["User-Agent"].startswith("cloud_archive/")
 
 
-class Count:
-    """Counts what it sees."""
+class RecordingObserver:
+    """Observer that remembers what it sees."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, int, int]] = []
         self.received = 0
 
-    def note_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
+    def on_request(self, method: str, url: str, status: int, seconds: float, sent: int) -> None:
         """Remember a request."""
         assert seconds >= 0
         self.requests.append((method, url, status, sent))
 
-    def note_received(self, count: int) -> None:
-        """Add up."""
+    def on_received(self, count: int) -> None:
+        """Add to the count of bytes."""
         self.received += count
 
 
-def test_a_witness_sees_every_request(desk: CountedServer, http: HttpClient) -> None:
-    """Whoever sends it and whatever becomes of it; the bytes both ways; over the connections there are."""
-    count = Count()
-    watched = http.counted_by(count)
-    http.request("GET", desk.url)
-    watched.request("POST", f"{desk.url}/a", body=b"12345")
-    watched.request("PUT", f"{desk.url}/b", headers={"Content-Length": "3"}, body=[memoryview(b"123")])
+def test_an_observer_sees_every_request(server: CountedServer, http: HttpClient) -> None:
+    """Also failed ones, and those of sessions of requests; bytes both ways; over the same connections."""
+    observer = RecordingObserver()
+    watched = http.observed_by(observer)
+    http.request("GET", server.url)
+    watched.request("POST", f"{server.url}/a", body=b"12345")
+    watched.request("PUT", f"{server.url}/b", headers={"Content-Length": "3"}, body=[memoryview(b"123")])
     block = memoryview(bytearray(3))
-    incoming = watched.open("GET", f"{desk.url}/c")
+    incoming = watched.open("GET", f"{server.url}/c")
     assert incoming.read_into(block) == 3
     incoming.close()
     nobody = closed_port()
     with pytest.raises(Transient):
         watched.request("GET", nobody)
     with requests.Session() as session:
-        equip(session, watched)
-        session.get(f"{desk.url}/d")
-    assert count.requests == [
-        ("POST", f"{desk.url}/a", 200, 5),
-        ("PUT", f"{desk.url}/b", 200, 3),
-        ("GET", f"{desk.url}/c", 200, 0),
+        mount_client(session, watched)
+        session.get(f"{server.url}/d")
+    assert observer.requests == [
+        ("POST", f"{server.url}/a", 200, 5),
+        ("PUT", f"{server.url}/b", 200, 3),
+        ("GET", f"{server.url}/c", 200, 0),
         ("GET", nobody, 0, 0),
-        ("GET", f"{desk.url}/d", 200, 0),
+        ("GET", f"{server.url}/d", 200, 0),
     ]
-    assert count.received == 5 + 5 + 3 + 5
-    assert desk.accepted == 2
+    assert observer.received == 5 + 5 + 3 + 5
+    assert server.accepted == 2
 
 
 @pytest.mark.parametrize("status", [204, 301, 302, 303, 307, 308, 400, 401, 404, 410, 429, 499, 500, 503])
-def test_every_status_is_an_answer(desk: CountedServer, http: HttpClient, status: int) -> None:
+def test_every_status_is_an_answer(server: CountedServer, http: HttpClient, status: int) -> None:
     """Nothing is retried, nothing followed, whatever Location or Retry-After say."""
-    desk.reply = lambda _: Reply(status, b"", {"Location": f"{desk.url}/elsewhere", "Retry-After": "0"})
-    assert status == http.request("PUT", desk.url, body=b"bytes").status
-    assert len(desk.seen) == 1
+    server.reply = lambda _: Reply(status, b"", {"Location": f"{server.url}/elsewhere", "Retry-After": "0"})
+    assert status == http.request("PUT", server.url, body=b"bytes").status
+    assert len(server.seen) == 1
 
 
-def test_connections_are_kept(desk: CountedServer, http: HttpClient) -> None:
-    """Many requests, one connection; also after a body read bit by bit, and after errors of the API."""
+def test_connections_are_kept(server: CountedServer, http: HttpClient) -> None:
+    """Many requests use one connection, also after a streamed body and after error statuses."""
     for status in (200, 404, 503, 200):
-        desk.reply = lambda _, status=status: Reply(status, b"x" * 100_000)
-        http.request("POST", desk.url, body=b"y" * 1000)
-        incoming = http.open("GET", desk.url)
+        server.reply = lambda _, status=status: Reply(status, b"x" * 100_000)
+        http.request("POST", server.url, body=b"y" * 1000)
+        incoming = http.open("GET", server.url)
         read_out(incoming)
         incoming.close()
-    assert (len(desk.seen), desk.accepted) == (8, 1)
+    assert (len(server.seen), server.accepted) == (8, 1)
 
 
-def test_a_second_close_takes_nobodys_connection(desk: CountedServer, http: HttpClient) -> None:
-    """By then it may be carrying somebody else's answer."""
-    desk.reply = lambda _: Reply(200, b"x" * 100_000)
-    first = http.open("GET", desk.url)
+def test_a_second_close_takes_nobodys_connection(server: CountedServer, http: HttpClient) -> None:
+    """By then the connection may carry somebody else's answer."""
+    server.reply = lambda _: Reply(200, b"x" * 100_000)
+    first = http.open("GET", server.url)
     read_out(first)
     first.close()
-    second = http.open("GET", desk.url)
+    second = http.open("GET", server.url)
     first.close()
     assert second.read(100_000) == b"x" * 100_000
     second.close()
-    assert desk.accepted == 1
+    assert server.accepted == 1
 
 
-def test_an_answer_left_unread_costs_its_connection_only(desk: CountedServer, http: HttpClient) -> None:
+def test_an_answer_left_unread_costs_its_connection_only(server: CountedServer, http: HttpClient) -> None:
     """Its rest must not be taken for the next answer's beginning."""
-    desk.reply = lambda _: Reply(200, b"x" * 10_000_000)
-    http.open("GET", desk.url).close()
-    desk.reply = lambda _: text_reply("next")
-    assert http.request("GET", desk.url).body == b"next"
-    assert desk.accepted == 2
+    server.reply = lambda _: Reply(200, b"x" * 10_000_000)
+    http.open("GET", server.url).close()
+    server.reply = lambda _: text_reply("next")
+    assert http.request("GET", server.url).body == b"next"
+    assert server.accepted == 2
 
 
-def test_a_body_of_blocks_goes_out_with_its_length(desk: CountedServer, http: HttpClient) -> None:
+def test_a_body_of_blocks_goes_out_with_its_length(server: CountedServer, http: HttpClient) -> None:
     """Blocks share one buffer, which each overwrites; nothing is chunked."""
     buffer = bytearray(1000)
 
@@ -188,47 +188,47 @@ def test_a_body_of_blocks_goes_out_with_its_length(desk: CountedServer, http: Ht
             buffer[:] = bytes([number % 256]) * 1000
             yield memoryview(buffer)
 
-    http.request("PUT", desk.url, headers={"Content-Length": "300000"}, body=blocks())
-    (request,) = desk.seen
+    http.request("PUT", server.url, headers={"Content-Length": "300000"}, body=blocks())
+    (request,) = server.seen
     assert (request.headers["Content-Length"], request.headers["Transfer-Encoding"]) == ("300000", None)
     assert b"".join(bytes([number % 256]) * 1000 for number in range(300)) == request.content()
 
 
 @pytest.mark.parametrize("body", [b"", None])
-def test_an_empty_body_is_never_chunked(desk: CountedServer, http: HttpClient, body: bytes | None) -> None:
+def test_an_empty_body_is_never_chunked(server: CountedServer, http: HttpClient, body: bytes | None) -> None:
     """A status query and an empty photo have a length of 0."""
-    http.request("PUT", desk.url, headers={"Content-Length": "0"}, body=body)
-    (request,) = desk.seen
+    http.request("PUT", server.url, headers={"Content-Length": "0"}, body=body)
+    (request,) = server.seen
     assert (request.headers.get_all("Content-Length"), request.headers["Transfer-Encoding"]) == (["0"], None)
 
 
 @pytest.mark.parametrize(
     "error", [SessionLost(Reason.WRONG_BYTES), KeyError("bug"), Transient(Reason.PHOTO_UNAVAILABLE)]
 )
-def test_what_the_blocks_raise_comes_out_as_it_is(desk: CountedServer, http: HttpClient, error: Exception) -> None:
-    """A source that breaks under an upload is not a cloud that breaks; the half-sent request is never gone on with."""
+def test_what_the_blocks_raise_comes_out_as_it_is(server: CountedServer, http: HttpClient, error: Exception) -> None:
+    """A source that breaks during an upload is not a cloud that breaks; the half-sent request is never continued."""
 
     def blocks() -> Iterator[memoryview]:
         yield memoryview(b"half")
         raise error
 
     with pytest.raises(type(error)) as raised:
-        http.request("PUT", desk.url, headers={"Content-Length": "8"}, body=blocks())
+        http.request("PUT", server.url, headers={"Content-Length": "8"}, body=blocks())
     assert error is raised.value
-    assert http.request("GET", desk.url).body == b"hello"
-    assert desk.accepted == 2
+    assert http.request("GET", server.url).body == b"hello"
+    assert server.accepted == 2
 
 
-def test_an_answer_before_the_bodys_end_is_heard(desk: CountedServer, http: HttpClient) -> None:
-    """A server that refuses early and closes: the refusal, or a broken line, never a hang."""
-    desk.reply = lambda _: Reply(403, b"no", early=True, close=True)
+def test_an_answer_before_the_bodys_end_is_heard(server: CountedServer, http: HttpClient) -> None:
+    """A server that refuses early and closes: its answer or a broken connection, never a hang."""
+    server.reply = lambda _: Reply(403, b"no", early=True, close=True)
     blocks = (memoryview(bytes(1_000_000)) for _ in range(20))
     with suppress(Transient):
-        assert http.request("PUT", desk.url, headers={"Content-Length": "20000000"}, body=blocks).status == 403
+        assert http.request("PUT", server.url, headers={"Content-Length": "20000000"}, body=blocks).status == 403
 
 
 def break_short(_request: Request) -> Reply:
-    """Promise more than is sent."""
+    """Announce more bytes than are sent."""
     return Reply(200, b"x" * 500, length=1000)
 
 
@@ -238,38 +238,38 @@ def break_in_the_middle(_request: Request) -> Reply:
 
 
 @pytest.mark.parametrize("reply", [drop, break_short, break_in_the_middle])
-def test_a_broken_line_is_transient(desk: CountedServer, http: HttpClient, reply: Callable[[Request], Reply]) -> None:
+def test_a_broken_line_is_transient(server: CountedServer, http: HttpClient, reply: Callable[[Request], Reply]) -> None:
     """A reset before, or an end or a reset in the middle of the answer."""
-    desk.reply = reply
+    server.reply = reply
     with pytest.raises(Transient) as raised:
-        http.request("GET", f"{desk.url}/?{SECRET}")
+        http.request("GET", f"{server.url}/?{SECRET}")
     check_silent(raised.value, Reason.CLOUD_UNAVAILABLE)
 
 
 @pytest.mark.parametrize("reply", [break_short, break_in_the_middle])
 def test_a_body_that_breaks_is_transient_bit_by_bit(
-    desk: CountedServer, http: HttpClient, reply: Callable[[Request], Reply]
+    server: CountedServer, http: HttpClient, reply: Callable[[Request], Reply]
 ) -> None:
     """What came before the break may be used; what is missing is never taken for an end."""
-    desk.reply = reply
-    incoming = http.open("GET", f"{desk.url}/?{SECRET}")
+    server.reply = reply
+    incoming = http.open("GET", f"{server.url}/?{SECRET}")
     with pytest.raises(Transient) as raised:
         read_out(incoming)
     incoming.close()
     check_silent(raised.value, Reason.CLOUD_UNAVAILABLE)
 
 
-def read_out(incoming: Incoming) -> None:
-    """Read a body to its end, bit by bit."""
+def read_out(incoming: StreamedAnswer) -> None:
+    """Read a body to its end, in small blocks."""
     block = memoryview(bytearray(100))
     while incoming.read_into(block):
         pass
 
 
-def test_blocks_are_filled(desk: CountedServer, http: HttpClient) -> None:
+def test_blocks_are_filled(server: CountedServer, http: HttpClient) -> None:
     """Only the last block may be short, however the body arrives."""
-    desk.reply = lambda _: Reply(200, bytes(range(256)) * 1000)
-    incoming = http.open("GET", desk.url)
+    server.reply = lambda _: Reply(200, bytes(range(256)) * 1000)
+    incoming = http.open("GET", server.url)
     block = memoryview(bytearray(100_000))
     sizes, content = [], b""
     while size := incoming.read_into(block):
@@ -280,10 +280,10 @@ def test_blocks_are_filled(desk: CountedServer, http: HttpClient) -> None:
     assert bytes(range(256)) * 1000 == content
 
 
-def test_a_body_without_length_ends_with_its_connection(desk: CountedServer, http: HttpClient) -> None:
-    """Nobody can tell whether it is whole; that is the caller's to know."""
-    desk.reply = lambda _: Reply(200, b"x" * 1000, length=None)
-    assert http.request("GET", desk.url).body == b"x" * 1000
+def test_a_body_without_length_ends_with_its_connection(server: CountedServer, http: HttpClient) -> None:
+    """Whether it is complete only the caller can know."""
+    server.reply = lambda _: Reply(200, b"x" * 1000, length=None)
+    assert http.request("GET", server.url).body == b"x" * 1000
 
 
 @pytest.mark.parametrize(
@@ -299,25 +299,25 @@ def test_a_body_without_length_ends_with_its_connection(desk: CountedServer, htt
     ids=["nothing", "no HTTP", "no status", "bad chunk", "many headers", "long header"],
 )
 def test_what_is_no_http_is_transient(http: HttpClient, answer: bytes) -> None:
-    """Whoever answers there, it is not who we asked."""
+    """Something else than the expected server answers there."""
     with raw_server(answer) as url, pytest.raises(Transient) as raised:
         http.request("GET", f"{url}/?{SECRET}")
     check_silent(raised.value, Reason.CLOUD_UNAVAILABLE)
 
 
 def test_malformed_headers_put_no_address_into_the_log(http: HttpClient, caplog: pytest.LogCaptureFixture) -> None:
-    """urllib3, on which the OAuth libraries stand, would warn of them with the whole address: it is not asked."""
+    """urllib3, which the OAuth libraries use by default, would log the whole URL; it is not used."""
     answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\nno header at all\r\n\r\nhi"
     with raw_server(answer) as url, requests.Session() as session:
         http.request("GET", f"{url}/?{SECRET}")
-        equip(session, http)
+        mount_client(session, http)
         session.get(f"{url}/?{SECRET}")
     assert not [record for record in caplog.records if SECRET in record.getMessage()]
 
 
 @pytest.mark.parametrize("length", [b"5, 6", b"5\r\nContent-Length: 6", b"-5", b"five"])
 def test_a_length_that_is_none_is_transient(http: HttpClient, length: bytes) -> None:
-    """Where the body ends nobody knows."""
+    """Where the body ends cannot be known."""
     with (
         raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\nhello") as url,
         pytest.raises(Transient),
@@ -330,7 +330,7 @@ def test_a_length_that_is_none_is_transient(http: HttpClient, length: bytes) -> 
     ["http://a.invalid", "http://[::bad", "http://127.0.0.1:99999", "http://" + "a" * 70 + ".example", "gopher://x"],
 )
 def test_an_address_that_is_none_is_transient(http: HttpClient, url: str) -> None:
-    """Photos' addresses are foreign."""
+    """Photos' URLs come from others."""
     with pytest.raises(Transient) as raised:
         http.request("GET", f"{url}/?{SECRET}")
     check_silent(raised.value, Reason.CLOUD_UNAVAILABLE)
@@ -354,7 +354,7 @@ def test_silence_is_transient(http: HttpClient) -> None:
 
 
 def test_a_body_that_stops_is_transient(http: HttpClient) -> None:
-    """Headers and a beginning, then silence."""
+    """Headers and the beginning of a body, then nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         incoming = []
 
@@ -372,21 +372,25 @@ def test_a_body_that_stops_is_transient(http: HttpClient) -> None:
         incoming[0].close()
 
 
-def test_a_body_that_drips_is_transient(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every byte comes in time, and the photo would take days."""
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
-    desk.reply = lambda _: Reply(200, b"x" * 100_000, rate=200.0)
-    incoming = http.open("GET", desk.url)
+def test_a_body_that_drips_is_transient(
+    server: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every byte comes within a socket's timeout, and the photo would take days."""
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.1)
+    server.reply = lambda _: Reply(200, b"x" * 100_000, rate=200.0)
+    incoming = http.open("GET", server.url)
     with pytest.raises(Transient, match="bytes in"):
         incoming.read_into(memoryview(bytearray(100_000)))
     incoming.close()
 
 
-def test_a_slow_taker_is_no_slow_source(desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only waiting for the body counts: a cloud that takes its time costs no source its connection."""
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
-    desk.reply = lambda _: Reply(200, b"x" * 1000)
-    incoming = http.open("GET", desk.url)
+def test_a_slow_taker_is_no_slow_source(
+    server: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only waiting for the body counts: a slow cloud does not cost the source its connection."""
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.1)
+    server.reply = lambda _: Reply(200, b"x" * 1000)
+    incoming = http.open("GET", server.url)
     block = memoryview(bytearray(500))
     assert incoming.read_into(block) == 500
     time.sleep(0.15)
@@ -396,51 +400,51 @@ def test_a_slow_taker_is_no_slow_source(desk: CountedServer, http: HttpClient, m
 
 
 def test_a_block_may_take_longer_to_leave_than_a_connection_to_stand(
-    desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+    server: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a fresh connection and on a kept one."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.4)
 
     def take_slowly(request: Request) -> Reply:
-        time.sleep(0.3)
+        time.sleep(0.6)
         return text_reply(str(len(request.content())))
 
-    desk.reply = take_slowly
+    server.reply = take_slowly
     # More than the buffers of both sides take in.
     size = 16 * 1024 * 1024
     for _ in range(2):
         answer = http.request(
-            "PUT", desk.url, headers={"Content-Length": str(size)}, body=iter([memoryview(bytes(size))])
+            "PUT", server.url, headers={"Content-Length": str(size)}, body=iter([memoryview(bytes(size))])
         )
         assert str(size).encode() == answer.body
-    assert desk.accepted == 1
+    assert server.accepted == 1
 
 
 def test_a_receiver_that_is_stuck_is_transient(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block that does not leave in time: who never reads would hold a thread for ever."""
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.1)
+    """A block that cannot be sent in time: a peer that never reads would hold a thread for ever."""
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(Transient):
         http.request("PUT", f"http://127.0.0.1:{listener.getsockname()[1]}", body=bytes(32 * 1024 * 1024))
 
 
-def test_an_answer_may_be_too_long(desk: CountedServer, http: HttpClient) -> None:
-    """Up to the limit it is an answer; one byte more fills no memory."""
-    desk.reply = lambda _: Reply(200, b"x" * 1001)
-    assert len(http.request("GET", desk.url, longest=1001).body) == 1001
+def test_an_answer_may_be_too_long(server: CountedServer, http: HttpClient) -> None:
+    """A body at the limit is read, one byte more is an error."""
+    server.reply = lambda _: Reply(200, b"x" * 1001)
+    assert len(http.request("GET", server.url, max_bytes=1001).body) == 1001
     with pytest.raises(Transient, match="more than 1000 bytes"):
-        http.request("GET", f"{desk.url}/?{SECRET}", longest=1000)
+        http.request("GET", f"{server.url}/?{SECRET}", max_bytes=1000)
 
 
-def test_bodies_are_taken_as_they_are_sent(desk: CountedServer, http: HttpClient) -> None:
-    """Nothing is unpacked: sizes and sums are those of the bytes on the wire."""
-    desk.reply = lambda _: Reply(200, b"\x1f\x8bpacked", {"Content-Encoding": "gzip"})
-    assert http.request("GET", desk.url).body == b"\x1f\x8bpacked"
+def test_bodies_are_taken_as_they_are_sent(server: CountedServer, http: HttpClient) -> None:
+    """Nothing is decompressed: sizes and checksums are those of the bytes sent."""
+    server.reply = lambda _: Reply(200, b"\x1f\x8bpacked", {"Content-Encoding": "gzip"})
+    assert http.request("GET", server.url).body == b"\x1f\x8bpacked"
 
 
 def test_the_environment_has_no_say(
-    desk: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: CountedServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Neither proxies nor passwords of the machine it runs on: not for us, not for the OAuth libraries' sessions."""
+    """Neither proxies nor passwords of the machine are used, by the client or by the OAuth libraries' sessions."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, closed_port())
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -450,18 +454,18 @@ def test_the_environment_has_no_say(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(netrc))
-    assert http.request("GET", desk.url).body == b"hello"
+    assert http.request("GET", server.url).body == b"hello"
     with requests.Session() as session:
-        equip(session, http)
-        assert session.get(desk.url).text == "hello"
-    assert [request.headers["Authorization"] for request in desk.seen] == [None, None]
+        mount_client(session, http)
+        assert session.get(server.url).text == "hello"
+    assert [request.headers["Authorization"] for request in server.seen] == [None, None]
 
 
 def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests has no time limit of its own; a call's own limit wins."""
+    """Requests has no timeout of its own; a call's own timeout wins."""
     monkeypatch.setattr(sessions, "READ_SECONDS", 0.05)
     with raw_server(b"", wait=0.5) as url, requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         with pytest.raises(Transient, match=r"in its time"):
             session.get(url)
         monkeypatch.setattr(sessions, "READ_SECONDS", 60.0)
@@ -472,16 +476,16 @@ def test_an_equipped_session_does_not_wait_for_ever(http: HttpClient, monkeypatc
 @pytest.mark.parametrize(("text", "expected"), [("0", 0.0), ("17", 17.0), (" 3 ", 3.0), ("1000000", 1e6)])
 def test_a_wait_in_seconds(text: str, expected: float) -> None:
     """The first form of Retry-After."""
-    assert expected == Answer(503, {"retry-after": text}, b"").wait()
+    assert expected == Answer(503, {"retry-after": text}, b"").retry_after()
 
 
 def test_a_wait_until_a_date() -> None:
     """The second form; one that has passed means now."""
     ahead = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    wait = Answer(503, {"retry-after": ahead}, b"").wait()
+    wait = Answer(503, {"retry-after": ahead}, b"").retry_after()
     assert wait is not None
     assert 90 < wait <= 100
-    assert Answer(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"").wait() == 0.0
+    assert Answer(503, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"").retry_after() == 0.0
 
 
 @pytest.mark.parametrize(
@@ -490,8 +494,8 @@ def test_a_wait_until_a_date() -> None:
 )
 def test_a_wait_nobody_understands_is_none(text: str) -> None:
     """Neither seconds nor a date."""
-    assert None is Answer(503, {"retry-after": text}, b"").wait()
-    assert None is Answer(503, {}, b"").wait()
+    assert None is Answer(503, {"retry-after": text}, b"").retry_after()
+    assert None is Answer(503, {}, b"").retry_after()
 
 
 @settings(deadline=None)
@@ -504,15 +508,15 @@ def test_a_wait_nobody_understands_is_none(text: str) -> None:
     )
 )
 def test_any_wait_is_read(text: str) -> None:
-    """No header makes the reader stumble."""
-    wait = Answer(503, {"retry-after": text}, b"").wait()
+    """Any text is parsed without an exception."""
+    wait = Answer(503, {"retry-after": text}, b"").retry_after()
     assert wait is None or wait >= 0
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=50))
 def test_json_or_a_value_error(body: bytes) -> None:
-    """Nothing else comes out of a body."""
+    """No other exception comes out of a body."""
     with suppress(ValueError):
         Answer(200, {}, body).json()
     with pytest.raises(ValueError):
@@ -520,7 +524,7 @@ def test_json_or_a_value_error(body: bytes) -> None:
 
 
 def check_silent(error: Transient, reason: Reason) -> None:
-    """The error has our word, and nothing of it quotes the address: upload addresses are secrets."""
+    """Check the error's reason, and that nothing quotes the URL: upload URLs are secrets."""
     assert reason == error.reason
     told = "".join(traceback.format_exception(error)) + str(error) + repr(error)
     assert SECRET not in told

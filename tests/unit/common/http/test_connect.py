@@ -1,4 +1,4 @@
-"""The guard of the address that is really connected to; the resolver and the way out are stood in for."""
+"""The SSRF guard of the address that is really connected to, with a fake resolver and fake routes."""
 
 import socket
 import ssl
@@ -16,7 +16,8 @@ from common.errors import AddressRefused, PhotoRejected, Reason, Transient
 from common.http import connect as connections
 from common.http.client import HttpClient
 from common.http.connect import NotPublic, connect
-from common.http.requests_adapter import equip
+from common.http.network_policy import PUBLIC_ONLY, NetworkPolicy
+from common.http.requests_adapter import mount_client
 from sandbox.http.message import Reply, Request, text_reply
 from sandbox.http.server import Server
 from worker.gallery.client import Gallery
@@ -27,7 +28,7 @@ PHOTO = Photo("1", (), "a.jpg", f"https://{NAME}/a.jpg", 7)
 
 
 class Internet:
-    """Answers for the resolver, and leads public addresses to a server of ours.
+    """A fake resolver, and routes from public addresses to a server of ours.
 
     Attributes:
         answers: what the name means, lookup by lookup; the last one stays.
@@ -75,13 +76,13 @@ def seen() -> list[Request]:
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Whom the client trusts."""
+    """The authority that the client trusts."""
     return trustme.CA()
 
 
 @pytest.fixture
 def server(seen: list[Request], authority: trustme.CA) -> Iterator[Server]:
-    """What is behind every public address: a server with the name's certificate."""
+    """The server behind every public address, with the name's certificate."""
 
     def answer(request: Request) -> Reply:
         request.content()
@@ -100,7 +101,7 @@ def server(seen: list[Request], authority: trustme.CA) -> Iterator[Server]:
 
 @pytest.fixture
 def internet(server: Server, monkeypatch: pytest.MonkeyPatch) -> Internet:
-    """The world outside."""
+    """The fake internet."""
     return Internet(int(server.url.rpartition(":")[2]), monkeypatch)
 
 
@@ -109,13 +110,17 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
     """A client as in production."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
-    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.GALLERY_UNAVAILABLE, local=False)
+    return HttpClient(
+        connections=2,
+        policy=NetworkPolicy(allow_private=False, ca_bundle=str(bundle)),
+        reason=Reason.GALLERY_UNAVAILABLE,
+    )
 
 
 def test_the_address_that_was_checked_is_the_one_connected_to(
     internet: Internet, http: HttpClient, seen: list[Request]
 ) -> None:
-    """One lookup for a connection: a name that means something else the next time leads nobody astray."""
+    """One lookup per connection: a name that resolves differently the next time (DNS rebinding) is harmless."""
     internet.answers = [[PUBLIC], ["127.0.0.1"]]
     assert http.request("GET", f"https://{NAME}/a").body == b"a photo"
     assert http.request("GET", f"https://{NAME}/b").body == b"a photo"
@@ -159,14 +164,14 @@ def test_a_name_with_any_other_address_is_refused(internet: Internet, http: Http
 def test_addresses_are_refused_however_they_are_written(
     internet: Internet, http: HttpClient, scheme: str, host: str
 ) -> None:
-    """As numbers of any base, short, wrapped into IPv6."""
+    """As numbers of any base, abbreviated, mapped into IPv6."""
     with pytest.raises(AddressRefused):
         http.request("GET", f"{scheme}://{host}/")
     assert internet.tried == []
 
 
 def test_the_next_address_is_tried(internet: Internet, http: HttpClient) -> None:
-    """A host with several is reached as long as one of them answers."""
+    """A host is reached as long as one of its addresses answers."""
     internet.answers = [["93.184.216.1", PUBLIC]]
     internet.refuses = {"93.184.216.1"}
     assert http.request("GET", f"https://{NAME}/a").status == 200
@@ -174,7 +179,7 @@ def test_the_next_address_is_tried(internet: Internet, http: HttpClient) -> None
 
 
 def test_nobody_there_is_transient(internet: Internet, http: HttpClient) -> None:
-    """As without the guard: no address, a name that is none, no answer."""
+    """No address, an invalid name, no answer."""
     internet.refuses = {PUBLIC}
     internet.answers = [[PUBLIC], []]
     for host in (NAME, NAME, "a" * 70 + ".example", "a..b"):
@@ -185,16 +190,16 @@ def test_nobody_there_is_transient(internet: Internet, http: HttpClient) -> None
 
 
 def test_certificates_are_checked_for_the_name(internet: Internet, http: HttpClient) -> None:
-    """Connecting to an address that was looked up beforehand changes nothing about whom we speak to."""
+    """Connecting to an address that was resolved beforehand does not change whose certificate is needed."""
     with pytest.raises(Transient, match="SSLCertVerificationError"):
         http.request("GET", "https://another.lite.gallery/")
     assert internet.tried == [PUBLIC]
 
 
 def test_sessions_of_the_clouds_libraries_are_guarded_as_well(internet: Internet, http: HttpClient) -> None:
-    """They speak through requests; the refusal is ours, so that who uses them need not know of it."""
+    """They send through requests; the exception is ours."""
     with requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         internet.answers = [["10.0.0.1"], [PUBLIC]]
         with pytest.raises(AddressRefused):
             session.post(f"https://{NAME}/token", data={"code": "x"})
@@ -210,12 +215,12 @@ def gallery_with(http: HttpClient) -> Gallery:
         photo_hosts=("*.lite.gallery",),
         done_url="https://app.litegallery.io/cloud_archive/done",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
 
 
 def test_a_photo_behind_such_a_name_is_rejected(internet: Internet, http: HttpClient) -> None:
-    """Only this photo, at once, and it is not looked for elsewhere."""
+    """Only this photo, at once, without trying another host."""
     internet.answers = [["169.254.169.254"]]
     with pytest.raises(PhotoRejected) as raised:
         gallery_with(http).open_photo(PHOTO, 0, None)
@@ -243,8 +248,8 @@ def test_a_gallery_behind_such_a_name_is_down(
 
 
 def test_the_guard_alone(internet: Internet) -> None:
-    """What every connection is made by."""
+    """By the function that makes every connection."""
     with pytest.raises(NotPublic):
-        connect("::1", 80, 1.0, local=False)
-    connect(NAME, 443, 1.0, local=False).close()
+        connect("::1", 80, 1.0, policy=PUBLIC_ONLY)
+    connect(NAME, 443, 1.0, policy=PUBLIC_ONLY).close()
     assert internet.tried == [PUBLIC]

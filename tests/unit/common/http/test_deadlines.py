@@ -1,4 +1,4 @@
-"""Whatever trickles, at whatever place: a request ends by its deadlines, and within a second when its work does."""
+"""Wherever bytes trickle, a request ends by its deadlines, and within a second of being cancelled."""
 
 import socket
 import ssl
@@ -14,14 +14,14 @@ import requests
 import trustme
 
 from common.errors import Reason, Transient
-from common.http import deadlines, wire
-from common.http import pool as lines
-from common.http.client import HttpClient, Incoming
+from common.http import deadlines, pool
+from common.http.client import HttpClient, StreamedAnswer
 from common.http.connect import connect
-from common.http.requests_adapter import equip
+from common.http.network_policy import ANY_NETWORK, NetworkPolicy
+from common.http.requests_adapter import mount_client
 from sandbox.http.message import Interim, Reply, text_reply
 from tests.fakes.counted_server import CountedServer
-from tests.fakes.strange_server import HEAD, Treat, drip, repeat, say_nothing, strange_server, take_slowly
+from tests.fakes.strange_server import HEAD, Behaviour, drip, repeat, say_nothing, strange_server, take_slowly
 
 LONG = 600.0  # nothing that is tested here may last so long
 SOON = 5.0  # "within a second" on a machine that is busy
@@ -37,13 +37,13 @@ MEGABYTES = 8 * 1024 * 1024  # more than the buffers of both sides take in
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Whom the client trusts."""
+    """The authority that the client trusts."""
     return trustme.CA()
 
 
 @pytest.fixture(params=["http", "https"])
 def tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
-    """How the server speaks: everything here is true with TLS and without."""
+    """The server's TLS, or None: everything here holds with and without it."""
     if request.param == "http":
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -56,19 +56,21 @@ def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
     """A client that keeps two connections."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
-    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return HttpClient(
+        connections=2, policy=NetworkPolicy(allow_private=True, ca_bundle=str(bundle)), reason=Reason.CLOUD_UNAVAILABLE
+    )
 
 
 @pytest.fixture(autouse=True)
-def look_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Look up more often than in earnest, which this returns."""
-    usual = deadlines.LOOK_SECONDS
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.02)
+def poll_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Shorten the poll interval; return the real one."""
+    usual = deadlines.POLL_SECONDS
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", 0.02)
     return usual
 
 
 @pytest.fixture
-def desk() -> Iterator[CountedServer]:
+def server() -> Iterator[CountedServer]:
     """A well-behaved server."""
     server = CountedServer()
     server.start()
@@ -76,7 +78,7 @@ def desk() -> Iterator[CountedServer]:
     server.stop()
 
 
-HEADS: dict[str, Treat] = {
+HEADS: dict[str, Behaviour] = {
     "nothing": say_nothing,
     "status line": drip(b"HTTP/1.1 200 OK and so on"),
     "a header": drip(b"X: ", first=OK),
@@ -90,16 +92,16 @@ HEADS: dict[str, Treat] = {
 }
 
 
-@pytest.mark.parametrize("treat", HEADS.values(), ids=list(HEADS))
-def test_headers_have_one_deadline(http: HttpClient, tls: ssl.SSLContext | None, treat: Treat) -> None:
+@pytest.mark.parametrize("behaviour", HEADS.values(), ids=list(HEADS))
+def test_headers_have_one_deadline(http: HttpClient, tls: ssl.SSLContext | None, behaviour: Behaviour) -> None:
     """From the last byte sent; nothing that comes in between moves it."""
-    with strange_server(treat, tls) as url, pytest.raises(Transient, match="in its time") as raised:
+    with strange_server(behaviour, tls) as url, pytest.raises(Transient, match="in its time") as raised:
         http.request("GET", url, read_seconds=0.15, body_seconds=LONG)
     assert raised.value.reason is Reason.CLOUD_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
-    "treat",
+    "behaviour",
     [
         *(repeat(interim) for interim in INTERIM),
         repeat(b"x" * 1000, first=OK + b"X: "),
@@ -107,36 +109,36 @@ def test_headers_have_one_deadline(http: HttpClient, tls: ssl.SSLContext | None,
     ],
     ids=["100", "102", "103", "a header", "headers"],
 )
-def test_headers_have_a_bound(http: HttpClient, tls: ssl.SSLContext | None, treat: Treat) -> None:
-    """Whoever sends them as fast as can be does not keep a thread until the deadline."""
-    with strange_server(treat, tls) as url, pytest.raises(Transient):
+def test_headers_have_a_bound(http: HttpClient, tls: ssl.SSLContext | None, behaviour: Behaviour) -> None:
+    """A server that sends them without end does not keep a thread until the deadline."""
+    with strange_server(behaviour, tls) as url, pytest.raises(Transient):
         http.request("GET", url, read_seconds=LONG)
 
 
 @pytest.mark.parametrize("count", [1, 3, 50])
 @pytest.mark.parametrize("interim", INTERIM, ids=["100", "102", "103"])
 def test_answers_before_the_answer_are_passed_over(http: HttpClient, interim: bytes, count: int) -> None:
-    """As many as a patient server sends while it works: RFC 9110, section 15.2."""
+    """Any number of interim answers: RFC 9110, section 15.2."""
     with strange_server(repeat(interim, last=HEAD + b"hello", count=count)) as url:
         answer = http.request("GET", url)
     assert (answer.status, answer.body, "link" in answer.headers) == (200, b"hello", False)
 
 
-def test_answers_before_the_answer_cost_no_connection(desk: CountedServer, http: HttpClient) -> None:
-    """It carries the next request."""
-    desk.reply = lambda _: Reply(200, b"hello", interim=Interim(103, 2, 0.0))
-    assert [http.request("GET", desk.url).body for _ in range(3)] == [b"hello"] * 3
-    assert desk.accepted == 1
+def test_answers_before_the_answer_cost_no_connection(server: CountedServer, http: HttpClient) -> None:
+    """The connection carries the next request."""
+    server.reply = lambda _: Reply(200, b"hello", interim=Interim(103, 2, 0.0))
+    assert [http.request("GET", server.url).body for _ in range(3)] == [b"hello"] * 3
+    assert server.accepted == 1
 
 
 def test_another_protocol_is_no_answer(http: HttpClient) -> None:
-    """Nobody asked for one."""
+    """An upgrade that was not asked for is an error."""
     switch = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
     with strange_server(repeat(switch, last=HEAD + b"hello", count=1)) as url, pytest.raises(Transient):
         http.request("GET", url)
 
 
-BODIES: dict[str, Treat] = {
+BODIES: dict[str, Behaviour] = {
     "stops": repeat(b"", first=OK + b"Content-Length: 1000\r\n\r\nbegun", count=1),
     "drips": drip(b"x", first=OK + b"Content-Length: 1000000\r\n\r\n", again=True),
     "drips until the end": drip(b"x", first=OK + b"Connection: close\r\n\r\n", again=True),
@@ -149,34 +151,36 @@ BODIES: dict[str, Treat] = {
 }
 
 
-@pytest.mark.parametrize("treat", BODIES.values(), ids=list(BODIES))
-def test_a_small_answer_has_one_deadline_to_its_end(http: HttpClient, tls: ssl.SSLContext | None, treat: Treat) -> None:
-    """However its body is framed, and whatever its status."""
-    with strange_server(treat, tls) as url, pytest.raises(Transient, match="in its time"):
+@pytest.mark.parametrize("behaviour", BODIES.values(), ids=list(BODIES))
+def test_a_small_answer_has_one_deadline_to_its_end(
+    http: HttpClient, tls: ssl.SSLContext | None, behaviour: Behaviour
+) -> None:
+    """However its body is framed, and with any status."""
+    with strange_server(behaviour, tls) as url, pytest.raises(Transient, match="in its time"):
         http.request("GET", url, read_seconds=0.15)
 
 
-@pytest.mark.parametrize("treat", BODIES.values(), ids=list(BODIES))
-def test_a_long_answer_has_a_deadline_for_its_body(http: HttpClient, treat: Treat) -> None:
-    """Besides that for its headers."""
-    with strange_server(treat) as url, pytest.raises(Transient, match="in its time"):
+@pytest.mark.parametrize("behaviour", BODIES.values(), ids=list(BODIES))
+def test_a_long_answer_has_a_deadline_for_its_body(http: HttpClient, behaviour: Behaviour) -> None:
+    """Besides the one for its headers."""
+    with strange_server(behaviour) as url, pytest.raises(Transient, match="in its time"):
         http.request("GET", url, read_seconds=LONG, body_seconds=0.15)
 
 
-def read_out(incoming: Incoming, size: int) -> None:
+def read_out(incoming: StreamedAnswer, size: int) -> None:
     """Read a body to its end, in blocks."""
     while incoming.read_into(memoryview(bytearray(size))):
         pass
 
 
 @pytest.mark.parametrize("size", [1, 100, 100_000])
-@pytest.mark.parametrize("treat", BODIES.values(), ids=list(BODIES))
+@pytest.mark.parametrize("behaviour", BODIES.values(), ids=list(BODIES))
 def test_a_body_has_a_floor_of_speed(
-    http: HttpClient, tls: ssl.SSLContext | None, treat: Treat, size: int, monkeypatch: pytest.MonkeyPatch
+    http: HttpClient, tls: ssl.SSLContext | None, behaviour: Behaviour, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Read in blocks of any size; a photo may take as long as it needs, but not for ever."""
-    monkeypatch.setattr(wire, "WATCH_SECONDS", 0.1)
-    with strange_server(treat, tls) as url:
+    """In blocks of any size; a photo may take long, but not for ever."""
+    monkeypatch.setattr(deadlines, "RECEIVE_WINDOW", 0.1)
+    with strange_server(behaviour, tls) as url:
         incoming = http.open("GET", url)
         with pytest.raises(Transient, match="bytes in"):
             read_out(incoming, size)
@@ -184,11 +188,12 @@ def test_a_body_has_a_floor_of_speed(
 
 
 @pytest.mark.parametrize(
-    "treat", [repeat(b"X: y\r\n" * 9, first=CHUNKED + b"1\r\nx\r\n0\r\n"), repeat(b";" * 999, first=CHUNKED + b"5;")]
+    "behaviour",
+    [repeat(b"X: y\r\n" * 9, first=CHUNKED + b"1\r\nx\r\n0\r\n"), repeat(b";" * 999, first=CHUNKED + b"5;")],
 )
-def test_what_stands_around_a_body_has_a_bound(http: HttpClient, treat: Treat) -> None:
-    """Trailers and chunks' extensions that come fast, and for ever."""
-    with strange_server(treat) as url:
+def test_what_stands_around_a_body_has_a_bound(http: HttpClient, behaviour: Behaviour) -> None:
+    """Endless trailers and chunk extensions that come fast."""
+    with strange_server(behaviour) as url:
         incoming = http.open("GET", url)
         with pytest.raises(Transient):
             incoming.read_into(memoryview(bytearray(100)))
@@ -196,7 +201,7 @@ def test_what_stands_around_a_body_has_a_bound(http: HttpClient, treat: Treat) -
 
 
 def test_a_body_in_the_smallest_chunks_arrives(http: HttpClient) -> None:
-    """Six bytes for one are no abuse."""
+    """Six bytes for one byte of body are legitimate."""
     with strange_server(repeat(b"1\r\nx\r\n" * 1000, first=CHUNKED, last=b"0\r\n\r\n", count=200)) as url:
         assert http.request("GET", url).body == b"x" * 200_000
     with strange_server(repeat(b"1\r\nx\r\n" * 1000, first=CHUNKED, last=b"0\r\n\r\n", count=200)) as url:
@@ -215,18 +220,18 @@ SENDS: dict[str, Callable[[], Any]] = {"blocks": blocks, "bytes": lambda: bytes(
 
 
 @pytest.mark.parametrize("body", SENDS.values(), ids=list(SENDS))
-@pytest.mark.parametrize("treat", [say_nothing, take_slowly])
+@pytest.mark.parametrize("behaviour", [say_nothing, take_slowly])
 def test_an_upload_has_a_floor_of_speed(
     http: HttpClient,
     tls: ssl.SSLContext | None,
-    treat: Treat,
+    behaviour: Behaviour,
     body: Callable[[], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A receiver that takes nothing, or a few bytes now and then, in time for every timeout of a socket."""
-    monkeypatch.setattr(wire, "SEND_SECONDS", 0.3)
-    monkeypatch.setattr(wire, "SLOWEST", 50 * MEGABYTES)
-    with strange_server(treat, tls) as url, pytest.raises(Transient, match="bytes in"):
+    """A receiver that takes nothing, or a few bytes now and then, within any socket timeout."""
+    monkeypatch.setattr(deadlines, "SEND_WINDOW", 0.3)
+    monkeypatch.setattr(deadlines, "MIN_BYTES_PER_SECOND", 50 * MEGABYTES)
+    with strange_server(behaviour, tls) as url, pytest.raises(Transient, match="bytes in"):
         http.request("PUT", url, headers={"Content-Length": str(MEGABYTES)}, body=body())
 
 
@@ -239,17 +244,17 @@ def begin_handshake(connection: socket.socket, over: threading.Event) -> None:
             return
 
 
-@pytest.mark.parametrize("treat", [say_nothing, begin_handshake])
-def test_a_handshake_has_a_deadline(http: HttpClient, treat: Treat, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the whole of it."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.15)
-    with strange_server(treat) as url, pytest.raises(Transient, match=r"nothing in 0\.15 seconds"):
+@pytest.mark.parametrize("behaviour", [say_nothing, begin_handshake])
+def test_a_handshake_has_a_deadline(http: HttpClient, behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One deadline for the whole handshake."""
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.15)
+    with strange_server(behaviour) as url, pytest.raises(Transient, match=r"nothing in 0\.15 seconds"):
         http.request("GET", url.replace("http:", "https:"))
 
 
 @pytest.fixture
 def full_port() -> Iterator[int]:
-    """A port whose queue is full: whoever connects waits."""
+    """A port whose backlog is full: connecting to it waits."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -264,8 +269,8 @@ def full_port() -> Iterator[int]:
 
 
 def test_a_connection_has_a_deadline(http: HttpClient, full_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody says no, and nobody yes."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    """The server neither accepts nor refuses."""
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.1)
     with pytest.raises(Transient, match="nothing in"):
         http.request("GET", f"http://127.0.0.1:{full_port}")
 
@@ -277,13 +282,13 @@ def test_a_silent_address_leaves_time_for_the_next(full_port: int, monkeypatch: 
         found.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname()))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
         began = time.monotonic()
-        connect("name", 80, 0.3, local=True).close()
+        connect("name", 80, 1.5, policy=ANY_NETWORK).close()
         assert time.monotonic() - began < SOON
 
 
 def test_a_name_has_a_deadline(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolvers have timeouts of their own, which add up to minutes."""
-    monkeypatch.setattr(lines, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.1)
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
     with pytest.raises(Transient, match="nothing in"):
@@ -291,24 +296,24 @@ def test_a_name_has_a_deadline(http: HttpClient, monkeypatch: pytest.MonkeyPatch
     over.set()
 
 
-class Over(Exception):
-    """The work is over."""
+class Cancelled(Exception):
+    """The work was cancelled."""
 
 
-class Work:
-    """See `common.http.deadlines.Ending`."""
+class CancellableWork:
+    """See `common.http.deadlines.Cancellation`."""
 
     def __init__(self) -> None:
-        self.ended = threading.Event()
+        self.cancelled = threading.Event()
 
     def check(self) -> None:
-        """Raise once it is over."""
-        if self.ended.is_set():
-            raise Over
+        """Raise once it is cancelled."""
+        if self.cancelled.is_set():
+            raise Cancelled
 
 
 def read_on(http: HttpClient, url: str) -> None:
-    """Read an answer bit by bit."""
+    """Read an answer in small blocks."""
     incoming = http.open("GET", url, read_seconds=LONG)
     try:
         read_out(incoming, 10)
@@ -327,16 +332,16 @@ def send(http: HttpClient, url: str) -> None:
 
 
 def ask_as_library(http: HttpClient, url: str) -> None:
-    """Ask as the OAuth libraries do."""
+    """Send a request as the OAuth libraries do."""
     with requests.Session() as session:
-        equip(session, http)
+        mount_client(session, http)
         session.post(url, data={"code": "x"}, timeout=LONG)
 
 
 WAITS = {
-    **{f"headers: {name}": (ask, treat) for name, treat in HEADS.items()},
-    **{f"body: {name}": (ask, treat) for name, treat in BODIES.items()},
-    **{f"body, bit by bit: {name}": (read_on, treat) for name, treat in BODIES.items()},
+    **{f"headers: {name}": (ask, behaviour) for name, behaviour in HEADS.items()},
+    **{f"body: {name}": (ask, behaviour) for name, behaviour in BODIES.items()},
+    **{f"body, bit by bit: {name}": (read_on, behaviour) for name, behaviour in BODIES.items()},
     "a library: nothing": (ask_as_library, say_nothing),
     "a library: drips": (ask_as_library, BODIES["drips"]),
     "sending: nothing is taken": (send, say_nothing),
@@ -345,111 +350,111 @@ WAITS = {
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deadlines that no test lives to see."""
-    for module, name in ((lines, "CONNECT_SECONDS"), (wire, "WATCH_SECONDS"), (wire, "SEND_SECONDS")):
+def no_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make deadlines longer than any test."""
+    for module, name in ((pool, "CONNECT_SECONDS"), (deadlines, "RECEIVE_WINDOW"), (deadlines, "SEND_WINDOW")):
         monkeypatch.setattr(module, name, LONG)
 
 
-def end_soon(work: Work, act: Callable[[], None]) -> float:
-    """End the work while something is under way, and return how many seconds later that ended."""
-    ended_at: list[float] = []
+def cancel_soon(work: CancellableWork, act: Callable[[], None]) -> float:
+    """Cancel the work during a call, and return how many seconds later the call ended."""
+    cancelled_at: list[float] = []
 
-    def end() -> None:
-        ended_at.append(time.monotonic())
-        work.ended.set()
+    def cancel() -> None:
+        cancelled_at.append(time.monotonic())
+        work.cancelled.set()
 
-    timer = threading.Timer(0.1, end)
+    timer = threading.Timer(0.1, cancel)
     timer.start()
-    with pytest.raises(Over):
+    with pytest.raises(Cancelled):
         act()
-    return time.monotonic() - ended_at[0]
+    return time.monotonic() - cancelled_at[0]
 
 
-@pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize(("act", "treat"), WAITS.values(), ids=list(WAITS))
+@pytest.mark.usefixtures("no_deadlines")
+@pytest.mark.parametrize(("act", "behaviour"), WAITS.values(), ids=list(WAITS))
 def test_every_wait_ends_with_the_work(
-    http: HttpClient, tls: ssl.SSLContext | None, act: Callable[[HttpClient, str], None], treat: Treat
+    http: HttpClient, tls: ssl.SSLContext | None, act: Callable[[HttpClient, str], None], behaviour: Behaviour
 ) -> None:
-    """Wherever it waits; what ends the work comes out as it is."""
-    work = Work()
-    with strange_server(treat, tls) as url:
-        assert end_soon(work, partial(act, http.ended_by(work), url)) < SOON
+    """Wherever it waits; what the check raises comes out as it is."""
+    work = CancellableWork()
+    with strange_server(behaviour, tls) as url:
+        assert cancel_soon(work, partial(act, http.cancelled_by(work), url)) < SOON
 
 
-@pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize("treat", [say_nothing, begin_handshake])
-def test_a_handshake_ends_with_the_work(http: HttpClient, treat: Treat) -> None:
+@pytest.mark.usefixtures("no_deadlines")
+@pytest.mark.parametrize("behaviour", [say_nothing, begin_handshake])
+def test_a_handshake_ends_with_the_work(http: HttpClient, behaviour: Behaviour) -> None:
     """Before there is anything to read."""
-    work = Work()
-    with strange_server(treat) as url:
-        assert end_soon(work, partial(ask, http.ended_by(work), url.replace("http:", "https:"))) < SOON
+    work = CancellableWork()
+    with strange_server(behaviour) as url:
+        assert cancel_soon(work, partial(ask, http.cancelled_by(work), url.replace("http:", "https:"))) < SOON
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("no_deadlines")
 def test_connecting_ends_with_the_work(http: HttpClient, full_port: int) -> None:
     """Before there is a connection."""
-    work = Work()
-    assert end_soon(work, partial(ask, http.ended_by(work), f"http://127.0.0.1:{full_port}")) < SOON
+    work = CancellableWork()
+    assert cancel_soon(work, partial(ask, http.cancelled_by(work), f"http://127.0.0.1:{full_port}")) < SOON
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("no_deadlines")
 def test_looking_a_name_up_ends_with_the_work(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before there is an address."""
-    work, over = Work(), threading.Event()
+    work, over = CancellableWork(), threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: over.wait(LONG))
-    assert end_soon(work, partial(ask, http.ended_by(work), "http://name.example")) < SOON
+    assert cancel_soon(work, partial(ask, http.cancelled_by(work), "http://name.example")) < SOON
     over.set()
 
 
 def test_the_work_is_looked_at_often_enough(
-    http: HttpClient, look_seconds: float, monkeypatch: pytest.MonkeyPatch
+    http: HttpClient, poll_seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As this is set in earnest."""
-    assert look_seconds <= 0.5
-    monkeypatch.setattr(deadlines, "LOOK_SECONDS", look_seconds)
-    work = Work()
+    """With the real poll interval."""
+    assert poll_seconds <= 0.5
+    monkeypatch.setattr(deadlines, "POLL_SECONDS", poll_seconds)
+    work = CancellableWork()
     with strange_server(say_nothing) as url:
-        assert end_soon(work, partial(ask, http.ended_by(work), url)) < SOON
+        assert cancel_soon(work, partial(ask, http.cancelled_by(work), url)) < SOON
 
 
-def test_an_end_is_nobody_elses(desk: CountedServer, http: HttpClient) -> None:
-    """Requests of other work go on over the very connection that the ended work used last; its own do not begin."""
-    work = Work()
-    mine = http.ended_by(work)
-    mine.request("GET", desk.url)
-    work.ended.set()
-    with pytest.raises(Over):
-        mine.request("GET", desk.url)
-    assert http.request("GET", desk.url).body == b"hello"
-    assert len(desk.seen) == 2
+def test_an_end_is_nobody_elses(server: CountedServer, http: HttpClient) -> None:
+    """Other work's requests use the connection that the cancelled work used last; its own do not begin."""
+    work = CancellableWork()
+    mine = http.cancelled_by(work)
+    mine.request("GET", server.url)
+    work.cancelled.set()
+    with pytest.raises(Cancelled):
+        mine.request("GET", server.url)
+    assert http.request("GET", server.url).body == b"hello"
+    assert len(server.seen) == 2
 
 
-def test_an_end_leaves_kept_connections_alone(desk: CountedServer, http: HttpClient) -> None:
-    """They belong to whoever comes next."""
-    work = Work()
-    http.ended_by(work).request("GET", desk.url)
-    work.ended.set()
-    http.request("GET", desk.url)
-    assert desk.accepted == 1
+def test_an_end_leaves_kept_connections_alone(server: CountedServer, http: HttpClient) -> None:
+    """A kept connection serves the next request."""
+    work = CancellableWork()
+    http.cancelled_by(work).request("GET", server.url)
+    work.cancelled.set()
+    http.request("GET", server.url)
+    assert server.accepted == 1
 
 
-def test_an_answer_that_takes_many_looks_comes(desk: CountedServer, http: HttpClient) -> None:
-    """They are one wait."""
-    work = Work()
+def test_an_answer_that_takes_many_looks_comes(server: CountedServer, http: HttpClient) -> None:
+    """Many polls make one wait."""
+    work = CancellableWork()
 
     def answer(_request: object) -> Reply:
         time.sleep(0.1)
         return text_reply("late")
 
-    desk.reply = answer
-    assert http.ended_by(work).request("GET", desk.url).body == b"late"
-    assert desk.accepted == 1
+    server.reply = answer
+    assert http.cancelled_by(work).request("GET", server.url).body == b"late"
+    assert server.accepted == 1
 
 
 @pytest.mark.parametrize("length", ["5, 5", "5,5", "5\r\nContent-Length: 5"])
 def test_a_length_told_twice_is_one(http: HttpClient, length: str) -> None:
-    """As long as it is the same: RFC 9110, section 8.6. The connection is not waited for to end."""
+    """If both are the same: RFC 9110, section 8.6. The body ends there, not with the connection."""
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
     with strange_server(repeat(head + b"hello", count=1)) as url:
         answer = http.request("GET", url)

@@ -1,4 +1,4 @@
-"""What one line's end must not do to another line of the same thread."""
+"""A broken connection must not affect others of the same thread."""
 
 import _ssl
 import ctypes
@@ -13,6 +13,7 @@ import trustme
 
 from common.errors import Reason, SessionLost
 from common.http.client import HttpClient
+from common.http.network_policy import NetworkPolicy
 from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.counted_server import CountedServer
 
@@ -21,20 +22,20 @@ _SYSTEM = 2  # ERR_LIB_SYS
 
 
 def leave_error() -> None:
-    """Put into OpenSSL's list of this thread what Pythons of 2025 and later leave there when a line breaks."""
+    """Add to this thread's OpenSSL errors what Pythons of 2025 and later leave there when a connection breaks."""
     _OPENSSL.ERR_new()
     _OPENSSL.ERR_set_error(_SYSTEM, errno.EPIPE, None)
 
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Whom the client trusts."""
+    """The authority that the client trusts."""
     return trustme.CA()
 
 
 @pytest.fixture
 def server(authority: trustme.CA) -> Iterator[CountedServer]:
-    """One that lets others wait for its answers, so that there is nothing to read yet."""
+    """A server that answers after a while, so that there is nothing to read at first."""
 
     def answer(request: Request) -> Reply:
         time.sleep(0.05)
@@ -53,14 +54,16 @@ def server(authority: trustme.CA) -> Iterator[CountedServer]:
 
 @pytest.fixture
 def http(authority: trustme.CA, tmp_path: Path) -> HttpClient:
-    """A client that keeps two lines."""
+    """A client that keeps two connections."""
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
-    return HttpClient(connections=2, ca_bundle=str(bundle), reason=Reason.CLOUD_UNAVAILABLE, local=True)
+    return HttpClient(
+        connections=2, policy=NetworkPolicy(allow_private=True, ca_bundle=str(bundle)), reason=Reason.CLOUD_UNAVAILABLE
+    )
 
 
 def test_a_broken_line_leaves_the_others_of_its_thread_alone(server: CountedServer, http: HttpClient) -> None:
-    """Otherwise every line that was kept breaks at its next use, and each photo of this thread fails."""
+    """Otherwise every kept connection breaks at its next use, and each photo of this thread fails."""
     for incoming in [http.open("GET", server.url) for _ in range(2)]:
         incoming.read(100)
         incoming.close()
@@ -77,7 +80,7 @@ def test_a_broken_line_leaves_the_others_of_its_thread_alone(server: CountedServ
 
 
 def test_an_answer_is_waited_for_on_a_line_that_takes_no_more(server: CountedServer, http: HttpClient) -> None:
-    """Who refuses a body may answer a little later than the line breaks for what is still sent."""
+    """A server that refuses a body may answer a little later than sending fails."""
 
     def blocks() -> Iterator[memoryview]:
         yield memoryview(b"half")

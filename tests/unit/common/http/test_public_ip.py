@@ -1,4 +1,4 @@
-"""Which addresses are everybody's."""
+"""Public IP addresses, and all others."""
 
 import ipaddress
 
@@ -71,7 +71,7 @@ OURS = [
 
 @pytest.mark.parametrize("address", OURS)
 def test_our_own_networks_are_not_public(address: str) -> None:
-    """Loopback, private, link-local, shared, multicast, reserved, ways into IPv4, and what is no address."""
+    """Loopback, private, link-local, shared, multicast, reserved, embedded IPv4, and invalid addresses."""
     assert not is_public(address)
 
 
@@ -88,7 +88,7 @@ def test_our_own_networks_are_not_public(address: str) -> None:
     ],
 )
 def test_the_internet_is_public(address: str) -> None:
-    """Neighbours of our networks included."""
+    """Also those next to our own networks."""
     assert is_public(address)
 
 
@@ -96,7 +96,7 @@ def test_the_internet_is_public(address: str) -> None:
 def test_nothing_is_public_that_python_knows_not_to_be(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
-    """Our rules only add to Python's, and an address wrapped into IPv6 is no better than without."""
+    """Our rules are stricter than Python's, also for IPv4 embedded in IPv6."""
     if is_public(str(address)):
         assert address.is_global
         assert not any((address.is_private, address.is_multicast, address.is_reserved, address.is_unspecified))
@@ -124,5 +124,5 @@ def test_no_text_makes_it_stumble(text: str) -> None:
     ],
 )
 def test_one_client_is_one_network(address: str, network: str) -> None:
-    """Whoever has an IPv6 address has 2^64 of them."""
+    """A client with an IPv6 address has 2^64 of them."""
     assert to_network(address) == network

@@ -1,4 +1,4 @@
-"""Links mean to us what they mean to a browser, or they are refused."""
+"""Checked links mean the same to us as to a browser, or are refused."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import Url, ValidationError
 
-from common.http.urls import LONGEST_LINK, LinkRefused, check_link, check_path, host_matches, write_link
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
+from common.http.urls import MAX_LINK_LENGTH, LinkRefused, check_link, check_path, host_matches, normalize_link
 
 OURS = ("*.lite.gallery", "*.litegallery.io")
 
@@ -108,7 +109,7 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("link", ELSEWHERE)
 def test_links_that_lead_elsewhere_are_refused(link: str) -> None:
-    """However they hide it; the refusal does not repeat them."""
+    """However it is hidden; the exception does not repeat the link."""
     with pytest.raises(LinkRefused) as caught:
         check_link(link, OURS)
     assert "evil" not in str(caught.value)
@@ -117,7 +118,7 @@ def test_links_that_lead_elsewhere_are_refused(link: str) -> None:
 @pytest.mark.parametrize("char", [*map(chr, range(0x21)), *map(chr, range(0x7F, 0xA0)), "\\"])
 @pytest.mark.parametrize("form", ["{}https://lite.gallery/", "https://lite{}.gallery/", "https://lite.gallery/{}"])
 def test_characters_that_browsers_drop_or_change_are_refused(char: str, form: str) -> None:
-    """At any place, also where they would do no harm."""
+    """Anywhere in a link."""
     with pytest.raises(LinkRefused):
         check_link(form.format(char), OURS)
 
@@ -162,7 +163,7 @@ def test_names_of_every_script_pass(name: str) -> None:
     "link", ["https://lite.gallery/\ud800", "https://lite.gallery/?\udfff", "https://\ud83d.lite.gallery/"]
 )
 def test_half_a_character_is_refused(link: str) -> None:
-    """JSON may bring one; no header and no message can carry it."""
+    """JSON may contain a lone surrogate; no header and no message can carry one."""
     with pytest.raises(LinkRefused):
         check_link(link, OURS)
     with pytest.raises(LinkRefused):
@@ -170,7 +171,7 @@ def test_half_a_character_is_refused(link: str) -> None:
 
 
 def test_any_host_may_be_allowed_but_not_any_spelling() -> None:
-    """The star lets hosts pass, not tricks."""
+    """`*` allows any host, in its plain spelling only."""
     assert check_link("https://evil.com/a", ("*",)).hostname == "evil.com"
     for link in (
         "https://a@evil.com/",
@@ -190,15 +191,15 @@ def test_any_host_may_be_allowed_but_not_any_spelling() -> None:
 )
 def test_the_local_network_may_be_plain_and_on_any_port(link: str) -> None:
     """For sandbox and tests only; the host must be allowed all the same."""
-    assert check_link(link, ("127.0.0.1",), local=True).hostname == "127.0.0.1"
-    for hosts, local in ((("127.0.0.1",), False), (("localhost",), True)):
+    assert check_link(link, ("127.0.0.1",), policy=ANY_NETWORK).hostname == "127.0.0.1"
+    for hosts, policy in ((("127.0.0.1",), PUBLIC_ONLY), (("localhost",), ANY_NETWORK)):
         with pytest.raises(LinkRefused):
-            check_link(link.replace("https", "http"), hosts, local=local)
+            check_link(link.replace("https", "http"), hosts, policy)
 
 
 def test_a_link_has_a_greatest_length() -> None:
     """The longest that every browser takes."""
-    link = "https://lite.gallery/".ljust(LONGEST_LINK, "a")
+    link = "https://lite.gallery/".ljust(MAX_LINK_LENGTH, "a")
     assert check_link(link, OURS)
     with pytest.raises(LinkRefused):
         check_link(link + "a", OURS)
@@ -234,9 +235,9 @@ LINKS = st.builds(
 @example(link="https://a.1/")
 @example(link="https://1.2.3/")
 def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
-    """It opens the host and the port that were looked at, or nothing."""
+    """A browser opens the host and the port that were checked, or nothing."""
     try:
-        parts = check_link(link, ("*",), local=True)
+        parts = check_link(link, ("*",), policy=ANY_NETWORK)
     except LinkRefused:
         return
     try:
@@ -253,17 +254,17 @@ def test_what_passes_means_the_same_to_a_browser(link: str) -> None:
 
 @given(link=LINKS | st.text(max_size=40))
 def test_what_passes_is_where_is_asked(link: str) -> None:
-    """How an address is written for its request changes neither host nor port, and leaves nothing to write."""
+    """Normalizing changes neither host nor port, and is idempotent."""
     try:
-        written = write_link(link)
+        written = normalize_link(link)
     except LinkRefused:
         return
     assert written.isascii()
     assert written.isprintable()
     assert " " not in written
-    assert write_link(written) == written
+    assert normalize_link(written) == written
     try:
-        parts = check_link(link, ("*",), local=True)
+        parts = check_link(link, ("*",), policy=ANY_NETWORK)
     except LinkRefused:
         return
     asked = urlsplit(written)
@@ -283,12 +284,12 @@ def test_what_passes_is_where_is_asked(link: str) -> None:
     ],
 )
 def test_addresses_are_written_in_the_characters_of_addresses(link: str, written: str) -> None:
-    """What is encoded stays, whatever could end a line or a request is encoded."""
-    assert write_link(link) == written
+    """What is encoded stays; whatever could end a line or a request is encoded."""
+    assert normalize_link(link) == written
 
 
 @pytest.mark.parametrize("link", ["", "a", "ftp://h.example/a", "https://", "https://[::1", "https://h.example:65536/"])
 def test_what_is_no_web_address_is_not_written(link: str) -> None:
-    """Nor repeated."""
+    """The exception does not repeat it."""
     with pytest.raises(LinkRefused, match=r"^is no "):
-        write_link(link)
+        normalize_link(link)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.messages.archive_job import VERSION, ArchiveJob, Course, NotOurMessage, grant_context
+from common.messages.archive_job import VERSION, ArchiveJob, JobState, NotOurMessage, Phase, grant_context
 
 JOB = ArchiveJob(
     id="job",
@@ -23,7 +23,7 @@ JOB = ArchiveJob(
 TEXTS = [
     field.name
     for field in dataclasses.fields(ArchiveJob)
-    if field.name not in ("course", "traceparent", "ticket", "edition")
+    if field.name not in ("state", "traceparent", "ticket", "edition")
 ]
 
 
@@ -34,19 +34,18 @@ def message(**changes: object) -> bytes:
 
 def test_a_job_comes_back_as_it_was() -> None:
     """Fresh, and after it has come some way."""
-    course = Course(
+    state = JobState(
         slices=3,
         copied=2,
         arrived={"7": "file"},
         rejected={"8": ("photo_unavailable", "404")},
-        telling=True,
+        phase=Phase.TELLING,
         failed_photos=1,
         waits=2,
         waiting_since=1.5,
         reason="gallery_unavailable",
-        stored=4,
     )
-    for job in (JOB, dataclasses.replace(JOB, course=course)):
+    for job in (JOB, dataclasses.replace(JOB, state=state)):
         assert ArchiveJob.decode(job.encode()) == job
 
 
@@ -68,11 +67,44 @@ def test_a_message_is_json_for_people_too() -> None:
     assert "Название галереи" in body.decode()
 
 
-def test_a_message_without_a_course_is_at_its_beginning() -> None:
-    """And what a course does not say is as at the beginning; what we do not know is ignored."""
+def test_a_message_without_a_state_is_at_its_beginning() -> None:
+    """And what a state does not say is as at the beginning; what we do not know is ignored."""
     old = {key: value for key, value in json.loads(JOB.encode()).items() if key != "course"}
     assert ArchiveJob.decode(json.dumps(old).encode()) == JOB
-    assert ArchiveJob.decode(message(course={"slices": 1, "new": 2}, other=[])).course == Course(slices=1)
+    assert ArchiveJob.decode(message(course={"slices": 1, "new": 2}, other=[])).state == JobState(slices=1)
+
+
+# What the version before this one wrote, and the phase it meant.
+FLAGS = [(False, False, Phase.COPYING), (True, False, Phase.TELLING), (False, True, Phase.TOLD)]
+
+
+@pytest.mark.parametrize(("telling", "told", "phase"), [*FLAGS, (True, True, Phase.TOLD)])
+def test_the_phase_is_read_from_the_two_flags_of_earlier_versions(telling: bool, told: bool, phase: Phase) -> None:
+    """In whichever combination: whoever was told is not told again."""
+    assert ArchiveJob.decode(message(course={"telling": telling, "told": told})).state.phase is phase
+
+
+@pytest.mark.parametrize(("telling", "told", "phase"), FLAGS)
+def test_the_phase_is_written_as_the_two_flags(telling: bool, told: bool, phase: Phase) -> None:
+    """Workers of both versions run side by side; neither may meet a key that it does not know the meaning of."""
+    written = json.loads(dataclasses.replace(JOB, state=JobState(phase=phase)).encode())["course"]
+    assert (written["telling"], written["told"]) == (telling, told)
+    assert "phase" not in written
+
+
+def test_the_bytes_are_those_of_the_version_before() -> None:
+    """A worker knows a message by its body: two versions must write the same job as the same bytes."""
+    state = JobState(slices=1, arrived={"7": "file"}, rejected={"8": ("gone", "404")}, may_have_duplicates=True)
+    body = dataclasses.replace(JOB, state=state, ticket="t").encode().decode()
+    assert body == (
+        '{"version": 1, "id": "job", "cloud_type": "google_drive", "archive_type": "webs", "archive_url": '
+        '"https://arch.litegallery.io/asdfdafdf/", "gallery_name": "Название галереи", "grant": "sealed", '
+        '"created_at": "2026-11-23T12:00:00+00:00", '
+        '"course": {"slices": 1, "copied": 0, "arrived": {"7": "file"}, "rejected": '
+        '{"8": ["gone", "404"]}, "tries": {}, "telling": false, "failed_photos": 0, "waits": 0, "waiting_since": 0, '
+        '"reason": "", "crowded": true, "skipped": -1, "started_at": 0, "told": false}, '
+        '"traceparent": "", "edition": "", "ticket": "t"}'
+    )
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -107,7 +139,7 @@ def test_other_bytes_are_not_ours(body: bytes) -> None:
         {"waiting_since": {}},
     ],
 )
-def test_a_course_that_is_none_is_not_ours(course: object) -> None:
+def test_a_state_that_is_none_is_not_ours(course: object) -> None:
     """It would lead a worker astray."""
     with pytest.raises(NotOurMessage, match="course"):
         ArchiveJob.decode(message(course=course))
@@ -120,10 +152,10 @@ JSON = st.recursive(
 )
 
 
-COURSE = st.dictionaries(st.sampled_from([field.name for field in dataclasses.fields(Course)]), JSON)
+STATE = st.dictionaries(st.sampled_from(sorted(JobState().write())), JSON)
 
 
-@given(changes=st.dictionaries(st.sampled_from([*TEXTS, "version"]), JSON, max_size=2), course=JSON | COURSE)
+@given(changes=st.dictionaries(st.sampled_from([*TEXTS, "version"]), JSON, max_size=2), course=JSON | STATE)
 def test_a_message_is_understood_or_refused(changes: dict[str, Any], course: object) -> None:
     """Nothing else ever comes out."""
     body = json.dumps({**json.loads(JOB.encode()), **changes, "course": course}).encode()

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from common.messages.ledger import FIRST, Entry, Kind, Record, fold
+from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record, fold
 
 JOB = "job-1"
 
@@ -46,7 +46,7 @@ class World:
 
     log: list[Entry] = field(default_factory=list)
     late: list[Entry] = field(default_factory=list)
-    queue: list[Message] = field(default_factory=lambda: [(FIRST, 0)])
+    queue: list[Message] = field(default_factory=lambda: [(FIRST_EDITION, 0)])
     dead: list[Message] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
@@ -62,7 +62,7 @@ class World:
         """Append an entry, and say whether it counts."""
         before = self.record
         self.log.append(entry(kind, **fields))
-        return before.take(self.log[-1], len(self.log) - 1)
+        return before.apply(self.log[-1], len(self.log) - 1)
 
     def take(self, index: int, failed: int) -> None:
         """Let a worker take a message."""
@@ -78,7 +78,7 @@ class World:
             edition, returns = worker.message
             self.queue.append((edition, returns + 1))
 
-    def bury(self, worker: Worker) -> None:
+    def dead_letter(self, worker: Worker) -> None:
         """Let a worker meet a bug: its message goes to the dead."""
         if worker.stage != "claim":
             self.write(Kind.PUT_DOWN, by=worker.name)
@@ -180,9 +180,11 @@ class OneJob(RuleBasedStateMachine):
 
     @precondition(lambda self: any(worker.stage == "work" for worker in self.world.workers))
     @rule(data=st.data())
-    def bury(self, data: st.DataObject) -> None:
+    def dead_letter(self, data: st.DataObject) -> None:
         """One of those that work meets a bug."""
-        self.world.bury(data.draw(st.sampled_from([each for each in self.world.workers if each.stage == "work"])))
+        self.world.dead_letter(
+            data.draw(st.sampled_from([each for each in self.world.workers if each.stage == "work"]))
+        )
 
     @precondition(lambda self: self.world.dead)
     @rule()
@@ -248,7 +250,7 @@ class OneJob(RuleBasedStateMachine):
         assert len(set(world.told)) == 1
         assert (world.queue, world.workers) == ([], [])
         calls, slices = len(world.told), world.slices
-        for message in ((FIRST, 9), (world.record.newest, 9), None):
+        for message in ((FIRST_EDITION, 9), (world.record.newest, 9), None):
             worker = Worker("late", message, 7)
             world.workers = [worker]
             world.step(worker, landed=1, wants_more=True)
@@ -264,21 +266,21 @@ TestOneJob.settings = settings(deadline=None, max_examples=300, stateful_step_co
 def test_an_old_message_counts_until_the_next_is_known_to_be_in_the_queue(is_queued: bool) -> None:
     """Killed between the two, the old message is all that is left; after it, it is a leftover."""
     world = World()
-    world.write(Kind.CLAIMED, by="a", edition=FIRST)
+    world.write(Kind.CLAIMED, by="a", edition=FIRST_EDITION)
     world.write(Kind.WENT_ON, by="a", edition="t1", body="{}")
     if is_queued:
         world.write(Kind.QUEUED, by="a", edition="t1")
-    assert world.write(Kind.CLAIMED, by="b", edition=FIRST) is not is_queued
+    assert world.write(Kind.CLAIMED, by="b", edition=FIRST_EDITION) is not is_queued
     assert world.write(Kind.CLAIMED, by="c", edition="t1")
-    assert (world.record.holder, world.record.body_at) == ("c", 1)
+    assert (world.record.holder, world.record.body_offset) == ("c", 1)
 
 
 def test_whoever_was_overtaken_writes_nothing_that_counts() -> None:
     """But what the cloud and the gallery have done is so, whoever says it."""
     world = World()
-    world.write(Kind.CLAIMED, by="a", edition=FIRST)
+    world.write(Kind.CLAIMED, by="a", edition=FIRST_EDITION)
     world.write(Kind.TELLING, by="a", failed_photos=3)
-    world.write(Kind.CLAIMED, by="b", edition=FIRST)
+    world.write(Kind.CLAIMED, by="b", edition=FIRST_EDITION)
     assert not world.write(Kind.WENT_ON, by="a", edition="t1")
     assert not world.write(Kind.ENDED, by="a")
     assert world.write(Kind.GRANTED, by="a", grant="newest")
@@ -291,9 +293,9 @@ def test_whoever_was_overtaken_writes_nothing_that_counts() -> None:
 def test_who_has_no_message_gives_way() -> None:
     """To whoever has one, before and after; else a crash would leave nobody with any."""
     world = World()
-    assert world.write(Kind.TAKEN_UP, by="idle", edition=FIRST)
-    assert world.write(Kind.CLAIMED, by="a", edition=FIRST)
-    assert not world.write(Kind.TAKEN_UP, by="idle again", edition=FIRST)
+    assert world.write(Kind.TAKEN_UP, by="idle", edition=FIRST_EDITION)
+    assert world.write(Kind.CLAIMED, by="a", edition=FIRST_EDITION)
+    assert not world.write(Kind.TAKEN_UP, by="idle again", edition=FIRST_EDITION)
     assert world.record.holder == "a"
 
 
@@ -301,17 +303,17 @@ def test_claims_are_ordered_by_the_log() -> None:
     """No clock has a say in which snapshot is the newer one."""
     world = World()
     world.write(Kind.STOPPED)
-    world.write(Kind.CLAIMED, by="a", edition=FIRST)
-    first = world.record.held_since
-    world.write(Kind.CLAIMED, by="b", edition=FIRST)
-    assert (first, world.record.held_since) == (1, 2)
+    world.write(Kind.CLAIMED, by="a", edition=FIRST_EDITION)
+    first = world.record.claim_offset
+    world.write(Kind.CLAIMED, by="b", edition=FIRST_EDITION)
+    assert (first, world.record.claim_offset) == (1, 2)
 
 
 def test_the_first_look_is_the_one_that_counts() -> None:
     """Whoever takes the job after a crash sees photos that this very job has brought."""
     world = World()
-    world.write(Kind.CLAIMED, by="a", edition=FIRST)
+    world.write(Kind.CLAIMED, by="a", edition=FIRST_EDITION)
     assert world.write(Kind.LOOKED, by="a", skipped=0)
-    world.write(Kind.CLAIMED, by="b", edition=FIRST)
+    world.write(Kind.CLAIMED, by="b", edition=FIRST_EDITION)
     assert not world.write(Kind.LOOKED, by="b", skipped=6)
     assert world.record.skipped == 0

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from common.messages.ledger import FIRST, Entry, Kind, Record, fold
+from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record, fold
 
 
 @dataclass
@@ -53,14 +53,14 @@ class Handover(RuleBasedStateMachine):
         """Append an entry, and say whether it counts."""
         before = self.record
         self.log.append(Entry(job_id="job-1", kind=kind, by=by, **fields))
-        return before.take(self.log[-1], len(self.log) - 1)
+        return before.apply(self.log[-1], len(self.log) - 1)
 
     @rule()
     def claim(self) -> None:
         """Another worker gets the message, or a twin of it."""
         self.names += 1
         self.workers.append(Worker(f"w{self.names}"))
-        self.write(Kind.CLAIMED, self.workers[-1].name, edition=FIRST)
+        self.write(Kind.CLAIMED, self.workers[-1].name, edition=FIRST_EDITION)
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data(), kind=st.sampled_from(list(AFTER)))

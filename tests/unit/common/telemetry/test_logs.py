@@ -14,8 +14,8 @@ from common.telemetry import logs
 CONTROLS = "a\nb\rc\td\x00e\x1b[31mf\x7fg\x85h\u2028i\u2029j\u202ek"
 
 
-class Said:
-    """What went to standard error."""
+class StandardError:
+    """What was written to standard error."""
 
     def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
         self._captured = captured
@@ -28,7 +28,7 @@ class Said:
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
+def stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[StandardError]:
     """Standard error; the loggers are put back afterwards."""
     for name in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):
         monkeypatch.setattr(logging, name, getattr(logging, name))
@@ -38,7 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     handlers, level = root.handlers[:], root.level
     root.handlers = []
     levels = {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict}
-    yield Said(capsys)
+    yield StandardError(capsys)
     logging.captureWarnings(False)
     root.handlers = handlers
     root.setLevel(level)
@@ -46,16 +46,16 @@ def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
 
 
-def read_json(said: Said) -> list[dict[str, object]]:
+def read_json(stderr: StandardError) -> list[dict[str, object]]:
     """Return the lines as objects."""
-    return [json.loads(line) for line in said.getvalue().splitlines()]
+    return [json.loads(line) for line in stderr.getvalue().splitlines()]
 
 
-def test_a_record_is_one_json_object(said: Said) -> None:
+def test_a_record_is_one_json_object(stderr: StandardError) -> None:
     """Time in UTC, level, logger, event, and what was given besides."""
     logs.configure("INFO", "json")
     logging.getLogger("a.b").info("photo %s", "copied", extra={"job_id": "j", "bytes": 5, "name_of": "Имя"})
-    (line,) = read_json(said)
+    (line,) = read_json(stderr)
     assert str(line.pop("ts")).endswith("Z")
     assert line == {
         "level": "INFO",
@@ -65,10 +65,10 @@ def test_a_record_is_one_json_object(said: Said) -> None:
         "bytes": 5,
         "name_of": "Имя",
     }
-    assert "Имя" in said.getvalue()
+    assert "Имя" in stderr.getvalue()
 
 
-@pytest.mark.parametrize("form", [logs.JsonLines(), logs.TextLines()])
+@pytest.mark.parametrize("form", [logs.JsonFormatter(), logs.TextFormatter()])
 def test_a_line_begins_with_its_time(form: logging.Formatter) -> None:
     """In UTC, to the millisecond; each line its own."""
     record = logging.makeLogRecord({"msg": "a"})
@@ -80,16 +80,16 @@ def test_a_line_begins_with_its_time(form: logging.Formatter) -> None:
         assert told in form.format(record)[:40]
 
 
-def test_a_record_is_one_line_of_text(said: Said) -> None:
-    """The same, for people."""
+def test_a_record_is_one_line_of_text(stderr: StandardError) -> None:
+    """The text format."""
     logs.configure("INFO", "text")
     logging.getLogger("a.b").warning("photo copied", extra={"job_id": "j"})
-    (line,) = said.getvalue().splitlines()
+    (line,) = stderr.getvalue().splitlines()
     assert line.endswith(" WARNING a.b: photo copied job_id=j")
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_no_character_breaks_a_line_or_paints_a_terminal(said: Said, form: str) -> None:
+def test_no_character_breaks_a_line_or_paints_a_terminal(stderr: StandardError, form: str) -> None:
     """Wherever it stands: message, argument, field or trace."""
     logs.configure("INFO", form)
     logger = logging.getLogger(CONTROLS)
@@ -97,55 +97,55 @@ def test_no_character_breaks_a_line_or_paints_a_terminal(said: Said, form: str) 
         raise ValueError(CONTROLS)
     except ValueError:
         logger.exception("%s " + CONTROLS, CONTROLS, extra={CONTROLS: CONTROLS, "other": {CONTROLS: [CONTROLS]}})
-    (line,) = said.getvalue().splitlines()
-    assert said.getvalue() == line + "\n"
+    (line,) = stderr.getvalue().splitlines()
+    assert stderr.getvalue() == line + "\n"
     assert line.isprintable()
 
 
 @pytest.mark.parametrize(
     "code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), 0x2066, 0x2069]
 )
-def test_one_such_character_is_enough(said: Said, code: int) -> None:
+def test_one_such_character_is_enough(stderr: StandardError, code: int) -> None:
     """A line that is otherwise printable."""
     logs.configure("INFO", "text")
     logging.getLogger("a").info("before%safter", chr(code))
-    assert said.getvalue().endswith(f" INFO    a: before\\u{code:04x}after\n")
+    assert stderr.getvalue().endswith(f" INFO    a: before\\u{code:04x}after\n")
 
 
-def test_json_says_what_was_said(said: Said) -> None:
+def test_json_says_what_was_said(stderr: StandardError) -> None:
     """Escapes are JSON's own: the reader gets the characters back."""
     logs.configure("INFO", "json")
     logging.getLogger("a").info("%s", CONTROLS)
-    assert read_json(said)[0]["event"] == CONTROLS
+    assert read_json(stderr)[0]["event"] == CONTROLS
 
 
-def test_a_trace_is_a_field(said: Said) -> None:
-    """With the line that broke."""
+def test_a_trace_is_a_field(stderr: StandardError) -> None:
+    """With the line that raised."""
     logs.configure("INFO", "json")
     try:
         _ = 1 / 0
     except ZeroDivisionError:
         logging.getLogger("a").exception("a bug")
-    assert str(read_json(said)[0]["exc"]).startswith("Traceback")
-    assert "ZeroDivisionError" in str(read_json(said)[0]["exc"])
+    assert str(read_json(stderr)[0]["exc"]).startswith("Traceback")
+    assert "ZeroDivisionError" in str(read_json(stderr)[0]["exc"])
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_secrets_stay_hidden(said: Said, form: str) -> None:
+def test_secrets_stay_hidden(stderr: StandardError, form: str) -> None:
     """As a field, inside a field, or as an argument."""
     logs.configure("DEBUG", form)
     secret = Secret("hush")
     logging.getLogger("a").info("%s", secret, extra={"key": secret, "keys": {"a": [secret]}})
-    assert "hush" not in said.getvalue()
-    assert "Secret(4 characters)" in said.getvalue()
+    assert "hush" not in stderr.getvalue()
+    assert "Secret(4 characters)" in stderr.getvalue()
 
 
-def test_levels_are_kept(said: Said) -> None:
-    """What is below the level is not said."""
+def test_levels_are_kept(stderr: StandardError) -> None:
+    """Records below the level are dropped."""
     logs.configure("WARNING", "json")
     logging.getLogger("a").info("no")
     logging.getLogger("a").warning("yes")
-    assert [line["event"] for line in read_json(said)] == ["yes"]
+    assert [line["event"] for line in read_json(stderr)] == ["yes"]
 
 
 @pytest.mark.parametrize(
@@ -160,22 +160,22 @@ def test_levels_are_kept(said: Said) -> None:
         "uvicorn.access",
     ],
 )
-def test_libraries_that_tell_secrets_are_kept_quiet(said: Said, name: str) -> None:
+def test_libraries_that_tell_secrets_are_kept_quiet(stderr: StandardError, name: str) -> None:
     """They write tokens, codes, queries or upload addresses at DEBUG and INFO."""
     logs.configure("DEBUG", "json")
     logging.getLogger(name).debug("hush")
     logging.getLogger(name).info("hush")
-    assert said.getvalue() == ""
+    assert stderr.getvalue() == ""
 
 
-def test_a_higher_level_holds_for_quiet_libraries_too(said: Said) -> None:
-    """They are never louder than the rest."""
+def test_a_higher_level_holds_for_quiet_libraries_too(stderr: StandardError) -> None:
+    """LOG_LEVEL holds for them too."""
     logs.configure("ERROR", "json")
     logging.getLogger("urllib3.connectionpool").warning("no")
-    assert said.getvalue() == ""
+    assert stderr.getvalue() == ""
 
 
-def test_warnings_are_records_too(said: Said) -> None:
+def test_warnings_are_records_too(stderr: StandardError) -> None:
     """Not loose lines beside the JSON."""
     logs.configure("INFO", "json")
     with warnings.catch_warnings():
@@ -183,14 +183,14 @@ def test_warnings_are_records_too(said: Said) -> None:
         logging.captureWarnings(True)
         warnings.warn("old", stacklevel=1)
         logging.captureWarnings(False)
-    (line,) = read_json(said)
+    (line,) = read_json(stderr)
     assert line["logger"] == "py.warnings"
     assert "old" in str(line["event"])
 
 
-def test_configuring_twice_says_everything_once(said: Said) -> None:
+def test_configuring_twice_says_everything_once(stderr: StandardError) -> None:
     """The last call counts."""
     logs.configure("INFO", "text")
     logs.configure("INFO", "json")
     logging.getLogger("a").info("once")
-    assert len(read_json(said)) == 1
+    assert len(read_json(stderr)) == 1

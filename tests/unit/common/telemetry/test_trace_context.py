@@ -1,4 +1,4 @@
-"""The trace context's header, read as its specification has it."""
+"""The traceparent header, read as its specification has it."""
 
 from contextvars import copy_context
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.telemetry.trace_context import Trace, enter, make_trace, onward, read_trace
+from common.telemetry.trace_context import Trace, new_trace, outgoing_headers, read_trace, set_current_trace
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -19,7 +19,7 @@ def test_a_header_is_read_and_written_as_it_was() -> None:
 
 
 def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
-    """And handed on as ours."""
+    """And passed on as version 00."""
     trace = read_trace(f"cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like")
     assert trace
     assert trace.header == f"00-{TRACE}-{SPAN}-01"
@@ -43,25 +43,25 @@ def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
     ],
 )
 def test_what_is_no_header_begins_no_trace(header: str) -> None:
-    """It is as if there were none."""
+    """It is treated as missing."""
     assert read_trace(header) is None
 
 
 @given(st.text())
 def test_any_text_is_a_trace_or_none(text: str) -> None:
-    """Nothing that comes from outside breaks anything, or gets into a line."""
+    """No header from outside raises, or breaks a log line."""
     trace = read_trace(text)
     assert trace is None or set(trace.header) <= set("0123456789abcdef-")
 
 
 def test_each_step_has_a_name_of_its_own() -> None:
-    """On the same way."""
-    first = make_trace()
+    """In the same trace."""
+    first = new_trace()
     context = copy_context()
-    context.run(enter, first)
-    second = read_trace(context.run(onward)["traceparent"])
+    context.run(set_current_trace, first)
+    second = read_trace(context.run(outgoing_headers)["traceparent"])
     assert second
     assert (second.trace_id, second.flags) == (first.trace_id, first.flags)
     assert second.span_id != first.span_id
-    assert onward() == {}
-    assert make_trace().trace_id != first.trace_id
+    assert outgoing_headers() == {}
+    assert new_trace().trace_id != first.trace_id

@@ -1,4 +1,4 @@
-"""Our own description of the API held against the API by schemathesis: whatever is sent, the answer is described."""
+"""The OpenAPI description against the running API, by schemathesis: every answer is described."""
 
 import pytest
 import requests

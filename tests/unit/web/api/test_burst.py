@@ -1,4 +1,4 @@
-"""Many guests back at once at a slow token endpoint: nobody else waits for them."""
+"""Many callbacks at once at a slow token endpoint: no other request waits for them."""
 
 import threading
 import time
@@ -16,7 +16,8 @@ from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.guest import SUCCESS, agree
 from tests.fakes.web_site import OpenSite, Site
-from web.api import callback, cancel, operations
+from web.api import cancel, operations
+from web.consent import completion
 
 SLOW = 0.5
 AS_BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Language": "ru"}
@@ -60,8 +61,8 @@ def test_guests_beyond_all_bounds_are_put_off(
     open_site: OpenSite, worldly: dict[str, str], world: World, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With two threads and three who wait: the others get a page that comes again, and their states still count."""
-    monkeypatch.setattr(callback, "AT_ONCE", 2)
-    monkeypatch.setattr(callback, "MOST_WAITING", 3)
+    monkeypatch.setattr(completion, "MAX_THREADS", 2)
+    monkeypatch.setattr(completion, "MAX_QUEUED", 3)
     site = open_site(worldly)
     addresses = [agree(site, world) for _ in range(12)]
     with guests_back(site, addresses, world) as answers:
@@ -84,8 +85,8 @@ def test_programs_that_are_put_off_read_a_problem(
     open_site: OpenSite, worldly: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same, for who does not ask for HTML."""
-    monkeypatch.setattr(callback, "AT_ONCE", 1)
-    monkeypatch.setattr(callback, "MOST_WAITING", 0)
+    monkeypatch.setattr(completion, "MAX_THREADS", 1)
+    monkeypatch.setattr(completion, "MAX_QUEUED", 0)
     site = open_site(worldly)
     first, second = agree(site, world), agree(site, world)
     with guests_back(site, [first], world):
@@ -98,8 +99,8 @@ def test_cancels_hold_up_only_cancels(
     open_site: OpenSite, worldly: dict[str, str], world: World, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broker that answers late: guests who are back are served, and cancels beyond a bound are put off."""
-    monkeypatch.setattr(cancel, "AT_ONCE", 1)
-    monkeypatch.setattr(cancel, "MOST_WAITING", 1)
+    monkeypatch.setattr(cancel, "MAX_THREADS", 1)
+    monkeypatch.setattr(cancel, "MAX_QUEUED", 1)
     site = open_site(worldly)
     address = agree(site, world)
     publish = site.broker.publish

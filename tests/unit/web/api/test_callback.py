@@ -1,4 +1,4 @@
-"""The guest is back: a job in the queue and the success link, or the fail link, or a page of our own."""
+"""The callback: a queued job and the success link, or the fail link, or a page of our own."""
 
 import logging
 import time
@@ -191,7 +191,7 @@ def test_a_job_in_doubt_is_withdrawn_before_the_fail_link(site_in_world: Site, w
     assert answer.headers["Location"] == FAIL
     (ticket,) = site_in_world.broker.withdrawn
     assert len(ticket) > 20
-    known = site_in_world.news.find(told["job_id"])
+    known = site_in_world.store.find(told["job_id"])
     assert known
     assert (known.state, known.reason) == (State.FAILED, Reason.TRY_LATER)
 
@@ -204,7 +204,7 @@ def test_a_job_in_doubt_that_a_worker_has_is_a_success(site_in_world: Site, worl
     address = world.accounts.consent(told["redirect_to"])
     assert site_in_world.come_back(address).headers["Location"] == SUCCESS
     assert site_in_world.come_back(address).headers["Location"] == SUCCESS
-    known = site_in_world.news.find(told["job_id"])
+    known = site_in_world.store.find(told["job_id"])
     assert known
     assert (known.state, known.reason) == (State.QUEUED, "")
     assert len(site_in_world.broker.withdrawn) == 1
@@ -250,7 +250,7 @@ def test_the_same_callback_twice_is_one_job(site_in_world: Site, world: World) -
 
 
 def test_the_same_callback_at_the_same_time_is_one_job(site_in_world: Site, world: World) -> None:
-    """A double click: who comes second waits for the first one's outcome."""
+    """A double click: the second waits for the result of the first."""
     address = agree(site_in_world, world)
     world.faults.add(Fault(on="token", does="stall", seconds=0.3))
     with ThreadPoolExecutor(6) as browsers:
@@ -272,12 +272,12 @@ def test_the_same_callback_at_two_replicas_ends_the_same_way(
         late = threads.submit(second.come_back, address)
         while not world.faults.fired:
             time.sleep(0.01)
-        [known] = [first.news.find(each.message_id) for each in first.broker.published]
+        [known] = [first.store.find(each.message_id) for each in first.broker.published]
         assert known
-        second.news.learn(known)
+        second.store.update(known)
         assert late.result().headers["Location"] == SUCCESS
     assert second.broker.published == []
-    assert second.news.find(known.job_id) == known
+    assert second.store.find(known.job_id) == known
 
 
 def test_a_failed_callback_again_fails_again(site_in_world: Site, world: World) -> None:

@@ -1,4 +1,4 @@
-"""The state on its way through the consent page: it counts whole, for an hour, for its cloud, or not at all."""
+"""The `state` of a callback: valid unchanged, for an hour, for its own cloud."""
 
 import json
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -11,7 +11,7 @@ from common.telemetry.trace_context import read_trace
 from sandbox.world import World
 from tests.fakes.guest import FAIL, SUCCESS, agree, assert_refused, change
 from tests.fakes.web_site import PUBLIC, OpenSite, Site
-from web.consent.oauth_state import Promise
+from web.consent.oauth_state import OAuthState
 
 
 def test_another_replica_completes_what_one_began(open_site: OpenSite, worldly: dict[str, str], world: World) -> None:
@@ -32,16 +32,17 @@ def test_a_state_changed_in_any_byte_is_refused(open_site: OpenSite, worldly: di
         assert_refused(site_in_world.come_back(change(address, state=forged)), site_in_world, world)
 
 
+@pytest.mark.parametrize("has_trace", [True, False])
 def test_a_state_of_an_earlier_version_is_taken(
-    site_in_world: Site, world: World, monkeypatch: pytest.MonkeyPatch
+    site_in_world: Site, world: World, monkeypatch: pytest.MonkeyPatch, has_trace: bool
 ) -> None:
-    """It had no trace; the job has that of the callback."""
+    """A list, and before that one without a trace; then the job has that of the callback."""
 
-    def seal_as_before(promise: Promise, sealer: Sealer, cloud_type: str) -> str:
-        *known, _trace = vars(promise).values()
-        return sealer.seal(json.dumps([1, *known]), f"state:{cloud_type}")
+    def seal_as_before(state: OAuthState, sealer: Sealer, cloud_type: str) -> str:
+        *known, trace = vars(state).values()
+        return sealer.seal(json.dumps([1, *known, *([trace] if has_trace else [])]), f"state:{cloud_type}")
 
-    monkeypatch.setattr(Promise, "seal", seal_as_before)
+    monkeypatch.setattr(OAuthState, "seal", seal_as_before)
     answer = site_in_world.come_back(agree(site_in_world, world))
     assert answer.headers["Location"] == SUCCESS
     (message,) = site_in_world.broker.published
@@ -69,7 +70,7 @@ def test_a_state_lives_an_hour(site_in_world: Site, world: World, clock: list[fl
 def test_a_state_counts_for_its_own_cloud(site_in_world: Site, world: World) -> None:
     """At another cloud's address, known or not, it is refused."""
     address = agree(site_in_world, world)
-    for other in ("yadisk", "dropbox", "GOOGLE_DRIVE", "%00"):
+    for other in ("yadisk", "no_such_cloud", "GOOGLE_DRIVE", "%00"):
         wrong = address.replace("/google_drive?", f"/{other}?")
         assert_refused(site_in_world.come_back(wrong), site_in_world, world)
 
@@ -79,8 +80,8 @@ def test_a_state_of_another_cloud_does_not_count_here(
 ) -> None:
     """Sealed by us, for a cloud that is offered elsewhere, or was until now: neither there nor at this one."""
     site_in_world = open_site({name: value for name, value in worldly.items() if not name.startswith("YANDEX_CLIENT")})
-    promise = Promise("job", 1_790_000_000, "v" * 43, "webs", "https://a.example/a", "name", SUCCESS, FAIL)
-    state = promise.seal(site_in_world.settings.sealer, "yadisk")
+    state_of_yandex = OAuthState("job", 1_790_000_000, "v" * 43, "webs", "https://a.example/a", "name", SUCCESS, FAIL)
+    state = state_of_yandex.seal(site_in_world.settings.sealer, "yadisk")
     for cloud in ("yadisk", "google_drive"):
         address = f"{PUBLIC}/cloud_archive/callback/{cloud}?code=4%2Fx&state={state}"
         assert_refused(site_in_world.come_back(address), site_in_world, world)

@@ -44,9 +44,9 @@ def test_broker_out_of_reach_is_said(site: Site) -> None:
 def test_what_waits_is_shown_as_stopped_at_once(site: Site, state: State) -> None:
     """Whoever has a job in their hands tells of its end; what is in nobody's may wait for half an hour."""
     job_id = make_job_id(site.settings.sealer, 1_790_000_000)
-    site.news.learn(Progress(job_id=job_id, state=state, photos_total=9, photos_copied=4, updated_at=1_790_000_001))
+    site.store.update(Progress(job_id=job_id, state=state, photos_total=9, photos_copied=4, updated_at=1_790_000_001))
     assert cancel(site, job_id).status_code == 202
-    shown = site.news.find(job_id)
+    shown = site.store.find(job_id)
     assert shown
     if state is State.RUNNING:
         assert shown.state is State.RUNNING

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from common.messages.job_id import make_job_id
 from common.messages.progress import Progress, State
 from tests.fakes.web_site import Site, seen_from
-from web.api.events import Streams, make_router
+from web.api.events import StreamLimit, make_router
 from web.http import problems
 
 NOW = 1_790_000_000.0
@@ -28,7 +28,7 @@ def job(site: Site) -> Progress:
         job_id=make_job_id(site.settings.sealer, NOW), state=State.RUNNING, photos_total=3, created_at=NOW
     )
     progress = replace(progress, updated_at=NOW + 1)
-    site.news.learn(progress)
+    site.store.update(progress)
     return progress
 
 
@@ -47,7 +47,7 @@ def test_every_change_is_told_until_the_end(site: Site, job: Progress) -> None:
                 told.append(json.loads(line.removeprefix(b"data: ")))
                 copied = len(told)
                 state = State.DONE if copied == 3 else State.RUNNING
-                site.news.learn(replace(job, photos_copied=copied, state=state, updated_at=NOW + 1 + copied))
+                site.store.update(replace(job, photos_copied=copied, state=state, updated_at=NOW + 1 + copied))
     assert [each["photos"]["copied"] for each in told] == [0, 1, 2, 3]
     assert told[-1] == site.send("GET", f"/cloud_archive/jobs/{job.job_id}").json()
 
@@ -58,12 +58,12 @@ def test_silence_is_filled_with_comments(site: Site, job: Progress, monkeypatch:
     with listen(site, job) as stream:
         lines = (line for line in stream.iter_lines(chunk_size=1) if line.startswith(b":"))
         assert next(lines) == b": ping"
-    site.news.learn(replace(job, state=State.CANCELLED, updated_at=NOW + 2))
+    site.store.update(replace(job, state=State.CANCELLED, updated_at=NOW + 2))
 
 
 def test_pages_of_allowed_hosts_may_listen(site: Site, job: Progress) -> None:
     """CORS is the same as everywhere."""
-    site.news.learn(replace(job, state=State.DONE, updated_at=NOW + 2))
+    site.store.update(replace(job, state=State.DONE, updated_at=NOW + 2))
     with listen(site, job, Origin="https://app.litegallery.io") as stream:
         assert stream.headers["Access-Control-Allow-Origin"] == "https://app.litegallery.io"
     with listen(site, job, Origin="https://elsewhere.example") as stream:
@@ -80,14 +80,14 @@ def test_places_are_few_and_come_back() -> None:
     """Who finds none is told when to come back; who leaves makes room."""
 
     async def fill() -> None:
-        streams = Streams(most=1)
-        first = streams.take_place()
+        limit = StreamLimit(max_streams=1)
+        first = limit.count_stream()
         await anext(first)
         with pytest.raises(HTTPException) as refused:
-            await anext(streams.take_place())
+            await anext(limit.count_stream())
         assert (refused.value.status_code, refused.value.headers) == (503, {"Retry-After": "30"})
         await first.aclose()  # type: ignore[attr-defined]
-        await anext(streams.take_place())
+        await anext(limit.count_stream())
 
     asyncio.run(fill())
 
@@ -95,11 +95,11 @@ def test_places_are_few_and_come_back() -> None:
 def test_one_client_and_one_job_leave_places_for_others(site: Site, job: Progress) -> None:
     """Whoever opens what they can: another client still listens, to another job and in the end to the same."""
     app = FastAPI()
-    streams = Streams(most=9, most_for_client=4, most_for_job=3)
-    app.include_router(make_router(site.news.find, streams, lambda: False, look_seconds=0.02))
+    limit = StreamLimit(max_streams=9, max_per_client=4, max_per_job=3)
+    app.include_router(make_router(site.store.find, limit, lambda: False, poll_seconds=0.02))
     problems.install(app)
     small, other = replace(site, app=app), replace(job, job_id=make_job_id(site.settings.sealer, NOW))
-    site.news.learn(other)
+    site.store.update(other)
     open_streams = [listen(small, job) for _ in range(4)]
     assert [each.status_code for each in open_streams] == [200, 200, 200, 429]
     refused = open_streams[-1]
@@ -124,14 +124,14 @@ def test_open_streams_hold_no_threads(site: Site, job: Progress) -> None:
     assert all(b'"running"' in next(lines) for lines in streams)
     # The event loop's helpers may have come to life meanwhile; far fewer than there are guests.
     assert threading.active_count() - before < 20
-    site.news.learn(replace(job, state=State.DONE, updated_at=NOW + 9))
+    site.store.update(replace(job, state=State.DONE, updated_at=NOW + 9))
     assert all(any(b'"done"' in line for line in lines) for lines in streams)
 
 
 def test_guest_who_leaves_makes_room(site: Site, job: Progress) -> None:
     """A closed connection gives its place to the next one."""
     app = FastAPI()
-    app.include_router(make_router(site.news.find, Streams(most=1), lambda: False, look_seconds=0.02))
+    app.include_router(make_router(site.store.find, StreamLimit(max_streams=1), lambda: False, poll_seconds=0.02))
     problems.install(app)
     small = replace(site, app=app)
     first = listen(small, job)

@@ -1,4 +1,4 @@
-"""Whatever bytes come to whatever route, no answer is a 5xx. Bounded by examples, not by a clock."""
+"""Any bytes to any route: no answer is a 5xx. Bounded by examples, not by a clock."""
 
 import json
 import socket

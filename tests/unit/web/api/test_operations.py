@@ -1,4 +1,7 @@
-"""What an orchestrator is told: alive is whose threads move, ready is who can begin archives, and why not."""
+"""Probes: alive is a process whose threads move, ready is one that can begin archives."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 from fastapi import FastAPI
@@ -6,7 +9,7 @@ from fastapi import FastAPI
 from common.errors import Reason, Transient
 from common.messages.topology import OtherTopology
 from tests.fakes.web_site import Server
-from web.api.operations import Readiness, make_router
+from web.api.operations import FRESH_SECONDS, Readiness, make_router
 
 
 def serve(server: Server, readiness: Readiness, *, alive: bool = True) -> str:
@@ -39,3 +42,47 @@ def test_readiness_names_what_only_an_operator_can_mend(server: Server) -> None:
     assert [answer.status_code for answer in told] == [503, 503, 200]
     assert "the queue x differs" in told[0].json()["detail"]
     assert told[1].json()["detail"] == "The broker cannot be reached."
+
+
+class Probe:
+    """A broker that counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.well = True
+
+    def __call__(self) -> None:
+        """Answer, or not."""
+        self.asked += 1
+        if not self.well:
+            raise Transient(Reason.TRY_LATER)
+
+
+def test_readiness_is_asked_for_now_and_then() -> None:
+    """Many probes are one question, until its answer is old."""
+    clock, probe = [0.0], Probe()
+    readiness = Readiness(probe, now=lambda: clock[0])
+    assert [readiness.is_ready() for _ in range(5)] == [True] * 5
+    assert probe.asked == 1
+    probe.well = False
+    assert readiness.is_ready()
+    clock[0] = FRESH_SECONDS
+    assert not readiness.is_ready()
+    assert probe.asked == 2
+
+
+def test_readiness_is_not_waited_for_twice() -> None:
+    """While a broker is slow to answer, others get the answer before: at first, not ready."""
+    asking, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        asking.set()
+        go_on.wait(30)
+
+    readiness = Readiness(slow)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(readiness.is_ready)
+        asking.wait(30)
+        assert not readiness.is_ready()
+        go_on.set()
+        assert first.result(30)

@@ -9,7 +9,7 @@ import pytest
 from common.messages.job_id import make_job_id
 from sandbox.world import World
 from tests.fakes.web_site import PUBLIC, SEED_REQUEST, OpenSite, Site, fields_of
-from web.consent.oauth_state import Promise
+from web.consent.oauth_state import OAuthState
 
 SECRET_WORD = "zyxwvut"
 
@@ -74,9 +74,9 @@ def test_a_state_stays_short_for_a_long_request(site: Site) -> None:
     letters = "".join(chr(0x410 + (i * i * 7 + i // 3) % 64) for i in range(255))
     link = "https://app.litegallery.io/galleries/" + "".join(f"{i * 7919 % 1000003:x}" for i in range(54))
     job_id = make_job_id(site.settings.sealer, 1_790_000_000)
-    promise = Promise(job_id, 1_790_000_000, "v" * 43, "originals", link, letters, link + "ok", link + "no")
+    state = OAuthState(job_id, 1_790_000_000, "v" * 43, "originals", link, letters, link + "ok", link + "no")
     assert len(link) > 280
-    assert len(promise.seal(site.settings.sealer, "google_drive")) <= 1500
+    assert len(state.seal(site.settings.sealer, "google_drive")) <= 1500
 
 
 def test_what_a_cloud_cannot_carry_is_refused_before_its_guest_is_sent_there(
@@ -139,7 +139,7 @@ def test_unusual_names_are_taken(site: Site, name: str) -> None:
     [
         ("archive_type", "raw", "must be one of: webs, originals"),
         ("archive_type", "Webs", "must be one of: webs, originals"),
-        ("cloud_type", "dropbox", "must be one of: google_drive"),
+        ("cloud_type", "no_such_cloud", "must be one of: google_drive"),
         ("cloud_type", "GOOGLE_DRIVE", "must be one of: google_drive"),
     ],
 )

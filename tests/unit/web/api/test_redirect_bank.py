@@ -1,4 +1,4 @@
-"""Nobody is sent elsewhere through us: links that other services once followed, at both doors, and their likes."""
+"""Open redirects: links that other services once followed, at the POST and at the callback."""
 
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from common.http.urls import LinkRefused, check_link
 from sandbox.world import World
 from tests.fakes.guest import assert_refused
 from tests.fakes.web_site import CALLBACK, SEED_REQUEST, OpenSite, Site
-from web.consent.oauth_state import Promise
+from web.consent.oauth_state import OAuthState
 
 OURS = ("*.lite.gallery", "*.litegallery.io")
 GOOD = "https://app.litegallery.io/saved/?a=b#c"
@@ -59,8 +59,8 @@ def strict(open_site: OpenSite, worldly: dict[str, str]) -> Site:
 def test_the_callback_follows_no_such_link_either(strict: Site, world: World, link: str) -> None:
     """Sealed by ourselves, as if an older version had let it pass: a page of ours, and nobody is called."""
     for links in ((link, GOOD), (GOOD, link)):
-        promise = Promise("job", 1_790_000_000, "v" * 43, "webs", SEED_REQUEST["archive_url"], "x", *links)
-        state = promise.seal(strict.settings.sealer, "google_drive")
+        opened = OAuthState("job", 1_790_000_000, "v" * 43, "webs", SEED_REQUEST["archive_url"], "x", *links)
+        state = opened.seal(strict.settings.sealer, "google_drive")
         for answer in ({"code": "4/0A"}, {"error": "access_denied"}):
             assert_refused(strict.send("GET", CALLBACK, params={"state": state, **answer}), strict, world)
 

@@ -39,7 +39,7 @@ def make_progress(site: Site, **changes: object) -> Progress:
 def test_status_has_all_fields_of_the_contract(site: Site) -> None:
     """What a worker told is what a frontend reads."""
     progress = make_progress(site)
-    site.news.learn(progress)
+    site.store.update(progress)
     answer = site.send("GET", f"/cloud_archive/jobs/{progress.job_id}")
     told = answer.json()
     assert (answer.status_code, set(told)) == (200, FIELDS)
@@ -75,12 +75,12 @@ def test_made_up_job_is_unknown(site: Site) -> None:
 def test_unchanged_status_is_not_sent_again(site: Site) -> None:
     """ETag and 304; another snapshot has another one."""
     progress = make_progress(site)
-    site.news.learn(progress)
+    site.store.update(progress)
     path = f"/cloud_archive/jobs/{progress.job_id}"
     etag = site.send("GET", path).headers["ETag"]
     again = site.send("GET", path, headers={"If-None-Match": f'"other", W/{etag}'})
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
-    site.news.learn(replace(progress, photos_copied=31, updated_at=NOW + 61))
+    site.store.update(replace(progress, photos_copied=31, updated_at=NOW + 61))
     assert site.send("GET", path, headers={"If-None-Match": etag}).status_code == 200
 
 
@@ -89,7 +89,7 @@ def test_who_asks_hears_when_to_ask_again(site: Site) -> None:
     progress = make_progress(site)
     path = f"/cloud_archive/jobs/{progress.job_id}"
     for state, seconds in [(State.RUNNING, "2"), (State.WAITING, "10"), (State.DONE, None)]:
-        site.news.learn(replace(progress, state=state))
+        site.store.update(replace(progress, state=state))
         answer = site.send("GET", path)
         again = site.send("GET", path, headers={"If-None-Match": answer.headers["ETag"]})
         assert [each.headers.get("Retry-After") for each in (answer, again)] == [seconds, seconds]
@@ -98,15 +98,15 @@ def test_who_asks_hears_when_to_ask_again(site: Site) -> None:
 def test_numbers_never_go_backwards(site: Site) -> None:
     """Two workers may report one job for a moment; an end stays the end."""
     progress = make_progress(site)
-    site.news.learn(progress)
-    site.news.learn(replace(progress, photos_copied=3, bytes_copied=5, updated_at=NOW + 70))
+    site.store.update(progress)
+    site.store.update(replace(progress, photos_copied=3, bytes_copied=5, updated_at=NOW + 70))
     path = f"/cloud_archive/jobs/{progress.job_id}"
     told = site.send("GET", path).json()
     assert (told["photos"]["copied"], told["bytes"]["copied"]) == (30, 412_000_000)
     failures = (FailedPhoto("a.jpg", "photo_unavailable", "the gallery answered 404"),)
     end = replace(progress, state=State.DONE, photos_copied=112, photos_failed=1, failures=failures)
-    site.news.learn(replace(end, updated_at=NOW + 80, finished_at=NOW + 80))
-    site.news.learn(replace(progress, updated_at=NOW + 90))
+    site.store.update(replace(end, updated_at=NOW + 80, finished_at=NOW + 80))
+    site.store.update(replace(progress, updated_at=NOW + 90))
     told = site.send("GET", path).json()
     assert (told["state"], told["photos"]["failed"]) == ("done", 1)
     assert told["failures"] == [{"name": "a.jpg", "reason": "photo_unavailable", "detail": "the gallery answered 404"}]
@@ -115,7 +115,7 @@ def test_numbers_never_go_backwards(site: Site) -> None:
 def test_reason_is_told(site: Site) -> None:
     """In a word for programs and a line for people."""
     progress = make_progress(site, state=State.FAILED, reason="storage_full", needed_bytes=9, free_bytes=5)
-    site.news.learn(progress)
+    site.store.update(progress)
     told = site.send("GET", f"/cloud_archive/jobs/{progress.job_id}").json()
     message = "Your cloud has no room. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."
     assert told["reason"] == {"code": "storage_full", "message": message}

@@ -1,22 +1,17 @@
-"""How callbacks ended: once for each answer, whoever asks, and not for ever."""
+"""Results of callbacks: one attempt for each answer, whoever asks, and not for ever."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common.errors import Reason, Transient
-from web.api.operations import FRESH_SECONDS, Readiness
-from web.consent import callback_results as outcomes
-from web.consent.callback_results import KEEP_SECONDS, MOST_ANSWERS, Outcomes
-from web.http.threads import Busy
-from web.pages.render import choose_language
+from web.consent import callback_results
+from web.consent.callback_results import MAX_ANSWERS, TTL_SECONDS, CallbackResults
+from web.http.bounded_executor import Overloaded
 
 
 class Attempts:
-    """Counts attempts and gives them their outcomes, in order; the last one stays."""
+    """Counts attempts and returns their results in order; the last one repeats."""
 
     def __init__(self, *results: bool) -> None:
         self.made = 0
@@ -28,85 +23,88 @@ class Attempts:
         return self._results[min(self.made, len(self._results)) - 1]
 
 
-class Guests:
-    """Asks for outcomes, one after another."""
+class Results:
+    """`CallbackResults`, asked one call after another."""
 
     def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
-        self._kept = Outcomes(now)
+        self._results = CallbackResults(now)
 
-    def once(self, job_id: str, answer: str, attempt: Callable[[], bool]) -> bool:
-        """Ask, and wait for the outcome."""
+    def get_or_attempt(self, job_id: str, answer: str, attempt: Callable[[], bool]) -> bool:
+        """Attempt, and wait for the result."""
 
         async def attempt_it() -> bool:
             return attempt()
 
-        return asyncio.run(self._kept.once(job_id, answer, attempt_it))
+        return asyncio.run(self._results.get_or_attempt(job_id, answer, attempt_it))
 
 
-def test_an_answer_is_tried_once() -> None:
-    """Its outcome stands, good or bad."""
+def test_an_answer_is_attempted_once() -> None:
+    """Its result stands, good or bad."""
     for result in (True, False):
-        attempts, kept = Attempts(result), Guests()
-        assert [kept.once("job", "answer", attempts) for _ in range(3)] == [result] * 3
+        attempts, results = Attempts(result), Results()
+        assert [results.get_or_attempt("job", "answer", attempts) for _ in range(3)] == [result] * 3
         assert attempts.made == 1
 
 
 def test_another_answer_is_tried_until_one_succeeds() -> None:
     """After a success every answer is a success, tried or not."""
-    attempts, kept = Attempts(False, True), Guests()
-    assert [kept.once("job", answer, attempts) for answer in "abca"] == [False, True, True, True]
+    attempts, results = Attempts(False, True), Results()
+    assert [results.get_or_attempt("job", answer, attempts) for answer in "abca"] == [False, True, True, True]
     assert attempts.made == 2
 
 
 def test_trials_come_to_an_end() -> None:
     """Who has a state cannot make us call the cloud for ever."""
-    attempts, kept = Attempts(False), Guests()
-    for number in range(MOST_ANSWERS * 2):
-        assert not kept.once("job", f"guess {number}", attempts)
-    assert attempts.made == MOST_ANSWERS
+    attempts, results = Attempts(False), Results()
+    for number in range(MAX_ANSWERS * 2):
+        assert not results.get_or_attempt("job", f"guess {number}", attempts)
+    assert attempts.made == MAX_ANSWERS
 
 
-def test_jobs_do_not_share_outcomes() -> None:
+def test_jobs_do_not_share_results() -> None:
     """One guest's failure is not another's."""
-    attempts, kept = Attempts(False, True), Guests()
-    assert [kept.once(job, "answer", attempts) for job in "ab"] == [False, True]
+    attempts, results = Attempts(False, True), Results()
+    assert [results.get_or_attempt(job, "answer", attempts) for job in "ab"] == [False, True]
 
 
 def test_a_bug_is_not_remembered() -> None:
     """What an attempt raises comes out, and the next one is tried."""
-    kept = Guests()
+    results = Results()
     with pytest.raises(ZeroDivisionError):
-        kept.once("job", "answer", lambda: bool(1 / 0))
-    assert kept.once("job", "answer", lambda: True)
+        results.get_or_attempt("job", "answer", lambda: bool(1 / 0))
+    assert results.get_or_attempt("job", "answer", lambda: True)
 
 
-def test_what_found_no_thread_is_no_outcome() -> None:
+def test_overload_is_no_result() -> None:
     """The guest may come back with the same answer, as often as it takes."""
 
     def refuse() -> bool:
-        raise Busy
+        raise Overloaded
 
-    kept = Guests()
-    for _ in range(MOST_ANSWERS + 1):
-        with pytest.raises(Busy):
-            kept.once("job", "answer", refuse)
-    assert kept.once("job", "answer", lambda: True)
+    results = Results()
+    for _ in range(MAX_ANSWERS + 1):
+        with pytest.raises(Overloaded):
+            results.get_or_attempt("job", "answer", refuse)
+    assert results.get_or_attempt("job", "answer", lambda: True)
 
 
 def test_jobs_do_not_wait_for_each_other() -> None:
     """While one is tried, others pass; the same answer awaits it, another one has its turn after it."""
 
     async def come_back() -> None:
-        kept, go_on, tried = Outcomes(), asyncio.Event(), list[str]()
+        results, go_on, tried = CallbackResults(), asyncio.Event(), list[str]()
 
         async def attempt(name: str, result: bool) -> bool:
             tried.append(name)
             await go_on.wait()
             return result
 
-        slow = [asyncio.create_task(kept.once("slow", "answer", lambda: attempt("slow", False))) for _ in range(60)]
-        other = asyncio.create_task(kept.once("slow", "other", lambda: attempt("other", True)))
-        quick = asyncio.create_task(kept.once("quick", "answer", lambda: attempt("quick", True)))
+        slow = [
+            asyncio.create_task(results.get_or_attempt("slow", "answer", lambda: attempt("slow", False)))
+            for _ in range(60)
+        ]
+        other = asyncio.create_task(results.get_or_attempt("slow", "other", lambda: attempt("other", True)))
+        quick = asyncio.create_task(results.get_or_attempt("quick", "answer", lambda: attempt("quick", True)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert (tried, quick.done()) == (["slow", "quick"], False)
@@ -118,13 +116,13 @@ def test_jobs_do_not_wait_for_each_other() -> None:
 
 
 def test_who_is_not_waited_for_takes_nobody_along() -> None:
-    """The first of a double click gives up; the second still gets the outcome."""
+    """The first of a double click gives up; the second still gets the result."""
 
     async def come_back() -> None:
-        kept, go_on = Outcomes(), asyncio.Event()
-        first = asyncio.create_task(kept.once("job", "answer", go_on.wait))
+        results, go_on = CallbackResults(), asyncio.Event()
+        first = asyncio.create_task(results.get_or_attempt("job", "answer", go_on.wait))
         await asyncio.sleep(0)
-        second = asyncio.create_task(kept.once("job", "answer", go_on.wait))
+        second = asyncio.create_task(results.get_or_attempt("job", "answer", go_on.wait))
         await asyncio.sleep(0)
         first.cancel()
         await asyncio.sleep(0)
@@ -136,108 +134,41 @@ def test_who_is_not_waited_for_takes_nobody_along() -> None:
 
 def test_few_wait_for_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest is told to come back, and others are not concerned."""
-    monkeypatch.setattr(outcomes, "MOST_WAITING", 3)
+    monkeypatch.setattr(callback_results, "MAX_WAITING", 3)
 
     async def come_back() -> None:
-        kept, go_on = Outcomes(), asyncio.Event()
-        waiting = [asyncio.create_task(kept.once("job", "answer", go_on.wait)) for _ in range(3)]
+        results, go_on = CallbackResults(), asyncio.Event()
+        waiting = [asyncio.create_task(results.get_or_attempt("job", "answer", go_on.wait)) for _ in range(3)]
         await asyncio.sleep(0)
-        with pytest.raises(Busy):
-            await kept.once("job", "answer", go_on.wait)
+        with pytest.raises(Overloaded):
+            await results.get_or_attempt("job", "answer", go_on.wait)
         go_on.set()
         assert await asyncio.gather(*waiting) == [True] * 3
-        assert await kept.once("job", "answer", go_on.wait)
+        assert await results.get_or_attempt("job", "answer", go_on.wait)
 
     asyncio.run(come_back())
 
 
-def test_old_outcomes_are_forgotten() -> None:
+def test_old_results_are_forgotten() -> None:
     """After the hour in which their state counts."""
     clock, attempts = [0.0], Attempts(False)
-    kept = Guests(now=lambda: clock[0])
-    kept.once("job", "answer", attempts)
-    clock[0] = KEEP_SECONDS
-    kept.once("job", "answer", attempts)
+    results = Results(now=lambda: clock[0])
+    results.get_or_attempt("job", "answer", attempts)
+    clock[0] = TTL_SECONDS
+    results.get_or_attempt("job", "answer", attempts)
     assert attempts.made == 1
-    clock[0] = KEEP_SECONDS + 1
-    kept.once("job", "answer", attempts)
+    clock[0] = TTL_SECONDS + 1
+    results.get_or_attempt("job", "answer", attempts)
     assert attempts.made == 2
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_jobs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go first when there are too many."""
-    monkeypatch.setattr(outcomes, "MOST_KEPT", 3)
-    kept, attempts = Guests(), Attempts(True)
+    monkeypatch.setattr(callback_results, "MAX_JOBS", 3)
+    results, attempts = Results(), Attempts(True)
     for job in "abcd":
-        kept.once(job, "answer", attempts)
-    kept.once("d", "answer", attempts)
+        results.get_or_attempt(job, "answer", attempts)
+    results.get_or_attempt("d", "answer", attempts)
     assert attempts.made == 4
-    kept.once("a", "answer", attempts)
+    results.get_or_attempt("a", "answer", attempts)
     assert attempts.made == 5
-
-
-class Probe:
-    """A broker that counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.well = True
-
-    def __call__(self) -> None:
-        """Answer, or not."""
-        self.asked += 1
-        if not self.well:
-            raise Transient(Reason.TRY_LATER)
-
-
-def test_readiness_is_asked_for_now_and_then() -> None:
-    """Many probes are one question, until its answer is old."""
-    clock, probe = [0.0], Probe()
-    readiness = Readiness(probe, now=lambda: clock[0])
-    assert [readiness.is_ready() for _ in range(5)] == [True] * 5
-    assert probe.asked == 1
-    probe.well = False
-    assert readiness.is_ready()
-    clock[0] = FRESH_SECONDS
-    assert not readiness.is_ready()
-    assert probe.asked == 2
-
-
-def test_readiness_is_not_waited_for_twice() -> None:
-    """While a broker is slow to answer, others get the answer before: at first, not ready."""
-    asking, go_on = threading.Event(), threading.Event()
-
-    def slow() -> None:
-        asking.set()
-        go_on.wait(30)
-
-    readiness = Readiness(slow)
-    with ThreadPoolExecutor(1) as threads:
-        first = threads.submit(readiness.is_ready)
-        asking.wait(30)
-        assert not readiness.is_ready()
-        go_on.set()
-        assert first.result(30)
-
-
-@pytest.mark.parametrize(
-    ("wish", "language"),
-    [
-        ("ru", "ru"),
-        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
-        ("en-GB, ru;q=0.9", "en"),
-        ("de, ru;q=0.3, en;q=0.2", "ru"),
-        ("de", "en"),
-        ("", "en"),
-        ("*", "en"),
-        ("ru;q=0, en;q=0.1", "en"),
-        ("ru;q=x", "en"),
-        ("RU", "ru"),
-        ("en; q=0.5, ru; q=0.8", "ru"),
-        ("ru;q=nan", "en"),
-        (";;;,,;q=", "en"),
-    ],
-)
-def test_the_best_liked_of_our_languages_is_spoken(wish: str, language: str) -> None:
-    """By weight, English when in doubt, whatever the header holds."""
-    assert choose_language(wish) == language

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tests.fakes.web_site import SEED_REQUEST, OpenSite, Site
-from web.consent.idempotency import KEEP_SECONDS, KeyReused, Repeats
+from web.consent.idempotency import TTL_SECONDS, IdempotencyCache, KeyReused
 
 KEY = "8e03978e-40d5-43e8-bc93-6894a57f9324"
 
@@ -61,25 +61,25 @@ def test_a_key_that_two_guests_might_share_is_refused(site: Site, key: str) -> N
 def test_an_answer_is_kept_for_a_quarter_of_an_hour() -> None:
     """Then the key begins anew, even with another request."""
     clock, fresh = [0.0], count()
-    repeats = Repeats[int](lambda: clock[0])
-    assert repeats.once(KEY, b"a", lambda: next(fresh)) == 0
-    clock[0] = KEEP_SECONDS
-    assert repeats.once(KEY, b"a", lambda: next(fresh)) == 0
+    cache = IdempotencyCache[int](lambda: clock[0])
+    assert cache.get_or_create(KEY, b"a", lambda: next(fresh)) == 0
+    clock[0] = TTL_SECONDS
+    assert cache.get_or_create(KEY, b"a", lambda: next(fresh)) == 0
     with pytest.raises(KeyReused):
-        repeats.once(KEY, b"b", lambda: next(fresh))
-    clock[0] = KEEP_SECONDS + 1
-    assert repeats.once(KEY, b"b", lambda: next(fresh)) == 1
+        cache.get_or_create(KEY, b"b", lambda: next(fresh))
+    clock[0] = TTL_SECONDS + 1
+    assert cache.get_or_create(KEY, b"b", lambda: next(fresh)) == 1
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_answers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest answers go first."""
-    monkeypatch.setattr("web.consent.idempotency.MOST_KEPT", 3)
-    repeats, fresh = Repeats[int](lambda: 0.0), count()
+    monkeypatch.setattr("web.consent.idempotency.MAX_ENTRIES", 3)
+    cache, fresh = IdempotencyCache[int](lambda: 0.0), count()
     keys = [str(uuid4()) for _ in range(4)]
-    assert [repeats.once(key, b"", lambda: next(fresh)) for key in keys] == [0, 1, 2, 3]
+    assert [cache.get_or_create(key, b"", lambda: next(fresh)) for key in keys] == [0, 1, 2, 3]
     # Asking for what is remembered makes nobody go.
-    assert [repeats.once(key, b"", lambda: next(fresh)) for key in keys[3:0:-1]] == [3, 2, 1]
-    assert repeats.once(keys[0], b"", lambda: next(fresh)) == 4
+    assert [cache.get_or_create(key, b"", lambda: next(fresh)) for key in keys[3:0:-1]] == [3, 2, 1]
+    assert cache.get_or_create(keys[0], b"", lambda: next(fresh)) == 4
 
 
 def test_requests_at_the_same_time_get_one_answer(site: Site) -> None:
@@ -91,7 +91,7 @@ def test_requests_at_the_same_time_get_one_answer(site: Site) -> None:
 
 def test_a_bug_is_not_remembered() -> None:
     """The next one is tried again."""
-    repeats = Repeats[float]()
+    cache = IdempotencyCache[float]()
     with pytest.raises(ZeroDivisionError):
-        repeats.once(KEY, b"", lambda: 1 / 0)
-    assert repeats.once(KEY, b"", lambda: 1.0) == 1.0
+        cache.get_or_create(KEY, b"", lambda: 1 / 0)
+    assert cache.get_or_create(KEY, b"", lambda: 1.0) == 1.0

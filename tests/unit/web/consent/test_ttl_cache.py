@@ -1,10 +1,10 @@
-"""What is remembered costs little, whatever it is called."""
+"""Caches are small, however long their keys are."""
 
 import sys
 
-from web.consent.callback_results import Outcomes
-from web.consent.idempotency import Repeats
-from web.consent.ttl_cache import Memory
+from web.consent.callback_results import CallbackResults
+from web.consent.idempotency import IdempotencyCache
+from web.consent.ttl_cache import TtlCache
 from web.http.rate_limit import Quota
 
 EMOJI = "\U0001f5bc" * 1950
@@ -25,29 +25,29 @@ def weigh(thing: object, seen: set[int]) -> int:
 
 def test_of_a_long_key_a_digest_is_kept() -> None:
     """3,000 keys of 8 kB each take less than 1 MB."""
-    memory = Memory[int](60, 50_000, lambda: 0.0)
+    cache = TtlCache[int](60, 50_000, lambda: 0.0)
     for number in range(3000):
-        memory.recall(f"/{number}/{EMOJI}", lambda: 1)
-    assert weigh(memory, set()) < 1_000_000
+        cache.get_or_create(f"/{number}/{EMOJI}", lambda: 1)
+    assert weigh(cache, set()) < 1_000_000
 
 
 def test_limits_keep_no_path() -> None:
     """The same for the limit of an archive's posts."""
     quota = Quota("archive", 300)
     for number in range(3000):
-        assert quota.take(f"/{number}/{EMOJI}")
+        assert quota.try_consume(f"/{number}/{EMOJI}")
     assert weigh(quota, set()) < 1_500_000
 
 
 def test_keys_still_differ() -> None:
     """Those that share a beginning, a length or half a character are others."""
-    memory = Memory[str](60, 50_000, lambda: 0.0)
+    cache = TtlCache[str](60, 50_000, lambda: 0.0)
     keys = [EMOJI, EMOJI + "a", EMOJI + "b", "\ud800", "\udfff", "", "a"]
-    assert [memory.recall(key, lambda key=key: key) for key in keys] == keys  # type: ignore[misc]
-    assert [memory.recall(key, lambda: "anew") for key in keys] == keys
+    assert [cache.get_or_create(key, lambda key=key: key) for key in keys] == keys  # type: ignore[misc]
+    assert [cache.get_or_create(key, lambda: "anew") for key in keys] == keys
 
 
-def test_every_memory_is_one() -> None:
-    """What remembers in `web` does so by digests."""
-    for owner in (Quota("q", 1), Outcomes(), Repeats[str]()):
-        assert any(isinstance(each, Memory) for each in vars(owner).values()), owner
+def test_every_cache_is_one() -> None:
+    """Whatever is remembered in `web` is remembered by digests."""
+    for owner in (Quota("q", 1), CallbackResults(), IdempotencyCache[str]()):
+        assert any(isinstance(each, TtlCache) for each in vars(owner).values()), owner

@@ -1,4 +1,4 @@
-"""What every request passes: CORS, the limit of a body, the access line, and problems for answers."""
+"""Middleware: CORS, the limit of a body, the access line, problems."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""A client that keeps us waiting, before, in or after its request, is not waited for."""
+"""Deadlines for slow clients before, in and after a request, and the limit of connections."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from web.http import protocol as http_protocol
-from web.http.protocol import LONGEST_HEAD, Doors, make_protocol
+from web.http.protocol import MAX_HEAD_BYTES, ConnectionLimit, make_protocol
 
 Receive = Callable[[], Awaitable[dict[str, object]]]
 Send = Callable[[dict[str, object]], Awaitable[None]]
@@ -23,18 +23,18 @@ POST = b"POST / HTTP/1.1\r\nHost: us\r\nContent-Length: 5\r\n\r\n"
 class Site:
     """Reads a body, waits as long as the path says, and answers with as much as it says."""
 
-    def __init__(self, doors: Doors) -> None:
+    def __init__(self, limit: ConnectionLimit) -> None:
         self.heard: list[str] = []
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.address = self._socket.getsockname()
         config = uvicorn.Config(
             self._answer,  # type: ignore[arg-type]
-            http=make_protocol(doors),
+            http=make_protocol(limit),
             ws="none",
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            h11_max_incomplete_event_size=LONGEST_HEAD,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_keep_alive=60,
             timeout_graceful_shutdown=1,
         )
@@ -89,7 +89,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A server."""
-    with Site(Doors()) as running:
+    with Site(ConnectionLimit()) as running:
         yield running
 
 
@@ -188,14 +188,14 @@ def test_an_answer_that_nobody_reads_is_not_kept(site: Site) -> None:
 
 def test_a_head_has_a_greatest_length(site: Site) -> None:
     """16 KiB of headers are more than anybody sends us."""
-    with closing(site.connect(b"GET / HTTP/1.1\r\nHost: us\r\nA: " + b"a" * (LONGEST_HEAD + 100))) as connection:
+    with closing(site.connect(b"GET / HTTP/1.1\r\nHost: us\r\nA: " + b"a" * (MAX_HEAD_BYTES + 100))) as connection:
         assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 def test_there_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of idle ones pushes its own oldest out; a newcomer with a request is served, and so is who waits."""
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 60.0)
-    with Site(Doors(most=5)) as site:
+    with Site(ConnectionLimit(max_connections=5)) as site:
         busy = site.connect(HEAD.replace(b"/", b"/slow", 1))
         while not site.heard:
             time.sleep(0.01)
@@ -210,7 +210,7 @@ def test_there_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_finds_no_room_at_all_is_closed() -> None:
     """All places are taken by requests under way; afterwards there is room again."""
-    with Site(Doors(most=2)) as site:
+    with Site(ConnectionLimit(max_connections=2)) as site:
         busy = [site.connect(HEAD.replace(b"/", b"/slow", 1)) for _ in range(2)]
         while len(site.heard) < 2:
             time.sleep(0.01)
@@ -227,5 +227,5 @@ def test_who_finds_no_room_at_all_is_closed() -> None:
 def test_few_files_are_few_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system allows fewer files than connections, the rest of the process still has some."""
     monkeypatch.setattr(http_protocol.resource, "getrlimit", lambda _: (256, 256))
-    doors = Doors()
-    assert [doors.enter() for _ in range(57)] == [True] * 56 + [False]
+    limit = ConnectionLimit()
+    assert [limit.add() for _ in range(57)] == [True] * 56 + [False]

@@ -1,4 +1,4 @@
-"""How often one client may ask, and what it is told of it."""
+"""Quotas of clients, archives and states, and their headers."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -57,19 +57,19 @@ def test_the_next_minute_is_a_new_one(limited: Site, clock: list[float]) -> None
 
 def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of addresses fills no memory: the oldest minute goes first, and all of them when they are over."""
-    monkeypatch.setattr("web.http.rate_limit.MOST_KEYS", 2)
+    monkeypatch.setattr("web.http.rate_limit.MAX_KEYS", 2)
     now = [0.0]
     quota = Quota("default", 1, lambda: now[0])
-    assert [quota.take(key) for key in ("a", "b", "a", "c", "b", "a")] == [True, True, False, True, False, True]
+    assert [quota.try_consume(key) for key in ("a", "b", "a", "c", "b", "a")] == [True, True, False, True, False, True]
     now[0] = 61
-    assert [quota.take(key) for key in ("b", "c", "b")] == [True, True, False]
+    assert [quota.try_consume(key) for key in ("b", "c", "b")] == [True, True, False]
 
 
 def test_nobody_takes_another_ones_share() -> None:
     """Many threads that take at once get as many as there are, and not one more."""
     quota = Quota("default", 1000)
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: quota.take("key"), range(2000)))
+        taken = list(pool.map(lambda _: quota.try_consume("key"), range(2000)))
     assert taken.count(True) == 1000
 
 
@@ -122,7 +122,7 @@ def test_looking_is_limited_widely(limited: Site, clock: list[float]) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"status";q=300;w=60'}
     quota = Quota("status", STATUS_PER_POST * 3)
-    assert [quota.take("client") for _ in range(301)] == [True] * 300 + [False]
+    assert [quota.try_consume("client") for _ in range(301)] == [True] * 300 + [False]
     assert limited.send("POST", f"{path}/cancel").status_code == 202
 
 

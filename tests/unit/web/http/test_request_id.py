@@ -1,4 +1,4 @@
-"""One name for each request, and what a page may read of it."""
+"""Request ids and trace contexts, in answers and log lines."""
 
 import json
 import logging
@@ -23,8 +23,8 @@ class Lines(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[dict[str, str]] = []
-        self.addFilter(logs.add_context)
-        self.setFormatter(logs.JsonLines())
+        self.addFilter(logs.add_log_fields)
+        self.setFormatter(logs.JsonFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record."""

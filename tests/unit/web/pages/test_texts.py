@@ -8,7 +8,7 @@ import pytest
 from common.clouds import CLOUDS
 from common.errors import Reason
 from common.messages.progress import Progress, State
-from web.texts import ENGLISH, LANGUAGES, RUSSIAN, Texts, choose_language, explain_in_one_line
+from web.texts import ENGLISH, LANGUAGES, RUSSIAN, Texts, choose_texts, explain_in_one_line
 
 EVERY_LANGUAGE = pytest.mark.parametrize("texts", LANGUAGES.values(), ids=LANGUAGES)
 
@@ -50,7 +50,14 @@ def test_catalogues_say_the_same(texts: Texts) -> None:
     for key, forms in texts.forms.items():
         assert most == len(forms), key
         assert all(placeholders(form) == {"n"} for form in forms), key
-    assert {cloud.name for cloud in CLOUDS} <= texts.clouds.keys()
+
+
+def test_clouds_are_called_as_their_makers_call_them() -> None:
+    """In both languages, and a cloud that nobody knows is some cloud."""
+    names = [(ENGLISH.cloud(cloud.name), RUSSIAN.cloud(cloud.name)) for cloud in CLOUDS]
+    assert names[:2] == [("Google Drive", "Google Диск"), ("Yandex Disk", "Яндекс Диск")]
+    assert all(english and russian for english, russian in names)
+    assert ENGLISH.cloud("none") == ENGLISH.sentences["some_cloud"]
 
 
 @EVERY_LANGUAGE
@@ -132,8 +139,8 @@ def test_time_left_is_as_rough_as_it_is_known(seconds: float, english: str, russ
 
 def test_the_guests_own_choice_wins() -> None:
     """`?lang=` over the header; a language that is none of ours counts for nothing."""
-    assert choose_language("ru", "en") == "en"
-    assert choose_language("ru", "xx") == "ru"
+    assert choose_texts("ru", "en") is ENGLISH
+    assert choose_texts("ru", "xx") is RUSSIAN
 
 
 def test_a_word_from_another_version_is_our_fault() -> None:
@@ -149,3 +156,26 @@ def test_details_are_not_for_guests() -> None:
     full = replace(failed, reason="storage_full", detail="storageQuotaExceeded")
     assert "more space" in explain_in_one_line(ENGLISH, full)
     assert "1.3" in explain_in_one_line(ENGLISH, replace(full, needed_bytes=1_300_000_000, free_bytes=5))
+
+
+@pytest.mark.parametrize(
+    ("wish", "language"),
+    [
+        ("ru", "ru"),
+        ("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7", "ru"),
+        ("en-GB, ru;q=0.9", "en"),
+        ("de, ru;q=0.3, en;q=0.2", "ru"),
+        ("de", "en"),
+        ("", "en"),
+        ("*", "en"),
+        ("ru;q=0, en;q=0.1", "en"),
+        ("ru;q=x", "en"),
+        ("RU", "ru"),
+        ("en; q=0.5, ru; q=0.8", "ru"),
+        ("ru;q=nan", "en"),
+        (";;;,,;q=", "en"),
+    ],
+)
+def test_the_best_liked_of_our_languages_is_spoken(wish: str, language: str) -> None:
+    """By weight, English when in doubt, whatever the header holds."""
+    assert choose_texts(wish).language == language

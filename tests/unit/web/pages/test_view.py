@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from common.errors import Reason, Transient
 from common.messages.job_id import make_job_id
 from common.messages.ledger import Entry, Kind
-from common.messages.progress import MOST_FAILURES, FailedPhoto, Progress, State
+from common.messages.progress import MAX_FAILURES, FailedPhoto, Progress, State
 from tests.fakes.web_site import Site
 from web.pages.routes import prefers_html
 from web.pages.view import render_job
@@ -78,13 +78,13 @@ class Page(HTMLParser):
 
 def show(progress: Progress, language: str = "en", **options: str) -> Page:
     """Return a page as a browser sees it."""
-    return Page(render_job(progress, LANGUAGES[language], **options)[0])
+    return Page(render_job(progress, LANGUAGES[language], **options))
 
 
-def learn(site: Site, progress: Progress = RUNNING) -> str:
+def store_progress(site: Site, progress: Progress = RUNNING) -> str:
     """Let a site know a job, and return where its page is."""
     progress = replace(progress, job_id=make_job_id(site.settings.sealer, NOW))
-    site.news.learn(progress)
+    site.store.update(progress)
     return f"/cloud_archive/jobs/{progress.job_id}"
 
 
@@ -113,8 +113,8 @@ def test_bar_without_a_list_is_indeterminate() -> None:
 
 def test_tab_tells_how_far_it_is() -> None:
     """Who looks at another tab sees the percent; after the end, that it is over."""
-    assert "<title>31% · Saving to Google Drive · Свадьба</title>" in render_job(RUNNING, ENGLISH)[0]
-    assert "<title>Everything is saved · Свадьба</title>" in render_job(DONE, ENGLISH)[0]
+    assert "<title>31% · Saving to Google Drive · Свадьба</title>" in render_job(RUNNING, ENGLISH)
+    assert "<title>Everything is saved · Свадьба</title>" in render_job(DONE, ENGLISH)
 
 
 def test_end_shows_the_folder() -> None:
@@ -155,12 +155,12 @@ def test_full_cloud_says_how_much_is_missing() -> None:
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)
 def test_every_reason_reaches_the_page(language: Texts, reason: Reason) -> None:
     """As an alarm when the archive failed; with nothing to do when it only waits."""
-    page = render_job(replace(RUNNING, state=State.FAILED, reason=reason), language)[0]
+    page = render_job(replace(RUNNING, state=State.FAILED, reason=reason), language)
     alarm = page[page.index('role="alert"') : page.index('id="reason"')]
     explained = language.explain(reason)
     for sentence in (explained.title, explained.cause, explained.next_step):
         assert sentence.replace("'", "&#39;") in alarm
-    waiting = render_job(replace(RUNNING, state=State.WAITING, reason=reason), language)[0]
+    waiting = render_job(replace(RUNNING, state=State.WAITING, reason=reason), language)
     assert language.say("waiting_more") in waiting
     assert explained.next_step.replace("'", "&#39;") not in waiting
 
@@ -179,14 +179,14 @@ def test_failures_are_named_with_what_to_do() -> None:
 
 def test_page_is_small_however_much_goes_wrong() -> None:
     """50 kB with a hundred long names."""
-    failures = tuple(FailedPhoto(f"{number} {'Ж' * 150}.jpg", "wrong_bytes", "") for number in range(MOST_FAILURES))
+    failures = tuple(FailedPhoto(f"{number} {'Ж' * 150}.jpg", "wrong_bytes", "") for number in range(MAX_FAILURES))
     worst = replace(RUNNING, gallery_name="Ж" * 255, failures=failures, photos_failed=1000)
-    assert len(render_job(worst, RUSSIAN)[0].encode()) <= 50_000
+    assert len(render_job(worst, RUSSIAN).encode()) <= 50_000
 
 
 def test_browser_gets_a_page_and_others_get_json(site: Site) -> None:
     """The same address; caches are told what it depends on."""
-    path = learn(site)
+    path = store_progress(site)
     page = site.send("GET", path, headers=BROWSER)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert {"Accept", "Accept-Language"} <= {each.strip() for each in page.headers["Vary"].split(",")}
@@ -200,7 +200,7 @@ def test_browser_gets_a_page_and_others_get_json(site: Site) -> None:
 
 def test_unchanged_page_is_not_sent_again(site: Site) -> None:
     """ETag and 304, another one for another language."""
-    path = learn(site)
+    path = store_progress(site)
     etag = site.send("GET", path, headers=BROWSER).headers["ETag"]
     headers = {**BROWSER, "If-None-Match": etag}
     assert site.send("GET", path, headers=headers).status_code == 304
@@ -209,7 +209,7 @@ def test_unchanged_page_is_not_sent_again(site: Site) -> None:
 
 def test_policy_knows_everything_in_the_page_by_its_hash(site: Site) -> None:
     """No inline attribute, nothing from elsewhere, and the hashes are those of what stands there."""
-    answer = site.send("GET", learn(site), headers=BROWSER)
+    answer = site.send("GET", store_progress(site), headers=BROWSER)
     policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
@@ -232,7 +232,7 @@ def test_made_up_job_has_a_page_as_well(site: Site) -> None:
 
 def test_the_button_tells_the_workers_and_leads_back(site: Site) -> None:
     """303 to the page, which says that it stops; a broker that is away is admitted."""
-    path = learn(site)
+    path = store_progress(site)
     pressed = site.send("POST", f"{path}/cancel?lang=ru", headers=BROWSER)
     assert (pressed.status_code, pressed.headers["Location"]) == (303, f"{path}?lang=ru&cancelling=asked")
     (written,) = site.broker.published
@@ -245,7 +245,7 @@ def test_the_button_tells_the_workers_and_leads_back(site: Site) -> None:
 
 def test_who_wants_json_cancels_as_before(site: Site) -> None:
     """The contract's answer."""
-    assert site.send("POST", f"{learn(site)}/cancel").status_code == 202
+    assert site.send("POST", f"{store_progress(site)}/cancel").status_code == 202
 
 
 @pytest.mark.parametrize(

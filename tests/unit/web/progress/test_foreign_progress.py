@@ -1,4 +1,4 @@
-"""What the queue says of jobs, whatever it is: shown, or no news. Never a page that breaks."""
+"""Any message as progress: shown or ignored, and never a page that breaks."""
 
 import copy
 import json
@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.messages.progress import FailedPhoto, NotProgress, Progress, State
-from tests.fakes.any_json import ANY_JSON, SPITES, bent
-from web.api.status import put_into_words
+from tests.fakes.any_json import ANY_JSON, EDGE_CASES, mutated
+from web.api.status import make_status
 from web.pages.view import render_job
-from web.progress.subscriber import News
+from web.progress.store import ProgressStore
 from web.texts import LANGUAGES
 
 SAMPLE: dict[str, Any] = json.loads(
@@ -34,7 +34,7 @@ SAMPLE: dict[str, Any] = json.loads(
         updated_at=2.0,
     ).encode()
 )
-NEWS = (bent(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
+MESSAGES = (mutated(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
 FIELDS = [*SAMPLE, *(f"failures.{name}" for name in SAMPLE["failures"][0])]
 
 
@@ -45,11 +45,11 @@ def show(body: bytes) -> None:
     except NotProgress:
         return
     assert Progress.decode(told.encode()) == told
-    news = News(lambda: 2.0)
+    store = ProgressStore(lambda: 2.0)
     for known in (replace(told, state=State.RUNNING), told):
-        news.learn(known)
-        shown = news.find(told.job_id)
-        assert shown is None or put_into_words(shown).model_dump_json()
+        store.update(known)
+        shown = store.find(told.job_id)
+        assert shown is None or make_status(shown).model_dump_json()
         for texts in LANGUAGES.values():
             assert shown is None or render_job(shown, texts)
 
@@ -57,14 +57,14 @@ def show(body: bytes) -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_may_hold_anything(field: str) -> None:
     """Each value that readers stumble over, in each place."""
-    for spite in [*SPITES, None, "gone", 7]:
+    for spite in [*EDGE_CASES, None, "gone", 7]:
         message = copy.deepcopy(SAMPLE)
         (message["failures"][0] if "." in field else message)[field.rpartition(".")[2]] = spite
         show(json.dumps(message).encode())
 
 
 @settings(deadline=None)
-@given(NEWS)
-def test_any_news_are_shown_or_none(body: bytes) -> None:
+@given(MESSAGES)
+def test_any_message_is_shown_or_ignored(body: bytes) -> None:
     """The queue may hold anything."""
     show(body)

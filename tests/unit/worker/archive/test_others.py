@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from common.clouds.base import Storage
-from common.clouds.photos import Album, Folder, Inventory, Known, Photo, StoredPhoto, album_key
+from common.clouds.photos import Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.errors import InventoryStale, Reason
 from tests.fakes.clock import Clock
 from tests.unit.worker.jobs.test_slice import JOB, PHOTOS, Listing
@@ -15,7 +15,7 @@ from worker.gallery.client import Gallery
 from worker.jobs.slice import Slice
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Signals
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 TOP = Folder("disk:/Свадьба", "")
 HERE = [StoredPhoto(photo.key, f"{TOP.id}/{photo.name}", 7, folder_id=TOP.id, made_here=True) for photo in PHOTOS]
@@ -35,7 +35,7 @@ class Shared:
         self.removed: list[str] = []
         self._looks = list(looks)
 
-    def take_inventory(self, archive_key: str, known: Known) -> Inventory:
+    def take_inventory(self, archive_key: str, known: PhotosByKey) -> Inventory:
         """Show what is there now."""
         seen = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
         return Inventory({album_key(()): TOP}, [stored for stored in seen if stored.id not in self.removed])
@@ -62,22 +62,22 @@ class Shared:
 def make_slice(storage: Shared) -> Slice:
     """Return a delivery of the job."""
     clock = Clock()
-    policy = RetryPolicy(2, 1, 60, clock.sleep, Pace(clock.sleep, clock.now))
+    policy = RetryPolicy(2, 1, 60, clock.sleep, Throttle(clock.sleep, clock.now))
     listing = cast(Gallery, Listing())
     return Slice(JOB, listing, cast(Storage, storage), policy, photos=2, seconds=60, signals=Signals())
 
 
 def test_what_another_run_brought_meanwhile_has_not_failed() -> None:
     """The gallery hears of no failed photo, and that two were at it is known."""
-    outcome = make_slice(Shared([], HERE)).work(0)
-    assert (outcome.ended, outcome.course.failed_photos, outcome.course.crowded) == (True, 0, True)
+    outcome = make_slice(Shared([], HERE)).run(0)
+    assert (outcome.ended, outcome.state.failed_photos, outcome.state.may_have_duplicates) == (True, 0, True)
 
 
 @pytest.mark.parametrize("turn", [1, -1])
 def test_of_two_the_one_with_the_plain_name_stays(turn: int) -> None:
     """Where two names cannot be equal, the second has a number; the listing's order has no say."""
-    double = replace(HERE[0], id=HERE[0].id.replace(".", " (2)."))
-    storage = Shared([*HERE, double][::turn])
-    outcome = make_slice(storage).work(0)
-    assert storage.removed == [double.id]
-    assert (outcome.ended, outcome.course.failed_photos) == (True, 0)
+    duplicate = replace(HERE[0], id=HERE[0].id.replace(".", " (2)."))
+    storage = Shared([*HERE, duplicate][::turn])
+    outcome = make_slice(storage).run(0)
+    assert storage.removed == [duplicate.id]
+    assert (outcome.ended, outcome.state.failed_photos) == (True, 0)

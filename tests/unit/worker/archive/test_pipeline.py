@@ -1,6 +1,7 @@
-"""Photos that are put aside while their cloud needs time: others move meanwhile, and nobody waits when it is over."""
+"""Photos that are parked while their cloud processes them: others move meanwhile, and nobody waits after a stop."""
 
 import threading
+from typing import cast
 
 import pytest
 
@@ -8,13 +9,14 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.errors import PhotoRejected, Reason
 from tests.fakes.clock import Clock
 from worker.archive import pipeline as room
-from worker.archive.pipeline import Crowd
+from worker.archive.pipeline import Pipeline
+from worker.transfer.copy import PhotoCopy
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 PHOTOS = [Photo(str(number), (), f"{number}.jpg", "https://h/p", 1) for number in range(3)]
 
 
-class Patient:
+class SlowCopy:
     """A photo whose cloud needs time before it is in.
 
     Args:
@@ -41,100 +43,107 @@ class Patient:
         self.closed += 1
 
 
-class Stage:
-    """A crowd, its log and its clock."""
+class PipelineHarness:
+    """A pipeline, its log and its clock."""
 
-    def __init__(self, waits: dict[str, list[float]], *, most: int = 1, failures: int = 0) -> None:
+    def __init__(self, waits: dict[str, list[float]], *, threads: int = 1, failures: int = 0) -> None:
         self.log: list[str] = []
         self.tries: dict[str, int] = {}
         self.signals = Signals()
         self.clock = Clock()
-        self.copies: list[Patient] = []
+        self.copies: list[SlowCopy] = []
 
-        def begin(photo: Photo, _signals: Signals) -> Patient:
-            self.copies.append(Patient(photo, self.log, waits.get(photo.key, []), failures))
-            return self.copies[-1]
+        def begin(photo: Photo, _signals: Signals) -> PhotoCopy:
+            self.copies.append(SlowCopy(photo, self.log, waits.get(photo.key, []), failures))
+            return cast(PhotoCopy, self.copies[-1])
 
-        self.crowd = Crowd(PHOTOS, begin, self.tries, self.signals, most=most, now=self.clock.now)
+        self.pipeline = Pipeline(PHOTOS, begin, self.tries, self.signals, threads=threads, now=self.clock.now)
+
+    def run_next(self) -> tuple[Photo, StoredPhoto | BaseException] | None:
+        """Take and step photos, as a worker thread does, until one ends; return how, or None when none may go on."""
+        while task := self.pipeline.take():
+            if result := self.pipeline.step(task):
+                return task[0], result
+        return None
 
 
 def test_others_move_while_one_waits() -> None:
     """One thread brings on all the others before it comes back to the one that asked for time."""
-    stage = Stage({"0": [5.0]})
-    ends = [stage.crowd.bring_one_on() for _ in range(2)]
+    harness = PipelineHarness({"0": [5.0]})
+    ends = [harness.run_next() for _ in range(2)]
     assert [end[0].key for end in ends if end and end[0]] == ["1", "2"]
-    stage.clock.sleep(5)
-    last = stage.crowd.bring_one_on()
+    harness.clock.sleep(5)
+    last = harness.run_next()
     assert last
     assert last[0] is PHOTOS[0]
-    assert stage.log == ["0", "1", "2", "0"]
-    assert stage.crowd.bring_one_on() is None
-    assert [copy.closed for copy in stage.copies] == [1, 1, 1]
+    assert harness.log == ["0", "1", "2", "0"]
+    assert harness.run_next() is None
+    assert [copy.closed for copy in harness.copies] == [1, 1, 1]
 
 
 def test_whose_time_has_come_goes_before_new_ones() -> None:
     """Else those that wait would pile up."""
-    stage = Stage({"0": [0.0001], "1": [0.0001]}, most=1)
-    stage.clock.sleep(1)
-    assert stage.crowd.bring_one_on()
-    assert stage.log[0] == "0"
+    harness = PipelineHarness({"0": [0.0001], "1": [0.0001]}, threads=1)
+    harness.clock.sleep(1)
+    assert harness.run_next()
+    assert harness.log[0] == "0"
 
 
-def test_no_more_are_put_aside_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_are_parked_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cloud that never has time must not begin a whole gallery."""
-    monkeypatch.setattr(room, "ASIDE_PER_THREAD", 1)
-    monkeypatch.setattr(room, "TICK_SECONDS", 0.001)
-    stage = Stage({photo.key: [1.0] for photo in PHOTOS})
+    monkeypatch.setattr(room, "PARKED_PER_THREAD", 1)
+    monkeypatch.setattr(room, "POLL_SECONDS", 0.001)
+    harness = PipelineHarness({photo.key: [1.0] for photo in PHOTOS})
 
     def pass_time() -> None:
-        while len(stage.log) < 6:
-            stage.clock.sleep(0.5)
+        while len(harness.log) < 6:
+            harness.clock.sleep(0.5)
 
     passing = threading.Thread(target=pass_time)
     passing.start()
-    while stage.crowd.bring_one_on():
+    while harness.run_next():
         pass
     passing.join()
-    assert stage.log == ["0", "0", "1", "1", "2", "2"]
+    assert harness.log == ["0", "0", "1", "1", "2", "2"]
 
 
 def test_who_waits_is_asked_once_more_at_the_end() -> None:
     """The work is told to stop: what the cloud has by now is in, and nobody waits for the rest."""
-    stage = Stage({"0": [60.0], "1": [60.0, 60.0]}, failures=2)
-    stage.log.append("-")
-    assert stage.crowd.bring_one_on()  # the third photo, after two that were put aside
-    stage.signals.wind_down.set(Cause.SLICE_OVER)
-    ends = dict(end for end in (stage.crowd.bring_one_on(), stage.crowd.bring_one_on()) if end)
+    harness = PipelineHarness({"0": [60.0], "1": [60.0, 60.0]}, failures=2)
+    harness.log.append("-")
+    assert harness.run_next()  # the third photo, after two that were put aside
+    harness.signals.wind_down.set(Cause.SLICE_OVER)
+    ends = dict(end for end in (harness.run_next(), harness.run_next()) if end)
     assert isinstance(ends[PHOTOS[0]], StoredPhoto)
     assert isinstance(ends[PHOTOS[1]], Interrupted)
-    assert stage.tries == {"1": 2}
-    assert stage.crowd.bring_one_on() is None
-    assert [copy.closed for copy in stage.copies] == [1, 1, 1]
+    assert harness.tries == {"1": 2}
+    assert harness.run_next() is None
+    assert [copy.closed for copy in harness.copies] == [1, 1, 1]
 
 
 def test_a_thread_that_waits_for_a_photo_hears_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long the photo has still to wait."""
-    monkeypatch.setattr(room, "TICK_SECONDS", 0.001)
-    stage = Stage({photo.key: [1e9, 1e9] for photo in PHOTOS})
-    threading.Timer(0.05, stage.signals.wind_down.set, [Cause.CANCELLED]).start()
-    ends = [stage.crowd.bring_one_on() for _ in range(3)]
+    monkeypatch.setattr(room, "POLL_SECONDS", 0.001)
+    harness = PipelineHarness({photo.key: [1e9, 1e9] for photo in PHOTOS})
+    threading.Timer(0.05, harness.signals.wind_down.set, [Cause.CANCELLED]).start()
+    ends = [harness.run_next() for _ in range(3)]
     assert [type(end[1]) for end in ends if end] == [Interrupted] * 3
 
 
-def test_a_photo_that_fails_is_let_go_and_costs_only_itself() -> None:
+def test_a_photo_that_fails_is_closed_and_costs_only_itself() -> None:
     """The others go on."""
-    stage = Stage({})
+    harness = PipelineHarness({})
     broken = PhotoRejected(Reason.PHOTO_UNAVAILABLE)
 
     def fail() -> StoredPhoto:
         raise broken
 
-    first = Patient(PHOTOS[0], stage.log, [])
+    first = SlowCopy(PHOTOS[0], harness.log, [])
     first.step = fail  # type: ignore[method-assign]
     rest = iter([first])
-    begin = stage.crowd._begin
-    stage.crowd._begin = lambda photo, signals: next(rest, None) or begin(photo, signals)
-    assert stage.crowd.bring_one_on() == (PHOTOS[0], broken)
+    begin = harness.pipeline._start
+    harness.pipeline._start = lambda photo, signals: cast(PhotoCopy, next(rest, None)) or begin(photo, signals)
+    assert harness.run_next() == (PHOTOS[0], broken)
     assert first.closed == 1
-    assert not stage.signals.wind_down.is_set()
-    assert stage.crowd.has_waiting
+    assert not harness.signals.wind_down.is_set()
+    assert harness.pipeline.has_pending

@@ -14,11 +14,13 @@ from common.clouds.photos import Photo
 from common.crypto.sealing import Secret
 from common.errors import PhotoRejected, Reason, Transient
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from common.messages.archive_job import ArchiveJob
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from sandbox.http.server import Server
-from tests.fakes.in_process import IncomingReply, InProcessHttp
-from worker.gallery.client import MOST_REDIRECTS, Gallery, list_url
+from tests.fakes.in_process import InProcessHttp, StreamedReply
+from worker.gallery.client import Gallery, list_url
+from worker.gallery.redirects import MAX_REDIRECTS
 
 BASE, PHOTOS = "https://app.litegallery.io", "https://up-d.lite.gallery"
 ARCHIVE_URL = "https://arch-d.lite.gallery/g/api/stream/858329/f9d24b1dfb81a1bfa215cc008f46f3d3?mod=web"
@@ -49,7 +51,7 @@ def gallery_of(http: Any, **changes: Any) -> Gallery:
         "photo_hosts": ("*.lite.gallery", "*.litegallery.io"),
         "done_url": f"{BASE}/cloud_archive/done",
         "signing_secrets": (),
-        "local": False,
+        "policy": PUBLIC_ONLY,
     }
     return Gallery(http, **{**settings, **changes})
 
@@ -81,7 +83,7 @@ def lead_to(target: str, code: int = 302) -> Answer:
 
 def read(incoming: Any) -> bytes:
     """Read what was opened."""
-    assert isinstance(incoming, IncomingReply)
+    assert isinstance(incoming, StreamedReply)
     return incoming.read(1000)
 
 
@@ -308,7 +310,7 @@ def test_where_a_redirect_leads_may_fail_as_well() -> None:
 
 def test_nothing_goes_back_to_plain_http() -> None:
     """Not even where plain http is allowed from the beginning; up to https is no matter."""
-    hosts = {"photo_hosts": ("127.0.0.1",), "local": True, "base_url": "http://127.0.0.1:1"}
+    hosts = {"photo_hosts": ("127.0.0.1",), "policy": ANY_NETWORK, "base_url": "http://127.0.0.1:1"}
     up = wire({"http://127.0.0.1:2": lead_to("https://127.0.0.1:3/a.jpg"), "https://127.0.0.1:3": serve})
     photo = Photo("1", (), "a", "http://127.0.0.1:2/a.jpg", 7)
     assert read(gallery_of(up, **hosts).open_photo(photo, 0, None)) == DATA
@@ -363,7 +365,7 @@ def test_a_circle_ends() -> None:
     http = wire({PHOTOS: lead_to(PHOTO.url), BASE: lead_to(f"{BASE}/round")})
     with pytest.raises(Transient, match="circle"):
         gallery_of(http).open_photo(PHOTO, 0, None)
-    assert len(http.sent) == 2 * (1 + MOST_REDIRECTS)
+    assert len(http.sent) == 2 * (1 + MAX_REDIRECTS)
 
 
 @pytest.mark.parametrize("target", ["", "http://[bad", "https://[::1", "//[x]y/"])
@@ -376,23 +378,23 @@ def test_a_redirect_to_nowhere_is_transient(target: str) -> None:
 
 def test_what_is_not_wanted_is_closed() -> None:
     """An answer that led elsewhere, or had no photo, keeps no connection."""
-    opened: list[IncomingReply] = []
+    opened: list[StreamedReply] = []
 
     class Remembering(InProcessHttp):
-        def open(self, *args: Any, **options: Any) -> IncomingReply:
+        def open(self, *args: Any, **options: Any) -> StreamedReply:
             opened.append(super().open(*args, **options))
             return opened[-1]
 
     http = Remembering({PHOTOS: lead_to(f"{PHOTOS}/b.jpg"), BASE: serve}, Reason.PHOTO_UNAVAILABLE)
     gallery_of(http).open_photo(PHOTO, 0, None)
-    assert [incoming.closed for incoming in opened] == [True] * (1 + MOST_REDIRECTS) + [False]
+    assert [incoming.closed for incoming in opened] == [True] * (1 + MAX_REDIRECTS) + [False]
 
 
 def test_the_sandbox_may_be_read_by_plain_http() -> None:
     """Only where the operator said so."""
     photo = Photo("1", (), "a", "http://127.0.0.1:8080/a.jpg", 7)
     http = wire({"http://127.0.0.1:8080": serve})
-    assert read(gallery_of(http, photo_hosts=("127.0.0.1",), local=True).open_photo(photo, 0, None)) == DATA
+    assert read(gallery_of(http, photo_hosts=("127.0.0.1",), policy=ANY_NETWORK).open_photo(photo, 0, None)) == DATA
     with pytest.raises(PhotoRejected):
         gallery_of(http, photo_hosts=("127.0.0.1",)).open_photo(photo, 0, None)
 
@@ -423,7 +425,7 @@ def desk() -> Iterator[tuple[str, list[Request]]]:
 
 def tell(url: str, job: ArchiveJob, failed: int, **changes: Any) -> None:
     """Tell the gallery over a real wire."""
-    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.GALLERY_UNAVAILABLE, local=True)
+    http = HttpClient(connections=1, policy=ANY_NETWORK, reason=Reason.GALLERY_UNAVAILABLE)
     gallery_of(http, done_url=url, **changes).tell_done(job, failed)
 
 
@@ -514,8 +516,8 @@ def test_an_end_is_told_where_the_gallery_takes_it(
     """As the very same call: method, body, key and signature stay what they were."""
     url, seen = desk
     answers = [Reply(code, b"", {"Location": target.encode().decode("latin-1")}), Reply(202, b"")]
-    monkeypatch.setattr("tests.unit.worker.test_gallery.taken", lambda: answers.pop(0))
-    tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), local=True)
+    monkeypatch.setattr(f"{__name__}.taken", lambda: answers.pop(0))
+    tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), policy=ANY_NETWORK)
     first, second = seen
     assert [(each.method, each.target) for each in seen] == [("POST", "/cloud_archive/done"), ("POST", path)]
     assert first.content() == second.content()
@@ -537,4 +539,4 @@ def test_a_circle_of_ends_ends() -> None:
     http = wire({BASE: lead_to("/cloud_archive/done", 307)})
     with pytest.raises(Transient, match="circle"):
         gallery_of(http).tell_done(job_of(), 0)
-    assert len(http.sent) == 1 + MOST_REDIRECTS
+    assert len(http.sent) == 1 + MAX_REDIRECTS

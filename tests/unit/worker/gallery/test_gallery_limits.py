@@ -6,7 +6,8 @@ import pytest
 
 from common.clouds.photos import Photo
 from common.errors import AddressRefused, Reason, Transient
-from common.http.client import HttpClient, Incoming
+from common.http.client import HttpClient, StreamedAnswer
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from sandbox.http.message import Reply, Request, text_reply
 from tests.fakes.in_process import InProcessHttp
 from tests.fakes.job import JOB
@@ -22,7 +23,7 @@ class Refusing(InProcessHttp):
 
     inside = ("https://app.litegallery.io",)
 
-    def open(self, method: str, url: str, **options: object) -> Incoming:
+    def open(self, method: str, url: str, **options: object) -> StreamedAnswer:
         """Refuse what leads inside; the rest is nobody's."""
         if url.startswith(self.inside):
             raise AddressRefused(Reason.GALLERY_UNAVAILABLE)
@@ -37,7 +38,7 @@ def gallery_on(http: InProcessHttp) -> Gallery:
         photo_hosts=("*.lite.gallery",),
         done_url=f"{BASE}/cloud_archive/done",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
 
 
@@ -60,13 +61,13 @@ class Ended:
 )
 def test_its_requests_end_with_the_work(ask: Callable[[Gallery], object]) -> None:
     """All of them, of this copy; the gallery itself is everybody's."""
-    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.GALLERY_UNAVAILABLE, local=True)
+    http = HttpClient(connections=1, policy=ANY_NETWORK, reason=Reason.GALLERY_UNAVAILABLE)
     closed = "http://127.0.0.1:1"
     gallery = Gallery(
-        http, base_url=closed, photo_hosts=("*.lite.gallery",), done_url=closed, signing_secrets=(), local=True
+        http, base_url=closed, photo_hosts=("*.lite.gallery",), done_url=closed, signing_secrets=(), policy=ANY_NETWORK
     )
     with pytest.raises(Interrupted):
-        ask(gallery.ended_by(Ended()))
+        ask(gallery.cancelled_by(Ended()))
     with pytest.raises(Transient):
         gallery.fetch_manifest(ARCHIVE)
 
@@ -74,9 +75,9 @@ def test_its_requests_end_with_the_work(ask: Callable[[Gallery], object]) -> Non
 def test_a_list_may_not_fill_our_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Up to the limit it is a list, one byte more is not."""
     http = InProcessHttp({BASE: lambda _: text_reply("[" + " " * 998 + "]")}, Reason.GALLERY_UNAVAILABLE)
-    monkeypatch.setattr("worker.gallery.client.LONGEST_LIST", 1000)
+    monkeypatch.setattr("worker.gallery.client.MAX_LIST_BYTES", 1000)
     assert gallery_on(http).fetch_manifest(ARCHIVE).photos == {}
-    monkeypatch.setattr("worker.gallery.client.LONGEST_LIST", 999)
+    monkeypatch.setattr("worker.gallery.client.MAX_LIST_BYTES", 999)
     with pytest.raises(Transient, match="more than 999 bytes"):
         gallery_on(http).fetch_manifest(ARCHIVE)
 

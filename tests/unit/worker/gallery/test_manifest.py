@@ -17,7 +17,7 @@ from urllib3.util import Url, parse_url
 from common.clouds.google_drive.metadata import format_time
 from common.clouds.photos import Photo
 from common.errors import Reason, Transient
-from worker.gallery.manifest import DEEPEST_ALBUM, LONGEST_KEY, LONGEST_NAME, Manifest, read_manifest
+from worker.gallery.manifest import MAX_ALBUM_DEPTH, MAX_KEY_LENGTH, MAX_NAME_LENGTH, Manifest, read_manifest
 
 SEED = {
     "crc": "e7b057b2",
@@ -145,7 +145,7 @@ def test_a_long_name_keeps_its_ending() -> None:
 
 def test_albums_end_before_drive_does() -> None:
     """Drive takes a hundred levels; nobody has made so many on purpose."""
-    assert read_one(name="a/" * 300 + "c.jpg").album == ("a",) * DEEPEST_ALBUM
+    assert read_one(name="a/" * 300 + "c.jpg").album == ("a",) * MAX_ALBUM_DEPTH
 
 
 @pytest.mark.parametrize(
@@ -352,9 +352,9 @@ def test_the_lists_order_is_kept() -> None:
 
 def check_honest(photo: Photo) -> None:
     """A name is 1 to 255 characters, none of them a slash or a control character, and never leads elsewhere."""
-    assert len(photo.album) <= DEEPEST_ALBUM
+    assert len(photo.album) <= MAX_ALBUM_DEPTH
     for part in (*photo.album, photo.name):
-        assert 1 <= len(part) <= LONGEST_NAME
+        assert 1 <= len(part) <= MAX_NAME_LENGTH
         assert "/" not in part
         assert part not in (".", "..")
         assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in part)
@@ -362,7 +362,7 @@ def check_honest(photo: Photo) -> None:
 
 def check_key(photo: Photo) -> None:
     """A key is short and plain."""
-    assert 1 <= len(photo.key) <= LONGEST_KEY
+    assert 1 <= len(photo.key) <= MAX_KEY_LENGTH
     assert photo.key.isascii()
     assert photo.key.isprintable()
 
@@ -506,7 +506,7 @@ def test_any_entry_is_read_or_counted(entries: list[Any]) -> None:
         photo.url.encode("ascii")
     for failure in manifest.unusable:
         assert failure.detail
-        assert len(failure.name) <= LONGEST_NAME
+        assert len(failure.name) <= MAX_NAME_LENGTH
         assert not any(unicodedata.category(char) == "Cc" for char in failure.name)
     assert [photo.key for photo in manifest.photos.values()] == list(manifest.photos)
 

@@ -8,7 +8,7 @@ from common.clouds.photos import Photo, StoredPhoto
 from common.messages.progress import State
 from tests.fakes.clock import Clock
 from tests.fakes.job import JOB
-from worker.archive.tally import Tally
+from worker.archive.copies import Copies
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
 
@@ -20,28 +20,28 @@ class Bench:
     """A slice of a hundred photos, and what is told of its account."""
 
     clock: Clock
-    tally: Tally
+    copies: Copies
     ceiling: float | None = None
 
     def __post_init__(self) -> None:
         """Open the meter."""
-        self.meter = Meter(JOB, self.tally, lambda: self.ceiling, self.clock.now, tick=self.clock.now)
+        self.meter = Meter(JOB, self.copies, lambda: self.ceiling, self.clock.now, tick=self.clock.now)
         photos = {str(number): Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)}
-        self.tally.manifest = Manifest(photos, [])
+        self.copies.manifest = Manifest(photos, [])
         self.meter.read()
 
     def let_arrive(self, photos: int, seconds: float) -> None:
         """Let more photos arrive, and time pass."""
         for _ in range(photos):
-            key = str(len(self.tally.arrived))
-            self.tally.note_arrival(StoredPhoto(key, f"id-{key}", SIZE))
+            key = str(len(self.copies.arrived))
+            self.copies.record_arrival(StoredPhoto(key, f"id-{key}", SIZE))
         self.clock.sleep(seconds)
 
 
 @pytest.fixture
 def bench() -> Bench:
     """One at its start."""
-    return Bench(Clock(), Tally())
+    return Bench(Clock(), Copies())
 
 
 def test_time_left_is_measured(bench: Bench) -> None:
@@ -75,7 +75,7 @@ def test_pause_still_tells_when_it_will_end(bench: Bench) -> None:
 
 def test_numbers_add_up_at_the_end(bench: Bench) -> None:
     """Brought, found and missing are all that was listed, whatever became of the missing ones."""
-    bench.tally.skipped, bench.tally.before = {"90", "91"}, 2
+    bench.copies.skipped, bench.copies.initially_stored = {"90", "91"}, 2
     bench.let_arrive(60, 1)
     told = bench.meter.read(State.FAILED, "storage_full")
     assert (told.photos_copied, told.photos_skipped, told.photos_failed) == (60, 2, 38)
@@ -84,12 +84,12 @@ def test_numbers_add_up_at_the_end(bench: Bench) -> None:
 
 def test_numbers_add_up_when_the_list_shrinks(bench: Bench) -> None:
     """Photos that were there before and are listed no more, or were replaced and failed, were not found."""
-    bench.tally.note_first_look({"0", "1", "gone", "gone too"})
+    bench.copies.record_initial_inventory({"0", "1", "gone", "gone too"})
     bench.let_arrive(60, 1)
     told = bench.meter.read(State.DONE)
     assert (told.photos_copied, told.photos_skipped, told.photos_failed, told.photos_total) == (60, 0, 40, 100)
-    for key in list(bench.tally.arrived):
-        bench.tally.forget(key)
+    for key in list(bench.copies.arrived):
+        bench.copies.forget(key)
     told = bench.meter.read(State.DONE)
     assert (told.photos_copied, told.photos_skipped, told.photos_failed) == (0, 2, 98)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.crypto.sealing import Secret, make_key
 from common.errors import GrantRevoked, Reason, Transient
 from common.messages.archive_job import ArchiveJob
@@ -13,9 +13,9 @@ from common.messages.ledger import Kind
 from sandbox.faults.plan import Fault
 from sandbox.gallery.pictures import album
 from sandbox.world import World
-from tests.fakes.desk import WorkerHarness
 from tests.fakes.job import JOB
 from tests.fakes.memory_ledger import MemoryLedger
+from tests.fakes.worker_harness import WorkerHarness
 from worker.jobs.claim import Claim
 from worker.jobs.claims import Claims
 from worker.jobs.renewal import Renewal
@@ -53,22 +53,22 @@ class Scene:
         self.signals = Signals()
         self.claims = Claims(self.ledger)
 
-    def open(self, came_with: Grant, signals: Signals | None = None) -> GrantInUse:
+    def open(self, came_with: Grant, signals: Signals | None = None) -> SharedGrant:
         """Claim the job and return its grant in use, as the workshop has it."""
         signals = signals or self.signals
-        held = self.claims.take(JOB, 0, signals)
+        held = self.claims.claim_message(JOB, 0, signals)
         claim = held.__enter__()
         assert isinstance(claim, Claim)
         renewal = Renewal(self.vendor.refresh, claim, Grant.to_text, Grant.from_text, signals)
         newest = Grant.from_text(claim.record.grant) if claim.record.grant else came_with
-        return GrantInUse(newest, renewal.refresh, lambda: 0.0)
+        return SharedGrant(newest, renewal.refresh, lambda: 0.0)
 
     def die_while_renewing(self, token: Grant) -> Claim:
         """Claim the job and ask the cloud for another grant, as somebody who does not write down what comes of it."""
-        held = self.claims.take(JOB, 0, Signals())
+        held = self.claims.claim_message(JOB, 0, Signals())
         claim = held.__enter__()
         assert isinstance(claim, Claim)
-        assert claim.begin_to_renew(lambda: False, lambda: None)
+        assert claim.begin_renewing(lambda: False, lambda: None)
         self.vendor.refresh(token)
         return claim
 
@@ -106,7 +106,7 @@ def test_while_it_cannot_be_written_down_nobody_uses_it(monkeypatch: pytest.Monk
         return append(entry)
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.jobs.claim.AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr("worker.jobs.claim.RETRY_SECONDS", 0.001)
     assert in_use.renew("access-0") == "access-1"
     assert (away, scene.written()) == ([0], [grant(1)])
 
@@ -164,7 +164,7 @@ def test_without_the_ledger_no_token_is_spent(monkeypatch: pytest.MonkeyPatch) -
         raise Transient(Reason.TRY_LATER, "away")
 
     monkeypatch.setattr(scene.ledger, "append", refuse)
-    monkeypatch.setattr("worker.jobs.claim.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("worker.jobs.claim.POLL_SECONDS", 0.001)
     with pytest.raises(Interrupted):
         in_use.renew("access-0")
     assert (away, scene.vendor.asked) == ([0], [])
@@ -239,12 +239,12 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
         while messages:
             deliver(desk, messages)
     except Killed:
-        messages = [*desk.trays.behind, *(waiting for waiting, _ in desk.trays.waiting), messages[0]]
+        messages = [*desk.queue.requeued, *(waiting for waiting, _ in desk.queue.delayed), messages[0]]
         other = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key)
         for returns, message in enumerate(messages):
             other.deliver(message, returns=returns)
-            while other.trays.behind or other.trays.waiting:
-                other.deliver(other.trays.behind.pop() if other.trays.behind else other.trays.waiting.pop()[0])
+            while other.queue.requeued or other.queue.delayed:
+                other.deliver(other.queue.requeued.pop() if other.queue.requeued else other.queue.delayed.pop()[0])
     assert archive.expected() == world.yandex.account().tree()
     assert {done.json["failed_photos"] for done in world.gallery.dones} == {0}
     assert ledger.find(job.id).has_ended
@@ -255,9 +255,9 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
 def deliver(desk: WorkerHarness, messages: list[ArchiveJob]) -> None:
     """Deliver the first message; what it goes on with takes its place."""
     desk.deliver(messages[0])
-    messages[:] = [*desk.trays.behind, *(waiting for waiting, _ in desk.trays.waiting)]
-    desk.trays.behind.clear()
-    desk.trays.waiting.clear()
+    messages[:] = [*desk.queue.requeued, *(waiting for waiting, _ in desk.queue.delayed)]
+    desk.queue.requeued.clear()
+    desk.queue.delayed.clear()
 
 
 def test_a_token_that_would_end_within_the_slice_is_renewed_at_its_beginning(world: World) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from worker.queue.in_flight import Deliveries, Held, Settle, acknowledge, drop, give_back
+from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop_stale, nack
 from worker.transfer.stop import Signals
 
 BODY = b"{}"
@@ -29,9 +29,9 @@ class Line:
         """Wakes nobody."""
 
 
-def held(line: Line, tag: int, returns: int) -> Held:
+def held(line: Line, tag: int, returns: int) -> InFlight:
     """Return a message that came over a line."""
-    return Held(line, line, "job-1", returns, Signals(), [(tag, returns)])  # type: ignore[arg-type]
+    return InFlight(line, line, "job-1", returns, Signals(), [(tag, returns)])  # type: ignore[arg-type]
 
 
 def settle(deliveries: Deliveries, line: Line, how: Settle) -> dict[int, str]:
@@ -46,24 +46,24 @@ def settle(deliveries: Deliveries, line: Line, how: Settle) -> dict[int, str]:
     ("how", "expected"),
     [
         (acknowledge, {1: "acknowledged", 2: "acknowledged", 3: "acknowledged"}),
-        (give_back, {1: "given back", 2: "given back", 3: "given back"}),
+        (nack, {1: "given back", 2: "given back", 3: "given back"}),
         # The first one is a copy, beside which another worker had the message itself: that one may be among the others.
-        (drop, {1: "acknowledged", 2: "given back", 3: "acknowledged"}),
+        (drop_stale, {1: "acknowledged", 2: "given back", 3: "acknowledged"}),
     ],
 )
 def test_every_delivery_is_settled(how: Settle, expected: dict[int, str]) -> None:
     """A leftover takes none along that came back more often."""
     deliveries, line = Deliveries(), Line()
-    assert deliveries.take(BODY, held(line, 1, 1))
-    assert not deliveries.take(BODY, held(line, 2, 3))
-    assert not deliveries.take(BODY, held(line, 3, 0))
+    assert deliveries.add(BODY, held(line, 1, 1))
+    assert not deliveries.add(BODY, held(line, 2, 3))
+    assert not deliveries.add(BODY, held(line, 3, 0))
     assert settle(deliveries, line, how) == expected
 
 
 def test_what_came_again_over_another_line_is_settled_there() -> None:
     """The lost one took its tags along; and a leftover that came back once more may be none."""
     deliveries, lost, line = Deliveries(), Line(), Line()
-    deliveries.take(BODY, held(lost, 1, 0))
-    deliveries.take(BODY, held(line, 7, 4))
-    assert settle(deliveries, line, drop) == {7: "given back"}
+    deliveries.add(BODY, held(lost, 1, 0))
+    deliveries.add(BODY, held(line, 7, 4))
+    assert settle(deliveries, line, drop_stale) == {7: "given back"}
     assert lost.settled == {}

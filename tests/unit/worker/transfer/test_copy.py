@@ -1,4 +1,4 @@
-"""The loop that moves bytes, with a cloud that does as it is told: who counts tries, who gives up, who cleans up."""
+"""Copying one photo into a scripted cloud: how tries are counted, when it is given up, what is cleaned up."""
 
 from collections.abc import Iterator
 
@@ -18,33 +18,43 @@ from common.errors import (
     Transient,
 )
 from tests.fakes.clock import Clock
-from worker.transfer.copy import copy_photo
-from worker.transfer.retry import Patience, RetryPolicy
+from tests.fakes.copy_photo import copy_photo
+from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 STORED = StoredPhoto("1", "id", 100)
 BROKEN = Transient(Reason.CLOUD_UNAVAILABLE, "the line broke")
 LOST = SessionLost(Reason.WRONG_BYTES, "the session is over")
 
-# What a session does at one advance: fail, stand at an offset, or have it all.
-Step = Exception | int | StoredPhoto
+# What a session does at one advance: fail, stand at an offset, ask for time in seconds, or have it all.
+Step = Exception | int | float | StoredPhoto
 
 
 class Stream:
-    """A photo nobody reads here."""
+    """A photo without bytes, which counts how it is used.
 
-    md5: str | None = None
+    Attributes:
+        opened: how often it was asked for from the beginning.
+        closed: how often it was closed.
+    """
+
+    digest: str | None = None
+
+    def __init__(self) -> None:
+        self.opened = self.closed = 0
 
     def open(self) -> None:
-        """Ask for nothing."""
+        """Count it."""
+        self.opened += 1
 
     def blocks(self, start: int, end: int) -> Iterator[memoryview]:
         """Give nothing."""
         yield from ()
 
     def close(self) -> None:
-        """Let nothing go."""
+        """Count it."""
+        self.closed += 1
 
 
 class Session:
@@ -62,15 +72,18 @@ class Session:
         self.abandoned = 0
         self._steps = steps
 
-    def advance(self, stream: PhotoStream) -> None:
+    def advance(self, stream: PhotoStream) -> float:
         """Do the next step."""
         step = next(self._steps)
         if isinstance(step, Exception):
             raise step
         if isinstance(step, StoredPhoto):
             self.stored = step
+        elif isinstance(step, float):
+            return step
         else:
             self.offset = step
+        return 0.0
 
     def abandon(self) -> None:
         """Count it."""
@@ -82,18 +95,20 @@ class Cloud:
 
     Attributes:
         sessions: those that were opened.
+        stream: the photo.
         slept: every wait, in seconds.
     """
 
     def __init__(self, *steps: Step, openings: tuple[Exception | None, ...] = (), tries: int = 5) -> None:
         clock = Clock()
-        pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+        throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
         self.sessions: list[Session] = []
         self.slept = clock.slept
+        self.stream = Stream()
         self._steps = iter(steps)
         self._openings = iter(openings)
         self._policy = RetryPolicy(
-            tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 1.0
+            tries=tries, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle, jitter=lambda: 1.0
         )
 
     def begin(self) -> UploadSession:
@@ -106,7 +121,7 @@ class Cloud:
 
     def copy(self) -> StoredPhoto:
         """Copy a photo into it."""
-        return copy_photo(Stream(), self.begin, Patience(self._policy))
+        return copy_photo(self.stream, self.begin, self._policy)
 
 
 def test_a_photo_goes_in_at_once() -> None:
@@ -114,6 +129,21 @@ def test_a_photo_goes_in_at_once() -> None:
     cloud = Cloud(STORED)
     assert cloud.copy() == STORED
     assert ([session.abandoned for session in cloud.sessions], cloud.slept) == ([0], [])
+    assert (cloud.stream.opened, cloud.stream.closed) == (1, 1)
+
+
+def test_a_photo_holds_no_source_while_its_cloud_needs_time() -> None:
+    """Neither a connection nor a block of memory; it is closed once more at the end."""
+    cloud = Cloud(30, 5.0, 2.0, STORED)
+    assert cloud.copy() == STORED
+    assert (cloud.stream.opened, cloud.stream.closed, cloud.slept) == (1, 3, [5.0, 2.0])
+
+
+def test_every_session_asks_for_the_source_from_its_beginning() -> None:
+    """Also the one after a loss."""
+    cloud = Cloud(30, LOST, STORED)
+    cloud.copy()
+    assert cloud.stream.opened == 2
 
 
 def test_a_photo_goes_in_part_by_part() -> None:
@@ -188,7 +218,7 @@ def test_standing_still_without_a_failure_is_the_sessions_to_tell() -> None:
         cloud.copy()
 
 
-def test_an_objection_to_the_pace_is_no_failure() -> None:
+def test_throttling_is_no_failure() -> None:
     """The photo waits with the whole account."""
     cloud = Cloud(*[Throttled(Reason.CLOUD_UNAVAILABLE)] * 4, STORED, tries=1)
     assert cloud.copy() == STORED
@@ -237,7 +267,7 @@ def test_an_order_to_stop_wakes_who_waits_for_the_next_try() -> None:
         raise Interrupted
 
     clock = Clock()
-    policy = RetryPolicy(tries=5, base=1.0, longest=60.0, sleep=stop, pace=Pace(stop, clock.now))
+    policy = RetryPolicy(tries=5, first_delay=1.0, max_delay=60.0, sleep=stop, throttle=Throttle(stop, clock.now))
     with pytest.raises(Interrupted):
-        copy_photo(Stream(), cloud.begin, Patience(policy))
+        copy_photo(Stream(), cloud.begin, policy)
     assert [session.abandoned for session in cloud.sessions] == [1]

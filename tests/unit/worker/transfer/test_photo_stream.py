@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.clouds.digests import NewDigest, NoDigest
 from common.clouds.photos import Photo
 from common.errors import PhotoRejected, Reason, SessionLost, Transient
-from worker.transfer.buffers import BLOCK_BYTES, Blocks
+from worker.transfer.buffers import BLOCK_BYTES, BufferPool
 from worker.transfer.photo_stream import GalleryStream
 from worker.transfer.stop import Interrupted
 
@@ -113,7 +114,7 @@ def stream_of(
     """Return the stream of a photo, and its gallery."""
     photo = Photo("1", (), "p.jpg", "https://h/p.jpg", len(data), zlib.crc32(data) if has_crc else None)
     gallery = Gallery(*answers)
-    return GalleryStream(photo, gallery.open, check, Blocks()), gallery
+    return GalleryStream(photo, gallery.open, check, BufferPool()), gallery
 
 
 def take(stream: GalleryStream, start: int, end: int) -> bytes:
@@ -140,12 +141,25 @@ def test_a_photo_is_read_whole(size: int, has_crc: bool) -> None:
     """One request, every byte, and an MD5 once the last one was read and not before."""
     data = DATA[:size]
     stream, gallery = stream_of(Given(data), data=data, has_crc=has_crc)
-    assert stream.md5 is None
+    assert stream.digest is None
     assert take(stream, 0, size) == data
-    assert stream.md5 == md5(data)
+    assert stream.digest == md5(data)
     assert gallery.asked == [(0, None)]
     stream.close()
     assert gallery.opened[0].closed
+
+
+@pytest.mark.parametrize(
+    ("new_digest", "expected"), [(hashlib.sha256, hashlib.sha256(DATA).hexdigest()), (NoDigest, "")]
+)
+def test_the_digest_is_the_clouds(new_digest: NewDigest, expected: str) -> None:
+    """Whatever the cloud can confirm; where it is nothing, the whole photo is proved all the same, and said so."""
+    photo = Photo("1", (), "p.jpg", "https://h/p.jpg", len(DATA), zlib.crc32(DATA))
+    stream = GalleryStream(photo, Gallery(Given(DATA)).open, lambda: None, BufferPool(), new_digest)
+    take(stream, 0, len(DATA) - 1)
+    assert stream.digest is None
+    take(stream, 0, len(DATA))
+    assert stream.digest == expected
 
 
 def test_a_photo_is_read_span_by_span_from_one_answer() -> None:
@@ -153,7 +167,7 @@ def test_a_photo_is_read_span_by_span_from_one_answer() -> None:
     stream, gallery = stream_of(Given())
     spans = [*pairwise(range(0, len(DATA), BLOCK_BYTES)), (3 * BLOCK_BYTES, len(DATA))]
     assert b"".join(take(stream, start, end) for start, end in spans) == DATA
-    assert (gallery.asked, stream.md5) == ([(0, None)], md5(DATA))
+    assert (gallery.asked, stream.digest) == ([(0, None)], md5(DATA))
 
 
 def test_blocks_are_no_longer_than_a_block() -> None:
@@ -167,16 +181,16 @@ def test_a_block_is_lent_while_bytes_move_and_no_longer() -> None:
     """A source that is only open holds none, and the next photo gets the one that was given back."""
     lent: list[memoryview] = []
 
-    class Lender(Blocks):
+    class Lender(BufferPool):
         """Remembers what is lent and not given back."""
 
-        def lend(self) -> memoryview:
-            lent.append(super().lend())
+        def acquire(self) -> memoryview:
+            lent.append(super().acquire())
             return lent[-1]
 
-        def take_back(self, block: memoryview) -> None:
+        def release(self, block: memoryview) -> None:
             lent.remove(block)
-            super().take_back(block)
+            super().release(block)
 
     blocks = Lender()
     stream = GalleryStream(Photo("1", (), "p", "https://h/p", len(DATA)), Gallery(Given()).open, lambda: None, blocks)
@@ -189,7 +203,7 @@ def test_a_block_is_lent_while_bytes_move_and_no_longer() -> None:
     stream.close()
     stream.close()
     assert lent == []
-    assert blocks.lend() is first
+    assert blocks.acquire() is first
 
 
 def test_a_broken_line_is_gone_on_with_where_it_broke() -> None:
@@ -200,7 +214,7 @@ def test_a_broken_line_is_gone_on_with_where_it_broke() -> None:
     got, _ = take_until(stream, 0, len(DATA), Transient)
     assert got == DATA[:BLOCK_BYTES]
     assert take(stream, BLOCK_BYTES, len(DATA)) == DATA[BLOCK_BYTES:]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
     assert gallery.asked == [(0, None), (BLOCK_BYTES, '"a"')]
     assert gallery.opened[0].closed
 
@@ -211,9 +225,9 @@ def test_an_offset_that_goes_back_counts_no_byte_twice() -> None:
     take(stream, 0, 2 * BLOCK_BYTES)
     assert take(stream, BLOCK_BYTES, 3 * BLOCK_BYTES) == DATA[BLOCK_BYTES : 3 * BLOCK_BYTES]
     assert take(stream, 0, len(DATA)) == DATA
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
     assert take(stream, 3 * BLOCK_BYTES, len(DATA)) == DATA[3 * BLOCK_BYTES :]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
     assert [offset for offset, _ in gallery.asked] == [0, BLOCK_BYTES, 0, 3 * BLOCK_BYTES]
 
 
@@ -222,7 +236,7 @@ def test_a_whole_in_place_of_a_part_is_skipped_up_to_there() -> None:
     stream, gallery = stream_of(Given(breaks_after=2 * BLOCK_BYTES), Given(ranges=False))
     take_until(stream, 0, len(DATA), Transient)
     assert take(stream, 2 * BLOCK_BYTES, len(DATA)) == DATA[2 * BLOCK_BYTES :]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
     assert [offset for offset, _ in gallery.asked] == [0, 2 * BLOCK_BYTES]
 
 
@@ -230,7 +244,7 @@ def test_an_unread_beginning_cannot_be_leapt_over() -> None:
     """Who asks for the middle first, as for a session found half done, gets sums of the whole nevertheless."""
     stream, gallery = stream_of(Given())
     assert take(stream, BLOCK_BYTES, len(DATA)) == DATA[BLOCK_BYTES:]
-    assert (gallery.asked, stream.md5) == ([(0, None)], md5(DATA))
+    assert (gallery.asked, stream.digest) == ([(0, None)], md5(DATA))
 
 
 def test_the_same_photo_under_another_etag_goes_on() -> None:
@@ -238,7 +252,7 @@ def test_the_same_photo_under_another_etag_goes_on() -> None:
     stream, _ = stream_of(Given(breaks_after=BLOCK_BYTES, headers={"etag": '"a"'}), Given(headers={"etag": '"b"'}))
     take_until(stream, 0, len(DATA), Transient)
     assert take(stream, BLOCK_BYTES, len(DATA)) == DATA[BLOCK_BYTES:]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
 
 
 OTHER = bytes([DATA[0] ^ 1]) + DATA[1:]
@@ -257,7 +271,7 @@ def test_another_photo_under_another_etag_ends_the_upload(has_crc: bool) -> None
     got, _ = take_until(stream, BLOCK_BYTES, len(DATA), SessionLost)
     assert got == b""
     assert take(stream, 0, len(DATA)) == DATA
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
 
 
 def test_another_etag_on_a_part_ends_the_upload() -> None:
@@ -302,7 +316,7 @@ def test_an_offset_inside_a_block_is_read_from_the_block_s_beginning() -> None:
     stream, gallery = stream_of(Given())
     take(stream, 0, 2 * BLOCK_BYTES)
     assert take(stream, BLOCK_BYTES + 700, len(DATA)) == DATA[BLOCK_BYTES + 700 :]
-    assert ([offset for offset, _ in gallery.asked], stream.md5) == ([0, BLOCK_BYTES], md5(DATA))
+    assert ([offset for offset, _ in gallery.asked], stream.digest) == ([0, BLOCK_BYTES], md5(DATA))
 
 
 def test_the_rest_of_a_block_must_be_the_same_as_well() -> None:
@@ -342,7 +356,7 @@ def test_another_range_than_asked_for_is_no_use(headers: dict[str, str | None]) 
     stream, _ = stream_of(Given(breaks_after=BLOCK_BYTES), Given(headers=headers), Given())
     take_until(stream, 0, len(DATA), Transient)
     got, _ = take_until(stream, BLOCK_BYTES, len(DATA), SessionLost)
-    assert (got, stream.md5) == (b"", None)
+    assert (got, stream.digest) == (b"", None)
     assert take(stream, 0, len(DATA)) == DATA
 
 
@@ -393,7 +407,7 @@ def test_what_size_and_crc_prove_is_the_photo(headers: dict[str, str | None], st
     """Storages and proxies label bytes strangely and give them unchanged: the bytes tell, not the head."""
     stream, gallery = stream_of(Given(headers=headers, status=status))
     assert take(stream, 0, len(DATA)) == DATA
-    assert (stream.md5, len(gallery.asked)) == (md5(DATA), 1)
+    assert (stream.digest, len(gallery.asked)) == (md5(DATA), 1)
 
 
 @pytest.mark.parametrize(
@@ -410,7 +424,7 @@ def test_what_is_really_packed_or_a_page_is_called_so(body: bytes, headers: dict
     stream, _ = stream_of(Given(body, headers=headers), Given())
     with pytest.raises((Transient, SessionLost), match=detail):
         take(stream, 0, len(DATA))
-    assert stream.md5 is None
+    assert stream.digest is None
     assert take(stream, 0, len(DATA)) == DATA
 
 
@@ -503,9 +517,9 @@ def test_a_short_body_never_gives_its_last_block(cut: int) -> None:
     stream, _ = stream_of(Given(DATA[:cut], headers={"content-length": None}), Given())
     got, _ = take_until(stream, 0, len(DATA), Transient)
     assert got == DATA[: cut // BLOCK_BYTES * BLOCK_BYTES]
-    assert stream.md5 is None
+    assert stream.digest is None
     assert take(stream, len(got), len(DATA)) == DATA[len(got) :]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
 
 
 def test_a_longer_body_never_gives_its_last_block() -> None:
@@ -513,7 +527,7 @@ def test_a_longer_body_never_gives_its_last_block() -> None:
     stream, _ = stream_of(Given(DATA + b"x", headers={"content-length": None}), Given())
     got, error = take_until(stream, 0, len(DATA), SessionLost)
     assert got == DATA[: 3 * BLOCK_BYTES]
-    assert (stream.md5, "longer" in str(error)) == (None, True)
+    assert (stream.digest, "longer" in str(error)) == (None, True)
     assert take(stream, 0, len(DATA)) == DATA
 
 
@@ -524,11 +538,11 @@ def test_wrong_bytes_never_give_their_last_block(at: int) -> None:
     stream, _ = stream_of(Given(wrong), Given())
     got, error = take_until(stream, 0, len(DATA), SessionLost)
     assert got == wrong[: 3 * BLOCK_BYTES]
-    assert stream.md5 is None
+    assert stream.digest is None
     assert isinstance(error, SessionLost)
     assert error.reason == Reason.WRONG_BYTES
     assert take(stream, 0, len(DATA)) == DATA
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
 
 
 @pytest.mark.parametrize("data", [b"", b"x"])
@@ -543,23 +557,23 @@ def test_nothing_at_all_is_proved_as_well() -> None:
     stream, _ = stream_of(Given(b""), data=b"")
     assert take(stream, 0, 0) == b""
     assert take(stream, 0, 0) == b""
-    assert stream.md5 == "d41d8cd98f00b204e9800998ecf8427e"
+    assert stream.digest == "d41d8cd98f00b204e9800998ecf8427e"
 
 
 def test_a_line_that_breaks_after_the_last_byte_proves_nothing() -> None:
     """Whether more would have come nobody knows, unless a sum tells: the end is read again."""
     stream, _ = stream_of(Given(breaks_after=len(DATA)), Given(), has_crc=False)
     got, _ = take_until(stream, 0, len(DATA), Transient)
-    assert (got, stream.md5) == (DATA[: 3 * BLOCK_BYTES], None)
+    assert (got, stream.digest) == (DATA[: 3 * BLOCK_BYTES], None)
     assert take(stream, 3 * BLOCK_BYTES, len(DATA)) == DATA[3 * BLOCK_BYTES :]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
 
 
 def test_a_line_that_breaks_after_bytes_that_are_proved_has_brought_them() -> None:
     """Size and CRC-32 agree: it is the photo, though its end was never said, or the line was reset."""
     stream, gallery = stream_of(Given(breaks_after=len(DATA)))
     assert take(stream, 0, len(DATA)) == DATA
-    assert (stream.md5, len(gallery.asked)) == (md5(DATA), 1)
+    assert (stream.digest, len(gallery.asked)) == (md5(DATA), 1)
     stream.close()
     assert gallery.opened[0].closed
 
@@ -568,9 +582,9 @@ def test_the_sum_of_nothing_proves_nothing() -> None:
     """A photo of zero bytes has the sum 0 whatever would have come: its end must be seen."""
     stream, _ = stream_of(Given(b"", breaks_after=0), Given(b""), data=b"")
     take_until(stream, 0, 0, Transient)
-    assert stream.md5 is None
+    assert stream.digest is None
     assert take(stream, 0, 0) == b""
-    assert stream.md5 == md5(b"")
+    assert stream.digest == md5(b"")
 
 
 @pytest.mark.parametrize("has_crc", [True, False])
@@ -597,13 +611,13 @@ def test_nothing_is_proved_as_everything_else(
         with pytest.raises(error) as raised:
             list(stream.blocks(0, 0))
         assert getattr(raised.value, "reason", None) is reason
-        assert stream.md5 is None
+        assert stream.digest is None
 
 
 def test_nothing_with_a_sum_is_a_contradiction() -> None:
     """A list that gives zero bytes a CRC-32 means another photo."""
     photo = Photo("1", (), "p.jpg", "https://h/p.jpg", 0, 0xE7B057B2)
-    stream = GalleryStream(photo, Gallery(Given(b"")).open, lambda: None, Blocks())
+    stream = GalleryStream(photo, Gallery(Given(b"")).open, lambda: None, BufferPool())
     with pytest.raises(SessionLost):
         list(stream.blocks(0, 0))
 
@@ -644,12 +658,12 @@ def test_calls_may_come_in_any_order(size: int, calls: list[Any], answers: list[
                 next(stream.blocks(start, end), None)
             else:
                 getattr(stream, name)()
-        assert stream.md5 in (None, md5(data))
+        assert stream.digest in (None, md5(data))
     while True:
         with suppress(Transient):
             assert take(stream, 0, size) == data
             break
-    assert stream.md5 == md5(data)
+    assert stream.digest == md5(data)
 
 
 @pytest.mark.parametrize("kind", [Interrupted, Transient])
@@ -666,7 +680,7 @@ def test_the_check_may_end_the_reading(kind: type[Exception]) -> None:
     got, _ = take_until(stream, 0, len(DATA), kind)
     assert got == DATA[: 2 * BLOCK_BYTES]
     assert take(stream, 2 * BLOCK_BYTES, len(DATA)) == DATA[2 * BLOCK_BYTES :]
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
 
 
 @pytest.mark.parametrize("error", [PhotoRejected(Reason.URL_NOT_ALLOWED), Transient(Reason.PHOTO_UNAVAILABLE)])
@@ -676,7 +690,7 @@ def test_a_source_that_cannot_be_opened_says_why(error: Exception) -> None:
     def refuse(_offset: int, _etag: str | None) -> Any:
         raise error
 
-    stream = GalleryStream(Photo("1", (), "p", "https://h/p", 7), refuse, lambda: None, Blocks())
+    stream = GalleryStream(Photo("1", (), "p", "https://h/p", 7), refuse, lambda: None, BufferPool())
     for _ in range(2):
         with pytest.raises(type(error)) as raised:
             next(stream.blocks(0, 7))
@@ -735,7 +749,7 @@ def test_whatever_breaks_the_whole_is_the_photo(answers: list[Given], chunk: int
     stream, gallery = stream_of(*answers, Given(headers={"content-length": None}))
     held, broke = upload(stream, chunk, iter(lost + [0] * 100))
     assert held == DATA
-    assert stream.md5 == md5(DATA)
+    assert stream.digest == md5(DATA)
     # Every break costs one answer at most, and every answer breaks once at most: nothing runs in a circle.
     assert broke <= len(answers) + len(lost) + 1
     assert len(gallery.asked) <= 1 + broke + len(lost)

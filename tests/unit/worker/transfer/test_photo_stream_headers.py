@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.clouds.photos import Photo
 from common.errors import Reason, SessionLost, Transient
-from worker.transfer.buffers import BLOCK_BYTES, Blocks
+from worker.transfer.buffers import BLOCK_BYTES, BufferPool
 from worker.transfer.photo_stream import GalleryStream
 
 DATA = random.Random(5).randbytes(BLOCK_BYTES + 1000)
@@ -69,14 +69,14 @@ def go_on_after_a_break(second: Answer) -> bytes:
     """Read a photo whose first answer breaks, and then span by span from another; return what was given out."""
     answers = [Answer(200, {}, DATA, breaks=BREAK), second]
     photo = Photo("1", (), "a.jpg", "https://h/a.jpg", SIZE, zlib.crc32(DATA))
-    stream = GalleryStream(photo, lambda _offset, _etag: answers.pop(0), lambda: None, Blocks())
+    stream = GalleryStream(photo, lambda _offset, _etag: answers.pop(0), lambda: None, BufferPool())
     got = b""
     with suppress(Transient):
         for block in stream.blocks(0, SIZE):
             got += bytes(block)
     for block in stream.blocks(len(got), SIZE):
         got += bytes(block)
-    assert stream.md5
+    assert stream.digest
     return got
 
 

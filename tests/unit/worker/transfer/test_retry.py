@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import JobStopped, PhotoRejected, Reason, SessionLost, Throttled, Transient
+from common.errors import ArchiveError, JobStopped, PhotoRejected, Reason, SessionLost, Throttled, Transient
 from tests.fakes.clock import Clock
-from worker.transfer.retry import LONGEST_REQUEST, Patience, RetryPolicy
+from worker.transfer.retry import MAX_RETRY_AFTER, RetryBudget, RetryPolicy
 from worker.transfer.stop import Cause, Interrupted, Stop
-from worker.transfer.throttle import Pace
+from worker.transfer.throttle import Throttle
 
 BROKEN = Transient(Reason.CLOUD_UNAVAILABLE)
 LOST = SessionLost(Reason.CLOUD_UNAVAILABLE)
@@ -21,10 +21,10 @@ def policy_of(clock: Clock, **changes: Any) -> RetryPolicy:
     return RetryPolicy(
         **{
             "tries": 5,
-            "base": 1.0,
-            "longest": 60.0,
+            "first_delay": 1.0,
+            "max_delay": 60.0,
             "sleep": clock.sleep,
-            "pace": Pace(clock.sleep, clock.now, lambda: 0.0),
+            "throttle": Throttle(clock.sleep, clock.now, lambda: 0.0),
             "jitter": lambda: 1.0,
             **changes,
         }
@@ -35,8 +35,8 @@ def policy_of(clock: Clock, **changes: Any) -> RetryPolicy:
 def test_five_tries_are_four_waits(error: Transient | SessionLost) -> None:
     """Each twice as long as the one before; after the fifth failure nobody waits."""
     clock = Clock()
-    patience = Patience(policy_of(clock))
-    assert [patience.outlasts(error) for _ in range(5)] == [True, True, True, True, False]
+    budget = RetryBudget(policy_of(clock))
+    assert [budget.wait_or_give_up(error) for _ in range(5)] == [True, True, True, True, False]
     assert clock.slept == [1.0, 2.0, 4.0, 8.0]
 
 
@@ -44,19 +44,19 @@ def test_five_tries_are_four_waits(error: Transient | SessionLost) -> None:
 def test_tries_are_counted_exactly(tries: int) -> None:
     """One try is no second one."""
     clock = Clock()
-    patience = Patience(policy_of(clock, tries=tries))
-    assert [patience.outlasts(BROKEN) for _ in range(tries)] == [True] * (tries - 1) + [False]
+    budget = RetryBudget(policy_of(clock, tries=tries))
+    assert [budget.wait_or_give_up(BROKEN) for _ in range(tries)] == [True] * (tries - 1) + [False]
     assert len(clock.slept) == tries - 1
 
 
 def test_progress_buys_the_tries_back() -> None:
     """And the delays begin anew."""
     clock = Clock()
-    patience = Patience(policy_of(clock))
+    budget = RetryBudget(policy_of(clock))
     for _ in range(4):
-        assert patience.outlasts(BROKEN)
-    patience.note_progress(1)
-    assert [patience.outlasts(BROKEN) for _ in range(5)] == [True, True, True, True, False]
+        assert budget.wait_or_give_up(BROKEN)
+    budget.note_progress(1)
+    assert [budget.wait_or_give_up(BROKEN) for _ in range(5)] == [True, True, True, True, False]
     assert clock.slept == [1.0, 2.0, 4.0, 8.0] * 2
 
 
@@ -71,30 +71,42 @@ def test_delays_end_growing() -> None:
 def test_chance_makes_up_half_of_a_delay(failures: int, jitter: float, base: float, longest: float) -> None:
     """Never less than half of it, never more than all, and never beyond the longest."""
     clock = Clock()
-    full = policy_of(clock, base=base, longest=longest).delay(failures)
-    delay = policy_of(clock, base=base, longest=longest, jitter=lambda: jitter).delay(failures)
+    full = policy_of(clock, first_delay=base, max_delay=longest).delay(failures)
+    delay = policy_of(clock, first_delay=base, max_delay=longest, jitter=lambda: jitter).delay(failures)
     assert full / 2 <= delay <= full <= longest
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
-    [(None, 1.0), (0.0, 1.0), (0.5, 1.0), (17.0, 17.0), (LONGEST_REQUEST, 300.0), (1e6, 300.0), (float("inf"), 300.0)],
+    [(None, 1.0), (0.0, 1.0), (0.5, 1.0), (17.0, 17.0), (MAX_RETRY_AFTER, 300.0), (1e6, 300.0), (float("inf"), 300.0)],
 )
 def test_a_wait_that_is_asked_for_is_honoured_within_reason(asked: float | None, expected: float) -> None:
     """Longer than our own delay, but no million seconds."""
     clock = Clock()
-    Patience(policy_of(clock)).outlasts(Transient(Reason.CLOUD_UNAVAILABLE, wait=asked))
+    RetryBudget(policy_of(clock)).wait_or_give_up(Transient(Reason.CLOUD_UNAVAILABLE, wait=asked))
     assert clock.slept == [expected]
 
 
-def test_an_objection_uses_up_no_try() -> None:
-    """The account is written to too fast: nobody's failure, and the pace knows how long to wait."""
+def test_throttling_uses_up_no_try() -> None:
+    """The account is written to too fast: that is no failure, and the throttle knows how long to wait."""
     clock = Clock()
-    patience = Patience(policy_of(clock, tries=2))
+    budget = RetryBudget(policy_of(clock, tries=2))
     for _ in range(5):
-        assert patience.outlasts(Throttled(Reason.CLOUD_UNAVAILABLE, wait=3.0))
+        assert budget.wait_or_give_up(Throttled(Reason.CLOUD_UNAVAILABLE, wait=3.0))
     assert sum(clock.slept) >= 15.0
-    assert [patience.outlasts(BROKEN) for _ in range(2)] == [True, False]
+    assert [budget.wait_or_give_up(BROKEN) for _ in range(2)] == [True, False]
+
+
+def test_every_failure_that_is_tried_again_is_reported() -> None:
+    """Throttled ones as well; the last failure is not tried again."""
+    reported: list[ArchiveError] = []
+    budget, throttled = (
+        RetryBudget(policy_of(Clock(), tries=2, on_retry=reported.append)),
+        Throttled(Reason.DAILY_LIMIT),
+    )
+    for error in (throttled, BROKEN, BROKEN):
+        budget.wait_or_give_up(error)
+    assert reported == [throttled, BROKEN]
 
 
 def test_a_call_is_repeated_until_it_succeeds() -> None:
@@ -108,7 +120,7 @@ def test_a_call_is_repeated_until_it_succeeds() -> None:
             raise answer
         return answer
 
-    assert policy_of(clock).persist(call) == "value"
+    assert policy_of(clock).call_with_retry(call) == "value"
     assert clock.slept == [1.0, 2.0]
 
 
@@ -121,7 +133,7 @@ def test_a_call_that_never_succeeds_raises_its_last_failure() -> None:
         raise calls[-1]
 
     with pytest.raises(Transient) as raised:
-        policy_of(Clock()).persist(call)
+        policy_of(Clock()).call_with_retry(call)
     assert (len(calls), raised.value) == (5, calls[-1])
 
 
@@ -138,7 +150,7 @@ def test_a_call_is_not_repeated_for_anything_else(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        policy_of(clock).persist(call)
+        policy_of(clock).call_with_retry(call)
     assert (len(calls), clock.slept) == (1, [])
 
 
@@ -147,4 +159,4 @@ def test_a_sleeper_is_woken_to_stop() -> None:
     stop = Stop()
     stop.set(Cause.SHUTDOWN)
     with pytest.raises(Interrupted):
-        Patience(policy_of(Clock(), sleep=stop.sleep)).outlasts(BROKEN)
+        RetryBudget(policy_of(Clock(), sleep=stop.sleep)).wait_or_give_up(BROKEN)

@@ -1,4 +1,4 @@
-"""How work is told to stop: once, for one cause, and whoever sleeps wakes."""
+"""Stop signals: set once, for one cause; whoever sleeps on one wakes."""
 
 import gc
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from worker.transfer import stop as stopping
-from worker.transfer.stop import Cause, Grace, Interrupted, Signals, Stop
+from worker.transfer.stop import Cause, GracePeriod, Interrupted, Signals, Stop
 
 WAIT = 20.0  # seconds until a test gives up on a thread that ought to wake at once
 
@@ -21,7 +21,7 @@ def test_nothing_stops_by_itself() -> None:
     assert (stop.is_set(), stop.cause) == (False, None)
 
 
-def test_who_looks_is_told() -> None:
+def test_a_set_stop_interrupts() -> None:
     """By the check and by the sleep, as often as they are asked."""
     stop = Stop()
     stop.set(Cause.CANCELLED)
@@ -37,6 +37,17 @@ def test_the_first_cause_counts() -> None:
     stop.set(Cause.CANCELLED)
     stop.set(Cause.SHUTDOWN)
     assert stop.cause == Cause.CANCELLED
+
+
+def test_that_another_worker_has_the_job_counts_more_than_the_first_cause() -> None:
+    """Here and in all children; and it was set when the first cause was."""
+    stop = Stop()
+    child = Stop(stop)
+    stop.set(Cause.CANCELLED)
+    since = stop.since
+    stop.set(Cause.TAKEN_OVER)
+    stop.set(Cause.SHUTDOWN)
+    assert (stop.cause, child.cause, stop.since) == (Cause.TAKEN_OVER, Cause.TAKEN_OVER, since)
 
 
 def start_sleeper(stop: Stop) -> Callable[[], bool]:
@@ -119,9 +130,9 @@ def test_winding_down_lets_what_moves_end() -> None:
     """The two signals of a job are two; stopping at once is both."""
     job = Signals()
     job.wind_down.set(Cause.SLICE_OVER)
-    assert (job.wind_down.is_set(), job.let_go.is_set(), job.cause) == (True, False, Cause.SLICE_OVER)
+    assert (job.wind_down.is_set(), job.abort.is_set(), job.cause) == (True, False, Cause.SLICE_OVER)
     job.stop(Cause.SHUTDOWN)
-    assert (job.let_go.is_set(), job.cause) == (True, Cause.SHUTDOWN)
+    assert (job.abort.is_set(), job.cause) == (True, Cause.SHUTDOWN)
 
 
 def test_signals_go_down_one_by_one() -> None:
@@ -129,29 +140,29 @@ def test_signals_go_down_one_by_one() -> None:
     process = Signals()
     job = Signals(process)
     process.wind_down.set(Cause.SHUTDOWN)
-    assert (job.wind_down.is_set(), job.let_go.is_set()) == (True, False)
-    process.let_go.set(Cause.SHUTDOWN)
-    assert job.let_go.is_set()
+    assert (job.wind_down.is_set(), job.abort.is_set()) == (True, False)
+    process.abort.set(Cause.SHUTDOWN)
+    assert job.abort.is_set()
 
 
-def test_requests_end_when_everything_is_let_go() -> None:
+def test_requests_end_when_everything_is_aborted() -> None:
     """Not when only nothing new is to begin."""
     job = Signals(Signals())
     job.wind_down.set(Cause.SLICE_OVER)
     job.check()
-    job.let_go.set(Cause.SHUTDOWN)
+    job.abort.set(Cause.SHUTDOWN)
     with pytest.raises(Interrupted):
         job.check()
 
 
-def test_a_last_look_is_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After everything was let go; a cloud that hangs does not make it longer."""
+def test_final_requests_are_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After everything was aborted; a cloud that hangs does not make it longer."""
     job = Signals()
     job.stop(Cause.CANCELLED)
-    job.allow_last_look()
+    job.allow_final_requests()
     job.check()
-    monkeypatch.setattr(stopping, "LAST_LOOK_SECONDS", 0.0)
-    job.allow_last_look()
+    monkeypatch.setattr(stopping, "FINAL_REQUESTS_SECONDS", 0.0)
+    job.allow_final_requests()
     with pytest.raises(Interrupted):
         job.check()
 
@@ -159,19 +170,19 @@ def test_a_last_look_is_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_refresh_may_come_to_its_end() -> None:
     """For a moment, counted from when its end was noticed; one that has not begun does not begin."""
     job = Signals()
-    grace = Grace(job, WAIT)
+    grace = GracePeriod(job, WAIT)
     job.stop(Cause.SHUTDOWN)
     grace.check()
-    grace = Grace(Signals(), 0.0)
+    grace = GracePeriod(Signals(), 0.0)
     grace.check()
     with pytest.raises(Interrupted):
-        Grace(job)
+        GracePeriod(job)
 
 
 def test_a_moment_is_no_minute() -> None:
     """A token endpoint that hangs is left."""
     job = Signals()
-    grace = Grace(job, 0.0)
+    grace = GracePeriod(job, 0.0)
     job.stop(Cause.SHUTDOWN)
     with pytest.raises(Interrupted):
         grace.check()

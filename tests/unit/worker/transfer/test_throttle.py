@@ -1,4 +1,4 @@
-"""The account's pace, against a cloud that bears so many files a second and not one more."""
+"""The throttle of an account, against clouds that allow so many files a second and not one more."""
 
 import heapq
 import random
@@ -9,7 +9,7 @@ import pytest
 
 from common.errors import Postponed
 from tests.fakes.clock import Clock
-from worker.transfer.throttle import LONGEST_PAUSE, LONGEST_STANDSTILL, Pace
+from worker.transfer.throttle import INITIAL_RATE, MAX_PAUSE, MAX_STALL, Throttle
 
 
 class Bucket:
@@ -56,10 +56,10 @@ class Run:
 
 
 class Threads:
-    """Threads that begin photos at a pace, by a clock of our own: no thread, no waiting.
+    """Simulated threads that start photos under a throttle, by a clock of their own: no thread, no waiting.
 
     Args:
-        cloud: what accepts or objects.
+        cloud: what accepts or throttles.
         photos: how many are to be accepted.
         busy: returns for how many seconds a thread is busy with a photo once it has begun.
         standstill: seconds from and to which nothing runs, as on a machine that is too busy.
@@ -79,7 +79,7 @@ class Threads:
         self._chance = random.Random(8)
         self._moment = self._slept = 0.0
         self._asked = self._accepted = 0
-        self._pace = Pace(self._sleep, lambda: self._moment, self._chance.random)
+        self._throttle = Throttle(self._sleep, lambda: self._moment, self._chance.random)
 
     def run(self, rate: float, count: int = 8) -> Run:
         """Return what so many threads come to where the cloud bears so many files a second."""
@@ -90,9 +90,9 @@ class Threads:
                 self._moment = self._standstill[1]
             if turn is None:
                 # A thread sleeps until its turn; here it comes back at that moment and asks for it again.
-                turn = self._pace.reserve_turn()
+                turn = self._throttle.reserve_turn()
                 heapq.heappush(moments, (max(turn, self._moment), thread, turn))
-            elif not self._pace.is_turn(turn):
+            elif not self._throttle.is_turn_valid(turn):
                 heapq.heappush(moments, (self._moment, thread, None))
             else:
                 self._begin_photo()
@@ -105,9 +105,9 @@ class Threads:
         self._asked += 1
         if self._cloud.take(self._moment):
             self._accepted += 1
-            self._pace.accept()
+            self._throttle.on_success()
         else:
-            self._pace.object(None)
+            self._throttle.on_throttled(None)
 
     def _sleep(self, seconds: float) -> None:
         self._slept = seconds
@@ -115,7 +115,7 @@ class Threads:
 
 @pytest.mark.parametrize("burst", [3, 10, 100])
 @pytest.mark.parametrize("rate", [2, 3])
-def test_pace_stays_just_under_the_ceiling(rate: float, burst: float) -> None:
+def test_rate_stays_just_under_the_limit(rate: float, burst: float) -> None:
     """Two thousand photos: nearly all that the cloud bears, and hardly a request refused."""
     result = Threads(Bucket(rate, burst), 2000).run(rate)
     assert result.share_of_ceiling > 0.98
@@ -123,7 +123,7 @@ def test_pace_stays_just_under_the_ceiling(rate: float, burst: float) -> None:
 
 
 @pytest.mark.parametrize("standstill", [(4.0, 14.0), (15.0, 35.0), (100.0, 120.0)])
-def test_standstill_of_ours_is_not_taken_for_the_clouds_pace(standstill: tuple[float, float]) -> None:
+def test_standstill_of_ours_is_not_taken_for_the_clouds_limit(standstill: tuple[float, float]) -> None:
     """What the machine loses is lost, but what comes after it is as fast as before."""
     result = Threads(Bucket(3, 3), 2000, standstill=standstill).run(3)
     lost = (standstill[1] - standstill[0]) / (2000 / 3)
@@ -131,7 +131,7 @@ def test_standstill_of_ours_is_not_taken_for_the_clouds_pace(standstill: tuple[f
     assert result.share_throttled < 0.02
 
 
-def test_slow_source_is_not_taken_for_the_clouds_pace() -> None:
+def test_slow_source_is_not_taken_for_the_clouds_limit() -> None:
     """Photos that come in bunches, half as fast as the cloud bears; then, from a faster source, all that it bears."""
     slow_photos, slow_rate = 700, 1.5
     result = Threads(Bucket(3, 3), 2000, lambda accepted: 8 / slow_rate if accepted < slow_photos else 0.1).run(3)
@@ -141,58 +141,73 @@ def test_slow_source_is_not_taken_for_the_clouds_pace() -> None:
 
 
 def test_minutes_that_are_used_up_are_only_waited_for() -> None:
-    """A cloud that counts by the minute objects for the rest of one: pauses grow, the pace does not fall to nothing."""
+    """A cloud that counts by the minute throttles for the rest of one: pauses grow, the rate stays."""
     assert Threads(Minutes(3), 2000).run(3).share_of_ceiling > 0.9
 
 
-def test_cloud_that_never_objects_is_never_waited_for() -> None:
+def test_cloud_that_never_throttles_is_never_waited_for() -> None:
     """Nothing is held back on suspicion."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now)
+    throttle = Throttle(clock.sleep, clock.now)
     for _ in range(1000):
-        pace.take_turn()
-        pace.accept()
+        throttle.take_turn()
+        throttle.on_success()
     assert clock.slept == []
-    assert pace.files_per_second is None
+    assert throttle.files_per_second is None
 
 
 def test_asked_wait_is_kept_by_all() -> None:
     """Whoever comes next waits out the pause, too."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
     began = clock.now()
-    pace.object(40.0)
-    pace.take_turn()
+    throttle.on_throttled(40.0)
+    throttle.take_turn()
     assert clock.now() - began == 40.0
 
 
 def test_pauses_grow_and_end_with_the_first_that_is_accepted() -> None:
     """One, two, four … seconds, up to what Google advises; then from the beginning."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
     for _ in range(8):
-        pace.object(None)
-    assert clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_PAUSE, LONGEST_PAUSE]
-    pace.accept()
-    pace.object(None)
+        throttle.on_throttled(None)
+    assert clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MAX_PAUSE, MAX_PAUSE]
+    throttle.on_success()
+    throttle.on_throttled(None)
     assert clock.slept[-1] == 1.0
 
 
-def test_standstill_is_no_matter_of_pace() -> None:
+def test_long_stall_postpones_the_job() -> None:
     """Nothing accepted for ten minutes: the job waits better in a queue."""
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.0)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
     began = clock.now()
     for _ in range(14):
-        pace.object(None)
+        throttle.on_throttled(None)
     with pytest.raises(Postponed):
-        pace.object(None)
-    assert LONGEST_STANDSTILL - LONGEST_PAUSE < clock.now() - began <= LONGEST_STANDSTILL
+        throttle.on_throttled(None)
+    assert MAX_STALL - MAX_PAUSE < clock.now() - began <= MAX_STALL
 
 
 def test_absurd_wait_lets_the_job_wait_elsewhere() -> None:
     """Retry-After of eleven days holds no thread."""
     clock = Clock()
     with pytest.raises(Postponed):
-        Pace(clock.sleep, clock.now).object(10.0**6)
+        Throttle(clock.sleep, clock.now).on_throttled(10.0**6)
     assert clock.slept == []
+
+
+def test_only_a_write_that_succeeds_counts_as_accepted() -> None:
+    """It has its turn either way."""
+    clock = Clock()
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.0)
+    throttle.on_throttled(None)
+    turn = throttle.reserve_turn()
+    with pytest.raises(ValueError, match="refused"), throttle.write():
+        raise ValueError("refused")
+    assert throttle.reserve_turn() > turn + 1 / INITIAL_RATE
+    assert throttle._accepted == 0
+    with throttle.write():
+        pass
+    assert throttle._accepted == 1

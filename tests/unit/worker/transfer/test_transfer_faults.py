@@ -20,16 +20,17 @@ from hypothesis import strategies as st
 from common.clouds.google_drive import storage
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
+from common.http.network_policy import PUBLIC_ONLY
 from sandbox.gallery.photos import PhotoServer, PhotoStore
 from tests.fakes.clock import Clock
+from tests.fakes.copy_photo import copy_photo
 from tests.fakes.guests_drive import GuestsDrive
 from tests.fakes.in_process import InProcessHttp
 from worker.gallery.client import Gallery
-from worker.transfer.buffers import BLOCK_BYTES, Blocks
-from worker.transfer.copy import copy_photo
+from worker.transfer.buffers import BLOCK_BYTES, BufferPool
 from worker.transfer.photo_stream import GalleryStream
-from worker.transfer.retry import Patience, RetryPolicy
-from worker.transfer.throttle import Pace
+from worker.transfer.retry import RetryPolicy
+from worker.transfer.throttle import Throttle
 
 PHOTOS, GALLERY = "https://photos.example", "https://gallery.example"
 LARGEST = 3 * 1024 * 1024
@@ -153,7 +154,7 @@ EXCUSES = {"lie_range": "gap after", "corrupt": "bytes sent again differ"}
 
 
 @dataclass(frozen=True)
-class Ending:
+class Cancellation:
     """How a copy ended, and what it left.
 
     Attributes:
@@ -191,7 +192,7 @@ def run(
     fallback: bool = False,
     conflict_at: str = "initiate",
     bury_ids: bool = True,
-) -> Ending:
+) -> Cancellation:
     """Copy one photo of so many bytes through everything the script breaks."""
     data = BLOB[:size]
     # Without a CRC nobody can tell a photo from one of the same size.
@@ -212,25 +213,27 @@ def run(
         photo_hosts=("photos.example",),
         done_url="",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
-    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, BufferPool())
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.5)
-    policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.5)
+    policy = RetryPolicy(
+        tries=tries, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle, jitter=lambda: 0.5
+    )
     for each in script:
         guests.break_it(**each)
     result: StoredPhoto | ArchiveError
     try:
-        result = copy_photo(stream, lambda: guests.begin(photo), Patience(policy))
+        result = copy_photo(stream, lambda: guests.begin(photo), policy)
     except ArchiveError as error:
         result = error
     stream.close()
     excused = tuple(EXCUSES[each["does"]] for each in script if each["does"] in EXCUSES and each["on"] == "upload")
-    return Ending(result, photo, data, guests, clock.slept, excused)
+    return Cancellation(result, photo, data, guests, clock.slept, excused)
 
 
-def check_arrived(ending: Ending) -> None:
+def check_arrived(ending: Cancellation) -> None:
     """Exactly one file, with exactly the photo's bytes, is what the loop says there is."""
     assert isinstance(ending.result, StoredPhoto), ending.result
     assert ending.guests.contents() == [ending.data]
@@ -238,7 +241,7 @@ def check_arrived(ending: Ending) -> None:
     assert (ending.photo.key, ending.photo.size) == (ending.result.key, ending.result.size)
 
 
-def check_manners(ending: Ending) -> None:
+def check_manners(ending: Cancellation) -> None:
     """Nothing the real services forbid, and never a body whose length is not announced or not what it is."""
     assert [each for each in ending.guests.violations if not each.startswith(ending.excused)] == []
     for method, _, headers in ending.guests.http.sent:
@@ -247,7 +250,7 @@ def check_manners(ending: Ending) -> None:
     assert all(0 <= seconds <= 600 for seconds in ending.slept)
 
 
-def check_honest(ending: Ending) -> None:
+def check_honest(ending: Cancellation) -> None:
     """It arrived, or there is a reason that the rest of the worker knows, and nothing wrong is left."""
     if isinstance(ending.result, StoredPhoto):
         check_arrived(ending)

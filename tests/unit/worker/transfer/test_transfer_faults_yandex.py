@@ -16,17 +16,18 @@ from hypothesis import strategies as st
 
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
+from common.http.network_policy import PUBLIC_ONLY
 from sandbox.gallery.photos import PhotoServer, PhotoStore
 from tests.fakes.clock import Clock
+from tests.fakes.copy_photo import copy_photo
 from tests.fakes.guests_disk import GuestsDisk
 from tests.fakes.in_process import InProcessHttp
 from tests.unit.worker.transfer.test_transfer_faults import BLOB, BROKEN_SOURCE, OFFSETS, SIZES, draw, faults, scripts
 from worker.gallery.client import Gallery
-from worker.transfer.buffers import Blocks
-from worker.transfer.copy import copy_photo
+from worker.transfer.buffers import BufferPool
 from worker.transfer.photo_stream import GalleryStream
-from worker.transfer.retry import Patience, RetryPolicy
-from worker.transfer.throttle import Pace
+from worker.transfer.retry import RetryPolicy
+from worker.transfer.throttle import Throttle
 
 PHOTOS = "https://photos.example"
 CALLS = ("yandex_link", "yandex_patch", "yandex_operation", "yandex_resource", "yandex_disk")
@@ -84,7 +85,7 @@ TREACHERY = draw(
 
 
 @dataclass(frozen=True)
-class Ending:
+class Cancellation:
     """How a copy ended, and what it left.
 
     Attributes:
@@ -102,7 +103,7 @@ class Ending:
 
 def run(
     script: list[dict[str, Any]], *, size: int, tries: int = 5, has_crc: bool = True, held: bytes | None = None
-) -> Ending:
+) -> Cancellation:
     """Copy one photo of so many bytes through everything the script breaks; the gallery may hold other ones."""
     data = BLOB[:size]
     # Without a CRC nobody can tell a photo from one of the same size.
@@ -118,24 +119,26 @@ def run(
         photo_hosts=("photos.example",),
         done_url="",
         signing_secrets=(),
-        local=False,
+        policy=PUBLIC_ONLY,
     )
-    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, Blocks())
+    stream = GalleryStream(photo, partial(gallery.open_photo, photo), lambda: None, BufferPool())
     clock = Clock()
-    pace = Pace(clock.sleep, clock.now, lambda: 0.5)
-    policy = RetryPolicy(tries=tries, base=1.0, longest=60.0, sleep=clock.sleep, pace=pace, jitter=lambda: 0.5)
+    throttle = Throttle(clock.sleep, clock.now, lambda: 0.5)
+    policy = RetryPolicy(
+        tries=tries, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle, jitter=lambda: 0.5
+    )
     for each in script:
         guests.break_it(**each)
     result: StoredPhoto | ArchiveError
     try:
-        result = copy_photo(stream, lambda: guests.begin(photo), Patience(policy))
+        result = copy_photo(stream, lambda: guests.begin(photo), policy)
     except ArchiveError as error:
         result = error
     stream.close()
-    return Ending(result, photo, data, guests)
+    return Cancellation(result, photo, data, guests)
 
 
-def check_arrived(ending: Ending) -> None:
+def check_arrived(ending: Cancellation) -> None:
     """Exactly one file, with exactly the photo's bytes, is what the loop says there is."""
     assert isinstance(ending.result, StoredPhoto), ending.result
     assert ending.guests.contents() == [ending.data]
@@ -144,7 +147,7 @@ def check_arrived(ending: Ending) -> None:
     assert (ending.photo.key, ending.photo.size) == (ending.result.key, ending.result.size)
 
 
-def check_manners(ending: Ending) -> None:
+def check_manners(ending: Cancellation) -> None:
     """Nothing the real service forbids, and never a body whose length is not announced."""
     assert ending.guests.violations == []
     for method, _, headers in ending.guests.http.sent:
@@ -152,7 +155,7 @@ def check_manners(ending: Ending) -> None:
         assert method != "PUT" or headers["Content-Length"].isdigit()
 
 
-def check_reasonable(ending: Ending) -> None:
+def check_reasonable(ending: Cancellation) -> None:
     """It has not arrived for a reason that the rest of the worker knows."""
     assert isinstance(ending.result, PhotoRejected | InventoryStale | JobStopped | Postponed), ending.result
 

@@ -4,12 +4,12 @@ import pytest
 
 from common.clouds.yandex_disk import disk
 from sandbox.world import World
-from tests.contract.stands import YandexStand
+from tests.contract.stands import Stand
 
 
 @pytest.fixture
-def stand(world: World, monkeypatch: pytest.MonkeyPatch) -> YandexStand:
+def stand(world: World, monkeypatch: pytest.MonkeyPatch) -> Stand:
     """Waits take no time."""
-    monkeypatch.setattr(disk, "LOOK_WAITS", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(disk, "FIRST_POLL", 0.001)
-    return YandexStand(world)
+    monkeypatch.setattr(disk, "LOOK_DELAYS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(disk, "FIRST_POLL_SECONDS", 0.001)
+    return Stand(world, "yadisk")

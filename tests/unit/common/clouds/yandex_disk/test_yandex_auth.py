@@ -13,6 +13,7 @@ from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
 from common.config.env import Environment
 from common.errors import ArchiveError, GrantRevoked, JobStopped, Reason, Refused, Transient
 from common.http.client import HttpClient
+from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY, NetworkPolicy
 from sandbox.faults.plan import Fault
 from sandbox.world import World
 
@@ -21,17 +22,17 @@ VERIFIER = "v" * 43
 Allow = Callable[..., dict[str, str]]
 
 
-def make_auth(environ: dict[str, str], *, local: bool) -> YandexAuth:
+def make_auth(environ: dict[str, str], *, policy: NetworkPolicy) -> YandexAuth:
     """Return the auth half with an environment."""
-    settings = Environment(environ).cloud(YANDEX_DISK.variables, local=local)
+    settings = Environment(environ).read_cloud(YANDEX_DISK.variables, policy)
     assert settings
-    return YandexAuth(settings, HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=local))
+    return YandexAuth(settings, HttpClient(connections=1, policy=policy, reason=Reason.CLOUD_UNAVAILABLE))
 
 
 @pytest.fixture
 def auth(world: World) -> YandexAuth:
     """The auth half in the pretend world."""
-    return make_auth(world.environment(), local=True)
+    return make_auth(world.environment(), policy=ANY_NETWORK)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def allow(world: World, auth: YandexAuth) -> Allow:
 
 def test_the_consent_page_is_yandexs_with_exactly_our_wishes() -> None:
     """RFC 7636's own example gives the challenge; the address says nothing of the verifier."""
-    auth = make_auth({"YANDEX_CLIENT_ID": "client", "YANDEX_CLIENT_SECRET": "secret"}, local=False)
+    auth = make_auth({"YANDEX_CLIENT_ID": "client", "YANDEX_CLIENT_SECRET": "secret"}, policy=PUBLIC_ONLY)
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     url = auth.consent_url(CALLBACK, "a state", verifier)
     assert url.startswith("https://oauth.yandex.ru/authorize?")

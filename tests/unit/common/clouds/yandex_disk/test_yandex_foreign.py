@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.clouds.grant import Grant, GrantInUse
+from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo, StoredPhoto
 from common.clouds.yandex_disk import storage
 from common.clouds.yandex_disk.auth import SCOPES, YandexAuth
@@ -17,7 +17,7 @@ from common.clouds.yandex_disk.storage import YandexStorage
 from common.crypto.sealing import Secret
 from common.errors import ArchiveError, Reason
 from sandbox.http.message import Reply, Request
-from tests.fakes.any_json import ANY_JSON, bent
+from tests.fakes.any_json import ANY_JSON, mutated
 from tests.fakes.in_process import InProcessHttp
 from tests.fakes.memory_stream import MemoryStream
 
@@ -47,13 +47,13 @@ def page(*items: dict[str, Any], total: int = 1) -> dict[str, Any]:
 
 
 def near(sample: dict[str, Any]) -> st.SearchStrategy[bytes]:
-    """Bodies like a sample, bent anywhere, or not at all like it."""
+    """Bodies like a sample, mutated anywhere, or not at all like it."""
     pages = sample.get("_embedded", {"items": [sample], "total": 1})
-    items = [bent(item) | bent({**item, "custom_properties": None}) for item in pages["items"]]
+    items = [mutated(item) | mutated({**item, "custom_properties": None}) for item in pages["items"]]
     bent_pages = st.fixed_dictionaries(
         {"items": st.tuples(*items) | ANY_JSON}, optional={"total": st.just(pages["total"]) | ANY_JSON}
     ).map(lambda told: {"_embedded": told})
-    value = st.just(sample) | bent(sample) | (bent_pages if "_embedded" in sample else st.nothing()) | ANY_JSON
+    value = st.just(sample) | mutated(sample) | (bent_pages if "_embedded" in sample else st.nothing()) | ANY_JSON
     return value.map(lambda told: json.dumps(told).encode()) | st.binary(max_size=20)
 
 
@@ -88,7 +88,7 @@ def answering(replies: list[Reply]) -> InProcessHttp:
 
 def storage_of(replies: list[Reply]) -> YandexStorage:
     """Return a disk that answers so."""
-    grant = GrantInUse(Grant(Secret("1:r"), Secret("y0"), 9e12), lambda grant: grant)
+    grant = SharedGrant(Grant(Secret("1:r"), Secret("y0"), 9e12), lambda grant: grant)
     return YandexStorage(SETTINGS, answering(replies), grant, 2**20, lambda _seconds: None)  # type: ignore[arg-type]
 
 

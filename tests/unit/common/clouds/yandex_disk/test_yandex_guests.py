@@ -7,43 +7,43 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import StoredPhoto, album_key
+from common.clouds.yandex_disk.custom_properties import MADE, place_property
 from common.clouds.yandex_disk.disk import Disk
-from common.clouds.yandex_disk.marks import MADE, made_at
 from common.errors import Transient
-from tests.contract.stands import ARCHIVE, YandexStand, make_photo
+from tests.contract.stands import ARCHIVE, Stand, make_photo
 from tests.fakes.memory_stream import MemoryStream
 
 DATA = b"a photo"
 ALBUM = ("Ceremony",)
 
 
-def store(stand: YandexStand, name: str = "a.jpg") -> StoredPhoto:
+def store(stand: Stand, name: str = "a.jpg") -> StoredPhoto:
     """Copy one photo into the album."""
     storage = stand.storage()
     return stand.copy(storage, make_photo(DATA, name), DATA, stand.album(storage, ALBUM))
 
 
-def account(stand: YandexStand) -> Any:
+def account(stand: Stand) -> Any:
     """Return the guest's."""
     return stand.service.account()
 
 
-def strip(stand: YandexStand) -> None:
+def strip(stand: Stand) -> None:
     """Make everything look as an earlier version left it."""
     for item in [*account(stand).files(), *account(stand).folders()]:
         item.properties.pop(MADE)
 
 
-def test_a_file_and_a_folder_say_where_they_were_made(stand: YandexStand) -> None:
+def test_a_file_and_a_folder_say_where_they_were_made(stand: Stand) -> None:
     """By a digest of the path, which a copy cannot have; together far below 1024 characters."""
     store(stand)
     for item in [*account(stand).files(), *account(stand).folders()]:
         path = f"disk:/{account(stand).path(item)}"
-        assert made_at(path).items() <= item.properties.items()
+        assert place_property(path).items() <= item.properties.items()
         assert len(str(item.properties)) < 300
 
 
-def test_what_an_earlier_version_stored_is_never_removed(stand: YandexStand) -> None:
+def test_what_an_earlier_version_stored_is_never_removed(stand: Stand) -> None:
     """It is found all the same, and does not say that it was made there."""
     store(stand)
     strip(stand)
@@ -56,7 +56,7 @@ def test_what_an_earlier_version_stored_is_never_removed(stand: YandexStand) -> 
 
 @pytest.mark.parametrize("is_old", [False, True])
 @pytest.mark.parametrize("name", ["Best", "Zenith"])
-def test_of_an_album_and_its_copy_the_album_is_meant(stand: YandexStand, name: str, *, is_old: bool) -> None:
+def test_of_an_album_and_its_copy_the_album_is_meant(stand: Stand, name: str, *, is_old: bool) -> None:
     """Though both look equally old; an earlier version's is known by where it stands in the gallery."""
     store(stand)
     top, album = account(stand).folders()
@@ -68,7 +68,7 @@ def test_of_an_album_and_its_copy_the_album_is_meant(stand: YandexStand, name: s
 
 
 @pytest.mark.parametrize("name", ["Архив", "Я"])
-def test_of_an_archive_and_its_copy_the_archive_is_meant(stand: YandexStand, name: str) -> None:
+def test_of_an_archive_and_its_copy_the_archive_is_meant(stand: Stand, name: str) -> None:
     """The copy is neither filled nor emptied."""
     store(stand)
     account(stand).copy(account(stand).folders()[0].id, name=name)
@@ -80,7 +80,7 @@ def test_of_an_archive_and_its_copy_the_archive_is_meant(stand: YandexStand, nam
     assert stand.tree() == before
 
 
-def test_of_a_renamed_archive_the_album_is_meant_and_not_its_copy(stand: YandexStand) -> None:
+def test_of_a_renamed_archive_the_album_is_meant_and_not_its_copy(stand: Stand) -> None:
     """No folder is where it was made any more."""
     store(stand)
     top, album = account(stand).folders()
@@ -90,7 +90,7 @@ def test_of_a_renamed_archive_the_album_is_meant_and_not_its_copy(stand: YandexS
     assert found.id == "disk:/Наша свадьба/Ceremony"
 
 
-def test_bytes_that_change_while_they_are_removed_stay(stand: YandexStand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_that_change_while_they_are_removed_stay(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the last look and the removal: Yandex is told the MD5 of what may be removed."""
     stored = store(stand)
     find = Disk.find
@@ -108,8 +108,8 @@ def test_bytes_that_change_while_they_are_removed_stay(stand: YandexStand, monke
 
 
 @pytest.mark.parametrize("deed", ["folder", "other", "gone", "unmarked"])
-def test_something_else_at_its_path_stays(stand: YandexStand, deed: str) -> None:
-    """A folder of that name, the guest's own file, nothing at all, or one without marks."""
+def test_something_else_at_its_path_stays(stand: Stand, deed: str) -> None:
+    """A folder of that name, the guest's own file, nothing at all, or one without properties."""
     stored = store(stand)
     (file,) = account(stand).files()
     if deed == "unmarked":
@@ -125,7 +125,7 @@ def test_something_else_at_its_path_stays(stand: YandexStand, deed: str) -> None
     assert stand.tree() == before
 
 
-def test_a_guests_own_copy_of_a_photo_at_its_place_is_taken_and_stays_theirs(stand: YandexStand) -> None:
+def test_a_guests_own_copy_of_a_photo_at_its_place_is_taken_and_stays_theirs(stand: Stand) -> None:
     """The same bytes need not be sent; but this service did not make the file, so it never removes it."""
     storage = stand.storage()
     folder = stand.album(storage, ALBUM)
@@ -136,7 +136,7 @@ def test_a_guests_own_copy_of_a_photo_at_its_place_is_taken_and_stays_theirs(sta
     assert len(stand.tree()) == 1
 
 
-def test_what_a_guest_put_there_while_an_upload_broke_stays(stand: YandexStand) -> None:
+def test_what_a_guest_put_there_while_an_upload_broke_stays(stand: Stand) -> None:
     """Nobody said that ours was stored: what stands there is not known to be ours, however wrong its bytes are."""
     storage = stand.storage()
     folder = stand.album(storage, ALBUM)
@@ -152,25 +152,25 @@ def test_what_a_guest_put_there_while_an_upload_broke_stays(stand: YandexStand) 
     assert hashlib.md5(b"mine!!!").hexdigest() in [md5 for _, _, md5 in stand.tree()]
 
 
-def test_more_bytes_than_were_sent_are_not_what_was_stored(stand: YandexStand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_bytes_than_were_sent_are_not_what_was_stored(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """The guest replaced the file right after it was stored: it is left alone, and the photo arrives beside it."""
     storage = stand.storage()
     folder = stand.album(storage, ALBUM)
-    set_marks = Disk.set_marks
+    set_properties = Disk.set_properties
 
-    def replace_first(self: Disk, path: str, marks: Any) -> Any:
-        monkeypatch.setattr(Disk, "set_marks", set_marks)
+    def replace_first(self: Disk, path: str, properties: Any) -> Any:
+        monkeypatch.setattr(Disk, "set_properties", set_properties)
         account(stand).overwrite(account(stand).files()[0].id, b"retouched, and larger")
-        return set_marks(self, path, marks)
+        return set_properties(self, path, properties)
 
-    monkeypatch.setattr(Disk, "set_marks", replace_first)
+    monkeypatch.setattr(Disk, "set_properties", replace_first)
     stand.copy(storage, make_photo(DATA), DATA, folder)
     assert [size for _, size, _ in stand.tree()] == [len(DATA), 21]
 
 
 @pytest.mark.parametrize("keeps_properties", [True, False])
-def test_a_replaced_photo_is_no_photo(stand: YandexStand, *, keeps_properties: bool) -> None:
-    """Its marks may outlive its bytes: of the same size, and without any look at the listing."""
+def test_a_replaced_photo_is_no_photo(stand: Stand, *, keeps_properties: bool) -> None:
+    """Its properties may outlive its bytes: of the same size, and without any look at the listing."""
     stored = store(stand)
     (file,) = account(stand).files()
     account(stand).overwrite(file.id, b"A PHOTO", keeps_properties=keeps_properties)
@@ -181,7 +181,7 @@ def test_a_replaced_photo_is_no_photo(stand: YandexStand, *, keeps_properties: b
     assert [path for path, _, _ in stand.tree()] == ["Свадьба/Ceremony/a (2).jpg", "Свадьба/Ceremony/a.jpg"]
 
 
-def test_marks_are_not_set_again_on_other_bytes(stand: YandexStand) -> None:
+def test_properties_are_not_set_again_on_other_bytes(stand: Stand) -> None:
     """The guest's file at the path of a photo of this run."""
     storage = stand.storage()
     stored = stand.copy(storage, make_photo(DATA), DATA, stand.album(storage, ALBUM))
@@ -192,8 +192,8 @@ def test_marks_are_not_set_again_on_other_bytes(stand: YandexStand) -> None:
     assert file.properties == {}
 
 
-def test_a_file_whose_md5_is_not_told_is_no_photo_and_is_left_alone(stand: YandexStand) -> None:
-    """Whatever its marks say; the photo arrives beside it."""
+def test_a_file_whose_md5_is_not_told_is_no_photo_and_is_left_alone(stand: Stand) -> None:
+    """Whatever its properties say; the photo arrives beside it."""
     stored = store(stand)
     stand.fault("yandex_resource", "drop_fields", fields=["md5"], times=None)
     storage = stand.storage()
@@ -204,7 +204,7 @@ def test_a_file_whose_md5_is_not_told_is_no_photo_and_is_left_alone(stand: Yande
     assert [path for path, _, _ in stand.tree()] == ["Свадьба/Ceremony/a (2).jpg", "Свадьба/Ceremony/a.jpg"]
 
 
-def test_an_md5_that_is_told_late_is_waited_for(stand: YandexStand) -> None:
+def test_an_md5_that_is_told_late_is_waited_for(stand: Stand) -> None:
     """No second file is made meanwhile."""
     store(stand)
     stand.fault("yandex_resource", "drop_fields", fields=["md5"], times=2, match="a.jpg")

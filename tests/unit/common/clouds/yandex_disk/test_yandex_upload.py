@@ -6,30 +6,31 @@ from typing import Any
 
 import pytest
 
-from common.clouds.yandex_disk.marks import MD5, PHOTO, fit_name, number_name
+from common.clouds.yandex_disk.custom_properties import MD5, PHOTO, fit_name, number_name
 from common.errors import InventoryStale, JobStopped, PhotoRejected, Postponed, Reason, Transient
 from common.http.client import HttpClient
-from tests.contract.stands import ARCHIVE, CHUNK, YandexStand, make_photo
+from common.http.network_policy import PUBLIC_ONLY
+from tests.contract.stands import ARCHIVE, CHUNK, Stand, make_photo
 from tests.fakes.memory_stream import MemoryStream
 
 DATA = random.Random(7).randbytes(2 * CHUNK + 1000)
 WHOLE = [("Свадьба/a.jpg", len(DATA), hashlib.md5(DATA).hexdigest())]
 
 
-def copy(stand: YandexStand, data: bytes = DATA) -> None:
+def copy(stand: Stand, data: bytes = DATA) -> None:
     """Copy one photo."""
     storage = stand.storage()
     stand.copy(storage, make_photo(data), data, stand.album(storage))
 
 
-def count(stand: YandexStand, method: str, part: str) -> int:
+def count(stand: Stand, method: str, part: str) -> int:
     """Return how many requests of a kind were sent."""
     requests = [*stand.service.requests, *stand.world.yandex_uploader.requests]
     return sum(request.method == method and part in request.target for request in requests)
 
 
-def test_a_photo_costs_three_requests(stand: YandexStand) -> None:
-    """A link, the bytes without any token, and one that marks and proves; no pretended browser."""
+def test_a_photo_costs_three_requests(stand: Stand) -> None:
+    """A link, the bytes without any token, and one that sets properties and proves; no pretended browser."""
     copy(stand)
     assert (count(stand, "GET", "/resources/upload"), count(stand, "PUT", "/upload-target/")) == (1, 1)
     assert count(stand, "PATCH", "a.jpg") == 1
@@ -42,7 +43,7 @@ def test_a_photo_costs_three_requests(stand: YandexStand) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_a_link_that_ended_is_replaced(stand: YandexStand, status: int) -> None:
+def test_a_link_that_ended_is_replaced(stand: Stand, status: int) -> None:
     """It is asked for right before the bytes; should it end all the same, another one is."""
     stand.service.gone_status = status
     stand.fault("yandex_upload", "expired_link")
@@ -52,7 +53,7 @@ def test_a_link_that_ended_is_replaced(stand: YandexStand, status: int) -> None:
 
 
 @pytest.mark.parametrize("polls", [0, 1, 5])
-def test_accepted_is_waited_for(stand: YandexStand, polls: int) -> None:
+def test_accepted_is_waited_for(stand: Stand, polls: int) -> None:
     """202: the operation is asked until it ends."""
     stand.fault("yandex_upload", "defer", polls=polls)
     copy(stand)
@@ -62,7 +63,7 @@ def test_accepted_is_waited_for(stand: YandexStand, polls: int) -> None:
 
 
 def test_an_operation_that_does_not_end_is_asked_again_and_sends_nothing_twice(
-    stand: YandexStand, monkeypatch: pytest.MonkeyPatch
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its deadline is a try, and the next try goes on asking."""
     monkeypatch.setattr("common.clouds.yandex_disk.session.OPERATION_SECONDS", 0.0)
@@ -74,7 +75,7 @@ def test_an_operation_that_does_not_end_is_asked_again_and_sends_nothing_twice(
     assert len(stand.clock.slept) == 3
 
 
-def test_an_operation_that_failed_is_done_again(stand: YandexStand) -> None:
+def test_an_operation_that_failed_is_done_again(stand: Stand) -> None:
     """The bytes were taken and lost."""
     stand.fault("yandex_upload", "defer", ends="failed")
     copy(stand)
@@ -83,7 +84,7 @@ def test_an_operation_that_failed_is_done_again(stand: YandexStand) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_what_is_seen_late_is_looked_for_again(stand: YandexStand, status: int) -> None:
+def test_what_is_seen_late_is_looked_for_again(stand: Stand, status: int) -> None:
     """Three times, and nothing is sent again."""
     stand.fault("yandex_upload", "late", looks=3, status=status)
     copy(stand)
@@ -92,7 +93,7 @@ def test_what_is_seen_late_is_looked_for_again(stand: YandexStand, status: int) 
     assert stand.clock.slept == []
 
 
-def test_what_is_seen_very_late_is_found_at_its_path(stand: YandexStand) -> None:
+def test_what_is_seen_very_late_is_found_at_its_path(stand: Stand) -> None:
     """Past all patience the photo is not sent again either: its path is taken, and its bytes are compared."""
     stand.fault("yandex_upload", "late", looks=9)
     copy(stand)
@@ -100,7 +101,7 @@ def test_what_is_seen_very_late_is_found_at_its_path(stand: YandexStand) -> None
     assert count(stand, "PUT", "/upload-target/") == 1
 
 
-def test_a_lost_reply_is_looked_after_before_anything_is_sent_again(stand: YandexStand) -> None:
+def test_a_lost_reply_is_looked_after_before_anything_is_sent_again(stand: Stand) -> None:
     """The PUT timed out, and the photo landed."""
     stand.fault("yandex_upload", "drop_after")
     copy(stand)
@@ -110,7 +111,7 @@ def test_a_lost_reply_is_looked_after_before_anything_is_sent_again(stand: Yande
     assert file.properties[PHOTO] == "1"
 
 
-def test_wrong_bytes_are_removed_and_sent_again(stand: YandexStand) -> None:
+def test_wrong_bytes_are_removed_and_sent_again(stand: Stand) -> None:
     """For good: not into the bin, where they would take up room."""
     stand.fault("yandex_upload", "corrupt", at=CHUNK)
     copy(stand)
@@ -122,7 +123,7 @@ def test_wrong_bytes_are_removed_and_sent_again(stand: YandexStand) -> None:
 @pytest.mark.parametrize(
     ("does", "params"), [("status", {"status": 423}), ("defer", {"ends": "failed"}), ("defer", {}), ("html", {})]
 )
-def test_wrong_bytes_are_removed_however_long_that_takes(stand: YandexStand, does: str, params: dict[str, Any]) -> None:
+def test_wrong_bytes_are_removed_however_long_that_takes(stand: Stand, does: str, params: dict[str, Any]) -> None:
     """Locked, or removed later: they are neither forgotten nor taken for somebody else's."""
     stand.fault("yandex_upload", "partial", bytes=1)
     stand.fault("yandex_delete", does, times=3, **params)
@@ -130,7 +131,7 @@ def test_wrong_bytes_are_removed_however_long_that_takes(stand: YandexStand, doe
     assert stand.tree() == WHOLE
 
 
-def test_wrong_bytes_that_a_crash_left_are_no_photo(stand: YandexStand) -> None:
+def test_wrong_bytes_that_a_crash_left_are_no_photo(stand: Stand) -> None:
     """Marked, but not what was sent: the next run copies the photo, and touches nothing it does not know."""
     copy(stand)
     account = stand.service.account()
@@ -143,7 +144,7 @@ def test_wrong_bytes_that_a_crash_left_are_no_photo(stand: YandexStand) -> None:
 
 
 @pytest.mark.parametrize("match", ["a.jpg", "resources?path=disk%3A%2F%D0%A1%D0%B2%D0%B0%D0%B4%D1%8C%D0%B1%D0%B0&"])
-def test_marks_that_got_lost_are_set_again_by_the_last_look(stand: YandexStand, match: str) -> None:
+def test_properties_that_got_lost_are_set_again_by_the_last_look(stand: Stand, match: str) -> None:
     """Confirmed and forgotten, the photo's or the folder's: the same run sees and mends it."""
     stand.fault("yandex_patch", "lose_properties", match=match)
     storage = stand.storage()
@@ -153,8 +154,8 @@ def test_marks_that_got_lost_are_set_again_by_the_last_look(stand: YandexStand, 
         assert [photo.key for photo in eye.take_inventory(ARCHIVE).photos] == ["1"]
 
 
-def test_a_photo_without_marks_is_known_by_its_path_and_bytes(stand: YandexStand) -> None:
-    """Nothing is sent, nothing is made twice, and it has marks again."""
+def test_a_photo_without_properties_is_known_by_its_path_and_bytes(stand: Stand) -> None:
+    """Nothing is sent, nothing is made twice, and it has properties again."""
     copy(stand)
     account = stand.service.account()
     for item in [*account.files(), *account.folders()]:
@@ -166,7 +167,7 @@ def test_a_photo_without_marks_is_known_by_its_path_and_bytes(stand: YandexStand
     assert [photo.key for photo in stand.storage().take_inventory(ARCHIVE).photos] == ["1"]
 
 
-def test_a_guests_own_file_of_the_same_size_is_left_alone(stand: YandexStand) -> None:
+def test_a_guests_own_file_of_the_same_size_is_left_alone(stand: Stand) -> None:
     """Its bytes are not ours: the photo gets another name."""
     storage = stand.storage()
     folder = stand.album(storage)
@@ -176,7 +177,7 @@ def test_a_guests_own_file_of_the_same_size_is_left_alone(stand: YandexStand) ->
     assert [path for path, _, _ in stand.tree()] == ["Свадьба/a (2).jpg", "Свадьба/a.jpg"]
 
 
-def test_a_guests_own_folder_and_file_of_our_names(stand: YandexStand) -> None:
+def test_a_guests_own_folder_and_file_of_our_names(stand: Stand) -> None:
     """The folder is shared with them; a file where a folder should be makes it the second."""
     account = stand.service.account()
     account.add("mine.jpg", b"m", account.add_folder("Свадьба").id)
@@ -186,7 +187,7 @@ def test_a_guests_own_folder_and_file_of_our_names(stand: YandexStand) -> None:
     assert [folder.name for folder in account.folders()] == ["Свадьба", "Альбом (2)"]
 
 
-def test_a_guests_copy_of_our_folder_is_theirs(stand: YandexStand) -> None:
+def test_a_guests_copy_of_our_folder_is_theirs(stand: Stand) -> None:
     """The older one is meant; the copy is neither joined nor emptied."""
     copy(stand)
     account = stand.service.account()
@@ -195,12 +196,12 @@ def test_a_guests_copy_of_our_folder_is_theirs(stand: YandexStand) -> None:
     theirs.properties, theirs.created = dict(ours.properties), "2099-01-01T00:00:00+00:00"
     storage = stand.storage()
     inventory = storage.take_inventory(ARCHIVE)
-    assert (inventory.spare_albums, len(inventory.photos)) == ([], 1)
-    storage.join_albums(inventory)
+    assert (inventory.duplicate_albums, len(inventory.photos)) == ([], 1)
+    storage.merge_albums(inventory)
     assert len(account.folders()) == 2
 
 
-def test_a_folder_that_went_away_is_noticed(stand: YandexStand) -> None:
+def test_a_folder_that_went_away_is_noticed(stand: Stand) -> None:
     """The job looks again."""
     storage = stand.storage()
     folder = stand.album(storage)
@@ -210,7 +211,7 @@ def test_a_folder_that_went_away_is_noticed(stand: YandexStand) -> None:
         stand.copy(storage, make_photo(DATA), DATA, folder)
 
 
-def test_a_photo_that_is_too_large_is_not_begun(stand: YandexStand) -> None:
+def test_a_photo_that_is_too_large_is_not_begun(stand: Stand) -> None:
     """The account says what it takes before the first byte."""
     stand.service.account().max_file_size = len(DATA) - 1
     with pytest.raises(PhotoRejected):
@@ -227,7 +228,7 @@ def test_a_photo_that_is_too_large_is_not_begun(stand: YandexStand) -> None:
     ],
 )
 def test_refusals_that_nothing_mends_are_not_repeated(
-    stand: YandexStand, on: str, fault: dict[str, Any], kind: type[Exception]
+    stand: Stand, on: str, fault: dict[str, Any], kind: type[Exception]
 ) -> None:
     """Each ends what it concerns, at once."""
     stand.fault(on, "status", times=None, **fault)
@@ -240,13 +241,13 @@ def test_refusals_that_nothing_mends_are_not_repeated(
 @pytest.mark.parametrize(
     "on", ["yandex_disk", "yandex_resource", "yandex_mkdir", "yandex_link", "yandex_upload", "yandex_patch"]
 )
-def test_one_refusal_that_nobody_knows_ends_nothing(stand: YandexStand, on: str, status: int) -> None:
+def test_one_refusal_that_nobody_knows_ends_nothing(stand: Stand, on: str, status: int) -> None:
     """The same call is repeated, as the worker does, and the photo arrives once."""
     policy = stand.policy()
     stand.fault(on, "status", status=status)
     storage = stand.storage()
-    policy.persist(storage.free_bytes)
-    folder = policy.persist(lambda: stand.album(storage))
+    policy.call_with_retry(storage.free_bytes)
+    folder = policy.call_with_retry(lambda: stand.album(storage))
     stand.copy(storage, make_photo(DATA), DATA, folder)
     assert stand.fired() == 1
     assert stand.tree() == WHOLE
@@ -254,7 +255,7 @@ def test_one_refusal_that_nobody_knows_ends_nothing(stand: YandexStand, on: str,
 
 
 @pytest.mark.parametrize("status", [400, 403, 413, 451])
-def test_a_refusal_that_stays_ends_the_photo(stand: YandexStand, status: int) -> None:
+def test_a_refusal_that_stays_ends_the_photo(stand: Stand, status: int) -> None:
     """After as many tries as anything has, and with its own reason."""
     storage = stand.storage()
     folder = stand.album(storage)
@@ -265,16 +266,16 @@ def test_a_refusal_that_stays_ends_the_photo(stand: YandexStand, status: int) ->
 
 
 @pytest.mark.parametrize("name", ["DiskUnsupportedUserAccountTypeError", "UserIsBlockedError"])
-def test_an_account_that_is_refused_stays_so(stand: YandexStand, name: str) -> None:
+def test_an_account_that_is_refused_stays_so(stand: Stand, name: str) -> None:
     """Tried as often as anything, and then the job says that it is the account."""
     stand.fault("yandex_disk", "status", status=403, reason=name, times=None)
     with pytest.raises(JobStopped) as stopped:
-        stand.policy().persist(stand.storage().free_bytes)
+        stand.policy().call_with_retry(stand.storage().free_bytes)
     assert (stopped.value.reason, stand.fired()) == (Reason.ACCOUNT_REFUSED, 5)
 
 
 @pytest.mark.parametrize("fault", [{"status": 423}, {"status": 412}, {"status": 503}, {"status": 509}, {"status": 429}])
-def test_refusals_that_pass_are_waited_out(stand: YandexStand, fault: dict[str, Any]) -> None:
+def test_refusals_that_pass_are_waited_out(stand: Stand, fault: dict[str, Any]) -> None:
     """A link that is in use, a range nobody sent, trouble, too fast."""
     stand.fault("yandex_upload", "status", times=2, **fault)
     copy(stand)
@@ -282,7 +283,7 @@ def test_refusals_that_pass_are_waited_out(stand: YandexStand, fault: dict[str, 
     assert stand.world.violations == []
 
 
-def test_a_source_that_breaks_is_read_on_within_the_same_upload(stand: YandexStand) -> None:
+def test_a_source_that_breaks_is_read_on_within_the_same_upload(stand: Stand) -> None:
     """Since the PUT cannot be resumed, a gallery's hiccup must not break it."""
     storage = stand.storage()
     folder, stream = stand.album(storage), MemoryStream(DATA)
@@ -292,7 +293,7 @@ def test_a_source_that_breaks_is_read_on_within_the_same_upload(stand: YandexSta
     assert count(stand, "PUT", "/upload-target/") == 1
 
 
-def test_the_wait_for_a_reply_grows_with_the_photo(stand: YandexStand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_a_reply_grows_with_the_photo(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Yandex looks at every byte before it answers: two minutes for a GiB at least."""
     waits: list[float] = []
     request = HttpClient.request
@@ -308,7 +309,7 @@ def test_the_wait_for_a_reply_grows_with_the_photo(stand: YandexStand, monkeypat
     assert waits == [60.0 + len(DATA)]
 
 
-def test_slow_types_arrive(stand: YandexStand) -> None:
+def test_slow_types_arrive(stand: Stand) -> None:
     """A video taken at a snail's pace."""
     stand.service.slow_rate = 1_000_000
     storage = stand.storage()
@@ -318,7 +319,7 @@ def test_slow_types_arrive(stand: YandexStand) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_pages_may_be_shorter_than_asked_for(stand: YandexStand, most: int) -> None:
+def test_pages_may_be_shorter_than_asked_for(stand: Stand, most: int) -> None:
     """The listing ends where its total is reached."""
     storage = stand.storage()
     folder = stand.album(storage)
@@ -331,14 +332,14 @@ def test_pages_may_be_shorter_than_asked_for(stand: YandexStand, most: int) -> N
 @pytest.mark.parametrize(
     "address", ["", "http://uploader1.disk.yandex.net/x", "https://evil.example/x", "https://yandex.net.evil.example/"]
 )
-def test_bytes_go_to_yandex_only(stand: YandexStand, address: str) -> None:
+def test_bytes_go_to_yandex_only(stand: Stand, address: str) -> None:
     """With the real API a link that leads elsewhere is not followed."""
-    from common.clouds.grant import Grant, GrantInUse
+    from common.clouds.grant import Grant, SharedGrant
     from common.clouds.yandex_disk.api import YandexApi
     from common.crypto.sealing import Secret
 
-    in_use = GrantInUse(Grant(Secret("r"), Secret("a"), 2e9), lambda grant: grant)
-    http = HttpClient(connections=1, ca_bundle=None, reason=Reason.CLOUD_UNAVAILABLE, local=False)
+    in_use = SharedGrant(Grant(Secret("r"), Secret("a"), 2e9), lambda grant: grant)
+    http = HttpClient(connections=1, policy=PUBLIC_ONLY, reason=Reason.CLOUD_UNAVAILABLE)
     api = YandexApi("https://cloud-api.yandex.net", http, in_use)
     with pytest.raises(Transient):
         api.check_upload(address)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.clouds.photos import Inventory, Photo, StoredPhoto
-from common.clouds.yandex_disk.disk import FIRST_POLL, LONGEST_POLL, LOOK_WAITS
+from common.clouds.yandex_disk.disk import FIRST_POLL_SECONDS, LOOK_DELAYS, MAX_POLL_SECONDS
 from common.errors import Refused, SessionLost, Throttled, Transient
 from tests.fakes.guests_disk import GuestsDisk
 from tests.fakes.memory_stream import MemoryStream
@@ -29,7 +29,7 @@ def make_guests() -> GuestsDisk:
     def wait(seconds: float) -> None:
         raise AssertionError(f"it waits {seconds} s")
 
-    return GuestsDisk(wait=wait)
+    return GuestsDisk(sleep=wait)
 
 
 def puts(guests: GuestsDisk) -> int:
@@ -49,21 +49,21 @@ def finish(session: Any, most: int = 100) -> list[float]:
 
 
 @pytest.mark.parametrize("status", [404, 409, 423, 500])
-@pytest.mark.parametrize("looks", [1, 3, len(LOOK_WAITS)])
+@pytest.mark.parametrize("looks", [1, 3, len(LOOK_DELAYS)])
 def test_what_is_being_committed_is_asked_for_again_soon(looks: int, status: int) -> None:
     """First after a fraction of a second; nothing is sent again, and it costs no try."""
     guests = make_guests()
     guests.break_it("yandex_upload", "late", looks=looks, status=status)
-    assert finish(guests.begin(make_photo())) == list(LOOK_WAITS[:looks])
+    assert finish(guests.begin(make_photo())) == list(LOOK_DELAYS[:looks])
     assert (puts(guests), len(guests.contents())) == (1, 1)
 
 
 def test_what_does_not_show_is_a_try_and_then_looked_for() -> None:
     """The number of looks has an end; after that it is found at its path, and not sent again."""
     guests = make_guests()
-    guests.break_it("yandex_upload", "late", looks=len(LOOK_WAITS) + 3, status=500)
+    guests.break_it("yandex_upload", "late", looks=len(LOOK_DELAYS) + 3, status=500)
     session = guests.begin(make_photo())
-    for _ in LOOK_WAITS:
+    for _ in LOOK_DELAYS:
         assert session.advance(MemoryStream(DATA)) > 0
     with pytest.raises(Transient):
         session.advance(MemoryStream(DATA))
@@ -72,11 +72,11 @@ def test_what_does_not_show_is_a_try_and_then_looked_for() -> None:
 
 
 @pytest.mark.parametrize("broken", ["drop_before", "drop_after"])
-def test_a_broken_line_to_a_mark_is_asked_again(broken: str) -> None:
+def test_a_broken_line_to_properties_is_asked_again(broken: str) -> None:
     """As a 500 is."""
     guests = make_guests()
     guests.break_it("yandex_patch", broken)
-    assert finish(guests.begin(make_photo())) == [LOOK_WAITS[0]]
+    assert finish(guests.begin(make_photo())) == [LOOK_DELAYS[0]]
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_what_everybody_must_know_is_told_at_once(fault: dict[str, Any], kind: t
     assert puts(guests) == 1
 
 
-def test_marks_that_are_not_confirmed_are_set_again() -> None:
+def test_properties_that_are_not_confirmed_are_set_again() -> None:
     """The answer does not show them yet; in the end size and MD5 prove the photo without them."""
     guests = make_guests()
     guests.break_it("yandex_patch", "drop_fields", fields=["custom_properties"], times=None)
     session = guests.begin(make_photo())
-    assert finish(session) == list(LOOK_WAITS)
+    assert finish(session) == list(LOOK_DELAYS)
     assert not session.stored.made_here
 
 
@@ -108,8 +108,8 @@ def test_an_operation_is_asked_for_without_anybody_waiting() -> None:
     guests = make_guests()
     guests.break_it("yandex_upload", "defer", polls=6)
     waits = finish(guests.begin(make_photo()))
-    assert waits[:3] == [FIRST_POLL, 2 * FIRST_POLL, 4 * FIRST_POLL]
-    assert max(waits) == LONGEST_POLL
+    assert waits[:3] == [FIRST_POLL_SECONDS, 2 * FIRST_POLL_SECONDS, 4 * FIRST_POLL_SECONDS]
+    assert max(waits) == MAX_POLL_SECONDS
     assert (len(waits), puts(guests)) == (6, 1)
 
 
@@ -119,7 +119,7 @@ def test_the_removal_of_wrong_bytes_is_asked_for_without_anybody_waiting() -> No
     guests.break_it("yandex_upload", "corrupt", at=3)
     guests.break_it("yandex_delete", "defer", polls=2)
     session = guests.begin(make_photo())
-    assert [session.advance(MemoryStream(DATA)) for _ in range(2)] == [FIRST_POLL, 2 * FIRST_POLL]
+    assert [session.advance(MemoryStream(DATA)) for _ in range(2)] == [FIRST_POLL_SECONDS, 2 * FIRST_POLL_SECONDS]
     with pytest.raises(SessionLost):
         session.advance(MemoryStream(DATA))
     assert guests.contents() == []
@@ -150,7 +150,7 @@ def test_a_wait_for_a_folder_or_a_removal_ends_with_the_work(call: str) -> None:
         told.append(seconds)
         raise Stopped
 
-    guests = GuestsDisk(wait=stop)
+    guests = GuestsDisk(sleep=stop)
     session = guests.begin(make_photo())
     finish(session)
     guests.break_it("yandex_patch", "status", status=500, times=None)
@@ -161,7 +161,7 @@ def test_a_wait_for_a_folder_or_a_removal_ends_with_the_work(call: str) -> None:
     }
     with pytest.raises(Stopped):
         calls[call]()
-    assert told == [LOOK_WAITS[0] if call == "folder" else FIRST_POLL]
+    assert told == [LOOK_DELAYS[0] if call == "folder" else FIRST_POLL_SECONDS]
 
 
 def copy_many(number: int, looks: int) -> tuple[float, list[StoredPhoto]]:

@@ -1,9 +1,10 @@
-"""Worker harness without a broker: tests deliver jobs, and what becomes of them is recorded."""
+"""A worker without its queue: jobs are delivered by hand, and what becomes of them is recorded."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
@@ -11,43 +12,38 @@ from common.config.settings import WorkerSettings
 from common.crypto.sealing import Secret, make_key
 from common.errors import Reason
 from common.http.client import HttpClient
-from common.messages.archive_job import ArchiveJob, Leftover, grant_context
+from common.messages.archive_job import ArchiveJob, StaleMessage, grant_context
 from common.messages.progress import Progress
+from sandbox.clouds import find_cloud
 from sandbox.gallery.host import Archive
 from sandbox.world import World
 from tests.fakes.memory_ledger import MemoryLedger
 from worker.gallery.client import Gallery
 from worker.jobs.claims import Claims
-from worker.jobs.runner import Keeper
-from worker.jobs.workshop import Workshop
+from worker.jobs.cloud_access import CloudAccess
+from worker.jobs.open_slice import open_slice
+from worker.jobs.runner import JobRunner
 from worker.transfer.stop import Signals
-
-# What a guest of each cloud allows, and where the world keeps its tokens and its client.
-SCOPES = {
-    "google_drive": ("https://www.googleapis.com/auth/drive.file",),
-    "yadisk": ("cloud_api:disk.write", "cloud_api:disk.read", "cloud_api:disk.info"),
-}
-ACCOUNTS = {"google_drive": "accounts", "yadisk": "yandex_accounts"}
 
 
 @dataclass
 class RecordingQueue:
-    """Queue that records the jobs it is given: `behind` the others, or `waiting` at a level."""
+    """Where jobs go on: `requeued` behind the others, or `delayed` at a level."""
 
-    behind: list[ArchiveJob] = field(default_factory=list)
-    waiting: list[tuple[ArchiveJob, int]] = field(default_factory=list)
+    requeued: list[ArchiveJob] = field(default_factory=list)
+    delayed: list[tuple[ArchiveJob, int]] = field(default_factory=list)
 
-    def put_behind(self, job: ArchiveJob) -> None:
+    def requeue(self, job: ArchiveJob) -> None:
         """Take a job that goes on."""
-        self.behind.append(job)
+        self.requeued.append(job)
 
-    def let_wait(self, job: ArchiveJob, level: int) -> None:
+    def requeue_delayed(self, job: ArchiveJob, level: int) -> None:
         """Take a job that waits."""
-        self.waiting.append((job, level))
+        self.delayed.append((job, level))
 
 
-class News:
-    """Reporter that records every report; running jobs report nothing unless a test takes a snapshot."""
+class RecordingReporter:
+    """What was told of the jobs; nothing is told while they run, unless somebody looks."""
 
     def __init__(self) -> None:
         self.told: list[Progress] = []
@@ -59,23 +55,23 @@ class News:
 
     @contextmanager
     def watch(self, take_snapshot: Callable[[], Progress]) -> Iterator[None]:
-        """Record the function that takes a snapshot of a running job."""
+        """Remember what can be looked at."""
         self.watched.append(take_snapshot)
         yield
 
 
 class WorkerHarness:
-    """A worker without its consumer, wired to the sandbox.
+    """Everything of a worker but its consumer, against a pretend world.
 
     Args:
-        world: the stand-ins of gallery and clouds.
-        cloud: the `cloud_type` of its jobs.
-        ledger: shared with another worker; None: one of its own, which forgets jobs that ended.
-        environ: settings besides the sandbox's.
+        world: the gallery and the clouds.
+        cloud: the one that jobs go to, by its name.
+        ledger: shared with another worker; one of its own, which forgets the jobs that ended, when there is none.
+        environ: settings besides the world's.
 
     Attributes:
-        trays: where jobs went.
-        now: what the keeper takes for the time, Unix seconds.
+        queue: where jobs went.
+        now: what the job runner takes for the time, Unix seconds.
     """
 
     def __init__(
@@ -83,7 +79,7 @@ class WorkerHarness:
     ) -> None:
         self.world = world
         self.cloud = cloud
-        self.trays = RecordingQueue()
+        self.queue = RecordingQueue()
         self.now = time.time()
         quick = {"RETRY_BASE_SECONDS": "0.001", "RETRY_MAX_SECONDS": "0.002", "WORKER_PHOTOS": "4"}
         self.settings = WorkerSettings.read(
@@ -92,36 +88,42 @@ class WorkerHarness:
         )
         settings = self.settings
         gallery = Gallery(
-            HttpClient(connections=8, ca_bundle=settings.ca_bundle, reason=Reason.GALLERY_UNAVAILABLE, local=True),
+            HttpClient(
+                connections=8,
+                policy=settings.network,
+                reason=Reason.GALLERY_UNAVAILABLE,
+            ),
             base_url=settings.gallery_base_url,
             photo_hosts=settings.photo_hosts,
             done_url=settings.done_url,
             signing_secrets=settings.done_signing_secrets,
-            local=settings.allow_local_network,
+            policy=settings.network,
         )
         cloud_http = HttpClient(
-            connections=8, ca_bundle=settings.ca_bundle, reason=Reason.CLOUD_UNAVAILABLE, local=True
+            connections=8,
+            policy=settings.network,
+            reason=Reason.CLOUD_UNAVAILABLE,
         )
-        self.news = News()
-        self.workshop = Workshop(settings, gallery, cloud_http, self.news)
+        self.reporter = RecordingReporter()
+        clouds = CloudAccess(settings, cloud_http)
         self.ledger = ledger or MemoryLedger()
         self.claims = Claims(self.ledger)
-        self.ledger.followers.append(self.claims.hear)
-        self.keeper = Keeper(
+        self.ledger.followers.append(self.claims.on_entry)
+        self.job_runner = JobRunner(
             self.claims,
-            self.workshop.check,
-            self.workshop.work,
+            clouds,
+            partial(open_slice, settings=settings, gallery=gallery, clouds=clouds),
             gallery,
-            self.trays,
-            self.news.tell,
-            self.workshop.release,
+            self.queue,
+            self.reporter,
+            lambda _ticket: True,
             lambda: self.now,
         )
 
     def make_job(self, archive: Archive, *, login: str = "guest", job_id: str = "job-1") -> ArchiveJob:
-        """Return the job that `web` would have published for a guest who agreed."""
-        accounts = getattr(self.world, ACCOUNTS[self.cloud])
-        access, refresh = accounts.tokens.grant(next(iter(accounts.clients)), login, SCOPES[self.cloud])
+        """Return the promise that `web` would have made for a guest who agreed."""
+        accounts = self.world.clouds[self.cloud].accounts
+        access, refresh = accounts.tokens.grant(next(iter(accounts.clients)), login, find_cloud(self.cloud).scopes)
         grant = Grant(Secret(refresh), Secret(access.text), time.time() + 3599)
         return ArchiveJob(
             id=job_id,
@@ -134,27 +136,27 @@ class WorkerHarness:
         )
 
     def deliver(self, job: ArchiveJob, *, returns: int = 0, signals: Signals | None = None) -> None:
-        """Hand a job to the keeper, once; a leftover does nothing."""
-        with suppress(Leftover):
-            self.keeper.keep(job, returns, signals or Signals())
+        """Hand a job to the job runner, once; a leftover does nothing."""
+        with suppress(StaleMessage):
+            self.job_runner.run(job, returns, signals or Signals())
 
     def deliver_to_the_end(self, job: ArchiveJob, most: int = 50) -> int:
         """Hand a job over again and again, waits skipped, until it goes nowhere; returns how often."""
         for delivery in range(1, most + 1):
             self.deliver(job)
-            if self.trays.behind:
-                job = self.trays.behind.pop()
-            elif self.trays.waiting:
-                job, _ = self.trays.waiting.pop()
+            if self.queue.requeued:
+                job = self.queue.requeued.pop()
+            elif self.queue.delayed:
+                job, _ = self.queue.delayed.pop()
             else:
                 return delivery
         raise AssertionError(f"the job still goes on after {most} deliveries")
 
     def is_idle(self) -> bool:
         """Say whether no job goes on."""
-        return not self.trays.behind and not self.trays.waiting
+        return not self.queue.requeued and not self.queue.delayed
 
 
-def later(job: ArchiveJob, **course: object) -> ArchiveJob:
+def later(job: ArchiveJob, **state: object) -> ArchiveJob:
     """Return a job that has come further."""
-    return replace(job, course=replace(job.course, **course))  # type: ignore[arg-type]
+    return replace(job, state=replace(job.state, **state))  # type: ignore[arg-type]

@@ -6,9 +6,7 @@ from itertools import permutations
 import pytest
 
 from common.clouds.photos import Folder, Inventory, Photo, StoredPhoto, album_key
-from common.errors import PhotoRejected, Reason
-from worker.archive.tally import Copies, Tally, find_copies
-from worker.gallery.manifest import Manifest
+from worker.archive.matching import InventoryMatch, match_inventory
 
 PHOTOS = {key: Photo(key, (), f"{key}.jpg", "https://h/p", 7, crc32=1) for key in ("1", "2")}
 HERE, THERE = "folder", "another folder of the archive"
@@ -19,10 +17,10 @@ def ours(key: str, name: str, folder: str = HERE) -> StoredPhoto:
     return StoredPhoto(key, name, 7, folder_id=folder, made_here=True)
 
 
-def find(*stored: StoredPhoto) -> Copies:
+def find(*stored: StoredPhoto) -> InventoryMatch:
     """Look for copies among what stands in a cloud."""
     folders = {album_key(()): Folder(HERE, ""), album_key(("B",)): Folder(THERE, "")}
-    return find_copies(PHOTOS, Inventory(folders, list(stored)))
+    return match_inventory(PHOTOS, Inventory(folders, list(stored)))
 
 
 @pytest.mark.parametrize(
@@ -41,28 +39,42 @@ def find(*stored: StoredPhoto) -> Copies:
     ids=["same", "no checksum", "album", "size", "checksum", "not listed", "moved away", "no folder", "a mark alone"],
 )
 def test_a_copy_is_as_listed(stored: StoredPhoto, is_copy: bool) -> None:
-    """What the gallery replaced, a guest took away or nobody proved is neither a copy nor a double, and stays."""
-    copies = find(stored)
-    assert (copies.kept, copies.doubles) == ({"1": stored} if is_copy else {}, [])
+    """What the gallery replaced, a guest took away or nobody proved is neither a copy nor a duplicate, and stays."""
+    matched = find(stored)
+    assert (matched.kept, matched.duplicates) == ({"1": stored} if is_copy else {}, [])
 
 
 def test_all_who_look_keep_the_same_copy() -> None:
-    """Two workers that remove doubles at the same time would else remove them all; paths stay without a number."""
+    """Two workers that remove duplicates at the same time would else remove them all; paths stay without a number."""
     there = [ours("1", path) for path in ("p (2).jpg", "p.jpg", "q.jpg", "p (3).jpg")]
     other = ours("2", "r.jpg")
     for order in permutations(there):
-        copies = find(*order, other)
-        assert copies.kept == {"1": there[1], "2": other}
-        assert sorted(copy.id for copy in copies.doubles) == ["p (2).jpg", "p (3).jpg", "q.jpg"]
+        matched = find(*order, other)
+        assert matched.kept == {"1": there[1], "2": other}
+        assert sorted(copy.id for copy in matched.duplicates) == ["p (2).jpg", "p (3).jpg", "q.jpg"]
 
 
 def test_a_file_that_is_listed_twice_is_no_double() -> None:
-    """Pages repeat an entry when somebody adds a file meanwhile; removed as a double, the photo would be gone."""
-    once, double = ours("1", "a"), ours("1", "b")
-    for order in permutations([once, replace(once), double]):
-        copies = find(*order)
-        assert copies.kept == {"1": once}
-        assert set(copies.doubles) == {double}
+    """Pages repeat an entry when somebody adds a file meanwhile; removed as a duplicate, the photo would be gone."""
+    once, duplicate = ours("1", "a"), ours("1", "b")
+    for order in permutations([once, replace(once), duplicate]):
+        matched = find(*order)
+        assert matched.kept == {"1": once}
+        assert set(matched.duplicates) == {duplicate}
+
+
+def test_a_copy_in_a_second_folder_of_an_album_counts() -> None:
+    """Two runs once made one folder each."""
+    copy = ours("1", "a", "second")
+    inventory = Inventory({album_key(()): Folder(HERE, "")}, [copy], [(album_key(()), Folder("second", ""))])
+    assert match_inventory(PHOTOS, inventory).kept == {"1": copy}
+
+
+def test_what_nobody_proved_counts_where_it_is_asked_for() -> None:
+    """For a count at the end."""
+    copy = replace(ours("1", "a"), is_proved=False)
+    inventory = Inventory({album_key(()): Folder(HERE, "")}, [copy])
+    assert match_inventory(PHOTOS, inventory, include_unproved=True).kept == {"1": copy}
 
 
 @pytest.mark.parametrize(
@@ -79,53 +91,21 @@ def test_what_a_guest_made_is_no_double(guests: StoredPhoto) -> None:
     """Only what we made in the same place is surplus; which of two is ours does not depend on who comes first."""
     mine = ours("1", "a long name of ours")
     for order in permutations([mine, guests]):
-        assert find(*order).doubles == []
+        assert find(*order).duplicates == []
         if not guests.made_here:
             assert find(*order).kept == {"1": mine}
 
 
-def test_what_nobody_proved_is_a_double_of_what_somebody_did() -> None:
+def test_an_unproved_copy_is_a_duplicate_of_a_proved_one() -> None:
     """As long as everybody who looks keeps the same one; when nobody else is at it, what is proved stays."""
     first, second = ours("1", "a"), ours("1", "b")
     doubt, later = replace(first, is_proved=False), replace(second, is_proved=False)
     folders = {album_key(()): Folder(HERE, "")}
-    for there, doubles, alone in (
+    for there, duplicates, alone in (
         ([first, later], [later], [later]),
         ([doubt, second], [], [doubt]),
         ([doubt, later], [], []),
     ):
         for order in permutations(there):
-            assert find(*order).doubles == doubles
-            assert find_copies(PHOTOS, Inventory(folders, list(order)), is_alone=True).doubles == alone
-
-
-def listed(*photos: Photo) -> Manifest:
-    """Return a list of photos."""
-    return Manifest({photo.key: photo for photo in photos}, [])
-
-
-def test_what_changed_in_the_list_has_its_tries_again() -> None:
-    """What is as it was has not; and of what was replaced, the copy counts for nothing."""
-    first, second = PHOTOS.values()
-    tally = Tally(listed(first, second), tries={"1": 2, "2": 3})
-    tally.arrived["1"] = ours("1", "a")
-    tally.reject("2", PhotoRejected(Reason.PHOTO_UNAVAILABLE))
-    assert tally.tries == {"1": 2}
-    assert not tally.list_anew(listed(first, second))
-    assert tally.list_anew(listed(replace(first, size=8), replace(second, url="https://h/q")))
-    assert (tally.rejected, tally.tries, tally.arrived) == ({}, {}, {})
-
-
-def test_a_photo_that_is_only_called_otherwise_by_now_stays_copied() -> None:
-    """Its bytes are the same."""
-    first, second = PHOTOS.values()
-    tally = Tally(listed(first, second), arrived={"1": ours("1", "a")}, skipped={"2"})
-    assert tally.list_anew(listed(replace(first, name="b.jpg"), second))
-    assert (list(tally.arrived), tally.skipped) == (["1"], {"2"})
-
-
-def test_a_list_that_is_suddenly_empty_is_not_believed() -> None:
-    """It would say that nothing was to be copied."""
-    tally = Tally(listed(*PHOTOS.values()))
-    assert not tally.list_anew(listed())
-    assert tally.photos == PHOTOS
+            assert find(*order).duplicates == duplicates
+            assert match_inventory(PHOTOS, Inventory(folders, list(order)), is_exclusive=True).duplicates == alone

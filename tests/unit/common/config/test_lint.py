@@ -1,20 +1,20 @@
-"""Names in the environment that nobody reads, and values that hardly anybody means: named, and never shown."""
+"""Warnings about the environment name variables and never show values."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.clouds import CLOUDS
-from common.config.doubts import count_slips, find_doubts
+from common.config.lint import edit_distance, lint_environment
 from common.config.settings import NAMES, SECRET_NAMES
 from tests.unit.deploy.test_settings_everywhere import read_by_code
 
 CLOUD_NAMES = {cloud.name: cloud.variables for cloud in CLOUDS}
 
 
-def doubts(**environ: str) -> list[str]:
-    """Return what is doubtful."""
-    return list(find_doubts(environ, NAMES, SECRET_NAMES, CLOUD_NAMES))
+def warnings(**environ: str) -> list[str]:
+    """Return the warnings."""
+    return list(lint_environment(environ, NAMES, SECRET_NAMES, CLOUD_NAMES))
 
 
 def test_the_names_are_those_that_are_read() -> None:
@@ -26,9 +26,9 @@ def test_the_names_are_those_that_are_read() -> None:
 
 def test_what_is_read_raises_no_doubt() -> None:
     """Nor do secrets in files."""
-    assert doubts(**dict.fromkeys(read_by_code(), "x")) == []
+    assert warnings(**dict.fromkeys(read_by_code(), "x")) == []
     files = ("RABBITMQ_URL_FILE", "SECRET_KEYS_FILE", "DONE_SIGNING_SECRET_FILE", "YANDEX_CLIENT_SECRET_FILE")
-    assert doubts(**dict.fromkeys(files, "/x")) == []
+    assert warnings(**dict.fromkeys(files, "/x")) == []
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_what_is_read_raises_no_doubt() -> None:
     ],
 )
 def test_a_slip_of_the_pen_is_named(name: str, meant: str) -> None:
-    """With what may be meant; what it was set to is not shown."""
-    (doubt,) = doubts(**{name: "hush"})
-    assert doubt.startswith(f"{name} ")
-    assert f" {meant} " in doubt
-    assert "hush" not in doubt
+    """With what may be meant; the value is not shown."""
+    (warning,) = warnings(**{name: "hush"})
+    assert warning.startswith(f"{name} ")
+    assert f" {meant} " in warning
+    assert "hush" not in warning
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_a_slip_of_the_pen_is_named(name: str, meant: str) -> None:
     ],
 )
 def test_a_name_that_begins_like_ours_is_named(name: str) -> None:
-    """Somebody thinks that we read it."""
-    (doubt,) = doubts(**{name: "hush"})
-    assert doubt.startswith(f"{name} is read by nobody")
+    """Probably meant for us."""
+    (warning,) = warnings(**{name: "hush"})
+    assert warning.startswith(f"{name} is read by nobody")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_name_that_begins_like_ours_is_named(name: str) -> None:
     ],
 )
 def test_what_is_others_raises_no_false_alarm(name: str, value: str) -> None:
-    """Kubernetes' own, other products', and what is set to nothing."""
-    assert doubts(**{name: value}) == []
+    """Kubernetes' own, other products', and empty ones."""
+    assert warnings(**{name: value}) == []
 
 
 @pytest.mark.parametrize(
@@ -118,24 +118,24 @@ def test_what_is_others_raises_no_false_alarm(name: str, value: str) -> None:
     ],
 )
 def test_a_value_that_hardly_anybody_means_is_named(name: str, value: str) -> None:
-    """Quotes that a file of variables keeps, everybody as a proxy, a whole top-level domain."""
-    (doubt,) = doubts(**{name: value})
-    assert doubt.startswith(f"{name} ")
-    assert "hush" not in doubt
+    """Quotes that an env file keeps, every address as a proxy, a whole top-level domain."""
+    (warning,) = warnings(**{name: value})
+    assert warning.startswith(f"{name} ")
+    assert "hush" not in warning
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "slips"),
+    ("name", "other", "distance"),
     [("ABC", "ABC", 0), ("AB", "ABC", 1), ("ABX", "ABC", 1), ("ACB", "ABC", 1), ("ABCD", "ABC", 1), ("XYZ", "ABC", 3)],
 )
-def test_slips_are_counted(name: str, other: str, slips: int) -> None:
-    """Left out, changed, swapped, added; many are three."""
-    assert count_slips(name, other) == slips
+def test_slips_are_counted(name: str, other: str, distance: int) -> None:
+    """Left out, changed, swapped, added; 3 at most."""
+    assert edit_distance(name, other) == distance
 
 
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_no_name_surprises(name: str, value: str) -> None:
-    """Whatever stands there; and to slip is as far one way as the other."""
-    assert all(doubt.startswith(name) for doubt in doubts(**{name: value}))
-    assert count_slips(name, "WORKER_JOBS") == count_slips("WORKER_JOBS", name)
+    """Any name and value; the distance is symmetric."""
+    assert all(warning.startswith(name) for warning in warnings(**{name: value}))
+    assert edit_distance(name, "WORKER_JOBS") == edit_distance("WORKER_JOBS", name)

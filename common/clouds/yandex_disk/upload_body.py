@@ -1,4 +1,4 @@
-"""A photo's bytes on their way out: read from a source that may break, and proved before a file can come of them."""
+"""The body of an upload: a photo's bytes, read from a source that may break, and proved before they make a file."""
 
 from collections.abc import Iterator
 
@@ -7,31 +7,31 @@ from common.clouds.photos import Photo
 from common.errors import Reason, SessionLost, Transient
 
 
-class Outgoing:
-    """The bytes of one photo, sent in one request, maybe more than once. Used by one thread.
+class UploadBody:
+    """The body of one photo's upload, sent in one request, maybe more than once. Used by one thread.
 
     Args:
-        photo: whose.
+        photo: whose bytes it is.
 
     Attributes:
         md5: of the whole photo, in hex, once all its bytes were read and proved; empty before.
-        all_gone: whether the last byte was given out: from then on only the cloud knows whether it has the photo.
+        all_sent: whether a request was given the last byte: from then on only the cloud knows whether it has the photo.
     """
 
     def __init__(self, photo: Photo) -> None:
         self.md5 = ""
-        self.all_gone = False
+        self.all_sent = False
         self._size = photo.size
 
-    def body(self, stream: PhotoStream) -> bytes | Iterator[memoryview]:
-        """Return what a request sends; raises as `PhotoStream.blocks`."""
-        self.all_gone = False
+    def open(self, stream: PhotoStream) -> bytes | Iterator[memoryview]:
+        """Return the body of a request; raises as `PhotoStream.blocks`."""
+        self.all_sent = False
         if self._size:
             return self._blocks(stream)
         # An empty request makes an empty file, whatever its source holds: that shows first that it is empty. The body
         # must be bytes, since one without blocks would go out chunked.
         self.prove(stream)
-        self.all_gone = True
+        self.all_sent = True
         return b""
 
     def prove(self, stream: PhotoStream) -> None:
@@ -40,11 +40,11 @@ class Outgoing:
         Raises:
             SessionLost, Transient, PhotoRejected: it is not what was listed, or nobody said that it is.
         """
-        self.md5 = stream.md5 or ""
+        self.md5 = stream.digest or ""
         if not self.md5:
             for _ in stream.blocks(0, self._size):
                 pass
-            self.md5 = stream.md5 or ""
+            self.md5 = stream.digest or ""
         if not self.md5:
             raise SessionLost(Reason.WRONG_BYTES, "the photo's bytes were read and not proved")
 
@@ -57,8 +57,8 @@ class Outgoing:
                 for block in stream.blocks(at, self._size):
                     at += len(block)
                     if at == self._size:
-                        self.md5 = stream.md5 or ""
-                        self.all_gone = True
+                        self.md5 = stream.digest or ""
+                        self.all_sent = True
                     yield block
             except Transient:
                 if at == began:

@@ -1,4 +1,4 @@
-"""What this service leaves with its files and folders in Drive, and what that proves. Knows no I/O.
+"""The `appProperties` of this service's files and folders in Drive, and what they prove.
 
 A guest who copies a file or a folder in Drive copies its `appProperties` as well. So each carries a digest of what only
 the original can agree with: ids are known before anything is made, since they are fetched beforehand.
