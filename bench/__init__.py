@@ -1,1 +1,1 @@
-"""The benchmark: our worker beside the programs a user would pick instead, on the same work, over the same wire."""
+"""Benchmarks: the worker and other programs copying the same photos over the same connection."""

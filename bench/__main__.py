@@ -1,4 +1,4 @@
-"""`python -m bench`: the comparison, on this machine, now."""
+"""`python -m bench`: command line of the comparison."""
 
 import argparse
 import sys

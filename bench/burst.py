@@ -1,4 +1,4 @@
-"""How `web` answers probes while guests, and others, come in crowds; `python -m bench.burst` prints it.
+"""`python -m bench.burst`: how fast `web` answers probes while many guests, and others, connect at once.
 
 One process of `web` as in production, a token endpoint that answers when it is told to, and a client on the same
 machine. Each probe opens a connection of its own, as an orchestrator's does.
@@ -42,13 +42,13 @@ _HALVES = (
 
 @dataclass
 class Crowd:
-    """What was seen while a crowd was there.
+    """Measurements during one burst of clients.
 
     Args:
         name: of the crowd.
         seconds: that each probe of `/healthz` took.
         answers: what the crowd got, by its status; 0: closed without an answer.
-        peak_mib: resident memory of `web` at the most.
+        peak_mib: peak resident memory of `web`.
         lasted: seconds until the last of the crowd was gone.
     """
 
@@ -63,13 +63,13 @@ class Crowd:
         return sorted(self.seconds)[math.ceil(part * len(self.seconds)) - 1] * 1000
 
     def count(self, statuses: list[int]) -> None:
-        """Count the crowd's answers."""
+        """Count the answers by status."""
         self.answers = {status: statuses.count(status) for status in sorted(set(statuses))}
 
 
 @dataclass
 class Burst:
-    """All crowds, and the memory of `web` before the first and after the last, in MiB."""
+    """All bursts, and the memory of `web` before the first and after the last, in MiB."""
 
     crowds: list[Crowd]
     before_mib: float
@@ -86,7 +86,7 @@ class Burst:
 
 
 def measure(watched_seconds: float = WATCHED_SECONDS) -> Burst:
-    """Return what was seen; about 20 s.
+    """Run all bursts and return the measurements; takes about 20 s.
 
     Args:
         watched_seconds: how long each crowd of guests waits for its token endpoint.
@@ -116,17 +116,17 @@ async def _measure(watched_seconds: float) -> Burst:
 
 
 class TokenEndpoint:
-    """Answers with a refusal, as soon as it is told to."""
+    """Token endpoint that rejects every request, but only once it is told to answer."""
 
     def __init__(self) -> None:
         self._gate = asyncio.Event()
 
     def answer_all(self) -> None:
-        """Answer who waits and who comes."""
+        """Answer waiting and future requests."""
         self._gate.set()
 
     def keep_waiting(self) -> None:
-        """Answer nobody."""
+        """Keep requests waiting."""
         self._gate.clear()
 
     @asynccontextmanager

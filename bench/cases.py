@@ -1,4 +1,4 @@
-"""The work: what is copied, and over what kind of wire."""
+"""Cases of the benchmark: what is copied, and over what kind of connection."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ KB, MB, GB = 1000, 1000**2, 1000**3
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of work.
+    """One case.
 
     Args:
         letter: names it on the command line.
@@ -26,20 +26,20 @@ class Case:
 
     @property
     def photos(self) -> Photos:
-        """What is copied."""
+        """The photos to copy."""
         return self.conditions.photos
 
     @property
     def is_race(self) -> bool:
-        """Whether the peers take part: how they bear throttling and failures is another question."""
-        return not self.conditions.creates and not self.conditions.mishaps
+        """Whether other programs take part: cases with throttling or failures measure ours only."""
+        return not self.conditions.creates and not self.conditions.faults
 
     def summed(self) -> "Case":
-        """Return the same work with the photos' checksums known."""
+        """Return the same case with checksums computed."""
         return replace(self, conditions=replace(self.conditions, photos=self.photos.summed()))
 
     def shrunk(self) -> "Case":
-        """Return the same kind of work in a fraction of a second."""
+        """Return a small case of the same kind, for a fraction of a second."""
         small, there = Photos(min(self.photos.count, 12), min(self.photos.size, 600 * KB)), self.conditions
         quick = replace(there, photos=small, latency=min(there.latency, 0.002), creates=4 * there.creates, check=True)
         return replace(self, title=f"{self.title}: tried out", conditions=quick)
@@ -51,7 +51,7 @@ CASES = (
     Case("c", "4 videos of 2 GB", Conditions(Photos(4, 2 * GB)), threads=4),
     Case("d", "10,000 photos of 1 kB, 5 ms", Conditions(Photos(10_000, 1 * KB), latency=0.005)),
     Case("e", "600 photos of 300 kB, 3 creates a second", Conditions(Photos(600, 300 * KB), creates=3)),
-    Case("f", "400 photos of 3 MB, 2 % of requests fail", Conditions(Photos(400, 3 * MB), latency=0.005, mishaps=0.02)),
+    Case("f", "400 photos of 3 MB, 2 % of requests fail", Conditions(Photos(400, 3 * MB), latency=0.005, faults=0.02)),
 )
 # Nothing in the way: how fast the stand-ins are.
 ALONE = (

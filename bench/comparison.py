@@ -1,4 +1,4 @@
-"""Run the programs over the cases, in turns, and print what they took."""
+"""Run the programs over the cases in turns and print the tables."""
 
 import platform
 import ssl
@@ -20,7 +20,7 @@ MOST_HELD = 2 * GB
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is done.
+    """Extent of a comparison.
 
     Args:
         runs: of each program in each case.

@@ -1,4 +1,4 @@
-"""What a gallery and a Drive are to be like."""
+"""Conditions that the stand-ins simulate."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from bench.photos import Photos
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is copied, and what is in the way.
+    """Photos, latency, bandwidth and faults.
 
     Args:
         photos: all of them.
@@ -22,5 +22,5 @@ class Conditions:
     latency: float = 0.0
     rate: float = 0.0
     creates: float = 0.0
-    mishaps: float = 0.0
+    faults: float = 0.0
     check: bool = False

@@ -1,4 +1,4 @@
-"""`python -m bench.drive`: a Drive that is no bottleneck: what our worker, rclone and Google's client ask of it."""
+"""`python -m bench.drive`: fast stand-in of the Drive API, with what the worker, rclone and Google's client use."""
 
 import itertools
 import json
@@ -8,10 +8,10 @@ from typing import Any
 
 from bench.conditions import Conditions
 from bench.drive_files import Files
-from bench.mishaps import Ceiling, Mishaps
+from bench.faults import CreateRateLimit, FaultSchedule
 from bench.multipart import Multipart
 from bench.stand_in import run
-from bench.wire import Gone, Reply, Request
+from bench.wire import Disconnected, Reply, Request
 
 # Drive keeps what it got in units of this: https://developers.google.com/workspace/drive/api/guides/manage-uploads
 UNIT = 256 * 1024
@@ -20,7 +20,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 class Session:
-    """An upload on its way.
+    """An upload session.
 
     Args:
         metadata: of the file to be.
@@ -34,7 +34,7 @@ class Session:
 
 
 class Drive:
-    """Answers as Drive does, and counts what it gets.
+    """Answers as Drive does, and counts requests and bytes.
 
     Args:
         conditions: the photos that come, and how it is to behave.
@@ -45,8 +45,8 @@ class Drive:
         self._check = conditions.check
         self._files = Files(conditions.photos)
         self._sessions: dict[str, Session] = {}
-        self._ceiling = Ceiling(conditions.creates)
-        self._mishaps = Mishaps(conditions.mishaps, "refuse", "break off", "lose the reply")
+        self._ceiling = CreateRateLimit(conditions.creates)
+        self._mishaps = FaultSchedule(conditions.faults, "refuse", "break off", "lose the reply")
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._received = 0
@@ -54,15 +54,15 @@ class Drive:
 
     def answer(self, request: Request) -> Reply:
         """Return what Drive would."""
-        mishap = self._mishaps.draw()
-        if mishap == "refuse":
+        fault = self._mishaps.draw()
+        if fault == "refuse":
             self._drain(request)
             return _tell({"error": {"code": 503, "message": "Backend Error"}}, 503)
-        if mishap == "break off" and not request.path.startswith(_SESSIONS):
-            raise Gone
-        reply = self._route(request, mishap)
-        if mishap == "lose the reply":
-            raise Gone
+        if fault == "break off" and not request.path.startswith(_SESSIONS):
+            raise Disconnected
+        reply = self._route(request, fault)
+        if fault == "lose the reply":
+            raise Disconnected
         return reply
 
     def read_counters(self) -> dict[str, int]:
@@ -75,11 +75,11 @@ class Drive:
             "mishaps": self._mishaps.happened,
         }
 
-    def _route(self, request: Request, mishap: str) -> Reply:
+    def _route(self, request: Request, fault: str) -> Reply:
         match request.method, request.path:
             # rclone says POST where the documentation says PUT.
             case "PUT" | "POST", path if path.startswith(_SESSIONS):
-                return self._receive(self._sessions[path.rpartition("/")[2]], request, mishap)
+                return self._receive(self._sessions[path.rpartition("/")[2]], request, fault)
             case "POST", "/upload/drive/v3/files":
                 return self._object(request) or self._upload(request)
             case "POST", "/drive/v3/files":
@@ -95,7 +95,7 @@ class Drive:
                 return self._file(method, path.rpartition("/")[2], request)
 
     def _object(self, request: Request) -> Reply | None:
-        objection = self._ceiling.object()
+        objection = self._ceiling.reject_excess()
         if objection:
             self._drain(request)
         return objection
@@ -118,27 +118,27 @@ class Drive:
         self._sessions[name] = Session(metadata)
         return Reply(200, headers={"Location": f"https://{request.headers['host']}{_SESSIONS}{name}"})
 
-    def _receive(self, session: Session, request: Request, mishap: str) -> Reply:
+    def _receive(self, session: Session, request: Request, fault: str) -> Reply:
         told = request.headers.get("content-range", "")
         match = _CONTENT_RANGE.fullmatch(told)
         if session.file or (match and int(match[1]) != session.offset):
             self._drain(request)
         elif not told.startswith("bytes */"):
-            self._receive_bytes(session, request, mishap)
+            self._receive_bytes(session, request, fault)
             if session.offset == (int(match[3]) if match else session.offset):
                 self._finish(session)
         return _tell(session.file) if session.file else self._stand(session)
 
-    def _receive_bytes(self, session: Session, request: Request, mishap: str) -> None:
+    def _receive_bytes(self, session: Session, request: Request, fault: str) -> None:
         length = int(request.headers.get("content-length", 0))
-        left = self._mishaps.cut(length) if mishap == "break off" else length + 1
+        left = self._mishaps.cut(length) if fault == "break off" else length + 1
         for piece in request.pieces():
             left -= len(piece)
             self._take(session, piece)
             if left <= 0:
                 # What is left of a unit is not kept, and nobody is told.
                 session.offset -= session.offset % UNIT
-                raise Gone
+                raise Disconnected
 
     def _receive_multipart(self, request: Request) -> Reply:
         body = Multipart(request.headers["content-type"], request.pieces())

@@ -1,4 +1,4 @@
-"""What stands in the stand-in's Drive, found by id, by folder and name, and as a whole."""
+"""Files and folders of the Drive stand-in, indexed by id and by folder and name."""
 
 import itertools
 import re
@@ -30,7 +30,7 @@ class Files:
 
     @property
     def photos_stored(self) -> int:
-        """How many photos are in."""
+        """Number of photos stored."""
         return sum("md5Checksum" in file for file in self._files.values())
 
     def add(self, metadata: dict[str, Any]) -> dict[str, Any]:

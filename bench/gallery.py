@@ -1,14 +1,14 @@
-"""`python -m bench.gallery`: a gallery that is no bottleneck: its list, its photos, the done call."""
+"""`python -m bench.gallery`: fast stand-in of the gallery: list, photos, done call."""
 
 import json
 import re
 from collections.abc import Iterator
 
 from bench.conditions import Conditions
-from bench.mishaps import Mishaps
+from bench.faults import FaultSchedule
 from bench.photos import ALBUM
 from bench.stand_in import run
-from bench.wire import PIECE_BYTES, Gone, Line, Reply, Request
+from bench.wire import PIECE_BYTES, Disconnected, Line, Reply, Request
 
 # What a line carries at a time when it is shared: the finer, the evener.
 SHARE_BYTES = 64 * 1024
@@ -26,7 +26,7 @@ class Gallery:
         self._photos = conditions.photos
         self._line = Line(conditions.rate)
         self._piece_bytes = SHARE_BYTES if conditions.rate else PIECE_BYTES
-        self._mishaps = Mishaps(conditions.mishaps, "refuse", "break off")
+        self._mishaps = FaultSchedule(conditions.faults, "refuse", "break off")
         self._done = 0
 
     def answer(self, request: Request) -> Reply:
@@ -79,11 +79,11 @@ class Gallery:
         }
         if start:
             headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        mishap = self._mishaps.draw()
-        if mishap == "refuse":
+        fault = self._mishaps.draw()
+        if fault == "refuse":
             return Reply(503)
-        body = self._line.carry(self._photos.pieces(index, start, self._piece_bytes))
-        if mishap == "break off":
+        body = self._line.throttle(self._photos.pieces(index, start, self._piece_bytes))
+        if fault == "break off":
             body = _break_off(body, self._mishaps.cut(size - start))
         return Reply(206 if start else 200, body, size - start, headers)
 
@@ -93,7 +93,7 @@ def _break_off(pieces: Iterator[memoryview], left: int) -> Iterator[memoryview]:
         yield piece[:left]
         left -= len(piece)
         if left <= 0:
-            raise Gone
+            raise Disconnected
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""The programs that are compared, and how each is started."""
+"""Programs to compare, and the command of each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.config import RunConfig, encode_config
 from bench.measure import python
 from bench.programs import rclone
-from bench.scene import Scene, write_scene
 
-MakeCommand = Callable[[Scene, Path], list[str]]
+MakeCommand = Callable[[RunConfig, Path], list[str]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Program:
 
 
 def _own(module: str) -> MakeCommand:
-    return lambda scene, _folder: [*python(f"bench.programs.{module}"), write_scene(scene)]
+    return lambda config, _folder: [*python(f"bench.programs.{module}"), encode_config(config)]
 
 
 # Shows what the stand-ins bear, and what TLS alone costs a Python program.

@@ -1,4 +1,4 @@
-"""Run a program and see what it takes: time, CPU of itself alone, memory at its peak."""
+"""Run a program and measure time, CPU and peak memory."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _MARK = "bench: "
 
 @dataclass(frozen=True)
 class Usage:
-    """What a program took.
+    """Resources used by a program.
 
     Args:
         seconds: on the clock.
@@ -32,7 +32,7 @@ class Usage:
 
 
 @contextmanager
-def telling() -> Iterator[None]:
+def reporting_usage() -> Iterator[None]:
     """Measure what this process does meanwhile and print it for `run`: starting Python is no part of the work."""
     began, used = time.monotonic(), _cpu_seconds(resource.RUSAGE_SELF)
     yield

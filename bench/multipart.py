@@ -1,4 +1,4 @@
-"""The body of an upload in one request (`uploadType=multipart`), read as it comes: metadata, then the file's bytes."""
+"""Streaming parser of multipart uploads (`uploadType=multipart`): metadata, then the file's bytes."""
 
 import json
 import re
@@ -30,14 +30,14 @@ class Multipart:
         """Yield the file's bytes."""
         held = bytes(self._start)
         # What may belong to the end is held back until more has come.
-        most = len(self._end) + len(b"\r\n")
+        tail = len(self._end) + len(b"\r\n")
         for piece in self._pieces:
-            if len(piece) < most:
+            if len(piece) < tail:
                 held += piece
                 continue
             yield memoryview(held)
-            yield piece[:-most]
-            held = bytes(piece[-most:])
+            yield piece[:-tail]
+            held = bytes(piece[-tail:])
         at = held.rindex(self._end)
         yield memoryview(held)[:at]
 

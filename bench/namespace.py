@@ -1,4 +1,4 @@
-"""A namespace of our own, where names lead to the stand-ins: the machine's own hosts and ports are left alone."""
+"""Linux namespace in which real host names resolve to the stand-ins."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""`python -m bench.news`: what it costs that a replica of web knows every job of a week without a database.
+"""`python -m bench.news`: cost of a `web` replica that knows every job of a week without a database.
 
 A real RabbitMQ is filled with what workers and replicas tell of a week of jobs, then a real `python -m web` starts: how
 long until it is ready, what that takes of a core, and how much memory it holds, next to one that starts beside an empty
@@ -107,7 +107,7 @@ def _read_resident(pid: int) -> int:
 def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
     """Let jobs run that change every second, with two replicas that follow; print what the broker had to do."""
     url = Secret(broker.url)
-    replicas = [_Counting(), _Counting()]
+    replicas = [_CountingStore(), _CountingStore()]
     subscribers = [ProgressSubscriber(url, replica) for replica in replicas]
     reporter = Reporter(url)
     sizes: list[int] = []
@@ -158,8 +158,8 @@ def _run_jobs(broker: Broker, jobs: int, seconds: float) -> None:
     )
 
 
-class _Counting(ProgressStore):
-    """News that count themselves."""
+class _CountingStore(ProgressStore):
+    """Store that counts the snapshots it takes."""
 
     count = 0
 

@@ -1,4 +1,4 @@
-"""The photos that are copied: made of one repeated block, so that a server has them ready and knows their checksums."""
+"""Photos made of one repeated block, so that servers need not generate or hash them."""
 
 import hashlib
 import random
@@ -44,12 +44,12 @@ class Photos:
         known = stem.isdigit() and dot + ending == ".jpg" and int(stem) < self.count
         return int(stem) if known else None
 
-    def pieces(self, index: int, start: int, most: int) -> Iterator[memoryview]:
+    def pieces(self, index: int, start: int, max_bytes: int) -> Iterator[memoryview]:
         """Yield a photo's bytes from an offset to its end, so many at a time at most, without copying any."""
         block = self._blocks[index % NEGATIVES]
         while start < self.size:
             at = start % BLOCK_BYTES
-            piece = block[at : at + min(most, self.size - start)]
+            piece = block[at : at + min(max_bytes, self.size - start)]
             yield piece
             start += len(piece)
 

@@ -1,4 +1,4 @@
-"""`python -m bench.probe PORT PID`: asks for `/healthz` until its input ends, then prints how long each took.
+"""`python -m bench.probe PORT PID`: request `/healthz` until standard input ends, then print the durations.
 
 And the resident memory of the process at its peak, in MiB. Each probe opens a connection, as an orchestrator's does.
 """

@@ -1,4 +1,4 @@
-"""Run programs over a case, in turns, and keep what each took."""
+"""Run programs over a case in turns and record the resources each used."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from bench.world import Authority, World, make_folder
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of one program showed.
+    """Result of one run of one program.
 
     Args:
         usage: what the program took.
@@ -28,7 +28,7 @@ class Run:
 
 
 class WrongCopy(Exception):
-    """A program came to its end, and Drive has not got what the gallery has."""
+    """A program has ended, but Drive does not hold what the gallery has."""
 
 
 def run_once(program: Program, case: Case, authority: Authority, *, threads: int, named: bool) -> Run:
@@ -46,15 +46,15 @@ def run_once(program: Program, case: Case, authority: Authority, *, threads: int
         RuntimeError: the program failed.
     """
     with World(authority, case.conditions, named=named) as world, make_folder() as folder:
-        scene = world.scene(threads)
-        usage = measure.run(program.make_command(scene, Path(folder)), program.environment)
+        config = world.config(threads)
+        usage = measure.run(program.make_command(config, Path(folder)), program.environment)
         gallery, drive = world.close()
     if drive["stored"] != case.photos.count or drive["wrong"]:
         raise WrongCopy(f"{program.name}: {drive}")
     return Run(usage, gallery, drive)
 
 
-def middle(runs: list[Run]) -> Usage:
+def median_usage(runs: list[Run]) -> Usage:
     """Return the medians of what runs took; of memory the most."""
     usages = [run.usage for run in runs]
     return Usage(

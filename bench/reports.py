@@ -1,4 +1,4 @@
-"""`python -m bench.reports`: what it costs a worker to tell how its jobs get on.
+"""`python -m bench.reports`: cost of progress reports in a worker.
 
 A real reporter tells a real RabbitMQ of jobs whose photos arrive steadily: how much of a core its thread uses while
 nobody looks at any of them, and while somebody looks at each.

@@ -1,4 +1,4 @@
-"""What runs a stand-in in a process of its own, and how it is told what to be."""
+"""Run a stand-in as a process of its own, configured through standard input."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from bench.wire import Reply, Request, Server
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoint:
     """Where a stand-in listens.
 
     Args:
@@ -42,12 +42,12 @@ class StandIn(Protocol):
 
 
 def run(make: Callable[[Conditions], StandIn]) -> None:
-    """Be a stand-in until standard input has another line, then print its counters."""
+    """Serve a stand-in until standard input has another line, then print its counters."""
     # Whoever holds Python's lock gives it up at its next read or write anyway. Thousands of threads (rclone's `copyurl`
     # opens a connection for each address and keeps it) that ask for it every 5 ms would use up the machine.
     sys.setswitchinterval(1.0)
     told = json.loads(sys.stdin.readline())
-    place = Place(**told["place"])
+    place = Endpoint(**told["place"])
     conditions = Conditions(**{**told["conditions"], "photos": Photos(**told["conditions"]["photos"])})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(place.certificate)

@@ -1,8 +1,8 @@
-"""The results as one table for each case."""
+"""Format results, one table per case."""
 
 from bench.cases import Case
 from bench.lineup import OURS
-from bench.race import Run, middle
+from bench.race import Run, median_usage
 
 _HEADINGS = (
     *("program", "s", "photos/s", "MB/s", "CPU ms/photo", "CPU s/GB", "beyond hashing", "peak MiB", "requests/photo"),
@@ -32,7 +32,7 @@ def format_trouble(case: Case, run: Run) -> str:
     if case.conditions.creates:
         reached = case.photos.count / run.usage.seconds / case.conditions.creates
         return f"{reached:.1%} of the ceiling reached, {run.drive['objections'] / requests:.1%} of requests throttled"
-    if case.conditions.mishaps:
+    if case.conditions.faults:
         again = run.drive["received"] / case.photos.total_bytes - 1
         failed = (run.gallery["mishaps"] + run.drive["mishaps"]) / requests
         return f"{failed:.1%} of requests failed, {again:.1%} of the bytes were sent again"
@@ -40,7 +40,7 @@ def format_trouble(case: Case, run: Run) -> str:
 
 
 def _row(name: str, case: Case, runs: list[Run], ours: list[Run], hashing: float) -> tuple[str, ...]:
-    took, we_took, photos = middle(runs), middle(ours), case.photos
+    took, we_took, photos = median_usage(runs), median_usage(ours), case.photos
     gigabytes = photos.total_bytes / 1e9
     cpu, our_cpu = took.cpu_seconds / gigabytes, we_took.cpu_seconds / gigabytes - hashing
     requests = runs[0].gallery["requests"] + runs[0].drive["requests"]

@@ -1,4 +1,4 @@
-"""A week of jobs, as workers and replicas tell of them: what fills the stream that a fresh replica reads."""
+"""Generate a week of progress messages: the stream that a starting replica of `web` reads."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over TLS for the stand-ins: one thread for each connection, bytes received are counted and dropped.
+"""HTTP/1.1 server over TLS for the stand-ins: one thread per connection; received bytes are counted and dropped.
 
 A thread that waits costs nothing, and OpenSSL works without Python's lock, so this is as cheap as an event loop here
 (measured: 0.6 to 0.9 CPU seconds per GB either way) and reads like prose.
@@ -24,8 +24,8 @@ PIECE_BYTES = 256 * 1024
 SILENCE = struct.pack("ll", 10, 0)
 
 
-class Gone(Exception):
-    """The client has hung up, or is to find that we have."""
+class Disconnected(Exception):
+    """The connection is closed, or is to be closed without a reply."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Request:
         while size:
             count = self.reader.readinto(room[:size])
             if not count:
-                raise Gone
+                raise Disconnected
             size -= count
             yield room[:count]
 
@@ -120,7 +120,7 @@ class Server:
             threading.Thread(target=self._talk, args=(accepted,), daemon=True).start()
 
     def _talk(self, accepted: socket.socket) -> None:
-        with contextlib.suppress(OSError, Gone), accepted:
+        with contextlib.suppress(OSError, Disconnected), accepted:
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, SILENCE)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._context.wrap_socket(accepted, server_side=True) as line:
@@ -156,7 +156,7 @@ def _read_request(reader: BufferedReader) -> Request | None:
 
 
 class Line:
-    """A line that all connections share: so many bytes a second, no matter how many they are. Thread-safe.
+    """Bandwidth limit shared by all connections. Thread-safe.
 
     Args:
         rate: bytes a second; 0: no limit.
@@ -167,8 +167,8 @@ class Line:
         self._lock = threading.Lock()
         self._free_at = 0.0
 
-    def carry(self, pieces: Iterable[memoryview]) -> Iterator[memoryview]:
-        """Yield pieces as fast as the line takes them."""
+    def throttle(self, pieces: Iterable[memoryview]) -> Iterator[memoryview]:
+        """Yield pieces no faster than the bandwidth allows."""
         for piece in pieces:
             if self._rate:
                 time.sleep(self._book(len(piece)))

@@ -1,4 +1,4 @@
-"""The stand-ins in processes of their own, under the names and the certificate that programs expect."""
+"""Start the stand-ins as processes, under the host names and certificate that programs expect."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from typing import Any, Self
 import trustme
 
 from bench.conditions import Conditions
-from bench.scene import Scene
-from bench.stand_in import Place
+from bench.config import RunConfig
+from bench.stand_in import Endpoint
 
 # Loopback addresses that a namespace's own hosts file gives the names to.
 GALLERY, DRIVE = ("app.litegallery.io", "127.0.0.2"), ("www.googleapis.com", "127.0.0.3")
@@ -74,10 +74,10 @@ class World:
         self._gallery.kill()
         self._drive.kill()
 
-    def scene(self, threads: int) -> Scene:
+    def config(self, threads: int) -> RunConfig:
         """Return what a program is told."""
         photos = self._conditions.photos
-        return Scene(self._gallery.url, self._drive.url, self._authority.bundle, photos, threads)
+        return RunConfig(self._gallery.url, self._drive.url, self._authority.bundle, photos, threads)
 
     def close(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """End both and return their counters: the gallery's, Drive's."""
@@ -96,7 +96,7 @@ class _StandIn:
             env={**os.environ, "OPENSSL_CONF": authority.openssl_conf},
         )
         host, port = (name[1], 443) if named else ("127.0.0.1", 0)
-        told = {"place": asdict(Place(host, port, authority.certificate)), "conditions": asdict(conditions)}
+        told = {"place": asdict(Endpoint(host, port, authority.certificate)), "conditions": asdict(conditions)}
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(told) + "\n")

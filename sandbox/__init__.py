@@ -1,4 +1,4 @@
-"""The pretend world, runnable: a gallery, a Google and a Yandex, each nastier than the real one on demand."""
+"""Sandbox: stand-ins for the gallery, Google Drive and Yandex Disk, with faults on demand."""
 
 from sandbox.faults.plan import Fault
 from sandbox.world import World

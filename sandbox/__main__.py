@@ -1,4 +1,4 @@
-"""The pretend world alone: prints the environment that points `web` and `worker` at it, then serves."""
+"""`python -m sandbox`: print the environment that points `web` and `worker` at the stand-ins, then serve."""
 
 import argparse
 import signal

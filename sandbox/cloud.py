@@ -1,11 +1,11 @@
-"""What a pretend cloud is to the pretend world: a description, and its services once it is opened."""
+"""A cloud's stand-in as the sandbox knows it: a description, and its services once they are created."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from sandbox.faults.plan import Faults
+    from sandbox.faults.plan import FaultPlan
     from sandbox.http.service import Service
 
 
@@ -23,7 +23,7 @@ class Operations:
         uploads: All that carry bytes into the cloud.
         downloads: All that carry bytes out.
         others: The rest, consent pages and the like.
-        own_actions: Actions that only this cloud's services know how to commit, with the operations they go with.
+        own_actions: Actions that only this cloud's services support, with the operations they apply to.
     """
 
     begin: str
@@ -47,7 +47,7 @@ class Operations:
 
 
 class OpenCloud(Protocol):
-    """A cloud's services in one world.
+    """A cloud's stand-ins in one `World`.
 
     Attributes:
         accounts: Its accounts, a `sandbox.oauth.accounts.Accounts`.
@@ -63,7 +63,7 @@ class OpenCloud(Protocol):
         """Tell the services each other's addresses, once they are known."""
 
     def environment(self) -> dict[str, str]:
-        """Return what points `web` and `worker` at this cloud."""
+        """Return the environment variables that point `web` and `worker` at this cloud."""
 
     def arrived(self, login: str) -> int:
         """Return how many bytes have arrived in a guest's account, those of unfinished uploads included."""
@@ -71,7 +71,7 @@ class OpenCloud(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """One pretend cloud.
+    """One cloud's stand-in.
 
     Args:
         name: What jobs and URLs call it.
@@ -82,7 +82,7 @@ class Cloud:
         digest_field: What its answers call a file's digest.
         lost_uploads: Faults that end an upload in the middle.
         full: Faults that say that there is no room.
-        open: Makes its services for one world: the faults, the violations, and whether bytes are kept.
+        open: Creates its services for one `World`: the faults, the violations, and whether bytes are kept.
         answers_begin_without_body: The operation that begins an upload is answered by headers alone.
         spends_refresh_tokens: A refresh token is good for one use.
     """
@@ -95,6 +95,6 @@ class Cloud:
     digest_field: str
     lost_uploads: tuple[dict[str, Any], ...]
     full: tuple[dict[str, Any], ...]
-    open: "Callable[[Faults, list[str], bool], OpenCloud]"
+    open: "Callable[[FaultPlan, list[str], bool], OpenCloud]"
     answers_begin_without_body: bool = False
     spends_refresh_tokens: bool = False

@@ -1,4 +1,4 @@
-"""Every pretend cloud, in a list one can read. A new one is one folder here and one line below."""
+"""List of the clouds' stand-ins. A new one is one folder here and one line below."""
 
 from sandbox.cloud import Cloud
 from sandbox.google import GOOGLE_DRIVE
@@ -12,4 +12,4 @@ def find_cloud(name: str) -> Cloud:
     for cloud in CLOUDS:
         if cloud.name == name:
             return cloud
-    raise LookupError(f"there is no pretend {name}: nobody has looked whether it keeps the contract")
+    raise LookupError(f"there is no stand-in of {name}: nobody has looked whether it keeps the contract")

@@ -1,4 +1,7 @@
-"""The gallery's host with a back door: how another process scripts faults and looks at what arrived. Sandbox only."""
+"""Control interface: HTTP routes under /sandbox/ by which another process adds faults and inspects results.
+
+It stands for no real endpoint; it shares the gallery's host.
+"""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -13,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Control(Gallery):
-    """A gallery that also answers under /sandbox/."""
+    """The gallery's stand-in with the control routes added."""
 
     def __init__(self, world: "World", *common: Any):
         super().__init__(*common)
         self._world = world
         self.routes = (
             Route("POST", re.compile(r"/sandbox/faults"), "", self._add_fault),
-            Route("GET", re.compile(r"/sandbox/faults"), "", self._tell_fired),
+            Route("GET", re.compile(r"/sandbox/faults"), "", self._list_fired),
             Route("DELETE", re.compile(r"/sandbox/faults"), "", self._clear_faults),
-            Route("GET", re.compile(r"/sandbox/(?P<cloud>[a-z_]+)/(?P<login>[^/]+)"), "", self._tell_tree),
-            Route("GET", re.compile(r"/sandbox/dones"), "", self._tell_dones),
-            Route("GET", re.compile(r"/sandbox/violations"), "", self._tell_violations),
-            Route("GET", re.compile(r"/sandbox/archives"), "", self._tell_archives),
+            Route("GET", re.compile(r"/sandbox/(?P<cloud>[a-z_]+)/(?P<login>[^/]+)"), "", self._list_files),
+            Route("GET", re.compile(r"/sandbox/dones"), "", self._list_dones),
+            Route("GET", re.compile(r"/sandbox/violations"), "", self._list_violations),
+            Route("GET", re.compile(r"/sandbox/archives"), "", self._list_archives),
             *self.routes,
         )
 
@@ -40,23 +43,23 @@ class Control(Gallery):
         self._world.faults.clear()
         return json_reply({})
 
-    def _tell_fired(self, _request: Request) -> Reply:
+    def _list_fired(self, _request: Request) -> Reply:
         fired = [{"does": each.fault.does, "on": each.operation} for each in self._world.faults.fired]
         return json_reply(fired)
 
-    def _tell_tree(self, _request: Request, cloud: str, login: str) -> Reply:
+    def _list_files(self, _request: Request, cloud: str, login: str) -> Reply:
         storages = {each.storage.name: each.storage for each in self._world.clouds.values()}
         if cloud not in storages:
             return json_reply({"error": f"there is no {cloud}"}, 404)
         return json_reply(storages[cloud].account(login).tree())
 
-    def _tell_dones(self, _request: Request) -> Reply:
+    def _list_dones(self, _request: Request) -> Reply:
         dones = [{"headers": dict(each.headers), "json": each.json, "status": each.status} for each in self.dones]
         return json_reply(dones)
 
-    def _tell_violations(self, _request: Request) -> Reply:
+    def _list_violations(self, _request: Request) -> Reply:
         return json_reply(self._world.violations)
 
-    def _tell_archives(self, _request: Request) -> Reply:
-        told = [{"name": each.name, "url": each.url, "expected": each.expected()} for each in self.archives()]
-        return json_reply(told)
+    def _list_archives(self, _request: Request) -> Reply:
+        archives = [{"name": each.name, "url": each.url, "expected": each.expected()} for each in self.archives()]
+        return json_reply(archives)

@@ -1,4 +1,4 @@
-"""The pretend world: wires the stand-ins together, starts and stops them."""
+"""Wiring of all stand-ins: creates, starts and stops them together."""
 
 import contextlib
 from collections.abc import Iterable, Sequence
@@ -8,9 +8,9 @@ from typing import cast
 from sandbox.cloud import OpenCloud
 from sandbox.clouds import CLOUDS
 from sandbox.control import Control
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.gallery.host import Archive
-from sandbox.gallery.photos import PhotoServer, Shelf
+from sandbox.gallery.photos import PhotoServer, PhotoStore
 from sandbox.gallery.pictures import Picture
 from sandbox.google.open import OpenGoogle
 from sandbox.http.server import Server
@@ -22,23 +22,23 @@ PORTS = ("gallery", "photos", *(port for cloud in CLOUDS for port in cloud.ports
 
 
 class World(contextlib.AbstractContextManager["World"]):
-    """A gallery and the clouds, on ports of their own. Thread-safe.
+    """The stand-ins of the gallery and the clouds, each on a port of its own. Thread-safe.
 
     Args:
-        photos: The photos of a first gallery, `archive`; None starts without one.
-        keep_bytes: Keep uploaded bytes, not only their sums; without, nothing can be downloaded.
-        tls: Serve https with a private authority; host names given are added to the certificate.
+        photos: The photos of a first gallery, `archive`; None: no gallery yet.
+        keep_bytes: Keep uploaded bytes, not only their checksums; otherwise uploads cannot be downloaded.
+        tls: Serve https with a private certificate authority; host names given are added to the certificate.
         host: The address to listen on.
-        public_host: The name others reach it by; empty: `host`.
-        ports: A port for each of `PORTS`; 0 takes a free one.
+        public_host: The host name in its URLs; empty: `host`.
+        ports: A port for each of `PORTS`; 0: any free one.
 
     Attributes:
-        gallery, photos: The stand-in of the gallery.
+        gallery, photos: Stand-ins of the gallery's main host and photo host.
         clouds: The clouds' stand-ins, by the clouds' names.
-        accounts, drive: The stand-in of Google.
-        yandex_accounts, yandex, yandex_uploader: The stand-in of Yandex: OAuth, Disk, and where its links lead.
-        faults: What is to go wrong.
-        violations: What clients did that the real services forbid.
+        accounts, drive: Stand-ins of Google's OAuth endpoints and Drive API.
+        yandex_accounts, yandex, yandex_uploader: Stand-ins of Yandex OAuth, the Disk API and its upload hosts.
+        faults: The faults to inject.
+        violations: Requests that the real services forbid.
         archive: The first gallery.
         bundle: Path of the authority's certificate; None without TLS.
     """
@@ -57,16 +57,16 @@ class World(contextlib.AbstractContextManager["World"]):
     ):
         self._cleanup = contextlib.ExitStack()
         self._host, self._public_host = host, public_host
-        self.faults = Faults()
+        self.faults = FaultPlan()
         self.violations: list[str] = []
         names = [] if isinstance(tls, bool) or tls is None else list(tls)
         wanted = [*names, public_host] if public_host else names
         authority = self._cleanup.enter_context(Authority(wanted)) if tls else None
         self._context = authority.context if authority else None
         self.bundle = authority.bundle if authority else None
-        shelf = Shelf()
-        self.gallery = Control(self, shelf, self.faults, self.violations)
-        self.photos = PhotoServer(shelf, self.faults, self.violations)
+        photo_store = PhotoStore()
+        self.gallery = Control(self, photo_store, self.faults, self.violations)
+        self.photos = PhotoServer(photo_store, self.faults, self.violations)
         self.clouds: dict[str, OpenCloud] = {
             cloud.name: cloud.open(self.faults, self.violations, keep_bytes) for cloud in CLOUDS
         }
@@ -91,7 +91,7 @@ class World(contextlib.AbstractContextManager["World"]):
         self._cleanup.close()
 
     def environment(self) -> dict[str, str]:
-        """Return what points `web` and `worker` at this world."""
+        """Return the environment variables that point `web` and `worker` at these stand-ins."""
         hosts = ",".join(dict.fromkeys(server.url.split("/")[2].rpartition(":")[0] for server in self._servers))
         environment = {
             "GALLERY_BASE_URL": self.gallery.url,
@@ -104,8 +104,7 @@ class World(contextlib.AbstractContextManager["World"]):
         return environment | ({"CA_BUNDLE": self.bundle} if self.bundle else {})
 
     def _make_servers(self, ports: Sequence[int]) -> list[Server]:
-        # Photos have another host name than lists have, and so have some uploads, as in reality; on loopback that is
-        # its other name.
+        # As in reality, photos and some uploads have another host than the APIs; on loopback that is `localhost`.
         other_host = self._public_host or ("localhost" if self._host == "127.0.0.1" else self._host)
         services: list[tuple[Service, str]] = [
             (self.gallery, self._public_host),

@@ -1,1 +1,1 @@
-"""The programs that are compared, one file each. Empty, so that what a program takes is its own; see `bench.lineup`."""
+"""Programs to compare, one file each (see `bench.lineup`); imports nothing, so that each pays for its own imports."""

@@ -1,4 +1,4 @@
-"""No program at all: requests as bytes, answers dropped, nothing hashed and nothing checked.
+"""Lower bound: raw requests over sockets, answers dropped, nothing hashed or checked.
 
 What it reaches is what the stand-ins could give anybody; what it costs is TLS in Python, in and out, and nothing else.
 """
@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from bench.measure import telling
+from bench.config import RunConfig, read_config
+from bench.measure import reporting_usage
 from bench.photos import ALBUM
-from bench.scene import Scene, read_scene
 from bench.wire import PIECE_BYTES
 
 
-class Wire:
+class Connection:
     """One kept connection.
 
     Args:
@@ -54,11 +54,11 @@ class Wire:
         return head
 
 
-def _copy(scene: Scene, first: int) -> None:
+def _copy(config: RunConfig, first: int) -> None:
     """Take a thread's share of the photos, and give as many away; whether they are the same is no matter."""
-    gallery, drive = Wire(scene.gallery_url, scene.bundle), Wire(scene.drive_url, scene.bundle)
-    photos = scene.photos
-    for index in range(first, photos.count, scene.threads):
+    gallery, drive = Connection(config.gallery_url, config.bundle), Connection(config.drive_url, config.bundle)
+    photos = config.photos
+    for index in range(first, photos.count, config.threads):
         name = photos.name(index)
         gallery.ask("GET", f"/{ALBUM}/{name}")
         metadata = json.dumps({"name": name}).encode()
@@ -68,6 +68,6 @@ def _copy(scene: Scene, first: int) -> None:
 
 
 if __name__ == "__main__":
-    told = read_scene()
-    with telling(), ThreadPoolExecutor(told.threads) as pool:
+    told = read_config()
+    with reporting_usage(), ThreadPoolExecutor(told.threads) as pool:
         list(pool.map(lambda first: _copy(told, first), range(told.threads)))

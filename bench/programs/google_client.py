@@ -14,9 +14,9 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import MediaIoBaseUpload
 
-from bench.measure import telling
+from bench.config import RunConfig, read_config
+from bench.measure import reporting_usage
 from bench.photos import ALBUM
-from bench.scene import Scene, read_scene
 
 _FOLDER_TYPE = "application/vnd.google-apps.folder"
 
@@ -24,11 +24,11 @@ _FOLDER_TYPE = "application/vnd.google-apps.folder"
 class Copier:
     """Copies photos; each thread has a session and a service of its own: httplib2 can't be shared."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, config: RunConfig) -> None:
+        self._scene = config
         self._mine = threading.local()
         document = json.loads(get_static_doc("drive", "v3"))
-        address = {"rootUrl": f"{scene.drive_url}/", "baseUrl": f"{scene.drive_url}/drive/v3/"}
+        address = {"rootUrl": f"{config.drive_url}/", "baseUrl": f"{config.drive_url}/drive/v3/"}
         self._document = document | address
 
     def copy_all(self) -> None:
@@ -58,5 +58,5 @@ class Copier:
 
 
 if __name__ == "__main__":
-    with telling():
-        Copier(read_scene()).copy_all()
+    with reporting_usage():
+        Copier(read_config()).copy_all()

@@ -1,10 +1,10 @@
-"""Our worker: one job from its start to its end, wired as `worker.app` does; only the queue is missing."""
+"""Our worker without its queue: one job from start to end, wired as in `worker.app`."""
 
 import json
 import time
 
-from bench.measure import telling
-from bench.scene import Scene, read_scene
+from bench.config import RunConfig, read_config
+from bench.measure import reporting_usage
 from common.clouds import CLOUDS
 from common.clouds.grant import Grant
 from common.config.settings import WorkerSettings
@@ -42,32 +42,32 @@ class OneJobsLedger:
         raise LookupError(offset)
 
 
-def make_settings(scene: Scene) -> WorkerSettings:
+def make_settings(config: RunConfig) -> WorkerSettings:
     """Return the worker's settings: the defaults, but for addresses and the photos at a time."""
     environment = {
         "RABBITMQ_URL": "amqp://127.0.0.1/",
         "SECRET_KEYS": make_key(),
-        "GALLERY_BASE_URL": scene.gallery_url,
-        "GOOGLE_API_URL": scene.drive_url,
+        "GALLERY_BASE_URL": config.gallery_url,
+        "GOOGLE_API_URL": config.drive_url,
         "GOOGLE_CLIENT_ID": "client",
         "GOOGLE_CLIENT_SECRET": "secret",
         "PHOTO_HOSTS": "*",
         "ALLOW_LOCAL_NETWORK": "true",
-        "CA_BUNDLE": scene.bundle,
+        "CA_BUNDLE": config.bundle,
         "WORKER_JOBS": "1",
-        "WORKER_PHOTOS": str(scene.threads),
+        "WORKER_PHOTOS": str(config.threads),
     }
     return WorkerSettings.read(environment, {cloud.name: cloud.variables for cloud in CLOUDS})
 
 
-def make_job(settings: WorkerSettings, scene: Scene) -> ArchiveJob:
+def make_job(settings: WorkerSettings, config: RunConfig) -> ArchiveJob:
     """Return the promise."""
     grant = Grant(Secret("refresh"), Secret("token"), time.time() + _DAY)
     return ArchiveJob(
         id="bench",
         cloud_type="google_drive",
         archive_type="originals",
-        archive_url=f"{scene.gallery_url}/g/api/stream/1/2",
+        archive_url=f"{config.gallery_url}/g/api/stream/1/2",
         gallery_name="Bench",
         grant=settings.sealer.seal(grant.to_text(), grant_context("bench")),
         created_at="2026-01-01T00:00:00Z",
@@ -82,9 +82,9 @@ def make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:
 
 def main() -> None:
     """Work the job until it has ended, and tell the gallery."""
-    scene = read_scene()
-    settings = make_settings(scene)
-    job = make_job(settings, scene)
+    config = read_config()
+    settings = make_settings(config)
+    job = make_job(settings, config)
     gallery = Gallery(
         make_client(settings, Reason.GALLERY_UNAVAILABLE),
         base_url=settings.gallery_base_url,
@@ -95,7 +95,7 @@ def main() -> None:
     )
     clouds = CloudAccess(settings, make_client(settings, Reason.CLOUD_UNAVAILABLE))
     claims = Claims(OneJobsLedger())
-    with telling():
+    with reporting_usage():
         ended = False
         while not ended:
             with claims.claim_message(job, 0, Signals()) as claim:

@@ -1,13 +1,13 @@
-"""The script one writes oneself: `requests`, threads, each photo downloaded whole and uploaded whole."""
+"""Simple script: `requests` and threads, each photo downloaded whole and uploaded whole."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from bench.measure import telling
+from bench.config import RunConfig, read_config
+from bench.measure import reporting_usage
 from bench.photos import ALBUM
-from bench.scene import Scene, read_scene
 
 _FOLDER_TYPE = "application/vnd.google-apps.folder"
 
@@ -15,8 +15,8 @@ _FOLDER_TYPE = "application/vnd.google-apps.folder"
 class Copier:
     """Copies photos; each thread has a session of its own."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, config: RunConfig) -> None:
+        self._scene = config
         self._mine = threading.local()
         self._folder = ""
 
@@ -52,5 +52,5 @@ class Copier:
 
 
 if __name__ == "__main__":
-    with telling():
-        Copier(read_scene()).copy_all()
+    with reporting_usage():
+        Copier(read_config()).copy_all()

@@ -1,1 +1,1 @@
-"""The chaos test: real programs and a real broker, ended and cut off at random while guests save their galleries."""
+"""Chaos test: real processes and a real broker, killed and disconnected at random while guests save galleries."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.chaos`: the arguments, the parts of a run, and the exit code."""
+"""`python -m sandbox.chaos`: command line and wiring of a chaos run."""
 
 import argparse
 import contextlib
@@ -8,13 +8,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.copies import Copies
-from sandbox.chaos.crew import Workman, can_shift_clocks
-from sandbox.chaos.diary import Diary
-from sandbox.chaos.figures import say
+from sandbox.chaos.event_log import EventLog
+from sandbox.chaos.inject.process import ServiceProcess, can_shift_clocks
+from sandbox.chaos.inject.replay import MessageReplay
+from sandbox.chaos.observe.undisturbed_clock import UndisturbedClock
+from sandbox.chaos.report import print_heading
 from sandbox.chaos.run import ChaosRun, Plan
-from sandbox.chaos.storm import Ship
+from sandbox.chaos.system import SystemUnderTest
 from sandbox.demo import guest
 from sandbox.demo.services import ServiceError, Services
 from sandbox.oauth.browser import PageError
@@ -23,10 +23,10 @@ from sandbox.run.cluster import Cluster
 from sandbox.world import World
 
 _GALLERIES_PER_MINUTE = 10
-# Everything small, so that a minute shows what takes hours.
+# Small values, so that a minute shows what takes hours in production.
 _SETTINGS = {
     "CHUNK_SIZE_MIB": "1",
-    "LOG_LEVEL": "DEBUG",  # a line for each photo: doubles are counted there, and what is wrong is found there
+    "LOG_LEVEL": "DEBUG",  # a line for each photo: doubles are counted there, and failures can be traced
     "RATE_LIMIT_PER_MINUTE": "0",
     "RETRY_BASE_SECONDS": "0.1",
     "RETRY_MAX_SECONDS": "1",
@@ -34,11 +34,11 @@ _SETTINGS = {
     "WORKER_JOBS": "3",
     "WORKER_PHOTOS": "4",
 }
-_CLOCKS = (0.0, -3600.0, 3600.0)  # seconds by which a worker's clock may be off
+_CLOCK_OFFSETS = (0.0, -3600.0, 3600.0)  # seconds by which a worker's wall clock may be ahead
 
 
 def main() -> int:
-    """Run the chaos test and give back its exit code: 0 only if every verdict is nought."""
+    """Run the chaos test and return its exit code: 0 only if there is no finding."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     arguments = _parse_arguments()
@@ -53,10 +53,10 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start everything, let it storm, let it settle, judge, and stop everything."""
+    """Start everything, run the chaos test, stop everything; return the exit code."""
     plan: Plan = arguments.plan
     with contextlib.ExitStack() as started:
-        say(
+        print_heading(
             f"seed {plan.seed}, {plan.seconds / 60:g} minutes, {plan.galleries} galleries, "
             f"into {' and '.join(plan.clouds)}, {arguments.workers} workers, {arguments.replicas} replicas of web, "
             f"a broker of {arguments.nodes} node{'s' * (arguments.nodes > 1)}"
@@ -67,59 +67,59 @@ def run(arguments: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         broker = started.enter_context(_make_broker(plan.seed, arguments.nodes))
         world = started.enter_context(World(keep_bytes=False))
-        _loosen(world)
+        _relax_limits(world)
         services = started.enter_context(Services(world.environment(), broker.url, folder, workers=0, web=False))
         environment = services.environment | _SETTINGS
         workers = _list_workers(plan.seed, arguments.workers, environment, world.gallery.url, broker.url, folder)
         webs = [
-            Workman(f"web {number}", "web", environment, broker.url, folder)
+            ServiceProcess(f"web {number}", "web", environment, broker.url, folder)
             for number in range(1, arguments.replicas + 1)
         ]
-        copies = Copies(broker.url)
-        for workman in (*workers, *webs):
-            workman.line.watch = copies.watch(workman)
-            started.enter_context(workman.line)
-            started.callback(workman.bury)
-            workman.start()
+        replay = MessageReplay(broker.url)
+        for program in (*workers, *webs):
+            program.proxy.watch = replay.watch(program)
+            started.enter_context(program.proxy)
+            started.callback(program.ensure_killed)
+            program.start()
         for web in webs:
             web.wait_until("/readyz")
-        diary = Diary(folder / "diary.log")
-        ship = Ship(world, broker, workers, webs, plan.clouds, copies, Calm(), diary.note)
-        return ChaosRun(ship, plan, services.url, diary.log).run()
+        event_log = EventLog(folder / "diary.log")
+        system = SystemUnderTest(world, broker, workers, webs, plan.clouds, replay, UndisturbedClock(), event_log.note)
+        return ChaosRun(system, plan, services.url, event_log.log).run()
 
 
 def _make_broker(seed: int, nodes: int) -> Broker:
     return Broker() if nodes == 1 else Cluster(random.Random(f"{seed} nodes"))
 
 
-def _loosen(world: World) -> None:
-    """Take from the pretend clouds the limits that these guests exceed as no real ones do, and every kindness.
+def _relax_limits(world: World) -> None:
+    """Lift the limits of the stand-ins that these guests exceed as no real ones do, and remove every grace period.
 
-    A guest here saves a gallery every few seconds, and presses again every second while the broker is down; each time
-    is another "device" and another refresh token. A spent one is spent: Yandex promises no second use.
+    A guest here saves a gallery every few seconds, and tries again every second while the broker is down; each time
+    takes another "device" and refresh token. A spent token is refused at once: Yandex promises no second use.
     """
     world.yandex_accounts.tokens.grace = 0.0
-    world.yandex_accounts.tokens.most_devices = 1_000_000
-    world.accounts.tokens.most_refresh_tokens = 1_000_000
-    # Shorter than the tries of a photo whose place another worker's upload holds.
+    world.yandex_accounts.tokens.max_devices = 1_000_000
+    world.accounts.tokens.max_refresh_tokens = 1_000_000
+    # Shorter than all tries of a photo together, whose path another worker's upload may have locked.
     world.yandex.operations.seconds = 0.5
 
 
 def _list_workers(
     seed: int, count: int, environment: dict[str, str], gallery_url: str, broker_url: str, folder: Path
-) -> list[Workman]:
-    """Return the workers, each with an address of its own for done calls, by which they are told apart."""
+) -> list[ServiceProcess]:
+    """Create the workers, each with a DONE_URL of its own, by which done calls are attributed."""
     chance = random.Random(f"{seed} clocks")
-    # One at least has another clock than the others.
-    clocks = [chance.choice(_CLOCKS[1:]), *(chance.choice(_CLOCKS) for _ in range(count - 1))]
+    # The first one's clock is always shifted.
+    clocks = [chance.choice(_CLOCK_OFFSETS[1:]), *(chance.choice(_CLOCK_OFFSETS) for _ in range(count - 1))]
     if can_shift_clocks():
-        say(f"the workers' clocks are off by {', '.join(f'{seconds:+.0f}' for seconds in clocks)} s")
+        print_heading(f"the workers' clocks are off by {', '.join(f'{seconds:+.0f}' for seconds in clocks)} s")
     else:
-        say("the workers' clocks are right: libfaketime is not installed")
+        print_heading("the workers' clocks are right: libfaketime is not installed")
     workers = []
     for number, clock in enumerate(clocks, 1):
         done_url = {"DONE_URL": f"{gallery_url}/worker-{number}/cloud_archive/done"}
-        workers.append(Workman(f"worker {number}", "worker", environment | done_url, broker_url, folder, clock))
+        workers.append(ServiceProcess(f"worker {number}", "worker", environment | done_url, broker_url, folder, clock))
     return workers
 
 

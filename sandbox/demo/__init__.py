@@ -1,1 +1,1 @@
-"""The main job once, as a guest would do it, on real parts in the pretend world: what `scripts/demo` runs."""
+"""Demo: one archive saved by real processes into the stand-ins; run by `scripts/demo`."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox.demo`: the arguments, the order of things, and the exit code."""
+"""`python -m sandbox.demo`: command line and steps of the demo."""
 
 import argparse
 import contextlib
@@ -16,20 +16,20 @@ from sandbox.clouds import CLOUDS
 from sandbox.demo import guest
 from sandbox.demo.pages import open_pages
 from sandbox.demo.services import ServiceError, Services
-from sandbox.demo.show import Bar, write_bytes, write_tree
+from sandbox.demo.show import ProgressBar, write_bytes, write_tree
 from sandbox.faults.plan import UPLOADS, Fault
 from sandbox.gallery.host import Archive
 from sandbox.oauth.browser import PageError
 from sandbox.run.broker import Broker, BrokerError
 from sandbox.world import World
 
-_SLOWLY = 1.0  # seconds that each upload takes at least when people watch
-# Operations that happen once per photo, so that there is a middle for a fault to strike in.
+_UPLOAD_SECONDS = 1.0  # duration of each upload with --serve, so that progress can be watched
+# Operations that happen once per photo: faults of these fire after half of the photos.
 _PER_PHOTO = {"photo"}.union(*({cloud.operations.begin, cloud.operations.send} for cloud in CLOUDS))
 
 
 def main() -> int:
-    """Run the demo and give back its exit code: 0 only if every photo arrived byte for byte, once."""
+    """Run the demo and return its exit code: 0 only if every photo arrived once, byte for byte."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     arguments = _parse_arguments()
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start everything, do the main job once, compare, and stop everything."""
+    """Start everything, save the gallery once, compare, and stop everything."""
     with contextlib.ExitStack() as started:
         folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-demo-")))
         rabbitmq_url = os.environ.get("RABBITMQ_URL")
@@ -63,14 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
                     return _serve(world, services)
                 return _copy(arguments.cloud, world, archive, services)
         except Exception:
-            print(f"\n{services.last_words()}", file=sys.stderr)
+            print(f"\n{services.read_logs()}", file=sys.stderr)
             raise
 
 
 def _serve(world: World, services: Services) -> int:
-    """Keep everything up until somebody stops it, or a service ends by itself."""
+    """Keep everything running until interrupted, or until a service exits."""
     # Loopback is too fast to be watched.
-    world.faults.add(*(Fault(upload, "stall", times=None, seconds=_SLOWLY) for upload in UPLOADS))
+    world.faults.add(*(Fault(upload, "stall", times=None, seconds=_UPLOAD_SECONDS) for upload in UPLOADS))
     _say(f"a gallery with a button: {open_pages(world, services.url)}")
     print("Ctrl-C ends it", flush=True)
     while True:
@@ -82,22 +82,22 @@ def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int
     account = guest.open_account(world, cloud)
     _say("a guest presses the button and allows")
     begun = time.monotonic()
-    bar = Bar(sum(size for _, size, _ in archive.expected()))
+    bar = ProgressBar(sum(size for _, size, _ in archive.expected()))
     job_id = guest.save(services.url, world, account, archive, cloud)
     _watch(bar, account, world, archive, services)
     seconds = time.monotonic() - begun
     expected, found = archive.expected(), account.tree()
     wrong = guest.find_differences(expected, found)
-    wrong += guest.find_lies(guest.accepted_dones(world), job_id, archive.url, cloud)
+    wrong += guest.find_wrong_done_calls(guest.accepted_dones(world), job_id, archive.url, cloud)
     wrong += [f"the cloud forbids: {violation}" for violation in world.violations]
     _summarise(world, expected, found, seconds)
     if wrong:
-        print("\nNOT AS IT SHOULD BE\n" + "\n".join(wrong[:50]) + f"\n{services.last_words()}", file=sys.stderr)
+        print("\nNOT AS IT SHOULD BE\n" + "\n".join(wrong[:50]) + f"\n{services.read_logs()}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _watch(bar: Bar, account: guest.Account, world: World, archive: Archive, services: Services) -> None:
-    # A poor line of 1 MB/s and a second of waiting for each photo: whoever needs longer hangs.
+def _watch(bar: ProgressBar, account: guest.Account, world: World, archive: Archive, services: Services) -> None:
+    # At 1 MB/s and one second per photo; what takes longer hangs.
     allowed = 120 + bar.total / 1e6 + len(archive.pictures)
     deadline = time.monotonic() + allowed
     try:
@@ -125,8 +125,8 @@ def _summarise(world: World, expected: list[guest.Stored], found: list[guest.Sto
     print(f"md5 verified   {verified}/{len(expected)}")
     for done in guest.accepted_dones(world):
         print(f"gallery told   {done.body.decode('utf-8', 'replace')}")
-    for struck in world.faults.fired:
-        print(f"fault struck   {struck.operation}:{struck.fault.does}")
+    for fired in world.faults.fired:
+        print(f"fault struck   {fired.operation}:{fired.fault.does}")
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -157,14 +157,14 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def parse_fault(text: str, photos: int) -> Fault:
-    """Read a fault of the command line.
+    """Parse the value of `--fault`.
 
     Args:
-        text: as `--fault` takes it.
-        photos: how many there are; what happens once per photo goes wrong after half of them.
+        text: the value.
+        photos: number of photos; faults of operations that happen once per photo fire after half of them.
 
     Raises:
-        ValueError: if there is no such fault.
+        ValueError: there is no such fault.
     """
     operation, _, rest = text.partition(":")
     does, *given = rest.split(":")

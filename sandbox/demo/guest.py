@@ -1,4 +1,4 @@
-"""What a guest does, and what guest and gallery see of it: the button, the consent page, the folder, the done call."""
+"""A guest's steps (button, consent, callback), and checks of the result in cloud and gallery."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,17 +21,17 @@ Stored = tuple[str, int, str]  # path in the cloud, bytes, MD5
 
 
 class GuestError(Exception):
-    """The way of a guest ended where it should not; the message says where."""
+    """A step led elsewhere than expected; the message says where."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A guest's account at one pretend cloud.
+    """A guest's account at one cloud's stand-in.
 
     Attributes:
-        consent: opens a consent page, allows, and gives back the address that the browser is sent to.
-        tree: everything that stands in the account.
-        arrived: bytes that have arrived, those of unfinished uploads included.
+        consent: opens a consent page, allows, and returns the address of the callback.
+        tree: returns all files in the account.
+        arrived: returns the bytes received, those of unfinished uploads included.
     """
 
     consent: Callable[[str], str]
@@ -62,16 +62,16 @@ def draw_photos(count: int, size: int) -> list[Picture]:
 
 
 def save(web_url: str, world: World, account: Account, archive: Archive, cloud: str) -> str:
-    """Press the gallery's button, allow what the cloud asks, and come back to the gallery.
+    """Request an archive, consent, follow the callback, and return to the gallery.
 
     Returns:
         The job's id.
 
     Raises:
-        GuestError: if any step leads elsewhere.
+        GuestError: a step leads elsewhere.
     """
     success = f"{world.gallery.url}/ok?gallery=test_16&from=demo"
-    wish = {
+    request = {
         "redirect_success_link": success,
         "redirect_fail_link": f"{world.gallery.url}/fail",
         "archive_url": archive.url,
@@ -81,27 +81,27 @@ def save(web_url: str, world: World, account: Account, archive: Archive, cloud: 
     }
     with requests.Session() as browser:
         browser.trust_env = False  # no proxies between us and loopback
-        asked = browser.post(f"{web_url}/cloud_archive", json=wish, timeout=_SECONDS)
-        if asked.status_code != 200:
-            raise GuestError(f"POST /cloud_archive answered {asked.status_code}: {asked.text}")
-        callback = account.consent(asked.json()["redirect_to"])
-        back = browser.get(callback, allow_redirects=False, timeout=_SECONDS)
-        place = back.headers.get("Location")
-        if (back.status_code, place) != (303, success):
-            raise GuestError(f"the callback answered {back.status_code} to {place}, not 303 to {success}")
+        accepted = browser.post(f"{web_url}/cloud_archive", json=request, timeout=_SECONDS)
+        if accepted.status_code != 200:
+            raise GuestError(f"POST /cloud_archive answered {accepted.status_code}: {accepted.text}")
+        callback = account.consent(accepted.json()["redirect_to"])
+        redirect = browser.get(callback, allow_redirects=False, timeout=_SECONDS)
+        location = redirect.headers.get("Location")
+        if (redirect.status_code, location) != (303, success):
+            raise GuestError(f"the callback answered {redirect.status_code} to {location}, not 303 to {success}")
         page = browser.get(success, timeout=_SECONDS)
         if page.status_code != 200:
             raise GuestError(f"the gallery's page answered {page.status_code}")
-    return str(asked.json()["job_id"])
+    return str(accepted.json()["job_id"])
 
 
 def accepted_dones(world: World) -> list[Done]:
-    """Give back the done calls that the gallery accepted."""
+    """Return the done calls that the gallery answered 2xx."""
     return [done for done in list(world.gallery.dones) if done.status and 200 <= done.status < 300]
 
 
 def find_differences(expected: list[Stored], found: list[Stored]) -> list[str]:
-    """Say in what the guest's cloud differs from the gallery; nothing if every photo is there once, byte for byte."""
+    """Return how the guest's cloud differs from the gallery; empty if every photo is there once, byte for byte."""
     missing, extra = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
     return [
         *(f"missing: {path} ({size} bytes, md5 {md5})" for path, size, md5 in missing.elements()),
@@ -109,13 +109,15 @@ def find_differences(expected: list[Stored], found: list[Stored]) -> list[str]:
     ]
 
 
-def find_lies(dones: list[Done], job_id: str, archive_url: str, cloud: str) -> list[str]:
-    """Say in what the calls that the gallery got are wrong; nothing if they tell of this job's success, once."""
+def find_wrong_done_calls(dones: list[Done], job_id: str, archive_url: str, cloud: str) -> list[str]:
+    """Return what is wrong with the done calls; empty if they report this job's success."""
     body: dict[str, Any] = {"cloud_type": cloud, "failed_photos": 0, "archive_type": _ARCHIVE_TYPE}
     headers = {"X-Cloud-Archive-Job": job_id, "X-Cloud-Archive-Url": archive_url, "Idempotency-Key": job_id}
-    lies = [] if dones else ["the gallery was not told"]
+    findings = [] if dones else ["the gallery was not told"]
     for done in dones:
         if done.json != body:
-            lies.append(f"the gallery was told {done.body!r}")
-        lies += [f"{name}: {done.headers[name]!r}" for name, value in headers.items() if done.headers[name] != value]
-    return lies
+            findings.append(f"the gallery was told {done.body!r}")
+        findings += [
+            f"{name}: {done.headers[name]!r}" for name, value in headers.items() if done.headers[name] != value
+        ]
+    return findings

@@ -1,6 +1,6 @@
-"""The pages a guest sees in the pretend world: a photographer's gallery with a button, and what stands in a cloud.
+"""Pages of the demo: a gallery with a save button, and the contents of a guest's cloud.
 
-How a gallery's frontend talks to us is in `templates/gallery.html` and `templates/saved.html`: to be copied from.
+`templates/gallery.html` and `templates/saved.html` show how a gallery's frontend calls the service.
 """
 
 import re
@@ -26,14 +26,14 @@ _TEMPLATES = Environment(
 
 
 def open_pages(world: World, web_url: str) -> str:
-    """Let a world's gallery show pages.
+    """Add the pages to the gallery's stand-in.
 
     Args:
-        world: the pretend one; has a gallery that can be copied.
-        web_url: where `web` is.
+        world: the stand-ins, with at least one gallery.
+        web_url: address of `web`.
 
     Returns:
-        The address of the first page.
+        Address of the first page.
     """
     pages = Pages(world, web_url)
     # Before the gallery's own routes, which take every path for a photo's.

@@ -1,4 +1,4 @@
-"""`web` and `worker` as programs of their own, the way they are deployed."""
+"""`web` and `worker` as child processes, as they are deployed."""
 
 import contextlib
 import os
@@ -15,8 +15,7 @@ from sandbox.run.program import Program, find_port, last_lines
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
-# What may be varied from outside. Everything else of our environment stays out: a developer's own credentials or
-# proxies must not change what the demo shows.
+# Variables that are passed on. All others are not: a developer's own credentials or proxies must not change the demo.
 _PASSED_ON = (
     "CHUNK_SIZE_MIB",
     "LOG_LEVEL",
@@ -30,26 +29,26 @@ _PASSED_ON = (
 
 
 class ServiceError(Exception):
-    """A service ended, or was not ready in time; the message names it."""
+    """A service exited, or was not ready in time; the message names it."""
 
 
 class Services:
-    """One `web` and some `worker`s on ports of their own, for as long as the `with` block. Not thread-safe.
+    """One `web` and some `worker` processes that run as long as the `with` block. Not thread-safe.
 
     Args:
-        world: the environment that points them at the pretend world.
+        world: the environment variables that point them at the stand-ins.
         rabbitmq_url: their broker.
-        folder: where they run and write their logs; holds no `.env` that they could read.
-        workers: how many.
-        web: whether there is one; without, `url` is only the address that it would have.
+        folder: working directory and place of their logs; must hold no `.env`.
+        workers: number of workers.
+        web: whether to start `web`; without it, `url` is only the address it would have.
 
     Attributes:
-        url: Where `web` is.
-        environment: What all programs run with; complete once `web` runs.
-        programs: Those that were started.
+        url: Address of `web`.
+        environment: Environment variables of all processes; complete once started.
+        programs: The processes.
 
     Raises:
-        ServiceError: if one is not ready within a minute.
+        ServiceError: one is not ready within a minute.
     """
 
     def __init__(
@@ -101,17 +100,17 @@ class Services:
         self._running.close()
 
     def check(self) -> None:
-        """Look whether all still run.
+        """Check that all processes still run.
 
         Raises:
-            ServiceError: if one has ended.
+            ServiceError: one has exited.
         """
         for program in self.programs:
             if program.exit_code is not None:
                 raise ServiceError(f"{program.name} ended by itself with {program.exit_code}")
 
-    def last_words(self) -> str:
-        """Give back the end of every log."""
+    def read_logs(self) -> str:
+        """Return the last lines of every log."""
         return "\n".join(f"--- the end of {program.name}'s log\n{last_lines(program.log)}" for program in self.programs)
 
     def _start(self, package: str, url: str, number: int = 0, **settings: str) -> None:
@@ -139,7 +138,7 @@ class Services:
 
 
 def answers(url: str, seconds: float = 5.0) -> bool:
-    """Say whether somebody answers there with 200; raises requests' own errors when nothing comes in time."""
+    """Tell whether a URL answers 200; raises requests' errors on a timeout."""
     with requests.Session() as session:
         session.trust_env = False
         try:

@@ -1,6 +1,6 @@
-"""The faults any server can commit. What only a photo, an upload or a list can do stands with those.
+"""Actions of the faults that any stand-in supports; those of photos, uploads and lists are defined there.
 
-An action gets a strike and returns the reply, or drops the connection.
+An action gets a `FaultContext` and returns the reply, or raises `Dropped` to reset the connection.
 """
 
 import json
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Strike:
-    """A fault that meets a request.
+class FaultContext:
+    """A request that a fault applies to.
 
     Attributes:
-        service: Who was asked.
-        fault: What is to go wrong.
-        request: What was asked.
-        go: Does the real thing.
+        service: The stand-in that received it.
+        fault: The fault.
+        request: The request.
+        proceed: Handles the request as without a fault and returns the reply.
     """
 
     service: "Service"
     fault: Fault
     request: Request
-    go: Callable[[], Reply]
+    proceed: Callable[[], Reply]
 
 
-Action = Callable[[Strike], Reply]
+Action = Callable[[FaultContext], Reply]
 
-SORRY = html_reply(
+SORRY_PAGE = html_reply(
     "We're sorry...",
     "<p>... but your computer or network may be sending automated queries. "
     "To protect our users, we can't process your request right now.</p>",
@@ -54,99 +54,99 @@ _REASON_OF = {
 }
 
 
-def answer_status(strike: Strike) -> Reply:
-    """Answer with a status and nothing done."""
-    status = strike.fault.get("status", 503)
-    if strike.fault.get("html"):
-        reply = Reply(status, SORRY.body, dict(SORRY.headers))
-    elif strike.fault.get("body") is not None:
-        reply = _given(strike.fault.get("body"), status)
+def answer_status(context: FaultContext) -> Reply:
+    """Reply with an error status without handling the request."""
+    status = context.fault.get("status", 503)
+    if context.fault.get("html"):
+        reply = Reply(status, SORRY_PAGE.body, dict(SORRY_PAGE.headers))
+    elif context.fault.get("body") is not None:
+        reply = _given(context.fault.get("body"), status)
     else:
-        reply = strike.service.refuse(status, strike.fault.get("reason") or _REASON_OF.get(status, "backendError"))
-        reply.status = strike.fault.get("status", reply.status)
-    reply.headers.update(strike.fault.get("headers", {}))
-    reply.early = bool(strike.fault.get("early"))
+        reply = context.service.refuse(status, context.fault.get("reason") or _REASON_OF.get(status, "backendError"))
+        reply.status = context.fault.get("status", reply.status)
+    reply.headers.update(context.fault.get("headers", {}))
+    reply.early = bool(context.fault.get("early"))
     return reply
 
 
-def throttle(strike: Strike) -> Reply:
-    """Answer that the account writes too fast."""
-    usual, reason = strike.service.throttles_with
-    status = strike.fault.get("status", usual)
-    reply = strike.service.refuse(status, strike.fault.get("reason", reason))
+def throttle(context: FaultContext) -> Reply:
+    """Reply that the account sends too many requests."""
+    usual, reason = context.service.throttles_with
+    status = context.fault.get("status", usual)
+    reply = context.service.refuse(status, context.fault.get("reason", reason))
     reply.status = status
-    if strike.fault.get("retry_after") is not None:
-        reply.headers["Retry-After"] = str(strike.fault.get("retry_after"))
+    if context.fault.get("retry_after") is not None:
+        reply.headers["Retry-After"] = str(context.fault.get("retry_after"))
     return reply
 
 
-def drop_before(_strike: Strike) -> Reply:
-    """Reset before doing anything."""
+def drop_before(_strike: FaultContext) -> Reply:
+    """Reset the connection before handling the request."""
     raise Dropped
 
 
-def drop_after(strike: Strike) -> Reply:
-    """Do everything, then reset instead of answering."""
-    strike.go()
+def drop_after(context: FaultContext) -> Reply:
+    """Handle the request, then reset the connection instead of replying."""
+    context.proceed()
     raise Dropped
 
 
-def drop_midway(strike: Strike) -> Reply:
-    """Reset in the middle: of the body that comes in if it still does, else of the body that goes out."""
-    if strike.request.operation in UPLOADS:
-        total = strike.request.body.length or 0
-        strike.request.body.drop_at = strike.fault.get("bytes", total // 2)
-        return strike.go()
-    reply = strike.go()
-    reply.cut = min(strike.fault.get("bytes", len(reply.body) // 2), len(reply.body))
+def drop_midway(context: FaultContext) -> Reply:
+    """Reset the connection in the middle of an upload's body, or of any other reply's body."""
+    if context.request.operation in UPLOADS:
+        total = context.request.body.length or 0
+        context.request.body.drop_at = context.fault.get("bytes", total // 2)
+        return context.proceed()
+    reply = context.proceed()
+    reply.cut = min(context.fault.get("bytes", len(reply.body) // 2), len(reply.body))
     return reply
 
 
-def stall(strike: Strike) -> Reply:
-    """Do nothing for a while, before or after the real thing."""
-    seconds = strike.fault.get("seconds", 60)
-    if strike.fault.get("when", "before") == "after":
-        reply = strike.go()
-        strike.service.faults.stopped.wait(seconds)
+def stall(context: FaultContext) -> Reply:
+    """Pause before or after handling the request."""
+    seconds = context.fault.get("seconds", 60)
+    if context.fault.get("when", "before") == "after":
+        reply = context.proceed()
+        context.service.faults.stopped.wait(seconds)
         return reply
-    strike.service.faults.stopped.wait(seconds)
-    return strike.go()
+    context.service.faults.stopped.wait(seconds)
+    return context.proceed()
 
 
-def drip(strike: Strike) -> Reply:
-    """Take an upload's body, or give any other reply, a few bytes a second."""
-    rate = float(strike.fault.get("rate", 1024))
-    if strike.request.operation not in UPLOADS:
-        reply = strike.go()
+def drip(context: FaultContext) -> Reply:
+    """Read an upload's body, or send any other reply's body, at a few bytes a second."""
+    rate = float(context.fault.get("rate", 1024))
+    if context.request.operation not in UPLOADS:
+        reply = context.proceed()
         reply.rate = rate
         return reply
-    read_slowly(strike.request.body, rate, strike.service.faults.stopped)
-    return strike.go()
+    read_slowly(context.request.body, rate, context.service.faults.stopped)
+    return context.proceed()
 
 
-def drip_headers(strike: Strike) -> Reply:
-    """Do everything, then give status and headers a byte at a time."""
-    reply = strike.go()
-    reply.head_rate = 1 / float(strike.fault.get("seconds", 3))
+def drip_headers(context: FaultContext) -> Reply:
+    """Handle the request, then send status and headers one byte at a time."""
+    reply = context.proceed()
+    reply.head_rate = 1 / float(context.fault.get("seconds", 3))
     return reply
 
 
-def say_more_is_to_come(strike: Strike) -> Reply:
-    """Do everything, then say again and again that the answer is to come."""
-    reply = strike.go()
-    seconds = float(strike.fault.get("seconds", 1))
-    reply.interim = Interim(strike.fault.get("status", 100), strike.fault.get("count"), seconds)
+def send_interim_replies(context: FaultContext) -> Reply:
+    """Handle the request, then send informational replies before the final one."""
+    reply = context.proceed()
+    seconds = float(context.fault.get("seconds", 1))
+    reply.interim = Interim(context.fault.get("status", 100), context.fault.get("count"), seconds)
     return reply
 
 
-def never_read(strike: Strike) -> Reply:
-    """Take nothing of an upload's body, say nothing, and hang up after a while."""
-    strike.service.faults.stopped.wait(strike.fault.get("seconds", 60))
+def never_read(context: FaultContext) -> Reply:
+    """Read nothing of an upload's body, and reset the connection after a while."""
+    context.service.faults.stopped.wait(context.fault.get("seconds", 60))
     raise Dropped
 
 
 def read_slowly(body: Body, rate: float, stopped: threading.Event) -> None:
-    """Let a body be read at so many bytes a second, until everything ends."""
+    """Limit a body to so many bytes a second, until `stopped` is set."""
     read = body.read
 
     def drip_in(size: int = PIECE) -> bytes:
@@ -157,69 +157,67 @@ def read_slowly(body: Body, rate: float, stopped: threading.Event) -> None:
     body.read = drip_in  # type: ignore[method-assign]
 
 
-def answer_html(strike: Strike) -> Reply:
-    """Answer with a log-in page, as a captive proxy does."""
-    return html_reply("Please log in", "<form><input name=password></form>", strike.fault.get("status", 200))
+def answer_html(context: FaultContext) -> Reply:
+    """Reply with a log-in page, as a captive portal does."""
+    return html_reply("Please log in", "<form><input name=password></form>", context.fault.get("status", 200))
 
 
-def redirect(strike: Strike) -> Reply:
-    """Send the client elsewhere, in the very bytes that are given: real servers escape nothing."""
-    reply = text_reply("", strike.fault.get("status", 308))
-    given = strike.fault.get("location", "http://127.0.0.1:9/elsewhere")
-    encoding = strike.fault.get("encoding", "utf-8")
+def redirect(context: FaultContext) -> Reply:
+    """Redirect to the given locations, byte for byte: real servers escape nothing."""
+    reply = text_reply("", context.fault.get("status", 308))
+    given = context.fault.get("location", "http://127.0.0.1:9/elsewhere")
     for location in [given] if isinstance(given, str) else given:
         # The server writes each letter of ISO 8859-1 as its byte.
-        reply.lines.append(("Location", location.encode(encoding).decode("latin-1")))
+        reply.lines.append(("Location", location.encode().decode("latin-1")))
     return reply
 
 
-def relabel(strike: Strike) -> Reply:
-    """Do everything, then say other things of the body than are so."""
-    reply = strike.go()
-    reply.status = strike.fault.get("status", reply.status)
-    headers = {**reply.headers, **strike.fault.get("headers", {})}
+def relabel(context: FaultContext) -> Reply:
+    """Handle the request, then change the reply's status, headers or declared length."""
+    reply = context.proceed()
+    reply.status = context.fault.get("status", reply.status)
+    headers = {**reply.headers, **context.fault.get("headers", {})}
     reply.headers = {name: value for name, value in headers.items() if value is not None}
-    reply.lines += [(name, value) for name, value in strike.fault.get("lines", [])]
-    reply.length = strike.fault.get("length", reply.length)
+    reply.lines += [(name, value) for name, value in context.fault.get("lines", [])]
+    reply.length = context.fault.get("length", reply.length)
     return reply
 
 
-def cut_json(strike: Strike) -> Reply:
-    """Do everything, then answer with half of the JSON."""
-    reply = strike.go()
-    reply.body = reply.body[: strike.fault.get("bytes", len(reply.body) // 2)]
+def cut_json(context: FaultContext) -> Reply:
+    """Handle the request, then reply with half of the JSON."""
+    reply = context.proceed()
+    reply.body = reply.body[: context.fault.get("bytes", len(reply.body) // 2)]
     return reply
 
 
-def drop_fields(strike: Strike) -> Reply:
-    """Leave fields out of the JSON, at any depth."""
-    names = set(strike.fault.get("fields", ["md5Checksum"]))
-    return _change(strike.go(), lambda each: {key: value for key, value in each.items() if key not in names})
+def drop_fields(context: FaultContext) -> Reply:
+    """Remove fields from the reply's JSON, at any depth."""
+    names = set(context.fault.get("fields", ["md5Checksum"]))
+    return _change(context.proceed(), lambda each: {key: value for key, value in each.items() if key not in names})
 
 
-def set_fields(strike: Strike) -> Reply:
-    """Write other values into the JSON's outermost object."""
-    reply = strike.go()
+def set_fields(context: FaultContext) -> Reply:
+    """Set fields of the reply's outermost JSON object."""
+    reply = context.proceed()
     content = reply.json()
     if isinstance(content, dict):
-        reply.body = json.dumps({**content, **strike.fault.get("fields", {})}).encode()
+        reply.body = json.dumps({**content, **context.fault.get("fields", {})}).encode()
     return reply
 
 
-def lie_md5(strike: Strike) -> Reply:
-    """Tell a wrong MD5 wherever one stands."""
-    wrong = strike.fault.get("md5", "0" * 32)
-    return _change(strike.go(), lambda each: {**each, **{name: wrong for name in _DIGESTS if name in each}})
+def lie_md5(context: FaultContext) -> Reply:
+    """Replace every MD5 in the reply's JSON."""
+    return _change(context.proceed(), lambda each: {**each, **{name: "0" * 32 for name in _DIGESTS if name in each}})
 
 
-def lie_size(strike: Strike) -> Reply:
-    """Tell a wrong size wherever one stands."""
-    by = strike.fault.get("bytes", 1)
+def lie_size(context: FaultContext) -> Reply:
+    """Change every size in the reply's JSON."""
+    by = context.fault.get("bytes", 1)
 
     def lie(each: dict[str, Any]) -> dict[str, Any]:
         return {**each, "size": type(each["size"])(int(each["size"]) + by)} if "size" in each else each
 
-    return _change(strike.go(), lie)
+    return _change(context.proceed(), lie)
 
 
 def _given(body: Any, status: int) -> Reply:
@@ -234,7 +232,7 @@ def _change(reply: Reply, change: Callable[[dict[str, Any]], dict[str, Any]]) ->
     return reply
 
 
-GENERIC: dict[str, Action] = {
+GENERIC_ACTIONS: dict[str, Action] = {
     "status": answer_status,
     "throttle": throttle,
     "drop_before": drop_before,
@@ -243,7 +241,7 @@ GENERIC: dict[str, Action] = {
     "stall": stall,
     "drip": drip,
     "drip_headers": drip_headers,
-    "interim": say_more_is_to_come,
+    "interim": send_interim_replies,
     "never_read": never_read,
     "html": answer_html,
     "redirect": redirect,

@@ -1,7 +1,7 @@
-"""Faults: what is to go wrong, where and when.
+"""Faults and the plan that decides which request gets which.
 
-Every action and the operations it makes sense for stand in `ACTIONS`, the clouds' own come from their folders; a fault
-that could never fire is refused.
+`ACTIONS` lists every action with the operations it applies to and its parameters; the clouds' own come from their
+folders. A fault that could never fire is rejected.
 """
 
 import threading
@@ -27,7 +27,7 @@ ACTIONS: dict[str, frozenset[str]] = {
     "drip_headers": OPERATIONS,  # seconds= for each byte
     "interim": OPERATIONS,  # status=100, count= of them, seconds= after each; without count for ever
     "html": OPERATIONS,
-    "redirect": OPERATIONS,  # status=308, location= or several, raw; encoding=utf-8 is how it is written
+    "redirect": OPERATIONS,  # status=308, location= or several, raw
     "relabel": _PHOTOS | {"list", "done"},  # status=, headers={}, None takes one away, lines=[[name, value]], length=
     "bad_json": _JSON,  # bytes= kept
     "drop_fields": _JSON,  # fields=[...]
@@ -49,16 +49,16 @@ ACTIONS: dict[str, frozenset[str]] = {
 
 
 class Fault:
-    """One thing that is to go wrong.
+    """One fault to inject.
 
     Args:
-        on: The operation, or `*` for any that the action fits.
+        on: The operation; `*`: any that the action applies to.
         does: The action, a key of `ACTIONS`.
-        times: How often; None means always.
-        after: How many matching requests pass unharmed first.
+        times: How often it fires; None: always.
+        after: How many matching requests are let pass first.
         match: A part of "METHOD target name @service", where the name is the file's and the service one of
             `sandbox.world.PORTS`.
-        params: What the action needs; see `ACTIONS`.
+        params: Parameters of the action; see `ACTIONS`.
 
     Raises:
         ValueError: The action or the operation is unknown, or they do not fit.
@@ -86,57 +86,57 @@ class Fault:
         return self.params.get(name, default)
 
     def fits(self, operation: str, text: str) -> bool:
-        """Tell whether a request is one of those meant."""
+        """Tell whether a request matches."""
         return self.on in ("*", operation) and operation in ACTIONS[self.does] and self.match in text
 
 
 class Fired(NamedTuple):
-    """A fault that struck."""
+    """A fault that has fired."""
 
     fault: Fault
     operation: str
     target: str
 
 
-class Faults:
-    """The script of what goes wrong. Thread-safe."""
+class FaultPlan:
+    """The faults to inject, in order. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._waiting: list[Fault] = []
         self.fired: list[Fired] = []
-        self.stopped = threading.Event()  # ends every stall when the world ends
+        self.stopped = threading.Event()  # set when the stand-ins stop; ends every pause
 
     def add(self, *faults: Fault) -> None:
-        """Put faults at the end of the script; of several that fit a request the first strikes."""
+        """Append faults; of several that match a request the first fires."""
         with self._guard:
             self._waiting.extend(faults)
 
     def clear(self) -> None:
-        """Forget the faults that have not struck, and those that have."""
+        """Remove all faults, and the record of those that have fired."""
         with self._guard:
             self._waiting.clear()
             self.fired.clear()
 
     def take(self, operation: str, target: str, subject: str = "") -> Fault | None:
-        """Return the fault for this request, if any, and count it as fired.
+        """Return the fault for a request, if any, and record it as fired.
 
         Args:
-            operation: What the request is.
+            operation: The request's operation.
             target: Its method, path and query.
-            subject: The name of what it is about, and the service's.
+            subject: The file name it is about, and `@` with the service's name.
         """
         with self._guard:
-            struck: Fault | None = None
+            fired_fault: Fault | None = None
             for fault in [each for each in self._waiting if each.fits(operation, f"{target} {subject}")]:
                 if fault.after:
                     fault.after -= 1
-                elif not struck:
-                    struck = fault
-            if struck:
-                self.fired.append(Fired(struck, operation, target))
-                self._use_up(struck)
-            return struck
+                elif not fired_fault:
+                    fired_fault = fault
+            if fired_fault:
+                self.fired.append(Fired(fired_fault, operation, target))
+                self._use_up(fired_fault)
+            return fired_fault
 
     def _use_up(self, fault: Fault) -> None:
         if fault.times is None:

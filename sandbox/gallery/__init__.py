@@ -1,1 +1,1 @@
-"""The gallery's stand-in: lists, photos, pictures."""
+"""Stand-in of the gallery: photo lists, photos, and the endpoint for done calls."""

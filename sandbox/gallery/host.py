@@ -1,4 +1,4 @@
-"""The pretend gallery: lists, photos under its main host, and the address that is told when an archive is done."""
+"""Stand-in of the gallery's main host: photo lists (`<archive>?json=true`), photos, POST /cloud_archive/done."""
 
 import itertools
 import json
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
-from sandbox.faults.plan import Faults
-from sandbox.gallery.photos import PhotoServer, Shelf
+from sandbox.faults.plan import FaultPlan
+from sandbox.gallery.photos import PhotoServer, PhotoStore
 from sandbox.gallery.pictures import Picture
 from sandbox.http.message import Reply, Request, html_reply, text_reply
 from sandbox.http.service import Route
 
-# An archive's link names a host of its own; who does not replace it ends up there: nowhere.
+# Archive links name a host that does not exist here: clients must replace it by GALLERY_BASE_URL.
 ARCHIVE_HOST = "https://arch-d.lite.gallery"
 _EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One gallery that can be copied.
+    """One gallery that can be archived.
 
     Attributes:
         name: What its folder is to be called.
@@ -48,13 +48,13 @@ class Archive:
 
 @dataclass(frozen=True)
 class Done:
-    """One call of the address for finished archives.
+    """One done call.
 
     Attributes:
-        method, path, headers, body, json: What was said.
-        status: The answer; None if the caller cannot have got one.
-        at, answered_at: When it came and when it was answered, monotonic seconds.
-        seen: What the gallery's `witness` saw when it came.
+        method, path, headers, body, json: The request.
+        status: Status of the reply; None if there was none.
+        at, answered_at: Monotonic seconds of request and reply.
+        inspection: What the gallery's `inspect_done` returned for it.
     """
 
     method: str
@@ -65,39 +65,39 @@ class Done:
     status: int | None
     at: float = 0.0
     answered_at: float = 0.0
-    seen: Any = None
+    inspection: Any = None
 
 
 class Gallery(PhotoServer):
     """The gallery's main host. Thread-safe.
 
     Attributes:
-        dones: Calls for finished archives, in order.
-        witness: Looks around when such a call has come, before it is answered.
+        dones: Done calls, in order.
+        inspect_done: Called with the headers of each done call before it is answered.
         photo_url: The photo server's address.
     """
 
     name = "gallery"
 
-    def __init__(self, shelf: Shelf, faults: Faults, violations: list[str]):
-        super().__init__(shelf, faults, violations)
+    def __init__(self, photo_store: PhotoStore, faults: FaultPlan, violations: list[str]):
+        super().__init__(photo_store, faults, violations)
         self.photo_url = ""
         self.dones: list[Done] = []
-        self.witness: Callable[[Message], Any] = lambda _headers: None
+        self.inspect_done: Callable[[Message], Any] = lambda _headers: None
         self._guard = threading.Lock()
         self._archives: dict[str, Archive] = {}
         self._numbers = itertools.count(49851973)
         self._streams = itertools.count(858329)
-        # Wherever it is told to go: an end may be led to another spelling of its address.
+        # Under any prefix: DONE_URL may be any address, and redirects may lead to another spelling of it.
         done = re.compile(r"(/[\w%-]+)*/cloud_archive/done/?")
         self.routes = (
-            *(Route(method, done, "done", self._take_done) for method in ("POST", "GET", "PUT")),
-            Route("GET", re.compile(r"/(?P<which>ok|fail)"), "", self._show_end),
-            Route("GET", re.compile(r"/.*"), self._tell, self._serve),
+            *(Route(method, done, "done", self._accept_done) for method in ("POST", "GET", "PUT")),
+            Route("GET", re.compile(r"/(?P<which>ok|fail)"), "", self._show_result),
+            Route("GET", re.compile(r"/.*"), self._operation, self._serve),
         )
 
     def add(self, name: str, photos: Sequence[Picture], path: str = "") -> Archive:
-        """Make a gallery that can be copied.
+        """Add a gallery.
 
         Args:
             name: The gallery's name.
@@ -105,38 +105,38 @@ class Gallery(PhotoServer):
             path: Where its list is; empty: /g/api/stream/<number>/<hash>.
         """
         path = path or f"/g/api/stream/{next(self._streams)}/{secrets.token_hex(16)}"
-        manifest = [self._shelve(each) for each in photos]
+        manifest = [self._store_photo(each) for each in photos]
         archive = Archive(name, path, f"{ARCHIVE_HOST}{path}?mod=web", tuple(photos), manifest)
         with self._guard:
             self._archives[path] = archive
         return archive
 
     def archives(self) -> list[Archive]:
-        """Return every gallery that can be copied."""
+        """Return all galleries."""
         with self._guard:
             return list(self._archives.values())
 
     def answer(self, request: Request) -> Reply:
-        """Answer a request; a done call is remembered however it ends."""
+        """Answer a request; a done call is recorded however it ends."""
         status = None
-        at, seen = time.monotonic(), None
+        at, inspection = time.monotonic(), None
         if "/cloud_archive/done" in request.path:
-            seen = self.witness(request.headers)
+            inspection = self.inspect_done(request.headers)
         try:
             reply = super().answer(request)
             status = reply.status
         finally:
             if request.operation == "done":
-                self.dones.append(_done(request, status, at, seen))
+                self.dones.append(_make_done(request, status, at, inspection))
         return reply
 
-    def _shelve(self, picture: Picture) -> dict[str, Any]:
+    def _store_photo(self, picture: Picture) -> dict[str, Any]:
         number = next(self._numbers) if picture.id is None else picture.id
         path = f"/litepr-m/uploads/image/image/{number}/{picture.name.rsplit('/', 1)[-1]}"
-        self.shelf.put(path, picture.data)
+        self.photo_store.put(path, picture.data)
         return picture.listed(number, self.photo_url + urllib.parse.quote(path))
 
-    def _tell(self, request: Request) -> str:
+    def _operation(self, request: Request) -> str:
         with self._guard:
             return "list" if request.path in self._archives else "photo"
 
@@ -150,18 +150,18 @@ class Gallery(PhotoServer):
             manifest = self._archives[request.path].manifest
         return Reply(200, json.dumps(manifest).encode(), {"Content-Type": "application/json; charset=utf-8"})
 
-    def _take_done(self, request: Request) -> Reply:
+    def _accept_done(self, request: Request) -> Reply:
         return text_reply("ok") if request.method == "POST" else text_reply("Method Not Allowed", 405)
 
-    def _show_end(self, _request: Request, which: str) -> Reply:
+    def _show_result(self, _request: Request, which: str) -> Reply:
         title = {"ok": "The archive is on its way", "fail": "The archive was not started"}[which]
         return html_reply(title, "<p>The gallery takes over from here.</p>")
 
 
-def _done(request: Request, status: int | None, at: float, seen: Any) -> Done:
+def _make_done(request: Request, status: int | None, at: float, inspection: Any) -> Done:
     try:
         content = json.loads(request.content())
     except ValueError:
         content = None
-    said = request.method, request.target, request.headers, request.content(), content
-    return Done(*said, status, at, time.monotonic(), seen)
+    received = request.method, request.target, request.headers, request.content(), content
+    return Done(*received, status, at, time.monotonic(), inspection)

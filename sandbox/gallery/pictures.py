@@ -1,4 +1,4 @@
-"""Real JPEGs of an asked size, each different, quickly made."""
+"""Generator of valid JPEGs of an exact size, each different."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ _COMMENT = 65533  # the longest payload of one comment segment: its length field
 
 @dataclass(frozen=True)
 class Picture:
-    """One photo of a gallery, and what the list says of it.
+    """One photo of a gallery, and its entry in the list.
 
     Attributes:
         name: Album and file name, as listed.

@@ -1,19 +1,19 @@
-"""The pretend Google: accounts and Drive."""
+"""Stand-ins of Google's OAuth endpoints and the Drive API, stricter than the real ones."""
 
 from typing import TYPE_CHECKING
 
 from sandbox.cloud import Cloud, OpenCloud, Operations
 
 if TYPE_CHECKING:
-    from sandbox.faults.plan import Faults
+    from sandbox.faults.plan import FaultPlan
 
 _SESSION = frozenset({"upload", "query"})
 _LISTING = frozenset({"files_list"})
 _MAKING = frozenset({"initiate", "files_create", "upload"})
 
 
-def _open(faults: "Faults", violations: list[str], keep_bytes: bool) -> OpenCloud:
-    # Faults are checked against the operations above; the services are made of faults.
+def _open(faults: "FaultPlan", violations: list[str], keep_bytes: bool) -> OpenCloud:
+    # Faults are checked against the operations above, and the services import faults.
     from sandbox.google.open import OpenGoogle
 
     return OpenGoogle(faults, violations, keep_bytes)

@@ -1,4 +1,4 @@
-"""The pretend accounts.google.com and oauth2.googleapis.com.
+"""Stand-in of accounts.google.com and oauth2.googleapis.com: consent page, token and revocation endpoints.
 
 https://developers.google.com/identity/protocols/oauth2/web-server
 """
@@ -6,17 +6,17 @@ https://developers.google.com/identity/protocols/oauth2/web-server
 import re
 from typing import Any, ClassVar
 
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.google.tokens import Tokens
 from sandbox.http.message import Reply, Request, json_reply
 from sandbox.http.service import Route
 from sandbox.oauth import accounts
-from sandbox.oauth.pages import Look
+from sandbox.oauth.pages import PageStyle
 from sandbox.oauth.requests import credentials, has_good_challenge, is_allowed_redirect, names_nothing_twice
 from sandbox.oauth.tokens import Grant, InvalidGrant
 
 ISSUER = "https://accounts.google.com"
-LOOK = Look(
+PAGE_STYLE = PageStyle(
     vendor="Google",
     title="Sign in with Google",
     refusal="Access blocked: authorization error",
@@ -31,7 +31,7 @@ LOOK = Look(
 
 
 class Accounts(accounts.Accounts[Tokens]):
-    """Google's accounts. Thread-safe.
+    """Google's OAuth server. Thread-safe.
 
     Attributes:
         clients: The registered OAuth clients and their secrets.
@@ -40,18 +40,18 @@ class Accounts(accounts.Accounts[Tokens]):
     """
 
     name = "accounts"
-    look = LOOK
+    style = PAGE_STYLE
     denied: ClassVar = {"error": "access_denied"}
 
-    def __init__(self, faults: Faults, violations: list[str]):
+    def __init__(self, faults: FaultPlan, violations: list[str]):
         super().__init__(Tokens(), faults, violations)
         self.clients = {"sandbox.apps.googleusercontent.com": "GOCSPX-sandbox-secret"}
         self.iss: str | None = ISSUER
         self.refresh_token_expires_in: int | None = None
         self.routes = (
-            Route("GET", re.compile(r"/o/oauth2/v2/auth"), "consent", self._ask),
-            Route("POST", re.compile(r"/o/oauth2/v2/consent"), "consent", self._decide),
-            Route("POST", re.compile(r"/token"), "token", self._give_token),
+            Route("GET", re.compile(r"/o/oauth2/v2/auth"), "consent", self._show_consent),
+            Route("POST", re.compile(r"/o/oauth2/v2/consent"), "consent", self._submit_consent),
+            Route("POST", re.compile(r"/token"), "token", self._issue_token),
             Route("POST", re.compile(r"/revoke"), "revoke", self._revoke),
         )
 
@@ -73,11 +73,11 @@ class Accounts(accounts.Accounts[Tokens]):
         }
         return next((text for text, good in checks.items() if not good), "")
 
-    def wanted(self, asked: dict[str, str]) -> list[str]:
+    def requested_scopes(self, asked: dict[str, str]) -> list[str]:
         """Return the scopes that are asked for."""
         return asked["scope"].split()
 
-    def give_code(self, asked: dict[str, str], login: str, scopes: tuple[str, ...]) -> dict[str, str]:
+    def callback_parameters(self, asked: dict[str, str], login: str, scopes: tuple[str, ...]) -> dict[str, str]:
         """Return what Google adds to the callback."""
         prompt = asked.get("prompt", "").split()
         grant = Grant(
@@ -92,7 +92,7 @@ class Accounts(accounts.Accounts[Tokens]):
         code = self.tokens.issue_code(grant, prompted="consent" in prompt)
         return {**issuer, "code": code, "scope": " ".join(scopes), "authuser": "0", "prompt": "consent"}
 
-    def _give_token(self, request: Request) -> Reply:
+    def _issue_token(self, request: Request) -> Reply:
         form = request.form()
         client, secret = credentials(request, form)
         if client not in self.clients or self.clients[client] != secret:
@@ -109,12 +109,12 @@ class Accounts(accounts.Accounts[Tokens]):
         return self.refuse(400, "unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type', '')}")
 
     def _exchange(self, form: dict[str, str], client: str) -> Reply:
-        token, lasting = self.tokens.redeem(
+        token, refresh_token = self.tokens.redeem(
             form.get("code", ""), client, form.get("redirect_uri", ""), form.get("code_verifier")
         )
-        answer = self._told(token.text, token.scopes)
-        if lasting:
-            answer["refresh_token"] = lasting
+        answer = self._token_body(token.text, token.scopes)
+        if refresh_token:
+            answer["refresh_token"] = refresh_token
             if self.refresh_token_expires_in is not None:
                 answer["refresh_token_expires_in"] = self.refresh_token_expires_in
         return json_reply(answer)
@@ -123,9 +123,9 @@ class Accounts(accounts.Accounts[Tokens]):
         token = self.tokens.refresh(form.get("refresh_token", ""), client)
         if not set(form.get("scope", "").split()) <= set(token.scopes):
             return self.refuse(400, "invalid_scope", "Some requested scopes were not granted.")
-        return json_reply(self._told(token.text, token.scopes))
+        return json_reply(self._token_body(token.text, token.scopes))
 
-    def _told(self, text: str, scopes: tuple[str, ...]) -> dict[str, Any]:
+    def _token_body(self, text: str, scopes: tuple[str, ...]) -> dict[str, Any]:
         return {
             "access_token": text,
             "expires_in": int(self.ttl),

@@ -1,11 +1,11 @@
-"""Who asks, and what that client may see. Knows no HTTP.
+"""The authenticated caller of a Drive request, and which items its scopes show.
 
 https://developers.google.com/workspace/drive/api/guides/api-specific-auth
 """
 
 from dataclasses import dataclass
 
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 from sandbox.google.items import FOLDER, Account, Item
 
 FULL_SCOPE = "https://www.googleapis.com/auth/drive"
@@ -14,7 +14,7 @@ FILE_SCOPE = "https://www.googleapis.com/auth/drive.file"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a guest's account, through a client, with scopes; and where that guest sees his Drive."""
+    """Caller of a request: the guest's account, the client, its scopes, and the Drive web address."""
 
     account: Account
     client: str
@@ -23,7 +23,7 @@ class Caller:
 
     @property
     def sees_everything(self) -> bool:
-        """With drive.file a client sees only what it made."""
+        """Whether the scope is more than drive.file, with which a client sees only what it made."""
         return FULL_SCOPE in self.scopes
 
     def sees(self, item: Item) -> bool:
@@ -34,36 +34,36 @@ class Caller:
         """Return an item by id.
 
         Raises:
-            Refused: It is not there, or not visible.
+            ApiError: It is not there, or not visible.
         """
         item = self.account.items.get(id)
         if id in ("root", self.account.root) and self.sees_everything:
             return root_of(self.account)
         if not item or not self.sees(item):
-            raise Refused("notFound", f"File not found: {id}.", "fileId")
+            raise ApiError("notFound", f"File not found: {id}.", "fileId")
         return item
 
     def find_own(self, id: str) -> Item:  # noqa: A002
         """Return an item that may be changed: any visible one but My Drive itself.
 
         Raises:
-            Refused: It is not there, not visible, or the root.
+            ApiError: It is not there, not visible, or the root.
         """
         item = self.find(id)
         if not item.parent:
-            raise Refused("insufficientFilePermissions")
+            raise ApiError("insufficientFilePermissions")
         return item
 
     def find_parent(self, parents: list[str]) -> str:
         """Return the id of the folder meant: none is My Drive's root.
 
         Raises:
-            Refused: It is not there, not visible, or no folder.
+            ApiError: It is not there, not visible, or no folder.
         """
         if not parents or parents[0] in ("root", self.account.root):
             return self.account.root
         if not self.find(parents[0]).is_folder:
-            raise Refused("parentNotAFolder")
+            raise ApiError("parentNotAFolder")
         return parents[0]
 
 

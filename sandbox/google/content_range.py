@@ -1,4 +1,4 @@
-"""What the Content-Range of an upload says, and what the server says to a wrong one. Knows no session.
+"""Content-Range of resumable uploads: parsing, and the replies to a wrong one.
 
 https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
 """
@@ -14,8 +14,8 @@ _QUERY = re.compile(r"bytes \*/(\d+|\*)")
 
 
 @dataclass(frozen=True)
-class Span:
-    """The bytes a request brings: from `start` to just before `end`, of `total` if that is known."""
+class ContentRange:
+    """The bytes of a request: from `start` to just before `end`, of `total` if that is known."""
 
     start: int
     end: int
@@ -28,7 +28,7 @@ def read_query(given: str) -> str:
     return found[1] if found else ""
 
 
-def read_span(given: str | None, length: int | None) -> Span | None:
+def read_content_range(given: str | None, length: int | None) -> ContentRange | None:
     """Return what a request brings; None if its header makes no sense.
 
     Args:
@@ -36,16 +36,16 @@ def read_span(given: str | None, length: int | None) -> Span | None:
         length: Content-Length.
     """
     if given is None:
-        return Span(0, length or 0, length)
+        return ContentRange(0, length or 0, length)
     found = _RANGE.fullmatch(given)
     if not found:
         return None
     start, end = int(found[1]), int(found[2]) + 1
     total = None if found[3] == "*" else int(found[3])
-    return None if end <= start or (total is not None and end > total) else Span(start, end, total)
+    return None if end <= start or (total is not None and end > total) else ContentRange(start, end, total)
 
 
-def find_breaches(given: str, body: Body, declared: int | None) -> list[str]:
+def find_violations(given: str, body: Body, declared: int | None) -> list[str]:
     """Return what is forbidden about the form of a request.
 
     Args:
@@ -54,7 +54,7 @@ def find_breaches(given: str, body: Body, declared: int | None) -> list[str]:
         declared: Bytes of the file, as told when the session was opened.
     """
     empty = body.length == 0
-    breaches = {
+    violations = {
         "chunked upload body": body.chunked,
         "both Content-Length and Transfer-Encoding": body.chunked and body.length is not None,
         "Content-Range without 'bytes '": bool(given) and not given.startswith("bytes "),
@@ -62,10 +62,10 @@ def find_breaches(given: str, body: Body, declared: int | None) -> list[str]:
         "empty body for a file that is not": not given and bool(declared) and empty,
         "a body with a status query": bool(_QUERY.fullmatch(given)) and bool(body.length),
     }
-    return [text for text, happened in breaches.items() if happened]
+    return [text for text, happened in violations.items() if happened]
 
 
-def tell_gap(span: Span, stored: int) -> str:
+def describe_gap(span: ContentRange, stored: int) -> str:
     """Return the words for bytes that come too early: https://github.com/Byron/google-apis-rs/issues/438."""
     return (
         "Invalid request.  According to the Content-Range header, the upload offset is "
@@ -73,7 +73,7 @@ def tell_gap(span: Span, stored: int) -> str:
     )
 
 
-def tell_mismatch(span: Span, received: int) -> str:
+def describe_mismatch(span: ContentRange, received: int) -> str:
     """Return the words for a body of another length: https://github.com/firebase/firebase-tools/pull/10325."""
     return (
         f"There were {received} byte(s) in the request body.  There should have been {span.end - span.start} byte(s) "

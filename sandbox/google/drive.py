@@ -1,4 +1,4 @@
-"""The pretend Google Drive, version 3: who may ask, what is asked, and the rules that hold everywhere.
+"""Stand-in of www.googleapis.com/drive/v3 and /upload/drive/v3: authentication, quotas and common rules.
 
 https://developers.google.com/workspace/drive/api/reference/rest/v3
 """
@@ -6,20 +6,20 @@ https://developers.google.com/workspace/drive/api/reference/rest/v3
 import threading
 from typing import Any
 
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.google import fields
 from sandbox.google.caller import FILE_SCOPE, FULL_SCOPE, Caller
 from sandbox.google.drive_faults import DRIVE_ACTIONS
-from sandbox.google.errors import Refused, error_reply, unauthenticated
+from sandbox.google.errors import ApiError, error_reply, unauthenticated
 from sandbox.google.items import Account, Item, new_id, now
 from sandbox.google.listing import Listing
 from sandbox.google.resource import check_metadata, make_item, show, write_properties
 from sandbox.google.routes import routes
 from sandbox.google.tokens import Tokens
-from sandbox.google.uploads import Plan, Uploads
+from sandbox.google.uploads import UploadPlan, Uploads
 from sandbox.http.message import Reply, Request, json_reply
 from sandbox.http.service import Service
-from sandbox.storage.pace import Pace
+from sandbox.storage.rate_limit import WriteRateLimiter
 from sandbox.storage.tree import Content
 
 DEFAULT_FIELDS = "kind,id,name,mimeType"
@@ -27,7 +27,7 @@ _DRIVE_SCOPES = {FILE_SCOPE, FULL_SCOPE}
 
 
 class Drive(Service):
-    """Every guest's Drive. Thread-safe.
+    """The Drive API for all guests. Thread-safe.
 
     Attributes:
         keep_bytes: Keep what is uploaded; without, only sizes and sums are known and nothing can be downloaded.
@@ -42,7 +42,7 @@ class Drive(Service):
 
     name = "drive"
 
-    def __init__(self, tokens: Tokens, faults: Faults, violations: list[str], *, keep_bytes: bool = True):
+    def __init__(self, tokens: Tokens, faults: FaultPlan, violations: list[str], *, keep_bytes: bool = True):
         super().__init__(faults, violations)
         self.tokens = tokens
         self.keep_bytes = keep_bytes
@@ -57,7 +57,7 @@ class Drive(Service):
         self.listing = Listing()
         self.actions = dict(DRIVE_ACTIONS)
         self.routes = routes(self)
-        self._pace = Pace()
+        self._pace = WriteRateLimiter()
         self._guard = threading.Lock()
         self._accounts: dict[str, Account] = {}
 
@@ -75,13 +75,13 @@ class Drive(Service):
         """Return an error of the API."""
         return error_reply(status, reason, message, "Authorization" if reason == "authError" else "")
 
-    def answer_refusal(self, request: Request, refused: Refused) -> Reply:
+    def answer_error(self, request: Request, error: ApiError) -> Reply:
         """Return the reply to a refusal, and remember what the client should have known."""
-        if refused.breach:
-            self.violate(request, refused.breach)
-        if refused.reason == "required" and not refused.location:
+        if error.violation:
+            self.record_violation(request, error.violation)
+        if error.reason == "required" and not error.location:
             return unauthenticated(missing=True)
-        return refused.reply()
+        return error.reply()
 
     def origin(self, request: Request) -> str:
         """Return scheme and host as the client named them."""
@@ -91,32 +91,32 @@ class Drive(Service):
         """Return who asks.
 
         Raises:
-            Refused: There is no token, it is no good, or it does not reach to Drive.
+            ApiError: There is no token, it is no good, or it does not reach to Drive.
         """
         given = request.bearer()
         if given is None:
-            raise Refused("required", breach="no bearer token")
+            raise ApiError("required", violation="no bearer token")
         token = self.tokens.find(given)
         if not token or not token.is_live():
-            breach = "" if token else "a token nobody gave"
+            violation = "" if token else "a token nobody gave"
             if token and not (token.forced or token.revoked):
-                breach = "use of a token after its expiry"
-            raise Refused("authError", location="Authorization", breach=breach)
+                violation = "use of a token after its expiry"
+            raise ApiError("authError", location="Authorization", violation=violation)
         if not _DRIVE_SCOPES & set(token.scopes):
-            raise Refused("insufficientPermissions")
+            raise ApiError("insufficientPermissions")
         return Caller(self.account(token.login), token.client, token.scopes, self.web_url)
 
-    def check_pace(self, caller: Caller) -> None:
+    def check_rate_limit(self, caller: Caller) -> None:
         """Count a write.
 
         Raises:
-            Refused: The account writes too fast.
+            ApiError: The account writes too fast.
         """
-        if self.writes_per_second and not self._pace.allows(caller.account.login, self.writes_per_second):
+        if self.writes_per_second and not self._pace.try_acquire(caller.account.login, self.writes_per_second):
             status, reason = self.refuses_writes_with
-            raise Refused(reason, status=status)
+            raise ApiError(reason, status=status)
 
-    def check_plan(self, plan: Plan, size: int, moment: str) -> None:
+    def check_plan(self, plan: UploadPlan, size: int, moment: str) -> None:
         """Look at a new file before it is made.
 
         Args:
@@ -125,7 +125,7 @@ class Drive(Service):
             moment: "initiate" or "final".
 
         Raises:
-            Refused: Its place, its id or its size are not acceptable.
+            ApiError: Its place, its id or its size are not acceptable.
         """
         account = plan.caller.account
         with account.guard:
@@ -135,13 +135,13 @@ class Drive(Service):
                 plan.caller.find_parent(plan.meta.get("parents", []))
                 self._check_id(plan, moment)
             if moment in (self.quota_at, "final") and not account.holds(size):
-                raise Refused("storageQuotaExceeded")
+                raise ApiError("storageQuotaExceeded")
 
-    def make_file(self, plan: Plan, content: Content) -> Item:
+    def make_file(self, plan: UploadPlan, content: Content) -> Item:
         """Make the file, or give one new content.
 
         Raises:
-            Refused: As `check_plan`, with which it is one step.
+            ApiError: As `check_plan`, with which it is one step.
         """
         account = plan.caller.account
         with account.guard:
@@ -156,10 +156,10 @@ class Drive(Service):
         """Make an item from metadata alone: a folder, or an empty file.
 
         Raises:
-            Refused: As for files.
+            ApiError: As for files.
         """
         meta = check_metadata(content)
-        plan = Plan(caller, meta, media_type="", replaces="", fields=None)
+        plan = UploadPlan(caller, meta, media_type="", replaces="", fields=None)
         with caller.account.guard:
             self.check_plan(plan, 0, "final")
             item = make_item(meta, caller, meta.get("id") or new_id(), "", now())
@@ -170,11 +170,11 @@ class Drive(Service):
         """Write metadata, and content if there is any, to an item that exists.
 
         Raises:
-            Refused: A field can't be written.
+            ApiError: A field can't be written.
         """
         forbidden = {"id", "createdTime", "parents"} & set(meta)
         if forbidden:
-            raise Refused("fieldNotWritable", location=sorted(forbidden)[0])
+            raise ApiError("fieldNotWritable", location=sorted(forbidden)[0])
         with caller.account.guard:
             item = caller.find_own(id)
             write_properties(item, meta, caller)
@@ -191,12 +191,12 @@ class Drive(Service):
         with caller.account.guard:
             return json_reply(fields.pick(show(item, caller), mask))
 
-    def _check_id(self, plan: Plan, moment: str) -> None:
+    def _check_id(self, plan: UploadPlan, moment: str) -> None:
         account, wanted = plan.caller.account, plan.meta.get("id")
         if not wanted:
             return
         if wanted not in account.reserved:
-            raise Refused("fileIdNotUsable", location="file.id")
+            raise ApiError("fileIdNotUsable", location="file.id")
         taken = wanted in account.items or (self.bury_ids and wanted in account.buried)
         if taken and moment in (self.conflict_at, "final"):
-            raise Refused("fileIdInUse")
+            raise ApiError("fileIdInUse")

@@ -1,4 +1,4 @@
-"""Google's errors, by reason, in the words and the shape of its API.
+"""Errors of the Drive API by reason: status, text and JSON format.
 
 Texts: https://developers.google.com/workspace/drive/api/guides/handle-errors
 """
@@ -57,21 +57,21 @@ REASONS: dict[str, tuple[int, str, str]] = {
 _STATUS_WORDS = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED"}
 
 
-class Refused(Exception):
-    """A request the API refuses.
+class ApiError(Exception):
+    """Raised to reply with an error of the API.
 
     Args:
         reason: A key of `REASONS`.
         message: Instead of the usual text.
         location: The parameter or header at fault.
-        breach: What to remember as a violation, if the client should have known better.
+        violation: What to record as a violation, if the client could have known; empty: nothing.
         status: Instead of the usual one.
     """
 
-    def __init__(self, reason: str, message: str = "", location: str = "", breach: str = "", status: int = 0):
+    def __init__(self, reason: str, message: str = "", location: str = "", violation: str = "", status: int = 0):
         super().__init__(reason)
         self.status = status or REASONS[reason][0]
-        self.breach = breach
+        self.violation = violation
         self.reason = reason
         self.message = message
         self.location = location

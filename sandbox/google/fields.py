@@ -1,4 +1,4 @@
-"""Partial responses: the language of `fields`, and which names there are.
+"""Partial responses: parser of the `fields` parameter, and the field names that exist.
 
 https://developers.google.com/workspace/drive/api/guides/fields-parameter
 """
@@ -6,7 +6,7 @@ https://developers.google.com/workspace/drive/api/guides/fields-parameter
 import re
 from typing import Any
 
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 
 Mask = dict[str, Any]  # a name, and the mask of what is below; an empty one takes everything
 
@@ -43,7 +43,7 @@ def parse(text: str, known: Mask) -> Mask:
         known: The names there are.
 
     Raises:
-        Refused: It is malformed, or names something unknown.
+        ApiError: It is malformed, or names something unknown.
     """
     mask, rest = _parse_list(text.replace(" ", ""), text)
     if rest:
@@ -105,5 +105,5 @@ def _check(mask: Mask, known: Mask) -> None:
             _check(below, known[name])
 
 
-def _bad(what: str) -> Refused:
-    return Refused("invalidParameter", f"Invalid field selection {what}", "fields")
+def _bad(what: str) -> ApiError:
+    return ApiError("invalidParameter", f"Invalid field selection {what}", "fields")

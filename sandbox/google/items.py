@@ -1,4 +1,4 @@
-"""What stands in one guest's Drive. Knows no HTTP.
+"""Files and folders of one guest's Drive.
 
 https://developers.google.com/workspace/drive/api/reference/rest/v3/files
 """

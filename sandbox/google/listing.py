@@ -1,4 +1,4 @@
-"""files.list: a search, page by page.
+"""files.list: search with pagination.
 
 https://developers.google.com/workspace/drive/api/reference/rest/v3/files/list
 """
@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.faults.plan import Fault
 from sandbox.google import fields
 from sandbox.google.caller import Caller
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 from sandbox.google.query import compile_query
 from sandbox.google.resource import facts, show
 from sandbox.http.message import Request
@@ -42,7 +42,7 @@ class Listing:
         """Return one page, as its `fields` want it.
 
         Raises:
-            Refused: `q`, `fields`, `pageSize`, `orderBy` or the page token is no good.
+            ApiError: `q`, `fields`, `pageSize`, `orderBy` or the page token is no good.
         """
         mask = fields.parse(request.query.get("fields", _DEFAULT_FIELDS), fields.FILES)
         size = _read_size(request)
@@ -71,7 +71,7 @@ class Listing:
         with self._guard:
             rest = self._rests.get(token or "")
         if not rest or rest.question != _question(request) or twist == "reject_page_token":
-            raise Refused("invalid", location="pageToken")
+            raise ApiError("invalid", location="pageToken")
         return rest.ids
 
     def _remember(self, rest: _Rest) -> str:
@@ -105,7 +105,7 @@ def _question(request: Request) -> tuple[tuple[str, str], ...]:
 def _read_size(request: Request) -> int:
     given = request.query.get("pageSize", "100")
     if not given.isdigit() or not 1 <= int(given) <= 1000:
-        raise Refused("invalid", location="pageSize", breach=f"pageSize {given}, not 1 to 1000")
+        raise ApiError("invalid", location="pageSize", violation=f"pageSize {given}, not 1 to 1000")
     return int(given)
 
 
@@ -113,4 +113,4 @@ def _check_order(request: Request) -> None:
     for part in filter(None, request.query.get("orderBy", "").split(",")):
         words = part.split()
         if not words or words[0] not in _ORDERS or words[1:] not in ([], ["desc"]):
-            raise Refused("invalid", location="orderBy")
+            raise ApiError("invalid", location="orderBy")

@@ -1,4 +1,4 @@
-"""Metadata and bytes in one request: multipart/related.
+"""Multipart uploads: metadata and bytes in one multipart/related request.
 
 https://developers.google.com/workspace/drive/api/guides/manage-uploads#multipart
 """
@@ -9,7 +9,7 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 from sandbox.http.message import Request
 
 
@@ -17,21 +17,21 @@ def split_parts(request: Request) -> tuple[Any, str, bytes]:
     """Return the metadata, the media type and the bytes of a multipart/related request.
 
     Raises:
-        Refused: It has not two parts, or the first is not JSON.
+        ApiError: It has not two parts, or the first is not JSON.
     """
     kind = request.headers.get("Content-Type") or ""
     boundary = re.search(r'boundary="?([^";]+)"?', kind)
     if not kind.startswith("multipart/related") or not boundary:
-        raise Refused("badRequest", "Malformed multipart body.")
+        raise ApiError("badRequest", "Malformed multipart body.")
     marker = b"--" + boundary[1].encode()
     parts = request.content().split(marker)[1:3]
     if len(parts) != 2:
-        raise Refused("badRequest", "Malformed multipart body.")
+        raise ApiError("badRequest", "Malformed multipart body.")
     try:
         (_, metadata), (head, media) = (_split_part(each) for each in parts)
         return json.loads(metadata), head.get("Content-Type") or "", media
     except ValueError:
-        raise Refused("badRequest", "Parse Error") from None
+        raise ApiError("badRequest", "Parse Error") from None
 
 
 def _split_part(part: bytes) -> tuple[Any, bytes]:

@@ -1,17 +1,17 @@
-"""The pretend Google in one world."""
+"""Google's stand-ins in one `World`."""
 
 from collections.abc import Sequence
 
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.google.accounts import Accounts
 from sandbox.google.drive import Drive
 from sandbox.http.service import Service
 
 
 class OpenGoogle:
-    """Google's services; see `sandbox.cloud.OpenCloud`."""
+    """Google's stand-ins; see `sandbox.cloud.OpenCloud`."""
 
-    def __init__(self, faults: Faults, violations: list[str], keep_bytes: bool):
+    def __init__(self, faults: FaultPlan, violations: list[str], keep_bytes: bool):
         self.accounts = Accounts(faults, violations)
         self.storage = Drive(self.accounts.tokens, faults, violations, keep_bytes=keep_bytes)
         self.services: Sequence[tuple[Service, bool]] = ((self.accounts, False), (self.storage, False))
@@ -20,7 +20,7 @@ class OpenGoogle:
         """Nothing leads from one to the other."""
 
     def environment(self) -> dict[str, str]:
-        """Return what points `web` and `worker` here."""
+        """Return the environment variables that point `web` and `worker` here."""
         client, secret = next(iter(self.accounts.clients.items()))
         return {
             "GOOGLE_CLIENT_ID": client,

@@ -1,4 +1,4 @@
-"""The language of `q`: which items a list is to have.
+"""Parser of the `q` parameter of files.list.
 
 https://developers.google.com/workspace/drive/api/guides/search-files
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 
 Test = Callable[[dict[str, Any]], bool]
 
@@ -37,7 +37,7 @@ def compile_query(text: str, root: str) -> Test:
         root: The id that the alias `root` means.
 
     Raises:
-        Refused: It does not parse: an unescaped quote or backslash, an unknown term, a wrong operator.
+        ApiError: It does not parse: an unescaped quote or backslash, an unknown term, a wrong operator.
     """
     parser = _Parser(text, root)
     test = parser.parse_or()
@@ -193,5 +193,5 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _bad() -> Refused:
-    return Refused("invalid", location="q", breach="bad q, perhaps an unescaped quote")
+def _bad() -> ApiError:
+    return ApiError("invalid", location="q", violation="bad q, perhaps an unescaped quote")

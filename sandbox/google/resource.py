@@ -1,4 +1,4 @@
-"""A file as the API writes it, and what a client may write. Knows no HTTP.
+"""The files resource: JSON of an item, and checks of metadata that clients send.
 
 https://developers.google.com/workspace/drive/api/reference/rest/v3/files
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.google.caller import Caller
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 from sandbox.google.items import Account, Item, stamp
 
 # Limits of custom properties: https://developers.google.com/workspace/drive/api/guides/properties
@@ -19,7 +19,7 @@ _OCTETS = "application/octet-stream"
 
 
 def show(item: Item, caller: Caller) -> dict[str, Any]:
-    """Return the whole resource of an item, as its caller sees it."""
+    """Return the full JSON of an item, as the caller sees it."""
     trashed = caller.account.in_bin(item)
     user = show_user(caller.account)
     shown: dict[str, Any] = {
@@ -55,7 +55,7 @@ def show(item: Item, caller: Caller) -> dict[str, Any]:
 
 
 def show_user(account: Account) -> dict[str, Any]:
-    """Return the guest as the API shows him."""
+    """Return the JSON of a user."""
     return {
         "kind": "drive#user",
         "displayName": account.login,
@@ -66,7 +66,7 @@ def show_user(account: Account) -> dict[str, Any]:
 
 
 def facts(item: Item, caller: Caller) -> dict[str, Any]:
-    """Return what a search may ask about."""
+    """Return the attributes of an item that a search can test."""
     return {
         "name": item.name,
         "mimeType": item.mime,
@@ -81,16 +81,16 @@ def facts(item: Item, caller: Caller) -> dict[str, Any]:
 
 
 def check_metadata(content: Any) -> dict[str, Any]:
-    """Return the metadata a client sent, if it is sound.
+    """Return the metadata a client sent, if it is valid.
 
     Raises:
-        Refused: A type, a time, a property or the number of parents is wrong.
+        ApiError: A type, a time, a property or the number of parents is wrong.
     """
     if not isinstance(content, dict):
-        raise Refused("badRequest", "Parse Error")
+        raise ApiError("badRequest", "Parse Error")
     for name in ("name", "mimeType", "description", "id"):
         if not isinstance(content.get(name, ""), str):
-            raise Refused("invalid", location=name)
+            raise ApiError("invalid", location=name)
     _check_parents(content.get("parents", []))
     checked = dict(content)
     for name in ("createdTime", "modifiedTime"):
@@ -103,9 +103,11 @@ def check_metadata(content: Any) -> dict[str, Any]:
 
 def _check_parents(parents: Any) -> None:
     if not isinstance(parents, list) or not all(isinstance(each, str) for each in parents):
-        raise Refused("invalid", location="parents")
+        raise ApiError("invalid", location="parents")
     if len(parents) > 1:
-        raise Refused("invalid", "A file cannot have more than one parent.", "parents", breach="more than one parent")
+        raise ApiError(
+            "invalid", "A file cannot have more than one parent.", "parents", violation="more than one parent"
+        )
 
 
 def make_item(meta: dict[str, Any], caller: Caller, id: str, media_type: str, moment: str) -> Item:  # noqa: A002
@@ -138,13 +140,13 @@ def write_properties(item: Item, meta: dict[str, Any], caller: Caller) -> None:
     """Merge the properties a client sent into an item's; null takes one away.
 
     Raises:
-        Refused: There would be too many.
+        ApiError: There would be too many.
     """
     own = item.app_properties.setdefault(caller.client, {})
     for name, kept in (("properties", item.properties), ("appProperties", own)):
         merged = {key: value for key, value in {**kept, **(meta.get(name) or {})}.items() if value is not None}
         if len(merged) > _PROPERTIES_EACH:
-            raise Refused("badRequest", f"Too many {name}", breach=f"more than {_PROPERTIES_EACH} {name}")
+            raise ApiError("badRequest", f"Too many {name}", violation=f"more than {_PROPERTIES_EACH} {name}")
         kept.clear()
         kept.update(merged)
 
@@ -177,18 +179,18 @@ def _read_time(text: Any, name: str) -> str:
     try:
         moment = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise Refused("invalid", location=name) from None
+        raise ApiError("invalid", location=name) from None
     if "T" not in text or not moment.tzinfo:
-        raise Refused("invalid", location=name)
+        raise ApiError("invalid", location=name)
     return stamp(moment)
 
 
 def _check_properties(properties: Any, name: str) -> None:
     if not isinstance(properties, dict):
-        raise Refused("invalid", location=name)
+        raise ApiError("invalid", location=name)
     for key, value in properties.items():
         if not isinstance(value, str | None):
-            raise Refused("invalid", location=name)
+            raise ApiError("invalid", location=name)
         if len((key + (value or "")).encode()) > _PROPERTY_BYTES:
             text = f"{name} are limited to {_PROPERTY_BYTES} bytes of key and value"
-            raise Refused("badRequest", text, name, breach=f"{name} of more than {_PROPERTY_BYTES} bytes")
+            raise ApiError("badRequest", text, name, violation=f"{name} of more than {_PROPERTY_BYTES} bytes")

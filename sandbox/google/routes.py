@@ -1,4 +1,4 @@
-"""The Drive API's methods: each a route, its operation and what it does."""
+"""Routes of the Drive API: about, files.* and uploads."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.google import fields
 from sandbox.google.caller import Caller
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 from sandbox.google.items import new_id
 from sandbox.google.resource import check_metadata, show_user
 from sandbox.http import ranges
@@ -73,8 +73,8 @@ def _translated(drive: "Drive", answer: Callable[..., Reply]) -> Callable[..., R
     def translated(request: Request, **groups: str) -> Reply:
         try:
             return answer(request, **groups)
-        except Refused as refused:
-            return drive.answer_refusal(request, refused)
+        except ApiError as error:
+            return drive.answer_error(request, error)
 
     return translated
 
@@ -83,9 +83,9 @@ def _guarded(drive: "Drive", answer: Callable[..., Reply], *, writes: bool) -> C
     def guarded(request: Request, **groups: str) -> Reply:
         caller = drive.identify(request)
         for name in sorted(set(request.query) - _COMMON - _KNOWN[request.operation]):
-            drive.violate(request, f"unknown query parameter {name}")
+            drive.record_violation(request, f"unknown query parameter {name}")
         if writes:
-            drive.check_pace(caller)
+            drive.check_rate_limit(caller)
         return answer(request, caller, **groups)
 
     return _translated(drive, guarded)
@@ -96,7 +96,7 @@ def _about(request: Request, caller: Caller) -> Reply:
     # A dotted mask gets the same answer as none; whole objects are to be asked for.
     if not asked or "." in asked:
         text = "The 'fields' parameter is required for this method."
-        raise Refused("required", text, "fields", breach="about without fields")
+        raise ApiError("required", text, "fields", violation="about without fields")
     mask = fields.parse(asked, fields.ABOUT)
     account = caller.account
     quota = {"usage": account.used(), "usageInDrive": account.used() - account.used_elsewhere, "usageInDriveTrash": 0}
@@ -118,7 +118,7 @@ def _about(request: Request, caller: Caller) -> Reply:
 def _generate_ids(request: Request, caller: Caller) -> Reply:
     given = request.query.get("count", "10")
     if not given.isdigit() or not 1 <= int(given) <= _MOST_IDS:
-        raise Refused("invalid", location="count", breach=f"count {given}, not 1 to {_MOST_IDS}")
+        raise ApiError("invalid", location="count", violation=f"count {given}, not 1 to {_MOST_IDS}")
     ids = [new_id() for _ in range(int(given))]
     with caller.account.guard:
         caller.account.reserved.update(ids)
@@ -140,9 +140,9 @@ def _get(drive: "Drive", request: Request, caller: Caller, id: str) -> Reply:  #
     if request.query.get("alt") != "media":
         return drive.show_file(item, caller, request.query.get("fields"))
     if not item.content:
-        raise Refused("fileNotDownloadable")
+        raise ApiError("fileNotDownloadable")
     if item.content.data is None:
-        raise Refused("internalError", "This sandbox keeps no bytes: keep_bytes is off.")
+        raise ApiError("internalError", "This sandbox keeps no bytes: keep_bytes is off.")
     modified = "Sat, 17 Aug 2024 09:54:32 GMT"
     return ranges.serve(request, item.content.data, item.mime, f'"{item.revision}"', modified)
 
@@ -163,7 +163,7 @@ def _move(request: Request, caller: Caller, id: str) -> None:  # noqa: A002
     item = caller.account.items[id]
     removed = {caller.account.root if each == "root" else each for each in removed}
     if len(added) > 1 or item.parent not in removed:
-        raise Refused("cannotAddParent", breach="more than one parent")
+        raise ApiError("cannotAddParent", violation="more than one parent")
     caller.account.move(id, caller.find_parent(added))
 
 
@@ -178,8 +178,8 @@ def _open_upload(drive: "Drive", request: Request, caller: Caller, id: str = "")
     if kind == "resumable":
         return drive.uploads.open(request, caller, id)
     if kind in ("multipart", "media"):
-        return drive.uploads.take_whole(request, caller, id)
-    raise Refused("badRequest", breach="upload without uploadType")
+        return drive.uploads.upload_whole(request, caller, id)
+    raise ApiError("badRequest", violation="upload without uploadType")
 
 
 def _put(drive: "Drive", request: Request, **_id: str) -> Reply:
@@ -223,4 +223,4 @@ def _read_json(request: Request) -> Any:
     try:
         return request.json()
     except ValueError:
-        raise Refused("badRequest", "Parse Error") from None
+        raise ApiError("badRequest", "Parse Error") from None

@@ -1,6 +1,6 @@
-"""The bytes of one resumable upload. Knows no HTTP.
+"""State of one resumable upload: stored bytes and checksums.
 
-Only whole units of 256 KiB last; what is beyond them counts when the file ends, and is gone when the request breaks.
+Only whole units of 256 KiB persist; bytes beyond them count when the file ends, and are lost when the request breaks.
 https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
 """
 
@@ -14,8 +14,8 @@ from sandbox.storage.tree import Content
 UNIT = 256 * 1024
 
 
-class Overtaken(Exception):
-    """Another request writes to the session now, or it is over."""
+class Superseded(Exception):
+    """Another request has begun to write to the session, or the session has ended."""
 
 
 class Session:
@@ -24,11 +24,11 @@ class Session:
     Args:
         id: The upload's secret.
         total: Bytes as declared when it was opened; None when not.
-        keep: Keep the bytes, not only their sums.
-        plan: What is to be made of them; the caller's.
+        keep: Keep the bytes, not only their checksums.
+        plan: The file to make of them.
 
     Attributes:
-        stored: Bytes that last.
+        stored: Bytes that persist.
         state: open, complete, gone or cancelled.
         item: The id of the file made, once complete.
     """
@@ -42,16 +42,16 @@ class Session:
         self.guard = threading.RLock()
         self._keep = keep
         self._writer = 0
-        self.lose()
+        self.reset()
 
-    def lose(self) -> None:
+    def reset(self) -> None:
         """Forget every byte."""
         with self.guard:
             self.stored = 0
             self._pending = bytearray()
             self._overlap = 0
-            self._sums = [hashlib.md5(), hashlib.sha1(), hashlib.sha256()]
-            self._crc = 0
+            self._digests = [hashlib.md5(), hashlib.sha1(), hashlib.sha256()]
+            self._crc32 = 0
             self._unit_crcs: list[int] = []
             self._kept: list[bytes] = []
             self.differs = False
@@ -72,18 +72,18 @@ class Session:
         """Take bytes. Those that are stored already are only compared.
 
         Raises:
-            Overtaken: Another request has begun to write.
+            Superseded: Another request has begun to write.
         """
         with self.guard:
             if not self.is_current(writer):
-                raise Overtaken
+                raise Superseded
             self._pending += piece
             self._compare_overlap()
             while not self._overlap and len(self._pending) >= UNIT:
                 self._commit(bytes(self._pending[:UNIT]))
                 del self._pending[:UNIT]
 
-    def rest(self, writer: int) -> None:
+    def discard_partial_unit(self, writer: int) -> None:
         """End a request that was not the last: the bytes beyond the last unit are gone."""
         with self.guard:
             if writer == self._writer:
@@ -103,26 +103,26 @@ class Session:
         """Return the whole, the running request's last bytes included."""
         with self.guard:
             size = self.stored + len(self._pending)
-            sums = [each.copy() for each in self._sums]
+            digests = [each.copy() for each in self._digests]
             tail = bytes(self._pending)
-            for each in sums:
+            for each in digests:
                 each.update(tail)
             data = b"".join([*self._kept, tail]) if self._keep else None
-            md5, sha1, sha256 = (each.hexdigest() for each in sums)
-            return Content(size, md5, sha1, sha256, zlib.crc32(tail, self._crc), data)
+            md5, sha1, sha256 = (each.hexdigest() for each in digests)
+            return Content(size, md5, sha1, sha256, zlib.crc32(tail, self._crc32), data)
 
     def close(self, state: str, item: str = "") -> None:
         """End the session; only its outcome is remembered."""
         with self.guard:
-            self.lose()
+            self.reset()
             self._writer += 1
             self.state = state
             self.item = item
 
     def _commit(self, unit: bytes) -> None:
-        for each in self._sums:
+        for each in self._digests:
             each.update(unit)
-        self._crc = zlib.crc32(unit, self._crc)
+        self._crc32 = zlib.crc32(unit, self._crc32)
         self._unit_crcs.append(zlib.crc32(unit))
         if self._keep:
             self._kept.append(unit)

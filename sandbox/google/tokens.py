@@ -1,4 +1,4 @@
-"""Google's codes and tokens: refresh tokens that stay as they are, a hundred of them. Knows no HTTP."""
+"""Google's codes and tokens: refresh tokens do not rotate, and a guest has at most a hundred per client."""
 
 import secrets
 import time
@@ -15,15 +15,15 @@ class Tokens(tokens.Tokens[Grant]):
     """Every code and token there is. Thread-safe.
 
     Attributes:
-        most_refresh_tokens: Of one guest for one client; with one more the oldest is dropped.
+        max_refresh_tokens: Of one guest for one client; with one more the oldest is dropped.
     """
 
     access_prefix = "ya29."
-    lasting_prefix = "1//0"
+    refresh_prefix = "1//0"
 
     def __init__(self) -> None:
         super().__init__()
-        self.most_refresh_tokens = _MOST_REFRESH_TOKENS
+        self.max_refresh_tokens = _MOST_REFRESH_TOKENS
         self._consented: set[tuple[str, str]] = set()
 
     def issue_code(self, grant: Grant, *, prompted: bool) -> str:
@@ -62,7 +62,9 @@ class Tokens(tokens.Tokens[Grant]):
                 raise LookupError(redirect_uri)
             check_verifier(grant.challenge, verifier)
             del self._codes[code]
-            return self._issue(grant.client, grant.login, grant.scopes), self._lasting(grant) if grant.fresh else None
+            return self._issue(grant.client, grant.login, grant.scopes), self._issue_refresh_token(
+                grant
+            ) if grant.fresh else None
 
     def refresh(self, text: str, client: str) -> Token:
         """Return a new access token for a refresh token.
@@ -87,10 +89,10 @@ class Tokens(tokens.Tokens[Grant]):
         """Return tokens without any consent: what a client written elsewhere has in its configuration."""
         with self._guard:
             grant = Grant(client, login, scopes, offline=True, redirect_uri="")
-            return self._issue(client, login, scopes), self._lasting(grant)
+            return self._issue(client, login, scopes), self._issue_refresh_token(grant)
 
-    def _lasting(self, grant: Grant) -> str:
+    def _issue_refresh_token(self, grant: Grant) -> str:
         mine = [each for each, other in self._refresh.items() if is_of(other, grant.login, grant.client)]
-        for oldest in mine[: max(len(mine) + 1 - self.most_refresh_tokens, 0)]:
+        for oldest in mine[: max(len(mine) + 1 - self.max_refresh_tokens, 0)]:
             del self._refresh[oldest]
-        return super()._lasting(grant)
+        return super()._issue_refresh_token(grant)

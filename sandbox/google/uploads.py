@@ -1,4 +1,4 @@
-"""Uploads: one request, two parts, or a resumable session.
+"""Uploads to Drive: simple, multipart and resumable.
 
 https://developers.google.com/workspace/drive/api/guides/manage-uploads and, where that is silent, what the same
 front-end does for Cloud Storage: https://cloud.google.com/storage/docs/performing-resumable-uploads
@@ -10,11 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.google.caller import Caller
-from sandbox.google.content_range import UNREADABLE, Span, find_breaches, read_query, read_span, tell_gap, tell_mismatch
-from sandbox.google.errors import Refused, error_reply
+from sandbox.google.content_range import (
+    UNREADABLE,
+    ContentRange,
+    describe_gap,
+    describe_mismatch,
+    find_violations,
+    read_content_range,
+    read_query,
+)
+from sandbox.google.errors import ApiError, error_reply
 from sandbox.google.multipart import split_parts
 from sandbox.google.resource import check_metadata
-from sandbox.google.session import Overtaken, Session
+from sandbox.google.session import Session, Superseded
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from sandbox.storage.tree import Content
 
@@ -23,8 +31,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be made of a session's bytes.
+class UploadPlan:
+    """The file to make of an upload's bytes.
 
     Attributes:
         caller: Who opened it.
@@ -42,10 +50,10 @@ class Plan:
 
 
 class Uploads:
-    """The sessions of a Drive. Thread-safe.
+    """All upload sessions. Thread-safe.
 
     Attributes:
-        received: Bytes that came in sessions, those sent again included.
+        received: Bytes received in sessions, repeated ones included.
     """
 
     def __init__(self, drive: "Drive"):
@@ -60,28 +68,28 @@ class Uploads:
             return self._sessions.get(request.query.get("upload_id", ""))
 
     def forget(self, session: Session) -> None:
-        """Lose a session altogether."""
+        """Remove a session."""
         with self._guard:
             self._sessions.pop(session.id, None)
 
     def sessions(self) -> list[Session]:
-        """Return the sessions there are, ended ones included."""
+        """Return all sessions, ended ones included."""
         with self._guard:
             return list(self._sessions.values())
 
     def open(self, request: Request, caller: Caller, replaces: str = "") -> Reply:
-        """Begin a resumable upload.
+        """Open a session.
 
         Raises:
-            Refused: The metadata, the parent, the id or the size are not acceptable.
+            ApiError: The metadata, the parent, the id or the size are not acceptable.
         """
         try:
             meta = check_metadata(request.json())
         except ValueError:
-            raise Refused("badRequest", "Parse Error") from None
+            raise ApiError("badRequest", "Parse Error") from None
         declared = request.headers.get("X-Upload-Content-Length") or ""
         total = int(declared) if declared.isdigit() else None
-        plan = Plan(
+        plan = UploadPlan(
             caller, meta, request.headers.get("X-Upload-Content-Type") or "", replaces, request.query.get("fields")
         )
         self._drive.check_plan(plan, total or 0, "initiate")
@@ -96,19 +104,19 @@ class Uploads:
         }
         return reply
 
-    def take_whole(self, request: Request, caller: Caller, replaces: str = "") -> Reply:
-        """Take metadata and bytes in one request: multipart/related, or bytes alone."""
+    def upload_whole(self, request: Request, caller: Caller, replaces: str = "") -> Reply:
+        """Handle an upload in one request: multipart/related, or bytes alone."""
         alone = request.query.get("uploadType") == "media"
         meta, media_type, data = (
             ({}, request.headers.get("Content-Type") or "", request.content()) if alone else split_parts(request)
         )
-        plan = Plan(caller, check_metadata(meta), media_type, replaces, request.query.get("fields"))
+        plan = UploadPlan(caller, check_metadata(meta), media_type, replaces, request.query.get("fields"))
         self._drive.check_plan(plan, len(data), "initiate")
         item = self._drive.make_file(plan, Content.of(data, keep=self._drive.keep_bytes))
         return self._drive.show_file(item, plan.caller, plan.fields)
 
     def cancel(self, request: Request) -> Reply:
-        """End a session."""
+        """Cancel a session."""
         session = self.find(request)
         if not session:
             return text_reply("Not Found", 404)
@@ -117,36 +125,36 @@ class Uploads:
         return self._outcome(session)
 
     def put(self, request: Request) -> Reply:
-        """Take bytes for a session, or tell where it stands."""
+        """Handle a PUT to a session: bytes, or a status query."""
         session = self.find(request)
         if not session:
             return text_reply("Not Found", 404)
         if session.state != "open":
             return self._outcome(session)
-        self._look_at_form(session, request)
+        self._check_form(session, request)
         if request.body.chunked == (request.body.length is not None):
             return text_reply("Bad Request", 400) if request.body.chunked else text_reply("Length Required", 411)
         given = request.headers.get("Content-Range")
         if total := read_query(given or ""):
-            return self._tell(session, request, total)
-        span = read_span(given, request.body.length)
+            return self._answer_query(session, request, total)
+        span = read_content_range(given, request.body.length)
         if span is None:
             return self._refuse_range(session, request, given or "")
-        return self._take(session, request, span)
+        return self._receive_range(session, request, span)
 
-    def _look_at_form(self, session: Session, request: Request) -> None:
-        for breach in find_breaches(request.headers.get("Content-Range") or "", request.body, session.total):
-            self._drive.violate(request, breach)
+    def _check_form(self, session: Session, request: Request) -> None:
+        for violation in find_violations(request.headers.get("Content-Range") or "", request.body, session.total):
+            self._drive.record_violation(request, violation)
 
     def _refuse_range(self, session: Session, request: Request, given: str) -> Reply:
         # Seen at Cloud Storage: after this the session is no good for anything.
         # https://cloud.google.com/storage/docs/troubleshooting
         session.close("gone")
         if given.startswith("bytes "):
-            self._drive.violate(request, f"unreadable Content-Range {given!r}")
+            self._drive.record_violation(request, f"unreadable Content-Range {given!r}")
         return text_reply(UNREADABLE, 400)
 
-    def _tell(self, session: Session, request: Request, total: str) -> Reply:
+    def _answer_query(self, session: Session, request: Request, total: str) -> Reply:
         with session.guard:
             # A query that names the bytes stored as the total ends an upload whose total was never declared.
             # https://github.com/floci-io/floci-gcp/issues/34
@@ -155,35 +163,35 @@ class Uploads:
             # a query that names the total of a file of nothing makes one.
             if guessed or session.stored == session.total:
                 return self._finish(session, session.begin(session.stored))
-            return _stands(session, request)
+            return _incomplete_reply(session, request)
 
-    def _take(self, session: Session, request: Request, span: Span) -> Reply:
-        wrong = self._find_fault_in(session, request, span)
+    def _receive_range(self, session: Session, request: Request, span: ContentRange) -> Reply:
+        wrong = self._find_problem_of_range(session, request, span)
         if wrong:
             return wrong
         writer = session.begin(span.start)
         try:
-            received = self._receive(session, request, writer)
-        except Overtaken:
+            received = self._store_body(session, request, writer)
+        except Superseded:
             raise Dropped from None
         except (Dropped, OSError):
-            session.rest(writer)
+            session.discard_partial_unit(writer)
             raise
         with session.guard:
             if not session.is_current(writer):
                 raise Dropped
             if session.differs:
-                self._drive.violate(request, "bytes sent again differ from those stored")
+                self._drive.record_violation(request, "bytes sent again differ from those stored")
             ranged = "Content-Range" in request.headers
             total = span.total if ranged else received
             fits = not ranged or received == span.end - span.start
             if fits and session.length() == total and request.keep_only is None:
                 return self._finish(session, writer)
-            session.rest(writer)
-            return _stands(session, request) if fits else self._mismatch(request, received, span)
+            session.discard_partial_unit(writer)
+            return _incomplete_reply(session, request) if fits else self._mismatch(request, received, span)
 
-    def _receive(self, session: Session, request: Request, writer: int) -> int:
-        """Return the bytes of the body; those beyond `keep_only` are taken and thrown away."""
+    def _store_body(self, session: Session, request: Request, writer: int) -> int:
+        """Store the body and return its length; bytes beyond `keep_only` are read and discarded."""
         received = 0
         try:
             for piece in request.body.pieces():
@@ -195,26 +203,26 @@ class Uploads:
                 self.received += received
         return received
 
-    def _find_fault_in(self, session: Session, request: Request, span: Span) -> Reply | None:
+    def _find_problem_of_range(self, session: Session, request: Request, span: ContentRange) -> Reply | None:
         length = request.body.length
         if length is not None and length != span.end - span.start:
             return self._mismatch(request, length, span)
         if span.start > session.stored:
-            self._drive.violate(request, f"gap after {session.stored} bytes")
-            return text_reply(tell_gap(span, session.stored), 503)
+            self._drive.record_violation(request, f"gap after {session.stored} bytes")
+            return text_reply(describe_gap(span, session.stored), 503)
         if span.total is not None and span.total < session.stored:
             return self._refuse_range(session, request, f"bytes {span.start}-{span.end}/{span.total}")
         return None
 
-    def _mismatch(self, request: Request, received: int, span: Span) -> Reply:
-        self._drive.violate(request, f"{received} bytes under {request.headers.get('Content-Range')}")
-        return text_reply(tell_mismatch(span, received), 400)
+    def _mismatch(self, request: Request, received: int, span: ContentRange) -> Reply:
+        self._drive.record_violation(request, f"{received} bytes under {request.headers.get('Content-Range')}")
+        return text_reply(describe_mismatch(span, received), 400)
 
     def _finish(self, session: Session, writer: int) -> Reply:
         try:
             item = self._drive.make_file(session.plan, session.finish())
-        except Refused:
-            session.rest(writer)
+        except ApiError:
+            session.discard_partial_unit(writer)
             raise
         session.close("complete", item.id)
         return self._outcome(session)
@@ -228,7 +236,7 @@ class Uploads:
         return self._drive.show_file(item, session.plan.caller, session.plan.fields)
 
 
-def _stands(session: Session, request: Request) -> Reply:
+def _incomplete_reply(session: Session, request: Request) -> Reply:
     headers = {"Content-Type": "text/plain; charset=utf-8", "X-GUploader-UploadID": session.id}
     if session.stored:
         headers["Range"] = f"bytes=0-{session.stored - 1}"

@@ -1,1 +1,1 @@
-"""What every stand-in does over HTTP: connections, routes, requests and replies."""
+"""HTTP server of the stand-ins: connections, routes, requests and replies."""

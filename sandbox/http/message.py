@@ -1,4 +1,4 @@
-"""A request as it arrives and a reply as it is to leave. Knows no route, no vendor and no fault."""
+"""HTTP messages of the stand-ins: a request read as it arrives, a reply with instructions for the connection."""
 
 import json
 import urllib.parse
@@ -11,11 +11,11 @@ PIECE = 64 * 1024  # bytes read or written at a time: one TCP window or so
 
 
 class Dropped(Exception):
-    """The connection is to be reset, without a reply."""
+    """Raised to reset the connection without a reply."""
 
 
 class Readable(Protocol):
-    """What a body is read from: a buffered socket file."""
+    """Source of a request body: a buffered socket file."""
 
     def read(self, size: int, /) -> bytes:
         """Return `size` bytes, fewer only at the end."""
@@ -27,8 +27,8 @@ class Readable(Protocol):
         """Return one line."""
 
 
-class Seen(NamedTuple):
-    """One line of a server's log; `status` is None when the connection was dropped unanswered."""
+class LoggedRequest(NamedTuple):
+    """One request in a service's log; `status` is None if the connection was reset without a reply."""
 
     method: str
     target: str
@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 
 
 class Body:
-    """A request's body, read once, as it arrives.
+    """A request body, read once, as it arrives.
 
     Args:
         source: The connection's buffered file.
@@ -120,7 +120,7 @@ class Request:
         self.path, _, self.query_string = target.partition("?")
         self.query = dict(urllib.parse.parse_qsl(self.query_string, keep_blank_values=True))
         self.operation = ""
-        self.subject = ""  # the name of what it is about, where the path does not tell
+        self.subject = ""  # the file name it is about, where the path does not tell
         self.keep_only: int | None = None  # bytes of an upload's body that are to be kept
         self.fault: Any = None
         self._content: bytes | None = None
@@ -150,12 +150,12 @@ class Request:
 
 
 class Interim(NamedTuple):
-    """Answers that only say that the real one is to come (RFC 9110, section 15.2).
+    """Informational replies before the final one (RFC 9110, section 15.2).
 
     Attributes:
         status: 100, 102 or 103.
-        count: How many; None for ever.
-        seconds: After each of them.
+        count: How many; None: until the connection ends.
+        seconds: Pause after each of them.
     """
 
     status: int
@@ -165,7 +165,7 @@ class Interim(NamedTuple):
 
 @dataclass
 class Reply:
-    """One reply, and how the wire is to treat it.
+    """One reply, and how it is to be sent.
 
     Attributes:
         status: HTTP status.
@@ -174,10 +174,10 @@ class Reply:
         lines: Headers besides, sent as they are, a name as often as it is given.
         length: The Content-Length to declare, in bytes; None sends none and closes; "true" is the body's own.
         cut: Bytes of the body after which the connection is reset.
-        rate: Bytes per second at which the body drips.
-        head_rate: Bytes per second at which status and headers drip.
-        interim: Answers before this one.
-        early: Send without reading what is left of the request.
+        rate: Bytes per second at which the body is sent; None: at once.
+        head_rate: Bytes per second at which status and headers are sent; None: at once.
+        interim: Informational replies before this one.
+        early: Send without reading the rest of the request.
         close: Close the connection afterwards.
     """
 

@@ -1,4 +1,4 @@
-"""Serving a piece of something: Range, If-Range and entity tags (RFC 9110, sections 13 and 14)."""
+"""Range requests: Range, If-Range and entity tags (RFC 9110, sections 13 and 14)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The base server: connections, TLS, resets. Knows neither routes nor vendors."""
+"""Threaded HTTP/1.1 server that can reset connections, send slowly and send malformed replies."""
 
 import contextlib
 import io
@@ -25,15 +25,15 @@ _DRAIN_LIMIT = 64 * 1024 * 1024
 Answer = Callable[[Request], Reply]
 
 
-class Exchange(BaseHTTPRequestHandler):
-    """One connection: reads requests, asks the server's `answer`, sends the replies."""
+class _ConnectionHandler(BaseHTTPRequestHandler):
+    """Handler of one connection: reads requests, calls the server's `answer`, sends the replies."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: "Server"
 
     def setup(self) -> None:
-        """Shake hands here, on the connection's own thread, where a slow peer delays nobody."""
+        """Do the TLS handshake on the connection's own thread, so that a slow peer delays nobody else."""
         if isinstance(self.request, ssl.SSLSocket):
             self.request.do_handshake()
         super().setup()
@@ -54,7 +54,7 @@ class Exchange(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Keep quiet: each service has its own log."""
+        """Log nothing: each service keeps its own list of requests."""
 
     def _exchange(self) -> None:
         chunked = "chunked" in (self.headers.get("Transfer-Encoding") or "").lower()
@@ -71,16 +71,16 @@ class Exchange(BaseHTTPRequestHandler):
             body.read()
 
     def _send(self, reply: Reply, body: Body) -> None:
-        head = self._compose(reply, body)
+        head = self._build_head(reply, body)
         if reply.interim:
-            self._announce(reply.interim)
-        self._pour(head, reply.head_rate)
+            self._send_interim(reply.interim)
+        self._write_slowly(head, reply.head_rate)
         if self.command != "HEAD" and reply.status != 204:
-            self._pour(memoryview(reply.body)[: reply.cut], reply.rate)
+            self._write_slowly(memoryview(reply.body)[: reply.cut], reply.rate)
             if reply.cut is not None:
                 raise Dropped
 
-    def _compose(self, reply: Reply, body: Body) -> bytes:
+    def _build_head(self, reply: Reply, body: Body) -> bytes:
         """Return status and headers as they are sent."""
         wire, self.wfile = self.wfile, (head := io.BytesIO())
         self.send_response_only(reply.status)
@@ -98,13 +98,13 @@ class Exchange(BaseHTTPRequestHandler):
         self.wfile = wire
         return head.getvalue()
 
-    def _announce(self, interim: Interim) -> None:
+    def _send_interim(self, interim: Interim) -> None:
         often = itertools.repeat(None) if interim.count is None else itertools.repeat(None, interim.count)
         for _ in often:
             self.wfile.write(f"HTTP/1.1 {interim.status} {HTTPStatus(interim.status).phrase}\r\n\r\n".encode())
             self._wait(interim.seconds)
 
-    def _pour(self, data: bytes | memoryview, rate: float | None) -> None:
+    def _write_slowly(self, data: bytes | memoryview, rate: float | None) -> None:
         # A drip is felt every tenth of a second; below ten bytes a second it is one byte at a time.
         step = max(1, int(rate / 10)) if rate else PIECE
         for start in range(0, len(data), step):
@@ -147,7 +147,7 @@ class Server(ThreadingHTTPServer):
         self._tls = tls
         self._connections: set[socket.socket] = set()
         self._guard = threading.Lock()
-        super().__init__((host, port), Exchange)
+        super().__init__((host, port), _ConnectionHandler)
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://{public_host or host}:{self.server_address[1]}"
         self.stopped = threading.Event()

@@ -1,4 +1,4 @@
-"""What the stand-ins share: routes, a log, and faults that strike on any of them. Knows no vendor."""
+"""Base class of the stand-ins: routing, a log of requests, and faults applied to any route."""
 
 import re
 from collections.abc import Callable
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.faults import actions
-from sandbox.faults.plan import Faults
-from sandbox.http.message import Dropped, Reply, Request, Seen, text_reply
+from sandbox.faults.plan import FaultPlan
+from sandbox.http.message import Dropped, LoggedRequest, Reply, Request, text_reply
 
 
 @dataclass(frozen=True)
 class Route:
-    """One kind of request.
+    """One route of a service.
 
     Attributes:
         method: HTTP method; HEAD goes with GET.
-        path: What the whole path must look like; its groups become arguments of `answer`.
-        operation: The name faults know it by, or how to tell it from the request; empty: faults never strike here.
-        answer: Does it.
-        streams: It reads the body itself, as it arrives.
-        when: Picks requests that the path alone does not tell apart.
-        subject: Names what the request is about, for faults that pick by name.
+        path: Must match the whole path; its named groups become arguments of `answer`.
+        operation: The name that faults refer to, or a function of the request that returns it; empty: no faults here.
+        answer: Handles the request.
+        streams: `answer` reads the body itself, as it arrives.
+        when: An additional condition on the request.
+        subject: Returns the file name a request is about, for faults that match by name.
     """
 
     method: str
@@ -34,30 +34,30 @@ class Route:
 
 
 class Service:
-    """One stand-in: answers requests and remembers them. Thread-safe.
+    """Base of every stand-in: answers requests and logs them. Thread-safe.
 
     Attributes:
-        name: What faults may pick it by, with an @ in front.
-        url: Its address, known once its server is.
-        requests: Every request, in order of its answer.
-        violations: What clients did that the real service forbids; shared by the whole world.
-        actions: Faults only this service knows how to commit, by name.
-        throttles_with: Status and reason for who asks too fast.
+        name: Faults match it as `@name`.
+        url: Its address; set when its server is created.
+        requests: Every request, in order of its reply.
+        violations: Requests that the real service forbids; shared by all stand-ins.
+        actions: Actions of faults that only this service supports, by name.
+        throttles_with: Status and reason of a reply to too many requests.
     """
 
     name = ""
     throttles_with = (403, "userRateLimitExceeded")
     routes: tuple[Route, ...] = ()
 
-    def __init__(self, faults: Faults, violations: list[str]):
+    def __init__(self, faults: FaultPlan, violations: list[str]):
         self.url = ""
         self.faults = faults
         self.violations = violations
-        self.requests: list[Seen] = []
+        self.requests: list[LoggedRequest] = []
         self.actions: dict[str, actions.Action] = {}
 
     def answer(self, request: Request) -> Reply:
-        """Answer a request, the way its fault wants it if one strikes.
+        """Answer a request, changed by a fault if one matches.
 
         Raises:
             Dropped: The connection is to be reset.
@@ -65,24 +65,28 @@ class Service:
         try:
             reply = self._answer(request)
         except Dropped:
-            self.requests.append(Seen(request.method, request.target, request.headers, None, request.operation))
+            self.requests.append(
+                LoggedRequest(request.method, request.target, request.headers, None, request.operation)
+            )
             raise
         except Exception as bug:
-            self.violate(request, f"a bug of the sandbox, {bug!r}")
+            self.record_violation(request, f"a bug of the sandbox, {bug!r}")
             raise
-        self.requests.append(Seen(request.method, request.target, request.headers, reply.status, request.operation))
+        self.requests.append(
+            LoggedRequest(request.method, request.target, request.headers, reply.status, request.operation)
+        )
         return reply
 
     def refuse(self, status: int, reason: str = "", message: str = "") -> Reply:
-        """Return an error in this service's own words."""
+        """Return an error reply in this service's own format."""
         return text_reply(message or reason or f"error {status}", status)
 
-    def violate(self, request: Request, breach: str) -> None:
-        """Remember that a client did what it must not."""
-        self.violations.append(f"{breach}: {request.method} {request.target}")
+    def record_violation(self, request: Request, violation: str) -> None:
+        """Record that a client did something the real service forbids."""
+        self.violations.append(f"{violation}: {request.method} {request.target}")
 
     def before(self, request: Request) -> None:
-        """Look at every request before anything else happens to it."""
+        """Check a request before it is routed; for subclasses."""
 
     def _answer(self, request: Request) -> Reply:
         self.before(request)
@@ -99,8 +103,8 @@ class Service:
         request.fault = fault
         if fault is None:
             return route.answer(request, **groups)
-        action = self.actions.get(fault.does) or actions.GENERIC[fault.does]
-        return action(actions.Strike(self, fault, request, lambda: route.answer(request, **groups)))
+        action = self.actions.get(fault.does) or actions.GENERIC_ACTIONS[fault.does]
+        return action(actions.FaultContext(self, fault, request, lambda: route.answer(request, **groups)))
 
     def _find(self, request: Request) -> tuple[Route | None, dict[str, Any]]:
         method = "GET" if request.method == "HEAD" else request.method

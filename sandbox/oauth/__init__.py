@@ -1,1 +1,1 @@
-"""Consent pages, tokens and the guest's browser, as every vendor has them."""
+"""OAuth of both clouds: consent pages, tokens, and a browser that answers them."""

@@ -1,4 +1,4 @@
-"""The guest's browser at the consent page: reads the form, presses a button, tells where it is sent."""
+"""Minimal browser for consent pages: parses the form, submits it, returns the redirect."""
 
 import ssl
 import urllib.error
@@ -13,20 +13,20 @@ _SECONDS = 30
 
 
 class PageError(Exception):
-    """There was no form, or pressing the button led nowhere; the text says what stood there instead."""
+    """The page has no form, or submitting it did not redirect; the message is the page's text."""
 
 
 def consent(url: str, *, allow: bool, login: str, scopes: Sequence[str] | None) -> str:
-    """Open a consent page, press a button, and return where that leads without going there.
+    """Open a consent page, press a button, and return the address it redirects to.
 
     Args:
         url: The page.
-        allow: Which button.
+        allow: Press Allow, else Deny.
         login: Typed into the form.
-        scopes: The boxes to leave ticked; None leaves all.
+        scopes: The scopes left ticked; None: all.
 
     Raises:
-        PageError: The page has no form, or the answer sends nowhere.
+        PageError: The page has no form, or the answer is no redirect.
     """
     status, _, page = _fetch(url)
     form = _Form(page)
@@ -42,7 +42,7 @@ def consent(url: str, *, allow: bool, login: str, scopes: Sequence[str] | None) 
 
 
 class _Form(HTMLParser):
-    """Collects a page's only form, and what the page says."""
+    """Parser of a page's only form and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -70,20 +70,20 @@ class _Form(HTMLParser):
             self._words.append(data)
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows nothing."""
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Redirect handler that follows no redirect."""
 
     def redirect_request(self, *_args: Any) -> None:
         return None
 
 
 def _fetch(url: str, form: bytes | None = None) -> tuple[int, str, str]:
-    # The guest's browser is not what is tested: it takes the sandbox's own authority as it is.
+    # The browser is not under test: it accepts the sandbox's private certificate unverified.
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
     opener = urllib.request.build_opener(
-        _Stay, urllib.request.HTTPSHandler(context=trusting), urllib.request.ProxyHandler({})
+        _NoRedirect, urllib.request.HTTPSHandler(context=trusting), urllib.request.ProxyHandler({})
     )
     try:
         answer: HTTPResponse = opener.open(url, form, timeout=_SECONDS)

@@ -1,7 +1,4 @@
-"""What every vendor's consent and token pages do alike. Knows no vendor.
-
-RFC 6749 (OAuth 2.0) and RFC 7636 (PKCE).
-"""
+"""Checks of OAuth 2.0 requests (RFC 6749) and PKCE (RFC 7636)."""
 
 import base64
 import binascii
@@ -12,13 +9,13 @@ from sandbox.http.message import Reply, Request, text_reply
 
 
 def names_nothing_twice(request: Request) -> bool:
-    """Tell whether every parameter of a query stands there once, as RFC 6749 demands in section 3.1."""
+    """Tell whether no query parameter is repeated (RFC 6749, section 3.1)."""
     names = [name for name, _ in urllib.parse.parse_qsl(request.query_string, keep_blank_values=True)]
     return len(names) == len(set(names))
 
 
 def is_allowed_redirect(uri: str) -> bool:
-    """Tell whether an address may be registered to come back to.
+    """Tell whether a redirect URI may be registered.
 
     https://developers.google.com/identity/protocols/oauth2/web-server#uri-validation
     """
@@ -29,7 +26,7 @@ def is_allowed_redirect(uri: str) -> bool:
 
 
 def has_good_challenge(asked: dict[str, str], *, needed: bool) -> bool:
-    """Tell whether a consent request has an S256 challenge, or has none and needs none."""
+    """Tell whether a consent request has a valid S256 challenge, or none where none is needed."""
     challenge = asked.get("code_challenge", "")
     if not challenge:
         return not needed
@@ -37,7 +34,7 @@ def has_good_challenge(asked: dict[str, str], *, needed: bool) -> bool:
 
 
 def credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:
-    """Return the client's id and secret: those of a Basic header, else those of the form."""
+    """Return the client's id and secret from the Basic header, else from the form."""
     kind, _, packed = (request.headers.get("Authorization") or "").partition(" ")
     if kind.lower() != "basic":
         return form.get("client_id", ""), form.get("client_secret", "")
@@ -49,7 +46,7 @@ def credentials(request: Request, form: dict[str, str]) -> tuple[str, str]:
 
 
 def send_to(redirect_uri: str, answer: dict[str, str]) -> Reply:
-    """Return what sends the browser back to the client."""
+    """Return the redirect to the client's callback."""
     reply = text_reply("", 302)
     reply.headers["Location"] = f"{redirect_uri}{'&' if '?' in redirect_uri else '?'}{urllib.parse.urlencode(answer)}"
     return reply

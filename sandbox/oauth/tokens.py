@@ -1,4 +1,4 @@
-"""Who may do what: access tokens, refresh tokens, and what every vendor's have in common. Knows no HTTP."""
+"""Codes, access tokens and refresh tokens, as far as both clouds' are alike."""
 
 import base64
 import hashlib
@@ -13,12 +13,12 @@ _CODE_SECONDS = 600
 
 
 class InvalidGrant(Exception):
-    """A code or a refresh token is no good; the text is the vendor's description."""
+    """A code or a refresh token is not valid; the message is the vendor's description."""
 
 
 @dataclass
 class Grant:
-    """What one guest allowed one client."""
+    """What a guest allowed a client."""
 
     client: str
     login: str
@@ -39,16 +39,16 @@ class Token:
     login: str
     scopes: tuple[str, ...]
     expires: float
-    forced: bool = False  # ended before its time: its bearer could not know
+    forced: bool = False  # expired before its time: its bearer could not know
     revoked: bool = False
     made_at: float = field(default_factory=time.monotonic)
 
     def seconds_left(self) -> float:
-        """Return for how long it was meant to live from now on."""
+        """Return the seconds until its regular expiry."""
         return self.expires - time.monotonic()
 
     def is_live(self) -> bool:
-        """Tell whether it may still be used."""
+        """Tell whether it is still valid."""
         return not (self.forced or self.revoked) and time.monotonic() < self.expires
 
 
@@ -56,17 +56,17 @@ G = TypeVar("G", bound=Grant)
 
 
 class Tokens(Generic[G]):
-    """Every code and token of one vendor. Thread-safe.
+    """All codes and tokens of one vendor. Thread-safe.
 
     Attributes:
-        ttl: Seconds an access token lives.
-        exchanges: How often a code was brought.
-        refreshes: How often a refresh token was brought.
+        ttl: Lifetime of access tokens, in seconds.
+        exchanges: Number of code exchanges.
+        refreshes: Number of refresh requests.
     """
 
     ttl: float = 3599
     access_prefix = ""
-    lasting_prefix = ""
+    refresh_prefix = ""
 
     def __init__(self) -> None:
         self.exchanges = 0
@@ -77,19 +77,19 @@ class Tokens(Generic[G]):
         self._refresh: dict[str, G] = {}
 
     def find(self, text: str) -> Token | None:
-        """Return an access token, live or not; None if there never was one."""
+        """Return an access token, valid or not; None if it was never issued."""
         with self._guard:
             return self._access.get(text)
 
     def expire(self, login: str | None = None, older_than: float = 0.0) -> None:
-        """End the access tokens there are, of everybody or of one guest, if they are so many seconds old."""
+        """Expire the access tokens of one guest or of all that are at least so many seconds old."""
         with self._guard:
             for token in self._access.values():
                 is_meant = login in (None, token.login) and time.monotonic() - token.made_at >= older_than
                 token.forced = token.forced or is_meant
 
     def revoke(self, login: str, client: str | None = None) -> None:
-        """End every token of a guest, for one client or for all."""
+        """Revoke all tokens of a guest, for one client or for all."""
         with self._guard:
             for token in self._access.values():
                 token.revoked = token.revoked or is_of(token, login, client)
@@ -107,8 +107,8 @@ class Tokens(Generic[G]):
         token = self._access[text] = Token(text, client, login, scopes, time.monotonic() + self.ttl)
         return token
 
-    def _lasting(self, grant: G) -> str:
-        text = self.lasting_prefix + secrets.token_urlsafe(48)
+    def _issue_refresh_token(self, grant: G) -> str:
+        text = self.refresh_prefix + secrets.token_urlsafe(48)
         self._refresh[text] = grant
         return text
 

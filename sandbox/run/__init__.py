@@ -1,1 +1,1 @@
-"""Programs that are run here: RabbitMQ, and lines to it that can be cut."""
+"""Child processes of the sandbox: RabbitMQ nodes, and proxies in front of them."""

@@ -1,4 +1,4 @@
-"""A real RabbitMQ of our own, of one node: own port, own folder, own epmd; the system's service is never touched."""
+"""Private RabbitMQ broker of one node, apart from the system's service."""
 
 import json
 import secrets
@@ -6,28 +6,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.run.node import Node, Site
+from sandbox.run.node import BrokerRuntime, Node
 from sandbox.run.rabbitmq import BrokerError
 
 __all__ = ["Broker", "BrokerError"]
 
 
 class Broker:
-    """A RabbitMQ node that lives as long as the `with` block. Not for use by several threads at once.
+    """A broker that runs as long as the `with` block. Not thread-safe.
 
-    Every one has its own name, ports and temporary folder, so any number may run side by side, as any user.
+    Each has its own name, ports, epmd and temporary folder, so any number may run side by side, as any user.
 
     Raises:
         BrokerError: if it can't be installed, or does not take connections within two minutes.
     """
 
     def __init__(self) -> None:
-        self._site = Site()
+        self._runtime = BrokerRuntime()
         self._nodes: list[Node] = []
 
     def __enter__(self) -> Self:
         try:
-            self._site.open()
+            self._runtime.open()
             self._nodes = self._make_nodes(f"sandbox-{secrets.token_hex(6)}")
             self.start()
         except BaseException:
@@ -42,16 +42,16 @@ class Broker:
 
     @property
     def url(self) -> str:
-        """Where it listens; the same after a restart. The account is RabbitMQ's own, good from loopback only."""
+        """AMQP URL, the same after a restart; RabbitMQ's default account, valid from loopback only."""
         return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
 
     @property
     def folder(self) -> Path:
-        """Where it keeps all it writes."""
-        return self._site.folder
+        """Folder of all its files."""
+        return self._runtime.folder
 
     def start(self) -> None:
-        """Start what does not run on the data that is there, and wait until it takes connections."""
+        """Start the nodes that do not run, on their existing data, and wait until they accept connections."""
         down = [node for node in self._nodes if not node.is_up]
         # All at once: nodes that were killed together wait for each other.
         for node in down:
@@ -60,58 +60,57 @@ class Broker:
             node.wait()
 
     def restart(self) -> None:
-        """Stop a node in good order and start it on the same port and data."""
-        self._choose().stop()
+        """Shut a node down and start it on the same port and data."""
+        self._choose_node().stop()
         self.start()
 
     def kill(self) -> None:
-        """End a node as a power cut would; `start` brings it back on what it had written."""
-        self._choose().kill()
+        """Kill a node, as a power cut would; `start` brings it back on its data."""
+        self._choose_node().kill()
 
     def kill_all(self) -> None:
-        """End all that runs as a power cut would; `start` brings it back on what it had written."""
+        """Kill all nodes, as a power cut would; `start` brings them back on their data."""
         for node in self._nodes:
             node.kill()
 
     def raise_alarm(self) -> None:
-        """Let it have no memory left: publishers are held up until the alarm is cleared, nobody else is."""
+        """Raise the memory alarm: publishers are blocked until it is cleared."""
         self._control("set_vm_memory_high_watermark", "absolute", "1")
 
     def clear_alarm(self) -> None:
-        """Let it have memory again: what publishers sent meanwhile lands."""
+        """Clear the memory alarm: blocked messages are accepted."""
         self._control("set_vm_memory_high_watermark", "absolute", "1GB")
 
     def list_queues(self) -> list[str]:
-        """Name the queues whose messages go when they are consumed, and that outlive who declared them; some seconds.
-
-        Not streams, that is, and not what one connection has for itself.
-        """
+        """Return the names of all queues except streams and exclusive ones; takes some seconds."""
         return list(self.count_messages())
 
     def count_messages(self) -> dict[str, int]:
-        """Return how many messages each of these queues has, those in somebody's hands as well; some seconds."""
-        told = self._control("--silent", "list_queues", "name", "type", "exclusive", "messages", "--formatter", "json")
-        kept = [each for each in json.loads(told[told.index("[") :]) if "stream" not in str(each["type"])]
+        """Return the number of messages of each such queue, unacknowledged ones included; takes some seconds."""
+        output = self._control(
+            "--silent", "list_queues", "name", "type", "exclusive", "messages", "--formatter", "json"
+        )
+        kept = [each for each in json.loads(output[output.index("[") :]) if "stream" not in str(each["type"])]
         return {each["name"]: int(each["messages"]) for each in kept if not each["exclusive"]}
 
     def stop(self) -> None:
-        """End everything and remove its folder. May be called again."""
+        """Kill all nodes and remove the folder. May be called again."""
         self.kill_all()
-        self._site.close()
+        self._runtime.close()
 
     @property
     def _port(self) -> int:
-        """Where clients come to."""
+        """The port that clients connect to."""
         return self._nodes[0].port
 
     def _make_nodes(self, name: str) -> list[Node]:
-        """Return what it consists of, not started; the names begin with the given one."""
-        return [Node(self._site, f"{name}@localhost")]
+        """Create its nodes, not started; their names begin with the given one."""
+        return [Node(self._runtime, f"{name}@localhost")]
 
-    def _choose(self) -> Node:
-        """Return the node that is struck next."""
+    def _choose_node(self) -> Node:
+        """Return the node to kill or restart next."""
         return self._nodes[0]
 
     def _control(self, *command: str) -> str:
-        """Run a command of `rabbitmqctl` at a node that runs, and return what it says; some seconds."""
+        """Run a `rabbitmqctl` command on a running node and return its output; takes some seconds."""
         return next(node for node in self._nodes if node.is_up).control(*command)

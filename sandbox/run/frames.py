@@ -1,7 +1,7 @@
-"""AMQP 0-9-1 as it passes: cuts one direction of a connection into frames and names those that a job hangs on.
+"""Streaming parser of AMQP 0-9-1 frames, for a proxy that acts on single publishes, confirms, deliveries and acks.
 
 Reads just enough of https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf (section 4.2) to tell a publish, a confirm,
-a delivery and an acknowledgement apart. What it does not understand passes as it came.
+a delivery and an acknowledgement apart. Bytes that are not understood are forwarded unchanged.
 """
 
 import struct
@@ -16,146 +16,151 @@ _END = b"\xce"
 _METHOD, _CONTENT, _BODY = 1, 2, 3
 _KINDS = frozenset({_METHOD, _CONTENT, _BODY, 8})  # 8: heartbeat
 # Bytes of a payload: above what RabbitMQ negotiates (frame_max, 131,072 by default) it is no AMQP.
-_LARGEST = 1 << 20
+_MAX_PAYLOAD_BYTES = 1 << 20
 # Deliveries remembered for the acknowledgements that name them, for each connection.
-_REMEMBERED = 2000
+_MAX_DELIVERIES = 2000
 
-What = Literal["publish", "confirm", "deliver", "ack"]
-_OF_CLIENTS: dict[tuple[int, int], What] = {(60, 40): "publish", (60, 80): "ack", (60, 90): "ack", (60, 120): "ack"}
-_OF_SERVERS: dict[tuple[int, int], What] = {(60, 60): "deliver", (60, 80): "confirm", (60, 120): "confirm"}
+EventKind = Literal["publish", "confirm", "deliver", "ack"]
+_CLIENT_METHODS: dict[tuple[int, int], EventKind] = {
+    (60, 40): "publish",
+    (60, 80): "ack",
+    (60, 90): "ack",
+    (60, 120): "ack",
+}
+_SERVER_METHODS: dict[tuple[int, int], EventKind] = {(60, 60): "deliver", (60, 80): "confirm", (60, 120): "confirm"}
 
 
 @dataclass(eq=False)
-class Moment:
-    """Something that a connection says, or is told, about a message.
+class AmqpEvent:
+    """A publish, confirm, delivery or acknowledgement on one connection.
 
     Attributes:
-        what: it is; an `ack` may also say no, and so may a `confirm`.
-        exchange, key: of the message; of a confirm those of the newest message on its channel.
-        properties: of a publish, encoded; known when all of it has passed.
+        kind: which of the four; nacks count as `ack` and `confirm`.
+        exchange, key: of the message; for a confirm, of the newest message published on its channel.
+        properties: of a publish, encoded; complete once the whole message has been forwarded.
         body: of a publish, likewise.
     """
 
-    what: What
+    kind: EventKind
     exchange: str = ""
     key: str = ""
     properties: bytes = b""
     body: bytes = b""
 
 
-class Part(NamedTuple):
-    """A piece of the stream: the moment that begins with it, and the one that has wholly passed after it."""
+class Segment(NamedTuple):
+    """Bytes to forward, the event that starts with them and the event that they complete."""
 
     data: bytes
-    begins: Moment | None = None
-    ends: Moment | None = None
+    starts_event: AmqpEvent | None = None
+    completes_event: AmqpEvent | None = None
 
 
 @dataclass(eq=False)
-class _Content:
-    """A moment of which not all has been read."""
+class _OpenEvent:
+    """An event whose message has not been read to its end."""
 
-    moment: Moment
-    missing: int = -1  # bytes of its body; -1: not known yet
+    event: AmqpEvent
+    missing: int = -1  # bytes of its body; -1: unknown
 
 
-class Talk:
-    """What both directions of one connection have said, as far as one must know it to name the other's answers."""
+class ConnectionState:
+    """State shared by both directions of one connection: which message a confirm or an ack refers to."""
 
     def __init__(self) -> None:
         self.published: dict[int, tuple[str, str]] = {}
         self.delivered: OrderedDict[tuple[int, int], tuple[str, str]] = OrderedDict()
 
 
-class Frames:
-    """One direction of a connection. For one thread; both directions share their `Talk`.
+class FrameParser:
+    """Parser of one direction of a connection. Not thread-safe; both directions share a `ConnectionState`.
 
     Args:
-        talk: of the connection.
-        from_client: which direction.
+        state: of the connection.
+        from_client: whether the bytes come from the client.
     """
 
-    def __init__(self, talk: Talk, *, from_client: bool) -> None:
-        self._talk = talk
-        self._names = _OF_CLIENTS if from_client else _OF_SERVERS
+    def __init__(self, state: ConnectionState, *, from_client: bool) -> None:
+        self._state = state
+        self._methods = _CLIENT_METHODS if from_client else _SERVER_METHODS
         self._rest = b""
-        self._open: dict[int, _Content] = {}
+        self._open: dict[int, _OpenEvent] = {}
         self._is_amqp = True
 
-    def feed(self, piece: bytes) -> list[Part]:
-        """Return what may pass now, in order; the bytes of a frame that is not whole stay here."""
+    def feed(self, piece: bytes) -> list[Segment]:
+        """Return the segments to forward, in order; an incomplete frame is kept for the next call."""
         self._rest += piece
-        parts = []
-        while self._is_amqp and (size := self._measure()) and len(self._rest) >= size:
+        segments = []
+        while self._is_amqp and (size := self._frame_size()) and len(self._rest) >= size:
             data, self._rest = self._rest[:size], self._rest[size:]
-            parts.append(self._read(data))
+            segments.append(self._read(data))
         if not self._is_amqp and self._rest:
-            parts.append(Part(self._rest))
+            segments.append(Segment(self._rest))
             self._rest = b""
-        return parts
+        return segments
 
-    def _measure(self) -> int:
-        """Return the bytes of the next frame, its frame included; 0 if that is not known yet."""
+    def _frame_size(self) -> int:
+        """Return the size in bytes of the next frame, header and end octet included; 0 while unknown."""
         if self._rest.startswith(_PROTOCOL):
             return _PROTOCOL_BYTES
         if len(self._rest) < _HEADER.size:
             self._is_amqp = not self._rest or self._rest[0] in _KINDS or _PROTOCOL.startswith(self._rest)
             return 0
-        kind, _channel, size = _HEADER.unpack_from(self._rest)
-        self._is_amqp = kind in _KINDS and size <= _LARGEST
+        frame_kind, _channel, size = _HEADER.unpack_from(self._rest)
+        self._is_amqp = frame_kind in _KINDS and size <= _MAX_PAYLOAD_BYTES
         return _HEADER.size + size + 1 if self._is_amqp else 0
 
-    def _read(self, data: bytes) -> Part:
+    def _read(self, data: bytes) -> Segment:
         if data.startswith(_PROTOCOL):
-            return Part(data)
-        kind, channel, size = _HEADER.unpack_from(data)
+            return Segment(data)
+        frame_kind, channel, size = _HEADER.unpack_from(data)
         payload = data[_HEADER.size : _HEADER.size + size]
         self._is_amqp = data.endswith(_END)
-        if kind == _METHOD:
+        if frame_kind == _METHOD:
             return self._read_method(data, channel, payload)
         content = self._open.get(channel)
-        if content is None or kind not in (_CONTENT, _BODY):
-            return Part(data)
-        if kind == _CONTENT:
+        if content is None or frame_kind not in (_CONTENT, _BODY):
+            return Segment(data)
+        if frame_kind == _CONTENT:
             content.missing = struct.unpack_from(">Q", payload, 4)[0]
-            content.moment.properties = payload[12:]
+            content.event.properties = payload[12:]
         else:
             content.missing -= size
-            content.moment.body += payload
+            content.event.body += payload
         if content.missing > 0:
-            return Part(data)
+            return Segment(data)
         del self._open[channel]
-        return Part(data, ends=content.moment)
+        return Segment(data, completes_event=content.event)
 
-    def _read_method(self, data: bytes, channel: int, payload: bytes) -> Part:
-        what = self._names.get((int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big")))
-        if what is None:
-            return Part(data)
-        moment = Moment(what, *self._find_message(what, channel, payload[4:]))
-        if what in ("publish", "deliver"):
-            self._open[channel] = _Content(moment)
-            return Part(data, begins=moment)
-        return Part(data, begins=moment, ends=moment)
+    def _read_method(self, data: bytes, channel: int, payload: bytes) -> Segment:
+        kind = self._methods.get((int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big")))
+        if kind is None:
+            return Segment(data)
+        event = AmqpEvent(kind, *self._find_message(kind, channel, payload[4:]))
+        if kind in ("publish", "deliver"):
+            self._open[channel] = _OpenEvent(event)
+            return Segment(data, starts_event=event)
+        return Segment(data, starts_event=event, completes_event=event)
 
-    def _find_message(self, what: What, channel: int, arguments: bytes) -> tuple[str, str]:
-        """Return the exchange and the routing key of what a method is about; empty if it is unknown."""
-        if what == "publish":
-            exchange, rest = _take_text(arguments[2:])
-            self._talk.published[channel] = exchange, _take_text(rest)[0]
-            return self._talk.published[channel]
-        if what == "confirm":
-            return self._talk.published.get(channel, ("", ""))
-        if what == "ack":
-            return self._talk.delivered.get((channel, int.from_bytes(arguments[:8], "big")), ("", ""))
-        _tag, rest = _take_text(arguments)
-        exchange, key = _take_text(rest[9:])
-        self._talk.delivered[channel, int.from_bytes(rest[:8], "big")] = exchange, _take_text(key)[0]
-        if len(self._talk.delivered) > _REMEMBERED:
-            self._talk.delivered.popitem(last=False)
-        return exchange, _take_text(key)[0]
+    def _find_message(self, kind: EventKind, channel: int, arguments: bytes) -> tuple[str, str]:
+        """Return exchange and routing key of the message a method refers to; empty if unknown."""
+        if kind == "publish":
+            exchange, rest = _read_short_string(arguments[2:])
+            self._state.published[channel] = exchange, _read_short_string(rest)[0]
+            return self._state.published[channel]
+        if kind == "confirm":
+            return self._state.published.get(channel, ("", ""))
+        if kind == "ack":
+            return self._state.delivered.get((channel, int.from_bytes(arguments[:8], "big")), ("", ""))
+        _tag, rest = _read_short_string(arguments)
+        exchange, key = _read_short_string(rest[9:])
+        self._state.delivered[channel, int.from_bytes(rest[:8], "big")] = exchange, _read_short_string(key)[0]
+        if len(self._state.delivered) > _MAX_DELIVERIES:
+            self._state.delivered.popitem(last=False)
+        return exchange, _read_short_string(key)[0]
 
 
-def _take_text(data: bytes) -> tuple[str, bytes]:
-    """Read a short string and return it with what follows."""
+def _read_short_string(data: bytes) -> tuple[str, bytes]:
+    """Decode a short string (AMQP 0-9-1, section 4.2.5.3); return it and the remaining bytes."""
     length = data[0] if data else 0
     return data[1 : 1 + length].decode("utf-8", "replace"), data[1 + length :]

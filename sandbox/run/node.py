@@ -1,6 +1,6 @@
-"""One RabbitMQ node with its own port and folder, and the site that nodes of one broker share. Nothing of the system's.
+"""One private RabbitMQ node, and the runtime that the nodes of one broker share.
 
-A site has a folder, an epmd and an Erlang cookie; nodes of different sites never hear of each other.
+A runtime has a folder, an epmd and an Erlang cookie; nodes of different runtimes cannot see each other.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from sandbox.run.rabbitmq import BrokerError, find_server, install_server
 _START_SECONDS = 120.0
 
 _CONFIGURATION = """\
-# Longer than any delivery: what a broker in production is told as well.
+# Longer than any delivery, as in production.
 consumer_timeout = 86400000
 # A test's disk and memory are small; an alarm would silently block publishers.
 disk_free_limit.absolute = 50MB
@@ -30,14 +30,14 @@ log.file.level = warning
 """
 
 
-class Site:
-    """What the nodes of one broker share; every one has its own, so any number may run side by side, as any user.
+class BrokerRuntime:
+    """Folder, epmd and Erlang cookie that the nodes of one broker share.
 
     Attributes:
-        folder: that holds the nodes' folders; there is none before `open`.
+        folder: holds the nodes' folders; created by `open`.
         server: the script that runs a node.
-        cookie: by which the nodes know each other.
-        environment: of all that runs here.
+        cookie: authenticates the nodes to each other.
+        environment: environment variables of all its processes.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class Site:
             "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
             "LANG": "C.UTF-8",
             "HOME": str(self.folder),
-            "ERL_CRASH_DUMP_SECONDS": "0",  # none is written: nobody would read it
+            "ERL_CRASH_DUMP_SECONDS": "0",  # no crash dumps
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": str(port),
         }
-        # A node that finds none starts one as a daemon, which would stay when the node is gone.
+        # A node that finds no epmd starts one as a daemon, which would outlive the node.
         self._epmd = Program("epmd", ["epmd"], self.environment, self.folder / "epmd.log", self.folder)
         _wait_for(self._epmd, lambda: _listens(port), self.folder)
 
@@ -74,30 +74,30 @@ class Site:
             self._epmd.kill()
             self._epmd = None
         if self.folder.name:
-            _end_strays(self.folder)
+            _kill_leftovers(self.folder)
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Node:
-    """One node on its own data. Not for use by several threads at once.
+    """One node on its own data. Not thread-safe.
 
     Args:
-        site: where it lives; open.
-        name: of the node, as Erlang takes it.
-        more: lines for its configuration.
+        runtime: of its broker; opened.
+        name: Erlang node name, `<name>@<host>`.
+        more: additional lines of its configuration.
 
     Attributes:
-        name: of the node, as given.
-        port: where it listens, on 127.0.0.1; the same in all its lives.
-        environment: of its programs.
+        name: as given.
+        port: where it listens, on 127.0.0.1; the same after restarts.
+        environment: environment variables of its processes.
     """
 
-    def __init__(self, site: Site, name: str, more: str = "") -> None:
+    def __init__(self, runtime: BrokerRuntime, name: str, more: str = "") -> None:
         self.port = find_port()
         self.name = name
-        self._server = site.server
-        self._folder = site.folder / name.partition("@")[0]
-        self.environment = site.environment | _furnish(self._folder, name, self.port, site.cookie, more)
+        self._server = runtime.server
+        self._folder = runtime.folder / name.partition("@")[0]
+        self.environment = runtime.environment | _write_files(self._folder, name, self.port, runtime.cookie, more)
         self._program: Program | None = None
 
     @property
@@ -106,17 +106,17 @@ class Node:
         return self._program is not None and self._program.exit_code is None
 
     def launch(self) -> None:
-        """Start it on the data that is there, and do not wait for it."""
+        """Start it on its existing data, without waiting."""
         log = self._folder / "node.log"
         self._program = Program("RabbitMQ", [self._server], self.environment, log, folder=self._folder)
 
     def wait(self) -> None:
-        """Wait until a launched one takes connections.
+        """Wait until it accepts connections.
 
-        After a power cut it may end at its start: then it is started once more, as every supervisor does.
+        After a kill it may exit during its start: then it is started once more, as every supervisor does.
 
         Raises:
-            BrokerError: it does not take any.
+            BrokerError: it does not start.
         """
         try:
             self._wait()
@@ -126,21 +126,21 @@ class Node:
             self._wait()
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Shut it down."""
         assert self._program
         self._program.stop()
 
     def kill(self) -> None:
-        """End it as a power cut would; what it had written is there when it is launched again."""
+        """Kill it, as a power cut would; its data is there when it is launched again."""
         if self._program:
             self._program.kill()
-            _end_strays(self._folder)
+            _kill_leftovers(self._folder)
 
     def control(self, *command: str) -> str:
-        """Run a command of `rabbitmqctl` and return what it says; some seconds.
+        """Run a `rabbitmqctl` command and return its output; takes some seconds.
 
         Raises:
-            BrokerError: the command failed; says how.
+            BrokerError: the command failed; contains its output.
         """
         done = subprocess.run(
             [self._server.with_name("rabbitmqctl"), "--node", self.name, *command],
@@ -160,8 +160,8 @@ class Node:
         _wait_for(self._program, lambda: _takes_connections(self.port), self._folder)
 
 
-def _furnish(folder: Path, name: str, port: int, cookie: str, more: str) -> dict[str, str]:
-    """Make a node's folder and files, and give back its part of the environment: nothing of the system's."""
+def _write_files(folder: Path, name: str, port: int, cookie: str, more: str) -> dict[str, str]:
+    """Create a node's folder and files; return the environment variables that point to them."""
     folder.mkdir()
     files = {
         "rabbitmq.conf": _CONFIGURATION + more,
@@ -199,24 +199,24 @@ def _wait_for(program: Program, is_ready: Callable[[], bool], folder: Path) -> N
     deadline = time.monotonic() + _START_SECONDS
     while not is_ready():
         if program.exit_code is not None:
-            raise BrokerError(f"{program.name} ended with {program.exit_code} at its start:\n{_last_words(folder)}")
+            raise BrokerError(f"{program.name} ended with {program.exit_code} at its start:\n{_read_logs(folder)}")
         if time.monotonic() > deadline:
-            raise BrokerError(f"{program.name} did not start in {_START_SECONDS:.0f} s:\n{_last_words(folder)}")
+            raise BrokerError(f"{program.name} did not start in {_START_SECONDS:.0f} s:\n{_read_logs(folder)}")
         time.sleep(0.05)
 
 
-def _last_words(folder: Path) -> str:
+def _read_logs(folder: Path) -> str:
     logs = [*sorted(folder.glob("*.log")), *sorted((folder / "log").glob("*.log"))]
     return "\n".join(f"--- {log.name}\n{last_lines(log, 80)}" for log in logs if log.exists())
 
 
-def _end_strays(folder: Path) -> None:
-    """End what a killed node had only just begun, and wait for that: Erlang's children are in sessions of their own.
+def _kill_leftovers(folder: Path) -> None:
+    """Kill processes that a killed node left behind: Erlang's children are in sessions of their own.
 
-    They are known by their environment, which names the node's folder.
+    They are found by their environment, which names the node's folder.
     """
-    while strays := [process for process in Path("/proc").glob("[0-9]*") if _belongs_to(process, folder)]:
-        for process in strays:
+    while leftovers := [process for process in Path("/proc").glob("[0-9]*") if _belongs_to(process, folder)]:
+        for process in leftovers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(process.name), signal.SIGKILL)
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""A program run by this process that never outlives it, whatever ends it."""
+"""Child process that never outlives this one, even if this one is killed."""
 
 import contextlib
 import os
@@ -11,21 +11,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-# The program keeps the process id that we see (exec). Beside it, in the same process group, waits a reader of a pipe
-# that only this process holds open: when we are gone, kill -9 included, the pipe ends and the whole group with it.
-_LEASH = 'exec 3<&0 </dev/null; (cat <&3 >/dev/null; kill -KILL 0) & exec 3<&-; exec "$@"'
-_DYING_SECONDS = 5.0  # what the kernel may need to take a killed node's memory apart on a busy machine
+# The program keeps the process id that we see (exec). In the same process group a reader waits on a pipe that only this
+# process holds open: when this process ends, even by SIGKILL, the pipe closes and the reader kills the group.
+_LAUNCHER = 'exec 3<&0 </dev/null; (cat <&3 >/dev/null; kill -KILL 0) & exec 3<&-; exec "$@"'
+_EXIT_SECONDS = 5.0  # what the kernel may need to free a killed node's memory on a busy machine
 
 
 class Program:
-    """One running program with its own process group and log file. Not for use by several threads at once.
+    """A running program with its own process group and log file. Not thread-safe.
 
     Args:
-        name: what people call it, for messages.
+        name: for error messages.
         arguments: the program and its arguments.
-        environment: its whole environment.
-        log: the file that its output is appended to.
-        folder: where it runs; this process's folder if not given.
+        environment: all its environment variables.
+        log: file that its output is appended to.
+        folder: working directory; None: this process's.
 
     Raises:
         OSError: if there is no shell or the log can't be written.
@@ -41,17 +41,17 @@ class Program:
     ) -> None:
         self.name = name
         self.log = log
-        self._anybody_left, held = os.pipe()
-        with log.open("ab") as output, os.fdopen(held, "wb"):
+        self._group_pipe, write_end = os.pipe()
+        with log.open("ab") as output, os.fdopen(write_end, "wb"):
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _LEASH, "sh", *arguments],
+                ["/bin/sh", "-c", _LAUNCHER, "sh", *arguments],
                 env=dict(environment),
                 cwd=folder,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # All that it starts inherit this end, so the other one ends when the last of them has.
-                pass_fds=[held],
+                # Inherited by all processes it starts: the other end closes when the last of them has ended.
+                pass_fds=[write_end],
                 start_new_session=True,
             )
 
@@ -70,15 +70,15 @@ class Program:
 
     @property
     def exit_code(self) -> int | None:
-        """What it ended with (negative: the signal that ended it), or None while it runs."""
+        """Exit code (negative: the signal that killed it); None while it runs."""
         return self._process.poll()
 
     def terminate(self) -> None:
-        """Ask the program itself, not what it started, to end."""
+        """Send SIGTERM to the program itself, not to its children."""
         self._process.terminate()
 
     def stop(self, seconds: float = 30.0) -> int:
-        """Ask it to end, make it end after `seconds`, and give back its exit code. May be called again."""
+        """Send SIGTERM, after `seconds` SIGKILL, and return the exit code. May be called again."""
         self._process.terminate()
         try:
             self._process.wait(seconds)
@@ -89,25 +89,25 @@ class Program:
         return code
 
     def kill(self) -> int:
-        """End it and everything in its group at once, wait for that, give back its exit code. May be called again."""
+        """Kill it and its process group, wait for the end, return the exit code. May be called again."""
         if self._process.stdin and not self._process.stdin.closed:
-            # The leash is still in the group, so the group's id can't belong to anybody else by now.
+            # The pipe's reader is still in the group, so the group's id cannot have been reused.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.stdin.close()
-            select.select([self._anybody_left], [], [], _DYING_SECONDS)
-            os.close(self._anybody_left)
+            select.select([self._group_pipe], [], [], _EXIT_SECONDS)
+            os.close(self._group_pipe)
         return self._process.wait()
 
 
 def last_lines(log: Path, count: int = 30) -> str:
-    """Give back the end of a log file."""
+    """Return the last lines of a log file."""
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-count:])
 
 
 def find_port() -> int:
-    """Give back a loopback port that is free and stays so while a program starts, or restarts, on it.
+    """Return a free loopback port that stays free until a program listens on it, also between restarts.
 
-    Taken below the range that the kernel gives to outgoing connections (32768 and up), which could take it meanwhile:
+    It is below the range that the kernel uses for outgoing connections (32768 and up), which could take it meanwhile:
     https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range).
     """
     while True:

@@ -1,6 +1,6 @@
-"""A line that can be cut: a TCP proxy between programs and a server on loopback.
+"""TCP proxy on loopback that can cut, pause, delay and half-close the connections it forwards.
 
-Knows nothing of what passes, unless somebody watches: then it reads what passes as AMQP.
+With a `watch` callback it also parses the bytes as AMQP and can end a connection at a chosen event.
 """
 
 import contextlib
@@ -12,59 +12,60 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from sandbox.run.frames import Frames, Moment, Part, Talk
+from sandbox.run.frames import AmqpEvent, ConnectionState, FrameParser, Segment
 
-# Is told of a moment, and whether it has passed; says whether the line is to end there. Called by many threads.
-Watch = Callable[[Moment, bool], bool]
+# Called with an event and whether it has been forwarded; returns whether to end the connection. Called by many threads.
+EventWatch = Callable[[AmqpEvent, bool], bool]
 
 _PIECE = 64 * 1024
 _CONNECT_SECONDS = 5
 
 
 @dataclass(eq=False)
-class _Line:
+class _Connection:
     """One connection through the proxy."""
 
     client: socket.socket
     server: socket.socket
-    stranded: bool = False
+    half_open: bool = False
     mute: bool = False
-    talk: Talk = field(default_factory=Talk)
+    state: ConnectionState = field(default_factory=ConnectionState)
 
     def end(self) -> None:
-        """Let both sides know that it is over; of a stranded line only the server's side ends."""
-        for side in (self.server,) if self.stranded else (self.server, self.client):
+        """Shut both sides down; of a half-open connection only the server's."""
+        for side in (self.server,) if self.half_open else (self.server, self.client):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
 
 
 class Proxy:
-    """Passes connections on to a port, as long as the `with` block and nobody disturbs them. Thread-safe.
+    """Forwards connections to a port for as long as the `with` block lasts. Thread-safe.
 
     Args:
-        port: of the server, on 127.0.0.1; whoever connects while it is away is hung up on. Of several each connection
-            gets one that is there, by chance.
-        watch: is asked right before and right after each publish, confirm, delivery and acknowledgement. While it
-            thinks, that direction of that line stands still; where it says so, the line ends, and what came behind is
-            lost, as it is when a program is killed at that moment.
+        port: of the server, on 127.0.0.1; while it is down, new connections are closed at once. Of several ports each
+            connection gets a random one that accepts.
+        watch: called right before and right after each publish, confirm, delivery and acknowledgement is forwarded.
+            That direction is blocked meanwhile. If it returns true, the connection ends and the bytes behind are
+            lost, as when a program is killed at that point.
 
     Attributes:
         port: where it listens, on 127.0.0.1.
-        delay: seconds that each piece of data is held up in each direction.
-        mute_after: a line whose client has sent these bytes hears nothing any more; they still arrive. Empty: none.
+        delay: seconds by which each piece of data is delayed, in each direction.
+        mute_after: once a client has sent these bytes, the server's answers are dropped; the bytes themselves
+            still arrive. Empty: never.
     """
 
-    def __init__(self, port: int | Sequence[int], watch: Watch | None = None) -> None:
+    def __init__(self, port: int | Sequence[int], watch: EventWatch | None = None) -> None:
         self.watch = watch
         self._targets = [port] if isinstance(port, int) else list(port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.delay = 0.0
         self.mute_after = b""
-        self._flows = threading.Event()
-        self._flows.set()
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._guard = threading.Lock()
-        self._lines: set[_Line] = set()
+        self._connections: set[_Connection] = set()
         self._open = True
         self._accepting = threading.Thread(target=self._accept, name="proxy", daemon=True)
 
@@ -79,55 +80,55 @@ class Proxy:
         self._listener.shutdown(socket.SHUT_RDWR)  # ends the accept, which closing would not
         self._accepting.join()
         self._listener.close()
-        self.release()
+        self.resume()
         self.cut()
 
     def cut(self) -> int:
-        """End every line, stranded ones too; return how many there were."""
-        lines = self._present()
-        for line in lines:
-            line.stranded = False
-            line.end()
-        return len(lines)
+        """End every connection, half-open ones too; return how many there were."""
+        connections = self._open_connections()
+        for connection in connections:
+            connection.half_open = False
+            connection.end()
+        return len(connections)
 
-    def strand(self) -> int:
-        """End every line for the server only; to the client it stays open and silent, as after a lost network."""
-        lines = self._present()
-        for line in lines:
-            line.stranded = True
-            line.end()
-        return len(lines)
+    def make_half_open(self) -> int:
+        """End every connection for the server only; to the client it stays open and silent, as after a network loss."""
+        connections = self._open_connections()
+        for connection in connections:
+            connection.half_open = True
+            connection.end()
+        return len(connections)
 
-    def hold(self) -> None:
-        """Let nothing pass any more; nothing is lost."""
-        self._flows.clear()
+    def pause(self) -> None:
+        """Stop forwarding; nothing is lost."""
+        self._flowing.clear()
 
-    def release(self) -> None:
-        """Let everything pass again that was held."""
-        self._flows.set()
+    def resume(self) -> None:
+        """Forward again, what was held up first."""
+        self._flowing.set()
 
-    def _present(self) -> list[_Line]:
+    def _open_connections(self) -> list[_Connection]:
         with self._guard:
-            return list(self._lines)
+            return list(self._connections)
 
     def _accept(self) -> None:
         while self._open:
             with contextlib.suppress(OSError):
                 client, _ = self._listener.accept()
-                threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _carry(self, client: socket.socket) -> None:
+    def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError), self._connect() as server:
             server.settimeout(None)
-            line = _Line(client, server)
+            connection = _Connection(client, server)
             with self._guard:
-                self._lines.add(line)
-            back = threading.Thread(target=self._pass, args=(line, server, client), daemon=True)
+                self._connections.add(connection)
+            back = threading.Thread(target=self._forward, args=(connection, server, client), daemon=True)
             back.start()
-            self._pass(line, client, server)
+            self._forward(connection, client, server)
             back.join()
             with self._guard:
-                self._lines.discard(line)
+                self._connections.discard(connection)
 
     def _connect(self) -> socket.socket:
         for target in random.sample(self._targets, len(self._targets)):
@@ -135,25 +136,27 @@ class Proxy:
                 return socket.create_connection(("127.0.0.1", target), _CONNECT_SECONDS)
         raise ConnectionRefusedError("nobody is there")
 
-    def _pass(self, line: _Line, source: socket.socket, target: socket.socket) -> None:
+    def _forward(self, connection: _Connection, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            for part in self._read(line, source):
-                if part.begins and self.watch and self.watch(part.begins, False):
+            for segment in self._read(connection, source):
+                if segment.starts_event and self.watch and self.watch(segment.starts_event, False):
                     break
-                target.sendall(part.data)
-                if part.ends and self.watch and self.watch(part.ends, True):
+                target.sendall(segment.data)
+                if segment.completes_event and self.watch and self.watch(segment.completes_event, True):
                     break
-        # What the client of a stranded line still says goes nowhere, until it hangs up or the line is cut.
+        # What the client of a half-open connection still sends is dropped, until it closes or is cut.
         with contextlib.suppress(OSError):
-            while line.stranded and source is line.client and source.recv(_PIECE):
+            while connection.half_open and source is connection.client and source.recv(_PIECE):
                 pass
-        line.end()
+        connection.end()
 
-    def _read(self, line: _Line, source: socket.socket) -> Iterator[Part]:
-        frames = Frames(line.talk, from_client=source is line.client)
+    def _read(self, connection: _Connection, source: socket.socket) -> Iterator[Segment]:
+        frames = FrameParser(connection.state, from_client=source is connection.client)
         while piece := source.recv(_PIECE):
-            self._flows.wait()
+            self._flowing.wait()
             time.sleep(self.delay)
-            line.mute = line.mute or bool(self.mute_after and source is line.client and self.mute_after in piece)
-            if not (line.mute and source is line.server):
-                yield from frames.feed(piece) if self.watch else (Part(piece),)
+            connection.mute = connection.mute or bool(
+                self.mute_after and source is connection.client and self.mute_after in piece
+            )
+            if not (connection.mute and source is connection.server):
+                yield from frames.feed(piece) if self.watch else (Segment(piece),)

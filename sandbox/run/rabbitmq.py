@@ -1,4 +1,4 @@
-"""RabbitMQ on this machine: where its server is, and how it gets here. The system's own service is never touched."""
+"""Find RabbitMQ on this machine or install it, without starting the system's service."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ class BrokerError(Exception):
 
 
 def find_server() -> Path | None:
-    """Give back the script that runs a node, or None if RabbitMQ is not on this machine."""
+    """Return the script that runs a node; None if RabbitMQ is not installed."""
     if _SERVER.exists():
         return _SERVER
     # Other systems and RabbitMQ's own archives have no wrapper: what is in PATH is the script itself.

@@ -1,1 +1,1 @@
-"""What stands in a guest's storage, as every vendor has it."""
+"""Storage model shared by both clouds: files and folders, checksums, rate limits."""

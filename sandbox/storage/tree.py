@@ -1,4 +1,4 @@
-"""What stands in one guest's storage: files and folders, a bin, a limit. Knows no vendor and no HTTP."""
+"""One guest's storage: files and folders by id, a bin and a quota."""
 
 import hashlib
 import threading
@@ -10,7 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of a file, as far as they are known."""
+    """Size and checksums of a file, and its bytes if they were kept."""
 
     size: int
     md5: str
@@ -27,7 +27,7 @@ class Content:
 
 
 class Item(Protocol):
-    """What every vendor's files and folders have."""
+    """Attributes common to both clouds' files and folders."""
 
     id: str
     name: str
@@ -57,10 +57,10 @@ class Account(Generic[I]):
     """One guest's storage. Thread-safe: every method holds `guard`, which callers may hold around several.
 
     Attributes:
-        limit: Bytes of storage; None is unlimited.
-        used_elsewhere: Bytes that mail and photos take of it.
-        items: Everything, by id, trashed or not.
-        root: The id of the top folder, which is no item.
+        limit: Quota in bytes; None: unlimited.
+        used_elsewhere: Bytes of the quota that mail and photos use.
+        items: All items by id, trashed ones included.
+        root: Id of the top folder, which is not an item itself.
     """
 
     def __init__(self, login: str, root: str):
@@ -81,7 +81,7 @@ class Account(Generic[I]):
         return [each for each in self._present() if each.is_folder]
 
     def tree(self) -> list[tuple[str, int, str]]:
-        """Return (path, bytes, MD5) of every file that is not in the bin, sorted; doubles stand twice."""
+        """Return (path, bytes, MD5) of every file that is not in the bin, sorted; equal paths are all listed."""
         with self.guard:
             return sorted((self.path(each), each.size, each.md5) for each in self.files())
 

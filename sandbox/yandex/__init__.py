@@ -1,11 +1,11 @@
-"""The pretend Yandex: accounts and Disk."""
+"""Stand-ins of Yandex OAuth, the Disk API and its upload hosts, stricter than the real ones."""
 
 from typing import TYPE_CHECKING
 
 from sandbox.cloud import Cloud, OpenCloud, Operations
 
 if TYPE_CHECKING:
-    from sandbox.faults.plan import Faults
+    from sandbox.faults.plan import FaultPlan
 
 _API = frozenset(
     {"yandex_disk", "yandex_resource", "yandex_mkdir", "yandex_patch", "yandex_delete", "yandex_move"}
@@ -14,8 +14,8 @@ _API = frozenset(
 _UPLOAD = frozenset({"yandex_upload"})
 
 
-def _open(faults: "Faults", violations: list[str], keep_bytes: bool) -> OpenCloud:
-    # Faults are checked against the operations above; the services are made of faults.
+def _open(faults: "FaultPlan", violations: list[str], keep_bytes: bool) -> OpenCloud:
+    # Faults are checked against the operations above, and the services import faults.
     from sandbox.yandex.open import OpenYandex
 
     return OpenYandex(faults, violations, keep_bytes)

@@ -1,4 +1,4 @@
-"""The pretend Yandex Disk: who may ask, what is asked, and the rules that hold everywhere.
+"""Stand-in of cloud-api.yandex.net/v1/disk: authentication, locks, quotas and common rules.
 
 https://yandex.ru/dev/disk-api/doc/en/
 """
@@ -7,13 +7,13 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.http.message import Reply, Request
 from sandbox.http.service import Service
-from sandbox.storage.pace import Pace
+from sandbox.storage.rate_limit import WriteRateLimiter
 from sandbox.storage.tree import Content
 from sandbox.yandex.disk_faults import DISK_ACTIONS
-from sandbox.yandex.errors import ERRORS, Refused, error_reply
+from sandbox.yandex.errors import ERRORS, ApiError, error_reply
 from sandbox.yandex.items import Account, Item, new_id, now
 from sandbox.yandex.links import Links
 from sandbox.yandex.operations import Operations
@@ -51,7 +51,7 @@ class Disk(Service):
             reality about 131072: https://github.com/ivknv/yadisk/issues/57
         writes_per_second: Above this, for longer than a small burst, an account's writes are refused; None never.
         read_only: Technical works: nothing can be changed.
-        most_items: The largest page of a list, whatever is asked for; None for any.
+        max_items: Maximum page size of a list, whatever is requested; None: no maximum.
         accepts_bearer: Take tokens under the Bearer scheme, too.
         takes_chunked: Take uploads of unknown length.
         received: Bytes that were uploaded, those sent again included.
@@ -60,7 +60,7 @@ class Disk(Service):
     name = "yandex"
     throttles_with = (429, "TooManyRequestsError")
 
-    def __init__(self, tokens: Tokens, faults: Faults, violations: list[str], *, keep_bytes: bool = True):
+    def __init__(self, tokens: Tokens, faults: FaultPlan, violations: list[str], *, keep_bytes: bool = True):
         super().__init__(faults, violations)
         self.tokens = tokens
         self.keep_bytes = keep_bytes
@@ -77,7 +77,7 @@ class Disk(Service):
         self.slow_rate: float | None = None
         self.writes_per_second: float | None = None
         self.read_only = False
-        self.most_items: int | None = None
+        self.max_items: int | None = None
         self.accepts_bearer = False
         self.takes_chunked = False
         self.received = 0
@@ -85,7 +85,7 @@ class Disk(Service):
         self.links = Links()
         self.actions = dict(DISK_ACTIONS)
         self.routes = routes(self)
-        self._pace = Pace()
+        self._pace = WriteRateLimiter()
         self._guard = threading.Lock()
         self._accounts: dict[str, Account] = {}
 
@@ -98,11 +98,11 @@ class Disk(Service):
         """Return an error of the API; a reason that is no name of its errors is passed over."""
         return error_reply(status, reason if reason in ERRORS or reason.startswith("Disk") else "")
 
-    def answer_refusal(self, request: Request, refused: Refused) -> Reply:
+    def answer_error(self, request: Request, error: ApiError) -> Reply:
         """Return the reply to a refusal, and remember what the client should have known."""
-        if refused.breach:
-            self.violate(request, refused.breach)
-        return refused.reply()
+        if error.violation:
+            self.record_violation(request, error.violation)
+        return error.reply()
 
     def identify(self, request: Request, right: str) -> Caller:
         """Return who asks.
@@ -112,24 +112,24 @@ class Disk(Service):
             right: The right it takes; empty for any.
 
         Raises:
-            Refused: There is no token, it is no good, it lacks the right, or the account has no Disk.
+            ApiError: There is no token, it is no good, it lacks the right, or the account has no Disk.
         """
         kind, _, text = (request.headers.get("Authorization") or "").partition(" ")
         if kind.lower() != "oauth" and not (kind.lower() == "bearer" and self.accepts_bearer):
-            raise Refused("UnauthorizedError", breach="no OAuth token")
+            raise ApiError("UnauthorizedError", violation="no OAuth token")
         token = self.tokens.find(text.strip())
         if not token or not token.is_live():
-            breach = "" if token else "a token nobody gave"
+            violation = "" if token else "a token nobody gave"
             if token and not (token.forced or token.revoked):
-                breach = "use of a token after its expiry"
-            raise Refused("UnauthorizedError", breach=breach)
+                violation = "use of a token after its expiry"
+            raise ApiError("UnauthorizedError", violation=violation)
         if right not in token.scopes if right else not token.scopes:
-            raise Refused("ForbiddenError")
+            raise ApiError("ForbiddenError")
         account = self.account(token.login)
         if account.unsupported:
-            raise Refused("DiskUnsupportedUserAccountTypeError")
+            raise ApiError("DiskUnsupportedUserAccountTypeError")
         if account.blocked:
-            raise Refused("UserIsBlockedError")
+            raise ApiError("UserIsBlockedError")
         return Caller(account, token.client, token.scopes)
 
     def count(self, received: int) -> None:
@@ -141,50 +141,50 @@ class Disk(Service):
         """Look at the media types of a request.
 
         Raises:
-            Refused: They are none of JSON's.
+            ApiError: They are none of JSON's.
         """
         accepted = [each.partition(";")[0].strip() for each in (request.headers.get("Accept") or "*/*").split(",")]
         if not set(accepted) & set(_JSON):
-            raise Refused("NotAcceptableError", breach=f"Accept: {request.headers.get('Accept')}")
+            raise ApiError("NotAcceptableError", violation=f"Accept: {request.headers.get('Accept')}")
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip()
         if request.content() and kind not in _JSON:
-            raise Refused("UnsupportedMediaTypeError", breach=f"Content-Type: {kind}")
+            raise ApiError("UnsupportedMediaTypeError", violation=f"Content-Type: {kind}")
 
     def check_write(self, caller: Caller) -> None:
         """Count a write.
 
         Raises:
-            Refused: Nothing can be written now, or not so fast.
+            ApiError: Nothing can be written now, or not so fast.
         """
         if self.read_only:
-            raise Refused("DiskReadOnlyError")
-        if self.writes_per_second and not self._pace.allows(caller.account.login, self.writes_per_second):
-            raise Refused("TooManyRequestsError")
+            raise ApiError("DiskReadOnlyError")
+        if self.writes_per_second and not self._pace.try_acquire(caller.account.login, self.writes_per_second):
+            raise ApiError("TooManyRequestsError")
 
     def check_place(self, account: Account, path: Path, *, overwrite: bool) -> None:
         """Look whether a file may be made at a path.
 
         Raises:
-            Refused: There is one, or no folder for it.
+            ApiError: There is one, or no folder for it.
         """
         with account.guard:
             if not path or account.find_folder(path) is not None:
-                raise Refused("DiskPathPointsToExistentDirectoryError", write_path(path))
+                raise ApiError("DiskPathPointsToExistentDirectoryError", write_path(path))
             if account.find_folder(path[:-1]) is None:
-                raise Refused("DiskPathDoesntExistsError", write_path(path))
+                raise ApiError("DiskPathDoesntExistsError", write_path(path))
             if account.find(path) and not overwrite:
-                raise Refused("DiskResourceAlreadyExistsError", write_path(path))
+                raise ApiError("DiskResourceAlreadyExistsError", write_path(path))
 
     def make_file(self, account: Account, path: Path, content: Content, *, overwrite: bool) -> Item:
         """Make a file, or give one new content; for a while it may be hard to see.
 
         Raises:
-            Refused: As `check_place`; or there is no room.
+            ApiError: As `check_place`; or there is no room.
         """
         with account.guard:
             self.check_place(account, path, overwrite=overwrite)
             if not account.holds(content.size):
-                raise Refused("DiskStorageQuotaExhaustedError")
+                raise ApiError("DiskStorageQuotaExhaustedError")
             old = account.find(path)
             item = old or account.put(Item(new_id(), path[-1], account.find_folder(path[:-1]) or "", now(), now()))
             late = {"late_times": self.late_times, "late_until": time.monotonic() + self.late_seconds}

@@ -1,8 +1,8 @@
-"""The faults only Disk can commit: links that end, answers that come later, files that are hard to see."""
+"""Actions of Disk's own faults: expired links, deferred operations, files that appear late."""
 
 from typing import TYPE_CHECKING, cast
 
-from sandbox.faults.actions import Action, Strike
+from sandbox.faults.actions import Action, FaultContext
 from sandbox.gallery.photos import BODY_ACTIONS
 from sandbox.http.message import Reply
 from sandbox.storage.uploads import corrupt_either, keep_part
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from sandbox.yandex.uploader import Uploader
 
 
-def expire_token(strike: Strike) -> Reply:
+def expire_token(context: FaultContext) -> Reply:
     """End the guest's access tokens in this very moment."""
-    tokens = cast("Disk", strike.service).tokens
-    token = tokens.find((strike.request.headers.get("Authorization") or "").partition(" ")[2])
+    tokens = cast("Disk", context.service).tokens
+    token = tokens.find((context.request.headers.get("Authorization") or "").partition(" ")[2])
     tokens.expire(token.login if token else None)
     return error_reply(401)
 
 
-def end_link(strike: Strike) -> Reply:
+def end_link(context: FaultContext) -> Reply:
     """End the link, as if its half hour was over."""
-    link = cast("Uploader", strike.service).find(strike.request)
+    link = cast("Uploader", context.service).find(context.request)
     if link:
         link.expires = 0.0
-    return strike.go()
+    return context.proceed()
 
 
-def leave_to_route(strike: Strike) -> Reply:
+def leave_to_route(context: FaultContext) -> Reply:
     """Do it where the request is answered."""
-    return strike.go()
+    return context.proceed()
 
 
 DISK_ACTIONS: dict[str, Action] = {

@@ -1,4 +1,4 @@
-"""The errors of Disk's API: status, name and text.
+"""Errors of the Disk API by name: status and text.
 
 Names and statuses as a client that has met them maps them: https://github.com/ivknv/yadisk (yadisk/utils.py).
 """
@@ -68,21 +68,21 @@ ERRORS: dict[str, tuple[int, str, str]] = {
 USUAL = {status: name for name, (status, _, _) in reversed(ERRORS.items())}
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """A request the API refuses.
 
     Args:
         name: A key of `ERRORS`.
         about: The path or field at fault.
-        breach: What to remember as a violation, if the client should have known better.
+        violation: What to record as a violation, if the client could have known; empty: nothing.
         status: Instead of the usual one.
     """
 
-    def __init__(self, name: str, about: str = "", breach: str = "", status: int = 0):
+    def __init__(self, name: str, about: str = "", violation: str = "", status: int = 0):
         super().__init__(name)
         self.name = name
         self.about = about
-        self.breach = breach
+        self.violation = violation
         self.status = status or ERRORS[name][0]
 
     def reply(self) -> Reply:

@@ -1,4 +1,4 @@
-"""What stands in one guest's Disk. Knows no HTTP.
+"""Files and folders of one guest's Disk.
 
 https://yandex.ru/dev/disk-api/doc/en/reference/meta
 """

@@ -1,4 +1,4 @@
-"""Upload links: each takes one file, once, for half an hour. Knows no HTTP."""
+"""Upload links: each takes one file, once, for half an hour."""
 
 import secrets
 import threading
@@ -42,7 +42,7 @@ class Link:
 
 
 class Links:
-    """Every link. Thread-safe."""
+    """All upload links. Thread-safe."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -60,21 +60,21 @@ class Links:
         with self._guard:
             return self._all.get(id)
 
-    def take(self, link: Link) -> bool:
-        """Begin to use a link, unless it is in use or was used."""
+    def acquire(self, link: Link) -> bool:
+        """Begin to use a link; return whether it was free and unused."""
         with self._guard:
             if link.state != "open":
                 return False
             link.state = "busy"
             return True
 
-    def leave(self, link: Link, *, spent: bool) -> None:
+    def release(self, link: Link, *, spent: bool) -> None:
         """End the use of a link."""
         with self._guard:
             link.state = "spent" if spent else "open"
             link.arrived = 0
 
-    def arriving(self) -> int:
+    def bytes_arriving(self) -> int:
         """Return the bytes that have arrived of files that are not whole."""
         with self._guard:
             return sum(each.arrived for each in self._all.values())

@@ -1,8 +1,8 @@
-"""The pretend Yandex in one world."""
+"""Yandex's stand-ins in one `World`."""
 
 from collections.abc import Sequence
 
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.http.service import Service
 from sandbox.yandex.accounts import Accounts
 from sandbox.yandex.disk import Disk
@@ -10,9 +10,9 @@ from sandbox.yandex.uploader import Uploader
 
 
 class OpenYandex:
-    """Yandex's services; see `sandbox.cloud.OpenCloud`."""
+    """Yandex's stand-ins; see `sandbox.cloud.OpenCloud`."""
 
-    def __init__(self, faults: Faults, violations: list[str], keep_bytes: bool):
+    def __init__(self, faults: FaultPlan, violations: list[str], keep_bytes: bool):
         self.accounts = Accounts(faults, violations)
         self.storage = Disk(self.accounts.tokens, faults, violations, keep_bytes=keep_bytes)
         self.uploader = Uploader(self.storage, faults, violations)
@@ -28,7 +28,7 @@ class OpenYandex:
         self.storage.upload_url = self.uploader.url
 
     def environment(self) -> dict[str, str]:
-        """Return what points `web` and `worker` here."""
+        """Return the environment variables that point `web` and `worker` here."""
         client, secret = next(iter(self.accounts.clients.items()))
         return {
             "YANDEX_CLIENT_ID": client,
@@ -39,4 +39,4 @@ class OpenYandex:
 
     def arrived(self, login: str) -> int:
         """Return how many bytes have arrived."""
-        return sum(file.size for file in self.storage.account(login).files()) + self.storage.links.arriving()
+        return sum(file.size for file in self.storage.account(login).files()) + self.storage.links.bytes_arriving()

@@ -1,4 +1,4 @@
-"""What Disk does later: operations that are in progress for a while, then succeed or fail. Knows no HTTP.
+"""Asynchronous operations: in progress for a while, then succeeded or failed.
 
 https://yandex.ru/dev/disk-api/doc/en/reference/operations
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.yandex.errors import Refused
+from sandbox.yandex.errors import ApiError
 from sandbox.yandex.paths import Path, is_below
 
 
@@ -38,13 +38,13 @@ class Operation:
 
 
 class Operations:
-    """Every operation. Thread-safe.
+    """All operations. Thread-safe.
 
     Attributes:
-        polls: How often an operation says in-progress before it ends.
+        polls: How many status requests are answered `in-progress` before an operation ends.
         ends: How operations end: success or failed.
-        seconds: After which one ends though nobody asks.
-        lock: What an operation in progress changes can't be changed by others: 423.
+        seconds: After which an operation ends even without status requests.
+        lock: Reply 423 to changes of a path that an operation in progress changes.
     """
 
     def __init__(self) -> None:
@@ -65,11 +65,11 @@ class Operations:
     def begin(
         self, operation: Operation, finish: Callable[[], object], *, polls: int | None = None, ends: str = ""
     ) -> None:
-        """Let an operation take its time.
+        """Start an operation.
 
         Args:
             operation: An open one.
-            finish: What it does in the end; may raise Refused, then it has failed.
+            finish: Called at its end; if it raises ApiError, the operation has failed.
             polls: Instead of the usual number.
             ends: Instead of the usual end.
         """
@@ -80,48 +80,48 @@ class Operations:
             operation.finish = finish
 
     def succeed(self, operation: Operation) -> None:
-        """End an operation that needed no time."""
+        """End an operation that was done at once."""
         with self._guard:
             operation.status = "success"
 
-    def look(self, id: str, login: str) -> str:  # noqa: A002 - Disk's own word
+    def status(self, id: str, login: str) -> str:  # noqa: A002 - Disk's own word
         """Return the status of an operation.
 
         Raises:
-            Refused: There is none.
+            ApiError: There is none.
         """
         with self._guard:
             operation = self._all.get(id)
             if not operation or operation.login != login:
-                raise Refused("DiskOperationNotFoundError")
+                raise ApiError("DiskOperationNotFoundError")
             over = operation.polls <= 0
             operation.polls -= 1
         if over:
             self._end(operation)
         return operation.status
 
-    def settle(self) -> None:
-        """End what is due."""
+    def finish_due(self) -> None:
+        """End the operations whose time is over."""
         with self._guard:
             due = [each for each in self._running() if time.monotonic() >= each.due]
         for operation in due:
             self._end(operation)
 
     def check_lock(self, login: str, path: Path, *, below: bool = False) -> None:
-        """Look whether something may be changed.
+        """Check that no operation in progress changes a path.
 
         Args:
-            login: Whose.
-            path: Where.
-            below: What is inside is changed as well.
+            login: The account.
+            path: The path to change.
+            below: The change concerns everything inside as well.
 
         Raises:
-            Refused: An operation in progress changes it.
+            ApiError: An operation in progress changes it.
         """
         with self._guard:
             running = [each.path for each in self._running() if each.login == login] if self.lock else []
             if any(is_below(path, each) or (below and is_below(each, path)) for each in running):
-                raise Refused("DiskResourceLockedError", "/".join(path))
+                raise ApiError("DiskResourceLockedError", "/".join(path))
 
     def _running(self) -> list[Operation]:
         return [each for each in self._all.values() if each.finish]
@@ -136,5 +136,5 @@ class Operations:
             if operation.ends == "success":
                 finish()
             operation.status = operation.ends
-        except Refused:
+        except ApiError:
             operation.status = "failed"

@@ -1,9 +1,9 @@
-"""The paths of Disk: a scheme, a slash, names. Knows no HTTP.
+"""Paths of the Disk API: an optional scheme, a slash, names.
 
 https://yandex.ru/dev/disk-api/doc/en/reference/meta#path
 """
 
-from sandbox.yandex.errors import Refused
+from sandbox.yandex.errors import ApiError
 
 Path = tuple[str, ...]
 
@@ -19,16 +19,16 @@ def read_path(given: str, field: str = "path") -> Path:
         field: What the parameter is called.
 
     Raises:
-        Refused: It is not one.
+        ApiError: It is not one.
     """
     if not given:
-        raise Refused("FieldValidationError", field, breach=f"no {field}")
+        raise ApiError("FieldValidationError", field, violation=f"no {field}")
     if len(given) > _PATH_CHARACTERS:
-        raise Refused("FieldValidationError", field, breach=f"a path of {len(given)} characters")
+        raise ApiError("FieldValidationError", field, violation=f"a path of {len(given)} characters")
     rest = given.removeprefix("disk:")
     # Anything up to the first colon is taken for a scheme: https://github.com/ivknv/yadisk/issues/26
     if rest == given and ":" in given:
-        raise Refused("DiskNotFoundError", given, breach="a path with a colon and without disk:/")
+        raise ApiError("DiskNotFoundError", given, violation="a path with a colon and without disk:/")
     names = tuple(rest.strip("/").split("/")) if rest.strip("/") else ()
     for name in names:
         _check_name(name, field)
@@ -47,7 +47,7 @@ def is_below(path: Path, above: Path) -> bool:
 
 def _check_name(name: str, field: str) -> None:
     if len(name) > _NAME_CHARACTERS:
-        raise Refused("FieldValidationError", field, breach=f"a name of {len(name)} characters")
+        raise ApiError("FieldValidationError", field, violation=f"a name of {len(name)} characters")
     # What rclone never sends, since Disk does not take it: https://rclone.org/yandex/#restricted-filename-characters
     if name in ("", ".", "..") or any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
-        raise Refused("FieldValidationError", field, breach=f"the name {name!r}")
+        raise ApiError("FieldValidationError", field, violation=f"the name {name!r}")

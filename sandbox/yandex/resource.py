@@ -1,4 +1,4 @@
-"""A file or a folder as the API writes it. Knows no HTTP.
+"""The resource object: JSON of a file or a folder.
 
 https://yandex.ru/dev/disk-api/doc/en/reference/response-objects
 """
@@ -6,7 +6,7 @@ https://yandex.ru/dev/disk-api/doc/en/reference/response-objects
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox.yandex.errors import Refused
+from sandbox.yandex.errors import ApiError
 from sandbox.yandex.items import Account, Item, kind_of, mime_of
 from sandbox.yandex.paths import Path, write_path
 
@@ -48,7 +48,9 @@ def show(item: Item | None, path: Path) -> dict[str, Any]:
     return shown
 
 
-def show_inside(account: Account, folder: str, path: Path, query: dict[str, str], most: int | None) -> dict[str, Any]:
+def show_inside(
+    account: Account, folder: str, path: Path, query: dict[str, str], max_items: int | None
+) -> dict[str, Any]:
     """Return one page of what is inside a folder.
 
     Args:
@@ -56,13 +58,13 @@ def show_inside(account: Account, folder: str, path: Path, query: dict[str, str]
         folder: The folder's id.
         path: Where it is.
         query: May hold limit, offset and sort.
-        most: The largest page there is, whatever limit says; None for any.
+        max_items: Maximum page size, whatever `limit` says; None: no maximum.
 
     Raises:
-        Refused: A parameter is no good.
+        ApiError: A parameter is no good.
     """
     limit, offset = read_count(query, "limit", 20), read_count(query, "offset", 0)
-    limit = min(limit, most) if most is not None else limit
+    limit = min(limit, max_items) if max_items is not None else limit
     inside = [each for each in account.below(folder) if not each.trashed and not each.is_late()]
     shown = [show(each, (*path, each.name)) for each in _sort(inside, query.get("sort", "name"))]
     return {
@@ -79,11 +81,11 @@ def read_count(query: dict[str, str], name: str, usual: int) -> int:
     """Return a number of the query.
 
     Raises:
-        Refused: It is none.
+        ApiError: It is none.
     """
     given = query.get(name, str(usual))
     if not given.isdecimal():
-        raise Refused("FieldValidationError", name, breach=f"{name}={given}")
+        raise ApiError("FieldValidationError", name, violation=f"{name}={given}")
     return int(given)
 
 
@@ -112,6 +114,6 @@ def _pick(value: Any, wanted: list[list[str]]) -> Any:
 def _sort(items: Iterable[Item], by: str) -> list[Item]:
     name = by.removeprefix("-")
     if name not in _SORTED_BY:
-        raise Refused("FieldValidationError", "sort", breach=f"sort={by}")
+        raise ApiError("FieldValidationError", "sort", violation=f"sort={by}")
     attribute = {"path": "name", "deleted": "modified"}.get(name, name)
     return sorted(items, key=lambda each: (getattr(each, attribute), each.name), reverse=by.startswith("-"))

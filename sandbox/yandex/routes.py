@@ -1,4 +1,4 @@
-"""The methods of Disk's API: each a route, its operation and the right it takes."""
+"""Routes of the Disk API, each with its operation and the right it needs."""
 
 import re
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.http.message import Reply, Request
 from sandbox.http.service import Route
-from sandbox.yandex import changes, looks
-from sandbox.yandex.errors import Refused
+from sandbox.yandex import reads, writes
+from sandbox.yandex.errors import ApiError
 
 if TYPE_CHECKING:
     from sandbox.yandex.disk import Disk
@@ -37,15 +37,15 @@ def routes(disk: "Disk") -> tuple[Route, ...]:
         return Route(verb, re.compile(path), operation, guarded, subject=_subject)
 
     return (
-        method("GET", r"/v1/disk/?", "yandex_disk", looks.tell_disk, _INFO),
-        method("GET", _RESOURCES.pattern, "yandex_resource", looks.tell_resource, _READ),
-        method("PUT", _RESOURCES.pattern, "yandex_mkdir", changes.make_folder, _WRITE),
-        method("PATCH", _RESOURCES.pattern, "yandex_patch", changes.patch, _WRITE),
-        method("DELETE", _RESOURCES.pattern, "yandex_delete", changes.delete, _WRITE),
-        method("POST", r"/v1/disk/resources/move/?", "yandex_move", changes.move, _WRITE),
-        method("GET", r"/v1/disk/resources/upload/?", "yandex_link", changes.give_link, _WRITE),
-        method("GET", r"/v1/disk/resources/download/?", "yandex_download_link", looks.give_download, _READ),
-        method("GET", r"/v1/disk/operations/(?P<id>[^/]+)/?", "yandex_operation", looks.tell_operation, ""),
+        method("GET", r"/v1/disk/?", "yandex_disk", reads.get_disk, _INFO),
+        method("GET", _RESOURCES.pattern, "yandex_resource", reads.get_resource, _READ),
+        method("PUT", _RESOURCES.pattern, "yandex_mkdir", writes.make_folder, _WRITE),
+        method("PATCH", _RESOURCES.pattern, "yandex_patch", writes.patch, _WRITE),
+        method("DELETE", _RESOURCES.pattern, "yandex_delete", writes.delete, _WRITE),
+        method("POST", r"/v1/disk/resources/move/?", "yandex_move", writes.move, _WRITE),
+        method("GET", r"/v1/disk/resources/upload/?", "yandex_link", writes.get_upload_link, _WRITE),
+        method("GET", r"/v1/disk/resources/download/?", "yandex_download_link", reads.get_download_link, _READ),
+        method("GET", r"/v1/disk/operations/(?P<id>[^/]+)/?", "yandex_operation", reads.get_operation, ""),
     )
 
 
@@ -55,13 +55,13 @@ def _guarded(disk: "Disk", answer: Callable[..., Reply], right: str) -> Callable
             disk.check_form(request)
             caller = disk.identify(request, right)
             for name in sorted(set(request.query) - _COMMON - _KNOWN[request.operation]):
-                disk.violate(request, f"unknown query parameter {name}")
-            disk.operations.settle()
+                disk.record_violation(request, f"unknown query parameter {name}")
+            disk.operations.finish_due()
             if right == _WRITE:
                 disk.check_write(caller)
             return answer(request, caller, **groups)
-        except Refused as refused:
-            return disk.answer_refusal(request, refused)
+        except ApiError as error:
+            return disk.answer_error(request, error)
 
     return guarded
 

@@ -1,4 +1,4 @@
-"""Yandex's codes and tokens: a refresh token is good once and brings the next one. Knows no HTTP.
+"""Yandex's codes and tokens: a refresh token can be used once and returns its successor.
 
 https://yandex.ru/dev/id/doc/en/tokens/refresh-client
 """
@@ -27,7 +27,7 @@ class Grant(tokens.Grant):
     access: str = ""
 
 
-class Spent(InvalidGrant):
+class AlreadyUsed(InvalidGrant):
     """A refresh token was brought a second time."""
 
 
@@ -37,16 +37,16 @@ class Tokens(tokens.Tokens[Grant]):
     Attributes:
         grace: Seconds for which a refresh token that was used may be used again, in case the answer was lost; nobody
             promises any.
-        most_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
+        max_devices: Of one guest that a client has tokens for; with one more the oldest stops working.
         spent_at: When a refresh token of each device was used, monotonic seconds.
-        brought_again: How often a spent one of each device was brought again.
+        reused: How often a spent refresh token was presented again, by device.
         keeps_access: Refreshing gives the same access token as long as it lives, and the same refresh token never.
     """
 
     # "expires_in": a year, as the examples of the documentation have it.
     ttl: float = 31_536_000
     access_prefix = "y0_"
-    lasting_prefix = "1:"
+    refresh_prefix = "1:"
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,9 +54,9 @@ class Tokens(tokens.Tokens[Grant]):
         self.keeps_access = False
         # "An app can have up to 20 tokens linked to a user's devices":
         # https://yandex.com/dev/oauth/doc/dg/concepts/device-token.html
-        self.most_devices = 20
+        self.max_devices = 20
         self.spent_at: dict[str, list[float]] = {}
-        self.brought_again: Counter[str] = Counter()
+        self.reused: Counter[str] = Counter()
         self._spent: dict[str, float] = {}
         self._devices: dict[str, str] = {}
 
@@ -104,8 +104,8 @@ class Tokens(tokens.Tokens[Grant]):
                 raise InvalidGrant("expired_token")
             moment = time.monotonic()
             if text in self._spent and moment - self._spent[text] >= self.grace:
-                self.brought_again[grant.device] += 1
-                raise Spent("expired_token")
+                self.reused[grant.device] += 1
+                raise AlreadyUsed("expired_token")
             self._spent.setdefault(text, moment)
             self.spent_at.setdefault(grant.device, []).append(moment)
             return self._give(grant)
@@ -135,12 +135,12 @@ class Tokens(tokens.Tokens[Grant]):
             grant.access = token.text
             self._devices[token.text] = grant.device
         self._end_oldest_device(grant)
-        return token, self._lasting(grant), grant
+        return token, self._issue_refresh_token(grant), grant
 
     def _end_oldest_device(self, grant: Grant) -> None:
         mine = [each.device for each in self._refresh.values() if is_of(each, grant.login, grant.client)]
         others = [each for each in dict.fromkeys(mine) if each not in ("", grant.device)]
-        if grant.device and len(others) >= self.most_devices:
+        if grant.device and len(others) >= self.max_devices:
             self._end_device(grant.login, grant.client, others[0])
 
     def _end_device(self, login: str, client: str, device: str) -> None:

@@ -1,4 +1,4 @@
-"""The servers that upload and download links lead to: other hosts than the API's, and other manners.
+"""Stand-in of the hosts that Disk's upload and download links point to (uploader*.disk.yandex.net).
 
 https://yandex.ru/dev/disk-api/doc/en/reference/upload
 """
@@ -9,15 +9,15 @@ import urllib.parse
 from typing import Any
 
 from sandbox.faults.actions import read_slowly
-from sandbox.faults.plan import Faults
+from sandbox.faults.plan import FaultPlan
 from sandbox.http import ranges
 from sandbox.http.message import Dropped, Reply, Request, text_reply
 from sandbox.http.service import Route, Service
 from sandbox.storage.tree import Content
-from sandbox.storage.uploads import Sums
+from sandbox.storage.uploads import ContentHasher
 from sandbox.yandex.disk import Disk
 from sandbox.yandex.disk_faults import UPLOAD_ACTIONS
-from sandbox.yandex.errors import Refused
+from sandbox.yandex.errors import ApiError
 from sandbox.yandex.items import mime_of
 from sandbox.yandex.links import Link
 
@@ -25,12 +25,12 @@ _MODIFIED = "Sat, 17 Aug 2024 09:54:32 GMT"
 
 
 class Uploader(Service):
-    """Takes files and gives them back; needs no token, who has the link has the right. Thread-safe."""
+    """Accepts uploads and serves downloads; the link alone authorises. Thread-safe."""
 
     name = "yandex_uploader"
     throttles_with = (429, "Too Many Requests")
 
-    def __init__(self, disk: Disk, faults: Faults, violations: list[str]):
+    def __init__(self, disk: Disk, faults: FaultPlan, violations: list[str]):
         super().__init__(faults, violations)
         self.disk = disk
         self.actions = dict(UPLOAD_ACTIONS)
@@ -59,21 +59,21 @@ class Uploader(Service):
         problem = self._find_problem(request, link)
         if problem or not link:
             return problem or text_reply("Not Found", 404)
-        if not self.disk.links.take(link):
+        if not self.disk.links.acquire(link):
             return text_reply("Locked", 423)
         spent = False
         try:
-            reply = self._take(request, link)
+            reply = self._store(request, link)
             spent = reply.status < 300
             return reply
         finally:
-            self.disk.links.leave(link, spent=spent)
+            self.disk.links.release(link, spent=spent)
 
     def _find_problem(self, request: Request, link: Link | None) -> Reply | None:
         if not link:
             return text_reply("Not Found", 404)
         if link.state == "spent":
-            self.violate(request, "an upload link used twice")
+            self.record_violation(request, "an upload link used twice")
         if link.state == "spent" or link.is_over():
             return text_reply("Gone", self.disk.gone_status)
         return self._find_problem_of_form(request) or self._find_problem_of_size(request.body.length or 0, link)
@@ -81,15 +81,15 @@ class Uploader(Service):
     def _find_problem_of_form(self, request: Request) -> Reply | None:
         kind, body = request.headers.get("Content-Type") or "", request.body
         if kind.lower().startswith("multipart/"):
-            self.violate(request, "a multipart body, not raw bytes")
+            self.record_violation(request, "a multipart body, not raw bytes")
             return text_reply("Bad Request", 400)
         if "Content-Range" in request.headers:
             return text_reply("Precondition Failed", 412)
         if body.chunked and body.length is not None:
-            self.violate(request, "both Content-Length and chunks")
+            self.record_violation(request, "both Content-Length and chunks")
             return text_reply("Bad Request", 400)
         if body.length is None and not (body.chunked and self.disk.takes_chunked):
-            self.violate(request, "an upload of unknown length")
+            self.record_violation(request, "an upload of unknown length")
             return text_reply("Length Required", 411)
         return None
 
@@ -100,10 +100,10 @@ class Uploader(Service):
             return text_reply("Insufficient Storage", 507)
         return None
 
-    def _take(self, request: Request, link: Link) -> Reply:
+    def _store(self, request: Request, link: Link) -> Reply:
         if link.is_slow and self.disk.slow_rate:
             read_slowly(request.body, self.disk.slow_rate, self.faults.stopped)
-        content = self._receive(request, link)
+        content = self._read_body(request, link)
         fault = request.fault.params if request.fault and request.fault.does == "defer" else None
 
         def finish() -> None:
@@ -122,25 +122,25 @@ class Uploader(Service):
             return text_reply("", 202)
         try:
             finish()
-        except Refused as refused:
-            return text_reply(refused.name, refused.status)
+        except ApiError as error:
+            return text_reply(error.name, error.status)
         self.disk.operations.succeed(link.operation)
         return text_reply("", 201)
 
-    def _receive(self, request: Request, link: Link) -> Content:
-        """Return what really arrived; bytes beyond `keep_only` are taken and thrown away."""
-        sums, received = Sums(keep=self.disk.keep_bytes), 0
+    def _read_body(self, request: Request, link: Link) -> Content:
+        """Return the content received; bytes beyond `keep_only` are read and discarded."""
+        hasher, received = ContentHasher(keep=self.disk.keep_bytes), 0
         try:
             for piece in request.body.pieces():
                 kept = piece if request.keep_only is None else piece[: max(request.keep_only - received, 0)]
                 received += len(piece)
                 link.arrived = received
-                sums.add(kept)
+                hasher.add(kept)
         except OSError:
             raise Dropped from None
         finally:
             self.disk.count(received)
-        return sums.content()
+        return hasher.content()
 
     def _get(self, request: Request, login: str, id: str) -> Reply:  # noqa: A002
         item: Any = self.disk.account(login).items.get(urllib.parse.unquote(id))

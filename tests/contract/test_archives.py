@@ -239,7 +239,7 @@ def test_a_photo_that_is_listed_as_nothing_is_proved_first(stand: Stand, what: s
     entry["filesize"] = 0
     entry["crc"] = "-"
     if what == "there is no photo":
-        stand.world.gallery.shelf.remove(urlsplit(unquote(entry["url"])).path)
+        stand.world.gallery.photo_store.remove(urlsplit(unquote(entry["url"])).path)
     desk.deliver_to_the_end(desk.make_job(archive))
     assert [row for row in archive.expected() if not row[0].endswith(entry["name"])] == stand.tree()
     assert told(stand) == [1]

@@ -8,7 +8,7 @@ from common.clouds.photos import Folder, Photo
 from common.clouds.yandex_disk.storage import YandexStorage
 from common.crypto.sealing import Secret
 from common.errors import Reason
-from sandbox.faults.plan import Fault, Faults
+from sandbox.faults.plan import Fault, FaultPlan
 from sandbox.yandex.accounts import RIGHTS
 from sandbox.yandex.disk import Disk
 from sandbox.yandex.items import Item
@@ -40,12 +40,12 @@ class GuestsDisk:
 
     def __init__(
         self,
-        faults: Faults | None = None,
+        faults: FaultPlan | None = None,
         violations: list[str] | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._tokens = Tokens()
-        self.faults = Faults() if faults is None else faults
+        self.faults = FaultPlan() if faults is None else faults
         self.violations: list[str] = [] if violations is None else violations
         self.disk = Disk(self._tokens, self.faults, self.violations)
         self.disk.url, self.disk.upload_url = ADDRESS, UPLOADER

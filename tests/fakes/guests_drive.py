@@ -7,7 +7,7 @@ from common.clouds.grant import Grant, SharedGrant
 from common.clouds.photos import Folder, Photo
 from common.crypto.sealing import Secret
 from common.errors import Reason
-from sandbox.faults.plan import Fault, Faults
+from sandbox.faults.plan import Fault, FaultPlan
 from sandbox.google.drive import Drive
 from sandbox.google.items import Item
 from sandbox.google.tokens import Token, Tokens
@@ -36,10 +36,10 @@ class GuestsDrive:
     """
 
     def __init__(
-        self, *, chunk: int = 256 * 1024, faults: Faults | None = None, violations: list[str] | None = None
+        self, *, chunk: int = 256 * 1024, faults: FaultPlan | None = None, violations: list[str] | None = None
     ) -> None:
         self._tokens = Tokens()
-        self.faults = Faults() if faults is None else faults
+        self.faults = FaultPlan() if faults is None else faults
         self.violations: list[str] = [] if violations is None else violations
         self.drive = Drive(self._tokens, self.faults, self.violations)
         self.drive.url = ADDRESS

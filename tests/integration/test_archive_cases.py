@@ -21,8 +21,8 @@ VICTIM = "victim.jpg"
 
 
 @pytest.fixture
-def desk(world: World) -> WorkerHarness:
-    """A worker's desk in that world."""
+def harness(world: World) -> WorkerHarness:
+    """A worker without its queue in that world."""
     return WorkerHarness(world)
 
 
@@ -60,10 +60,10 @@ def when_there_are(world: World, count: int, act: Callable[[], None], monkeypatc
     monkeypatch.setattr(account, "put", put_and_act)
 
 
-def wait_out(desk: WorkerHarness) -> ArchiveJob:
+def wait_out(harness: WorkerHarness) -> ArchiveJob:
     """Return the job that waits, taken from its tray."""
-    ((job, _),) = desk.queue.delayed
-    desk.queue.delayed.clear()
+    ((job, _),) = harness.queue.delayed
+    harness.queue.delayed.clear()
     return job
 
 
@@ -85,24 +85,24 @@ def wait_out(desk: WorkerHarness) -> ArchiveJob:
     ids=str,
 )
 def test_a_photo_that_never_works_costs_only_itself(
-    world: World, desk: WorkerHarness, on: str, fault: dict[str, Any]
+    world: World, harness: WorkerHarness, on: str, fault: dict[str, Any]
 ) -> None:
     """Its tries come to an end; nothing wrong is left in Drive, the others arrive, and one is missing."""
     good = album(8, 20_000)
     archive = world.gallery.add("Не все", [Picture(VICTIM, b"v" * 30_000), *good])
     world.faults.add(Fault(on, times=None, match=VICTIM, **fault))
-    assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
+    assert harness.deliver_to_the_end(harness.make_job(archive)) == 1
     assert sorted((f"Не все/{each.name}", len(each.data), each.md5) for each in good) == world.drive.account().tree()
     assert told(world) == [1]
     sessions = [session for session in world.drive.uploads.sessions() if session.plan.meta["name"] == VICTIM]
-    assert len(sessions) <= desk.settings.retry_attempts
+    assert len(sessions) <= harness.settings.retry_attempts
     assert world.faults.fired
 
 
 @pytest.mark.parametrize("which", ["Свадьба", "Photos 1"])
 @pytest.mark.parametrize("gone", ["delete", "trash"])
 def test_a_folder_that_goes_away_meanwhile_is_made_anew(
-    world: World, desk: WorkerHarness, monkeypatch: pytest.MonkeyPatch, gone: str, which: str
+    world: World, harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch, gone: str, which: str
 ) -> None:
     """Once, with everything that had been in it; no photo fails for it."""
     archive = add_gallery(world)
@@ -112,7 +112,7 @@ def test_a_folder_that_goes_away_meanwhile_is_made_anew(
         getattr(account, gone)(next(each.id for each in account.folders() if each.name == which))
 
     when_there_are(world, 5, throw_away, monkeypatch)
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     assert_complete(world, archive)
 
 
@@ -121,32 +121,32 @@ def test_a_folder_that_is_not_listed_yet_is_there_once_in_the_end(
     world: World, monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
     """The next delivery's looks show nothing of the one before: what is made twice is joined, at the latest later."""
-    desk, signals = WorkerHarness(world, WORKER_PHOTOS="1"), Signals()
+    harness, signals = WorkerHarness(world, WORKER_PHOTOS="1"), Signals()
     archive = add_gallery(world)
     when_there_are(world, 5, lambda: signals.wind_down.set(Cause.SHUTDOWN), monkeypatch)
-    desk.deliver(desk.make_job(archive), signals=signals)
-    rest = desk.queue.requeued.pop()
+    harness.deliver(harness.make_job(archive), signals=signals)
+    rest = harness.queue.requeued.pop()
     assert 5 <= rest.state.copied < 12
     world.faults.add(Fault("files_list", "hide", count=1000, times=looks))
-    desk.deliver(rest)
+    harness.deliver(rest)
     assert told(world) == [0]
     world.faults.clear()
-    for job, _ in desk.queue.delayed:
-        desk.deliver(job)
+    for job, _ in harness.queue.delayed:
+        harness.deliver(job)
     assert_complete(world, archive)
 
 
-def test_pressing_again_while_the_listing_lags_behind_heals_by_itself(world: World, desk: WorkerHarness) -> None:
+def test_pressing_again_while_the_listing_lags_behind_heals_by_itself(world: World, harness: WorkerHarness) -> None:
     """Two folders and every photo twice, until each job has looked once more; no third press is needed."""
     archive = add_gallery(world)
     account = world.drive.account()
     account.lag = 3600.0
     for number in range(2):
-        desk.deliver(desk.make_job(archive, job_id=f"job-{number}"))
+        harness.deliver(harness.make_job(archive, job_id=f"job-{number}"))
     assert len(account.files()) == 2 * 12
     account.lag = 0.0
-    for job, _ in desk.queue.delayed:
-        desk.deliver(job)
+    for job, _ in harness.queue.delayed:
+        harness.deliver(job)
     assert archive.expected() == account.tree()
     assert len({account.path(folder) for folder in account.folders()}) == len(account.folders())
     assert told(world) == [0, 0]
@@ -155,75 +155,75 @@ def test_pressing_again_while_the_listing_lags_behind_heals_by_itself(world: Wor
 @pytest.mark.parametrize(
     "reason", ["numChildrenInNonRootLimitExceeded", "appNotAuthorizedToFile", "insufficientFilePermissions"]
 )
-def test_a_folder_that_takes_nothing_ends_the_job_once(world: World, desk: WorkerHarness, reason: str) -> None:
+def test_a_folder_that_takes_nothing_ends_the_job_once(world: World, harness: WorkerHarness, reason: str) -> None:
     """It would refuse every photo: no more than what is under way is tried, and the gallery hears what is missing."""
     archive = add_gallery(world, 40)
     world.faults.add(Fault("initiate", "status", times=None, after=10, status=403, reason=reason))
-    assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
+    assert harness.deliver_to_the_end(harness.make_job(archive)) == 1
     refused = len(world.faults.fired)
     # Those that were under way, and one for each try that is left.
-    assert refused <= desk.settings.photos + desk.settings.retry_attempts - 1
+    assert refused <= harness.settings.photos + harness.settings.retry_attempts - 1
     assert [40 - len(world.drive.account().tree())] == told(world)
 
 
-def test_a_scope_that_is_missing_ends_the_job_once(world: World, desk: WorkerHarness) -> None:
+def test_a_scope_that_is_missing_ends_the_job_once(world: World, harness: WorkerHarness) -> None:
     """The guest must agree again: nothing is repeated."""
     world.faults.add(Fault("files_list", "status", times=None, status=403, reason="insufficientPermissions"))
-    assert desk.deliver_to_the_end(desk.make_job(add_gallery(world))) == 1
+    assert harness.deliver_to_the_end(harness.make_job(add_gallery(world))) == 1
     assert told(world) == [12]
     assert len(world.faults.fired) == 1
 
 
 @pytest.mark.parametrize("on", ["files_list", "files_create"])
 def test_a_refusal_of_a_call_for_the_whole_archive_ends_the_job_honestly(
-    world: World, desk: WorkerHarness, on: str
+    world: World, harness: WorkerHarness, on: str
 ) -> None:
     """400, or a 403 nobody knows, and no photo is to blame: the gallery is told, nothing is dead-lettered."""
     for number, status in enumerate((400, 403)):
         world.faults.clear()
         world.faults.add(Fault(on, "status", times=None, status=status, reason="noIdea"))
-        assert desk.deliver_to_the_end(desk.make_job(add_gallery(world), job_id=f"job-{number}")) == 1
+        assert harness.deliver_to_the_end(harness.make_job(add_gallery(world), job_id=f"job-{number}")) == 1
     assert told(world) == [12, 12]
     assert world.drive.account().tree() == []
 
 
-def test_a_drive_that_finds_nothing_of_itself_lets_the_job_wait(world: World, desk: WorkerHarness) -> None:
+def test_a_drive_that_finds_nothing_of_itself_lets_the_job_wait(world: World, harness: WorkerHarness) -> None:
     """404 to the listing: that may be over later, and then everything arrives."""
     archive = add_gallery(world)
     world.faults.add(Fault("files_list", "status", times=None, status=404))
-    desk.deliver(desk.make_job(archive))
-    waiting = wait_out(desk)
+    harness.deliver(harness.make_job(archive))
+    waiting = wait_out(harness)
     assert (waiting.state.reason, told(world)) == (Reason.CLOUD_REFUSED, [])
     world.faults.clear()
-    desk.deliver(waiting)
+    harness.deliver(waiting)
     assert_complete(world, archive)
 
 
-def test_a_token_endpoint_that_is_down_lets_the_job_wait(world: World, desk: WorkerHarness) -> None:
+def test_a_token_endpoint_that_is_down_lets_the_job_wait(world: World, harness: WorkerHarness) -> None:
     """The grant is not given up for it."""
     archive = add_gallery(world)
-    job = desk.make_job(archive)
+    job = harness.make_job(archive)
     world.accounts.expire_tokens()
     world.faults.add(Fault("token", "status", times=None, status=503, html=True))
-    desk.deliver(job)
-    waiting = wait_out(desk)
+    harness.deliver(job)
+    waiting = wait_out(harness)
     assert (waiting.state.reason, told(world)) == (Reason.CLOUD_UNAVAILABLE, [])
     world.faults.clear()
-    desk.deliver(waiting)
+    harness.deliver(waiting)
     assert_complete(world, archive)
 
 
-def test_an_opening_whose_reply_is_lost_makes_no_double(world: World, desk: WorkerHarness) -> None:
+def test_an_opening_whose_reply_is_lost_makes_no_double(world: World, harness: WorkerHarness) -> None:
     """The session was made and nobody knows of it: another one is, for the same id."""
     archive = add_gallery(world)
     world.faults.add(Fault("initiate", "drop_after", times=5), Fault("initiate", "stall", seconds=0.05, when="after"))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
     assert len({session.plan.meta["id"] for session in world.drive.uploads.sessions()}) == 12
 
 
 def test_the_list_is_asked_once_more_for_photos_that_moved(
-    world: World, desk: WorkerHarness, monkeypatch: pytest.MonkeyPatch
+    world: World, harness: WorkerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Links had run out: those that the gallery lists anew arrive, the others are counted, and it ends there."""
     archive = add_gallery(world)
@@ -240,7 +240,7 @@ def test_the_list_is_asked_once_more_for_photos_that_moved(
         return fetch(gallery, archive_url)
 
     monkeypatch.setattr(Gallery, "fetch_manifest", fetch_newer)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     # At the start, at the end, and once more since it had changed.
     assert len(looks) == 3
     assert told(world) == [1]
@@ -248,34 +248,34 @@ def test_the_list_is_asked_once_more_for_photos_that_moved(
     assert [entry for entry in archive.expected() if entry[0] != missing] == world.drive.account().tree()
 
 
-def test_a_slow_gallery_only_takes_its_time(world: World, desk: WorkerHarness) -> None:
+def test_a_slow_gallery_only_takes_its_time(world: World, harness: WorkerHarness) -> None:
     """Upload sessions wait for bytes that drip and for answers that come late."""
     archive = world.gallery.add("Медленно", [Picture("slow.jpg", b"s" * 30_000), Picture("late.jpg", b"l" * 30_000)])
     world.faults.add(Fault("photo", "drip", match="slow.jpg", rate=60_000))
     world.faults.add(Fault("photo", "stall", match="late.jpg", seconds=0.5))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert len(world.faults.fired) == 2
     assert_complete(world, archive)
 
 
-def test_the_top_of_the_drive_is_never_asked_for(world: World, desk: WorkerHarness) -> None:
+def test_the_top_of_the_drive_is_never_asked_for(world: World, harness: WorkerHarness) -> None:
     """Under `drive.file` it answers 404; the alias is not needed, a folder without a parent is there by itself."""
     archive = add_gallery(world)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
     assert not [request.target for request in world.drive.requests if "root" in request.target]
 
 
 @pytest.mark.parametrize("reason", ["accountDisabled", "insufficientParentPermissions", "domainPolicy", "neverHeardOf"])
 def test_an_account_that_is_refused_ends_the_job_after_a_handful(
-    world: World, desk: WorkerHarness, reason: str
+    world: World, harness: WorkerHarness, reason: str
 ) -> None:
     """Not after one refused request for each photo; the page says why, and the gallery hears what is missing."""
     archive = add_gallery(world, 300)
     world.faults.add(Fault("initiate", "status", times=None, status=403, reason=reason))
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     assert len(world.faults.fired) <= 4 * 3 + 4 * 4 + 5
-    last = desk.reporter.told[-1]
+    last = harness.reporter.told[-1]
     assert last.state == "failed"
     assert last.reason == ("cloud_refused" if reason == "neverHeardOf" else "account_refused")
     assert told(world) == [300]
@@ -283,46 +283,46 @@ def test_an_account_that_is_refused_ends_the_job_after_a_handful(
 
 @pytest.mark.parametrize("on", ["initiate", "files_list", "about", "files_create", "generate_ids"])
 def test_when_we_are_refused_jobs_wait_and_we_are_told(
-    world: World, desk: WorkerHarness, caplog: pytest.LogCaptureFixture, on: str
+    world: World, harness: WorkerHarness, caplog: pytest.LogCaptureFixture, on: str
 ) -> None:
     """Suspended, unpaid, misregistered: no guest can help, the owner reads an ERROR, and it goes on by itself."""
     archive = add_gallery(world)
     world.faults.add(Fault(on, "status", times=None, status=403, reason="CONSUMER_SUSPENDED"))
-    desk.deliver(desk.make_job(archive))
-    ((job, _),) = desk.queue.delayed
-    assert desk.reporter.told[-1].reason == job.state.reason == "app_refused"
+    harness.deliver(harness.make_job(archive))
+    ((job, _),) = harness.queue.delayed
+    assert harness.reporter.told[-1].reason == job.state.reason == "app_refused"
     assert [record.levelname for record in caplog.records if "refuses this service itself" in record.message] == [
         "ERROR"
     ]
     world.faults.clear()
-    desk.queue.delayed.clear()
-    desk.deliver(job)
+    harness.queue.delayed.clear()
+    harness.deliver(job)
     assert_complete(world, archive)
 
 
 @pytest.mark.parametrize("error", ["disabled_client", "invalid_client", "unauthorized_client", "invalid_request"])
-def test_a_client_that_is_refused_lets_jobs_wait(world: World, desk: WorkerHarness, error: str) -> None:
+def test_a_client_that_is_refused_lets_jobs_wait(world: World, harness: WorkerHarness, error: str) -> None:
     """At the token endpoint: the guest's permission is as good as before."""
     archive = add_gallery(world)
-    job = desk.make_job(archive)
+    job = harness.make_job(archive)
     world.accounts.expire_tokens()
     world.faults.add(Fault("token", "status", times=None, status=401, reason=error))
-    desk.deliver(job)
-    ((job, _),) = desk.queue.delayed
+    harness.deliver(job)
+    ((job, _),) = harness.queue.delayed
     assert job.state.reason == "app_refused"
     world.faults.clear()
-    desk.queue.delayed.clear()
-    desk.deliver(job)
+    harness.queue.delayed.clear()
+    harness.deliver(job)
     assert_complete(world, archive)
 
 
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("on", ["files_list", "about", "generate_ids", "files_create", "initiate", "upload"])
-def test_one_odd_answer_ends_nothing(world: World, desk: WorkerHarness, on: str, status: int) -> None:
+def test_one_odd_answer_ends_nothing(world: World, harness: WorkerHarness, on: str, status: int) -> None:
     """Wherever it comes: the call is tried again."""
     archive = add_gallery(world)
     world.faults.add(Fault(on, "status", times=1, status=status, reason="forbidden" if status == 403 else "invalid"))
-    assert desk.deliver_to_the_end(desk.make_job(archive)) == 1
+    assert harness.deliver_to_the_end(harness.make_job(archive)) == 1
     assert len(world.faults.fired) == 1
-    assert (desk.reporter.told[-1].state, told(world)) == ("done", [0])
+    assert (harness.reporter.told[-1].state, told(world)) == ("done", [0])
     assert_complete(world, archive)

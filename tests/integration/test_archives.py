@@ -20,8 +20,8 @@ from worker.transfer.stop import Cause, Interrupted, Signals
 
 
 @pytest.fixture
-def desk(world: World) -> WorkerHarness:
-    """A worker's desk in that world."""
+def harness(world: World) -> WorkerHarness:
+    """A worker without its queue in that world."""
     return WorkerHarness(world)
 
 
@@ -41,52 +41,52 @@ def count_uploads(world: World) -> int:
     return sum(request.method == "PUT" for request in world.drive.requests)
 
 
-def test_everything_arrives_and_the_gallery_is_told(world: World, desk: WorkerHarness) -> None:
+def test_everything_arrives_and_the_gallery_is_told(world: World, harness: WorkerHarness) -> None:
     """Nested albums, the gallery's dates, the exact body of the done call."""
     archive = add_gallery(world)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
     assert [done.body for done in world.gallery.dones] == [
         b'{"cloud_type": "google_drive", "failed_photos": 0, "archive_type": "originals"}'
     ]
     assert {"2024-08-17T09:54:32.000Z"} == {file.created for file in world.drive.account().files()}
-    assert desk.is_idle()
+    assert harness.is_idle()
 
 
-def test_copying_again_adds_only_what_is_missing(world: World, desk: WorkerHarness) -> None:
+def test_copying_again_adds_only_what_is_missing(world: World, harness: WorkerHarness) -> None:
     """A second run, even after the guest renamed the folder and moved it, brings just the photo they deleted."""
     archive = add_gallery(world)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     account = world.drive.account()
     before = count_uploads(world)
     folder = next(item for item in account.folders() if item.name == archive.name)
     account.rename(folder.id, "Наша свадьба")
     account.move(folder.id, account.add_folder("Альбомы").id)
     account.delete(account.files()[0].id)
-    desk.deliver(desk.make_job(archive, job_id="job-2"))
+    harness.deliver(harness.make_job(archive, job_id="job-2"))
     assert before + 1 == count_uploads(world)
     expected = sorted((f"Альбомы/Наша свадьба/{p.name}", len(p.data), p.md5) for p in archive.pictures)
     assert expected == account.tree()
 
 
-def test_thrown_away_folder_is_made_anew(world: World, desk: WorkerHarness) -> None:
+def test_thrown_away_folder_is_made_anew(world: World, harness: WorkerHarness) -> None:
     """What lies in the bin does not count; the guest gets a new folder."""
     archive = add_gallery(world)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     account = world.drive.account()
     account.trash(next(item for item in account.folders() if item.name == archive.name).id)
-    desk.deliver(desk.make_job(archive, job_id="job-2"))
+    harness.deliver(harness.make_job(archive, job_id="job-2"))
     assert_complete(world, archive)
 
 
-def test_empty_gallery_leaves_no_folder(world: World, desk: WorkerHarness) -> None:
+def test_empty_gallery_leaves_no_folder(world: World, harness: WorkerHarness) -> None:
     """Nothing to copy: the gallery is told, the guest's Drive stays as it was."""
-    desk.deliver(desk.make_job(world.gallery.add("Пусто", [])))
+    harness.deliver(harness.make_job(world.gallery.add("Пусто", [])))
     assert world.drive.account().folders() == []
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [0]
 
 
-def test_awkward_names_arrive_under_the_nearest_honest_ones(world: World, desk: WorkerHarness) -> None:
+def test_awkward_names_arrive_under_the_nearest_honest_ones(world: World, harness: WorkerHarness) -> None:
     """Dots, slashes, quotes, emoji, control characters, 300 characters, equal names: each arrives once."""
     names = [
         "../up.jpg",
@@ -102,7 +102,7 @@ def test_awkward_names_arrive_under_the_nearest_honest_ones(world: World, desk: 
     pictures = [Picture(name, b"photo %d" % number) for number, name in enumerate(names)]
     pictures.append(Picture("empty.jpg", b""))
     archive = world.gallery.add('Имя "в кавычках"', pictures)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     tree = world.drive.account().tree()
     assert sorted(picture.md5 for picture in pictures) == sorted(md5 for _, _, md5 in tree)
     paths = [path.removeprefix(archive.name + "/") for path, _, _ in tree]
@@ -114,7 +114,7 @@ def test_awkward_names_arrive_under_the_nearest_honest_ones(world: World, desk: 
     assert world.violations == []
 
 
-def test_broken_photos_never_stop_the_others(world: World, desk: WorkerHarness) -> None:
+def test_broken_photos_never_stop_the_others(world: World, harness: WorkerHarness) -> None:
     """Missing, truncated, of other bytes, of a foreign host, unreadable: they are counted."""
     good = album(6, 20_000)
     bad = [
@@ -127,115 +127,115 @@ def test_broken_photos_never_stop_the_others(world: World, desk: WorkerHarness) 
     archive = world.gallery.add("Не все", [*bad, *good])
     world.faults.add(Fault("photo", "status", times=None, match="missing.jpg", status=404))
     world.faults.add(Fault("photo", "truncate", times=None, match="short.jpg", bytes=50))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert sorted((f"Не все/{p.name}", len(p.data), p.md5) for p in good) == world.drive.account().tree()
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [5]
 
 
-def test_photo_gets_its_five_tries(world: World, desk: WorkerHarness) -> None:
+def test_photo_gets_its_five_tries(world: World, harness: WorkerHarness) -> None:
     """Four failures in a row are borne; its own host and the gallery's count as one try."""
     archive = world.gallery.add("Пять", [Picture("one.jpg", b"1" * 100), *album(3, 1000)])
     world.faults.add(Fault("photo", "status", times=8, match="one.jpg", status=404))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
 
 
-def test_unusable_list_is_waited_for_and_then_an_honest_failure(world: World, desk: WorkerHarness) -> None:
+def test_unusable_list_is_waited_for_and_then_an_honest_failure(world: World, harness: WorkerHarness) -> None:
     """A list that is none lets the job wait with a reason; after a day it fails, and without a count nobody is told."""
     archive = add_gallery(world)
     world.faults.add(Fault("list", "status", times=None, body="<html>", status=200))
-    job = desk.make_job(archive)
-    desk.deliver(job)
-    ((waiting, level),) = desk.queue.delayed
+    job = harness.make_job(archive)
+    harness.deliver(job)
+    ((waiting, level),) = harness.queue.delayed
     assert (waiting.state.reason, waiting.state.waits, level) == (Reason.GALLERY_UNAVAILABLE, 1, 0)
-    desk.queue.delayed.clear()
-    desk.now += MAX_WAIT + 1
-    desk.deliver(waiting)
-    assert desk.is_idle()
+    harness.queue.delayed.clear()
+    harness.now += MAX_WAIT + 1
+    harness.deliver(waiting)
+    assert harness.is_idle()
     assert world.gallery.dones == []
 
 
 def test_cloud_that_goes_down_loses_nobody(world: World) -> None:
     """Photos that failed because Drive was down are not given up: the job waits and then brings them all."""
-    desk = WorkerHarness(world, RETRY_ATTEMPTS="2")
+    harness = WorkerHarness(world, RETRY_ATTEMPTS="2")
     archive = add_gallery(world, 20)
     down = [Fault(on, "status", times=None, after=5, status=503) for on in ("initiate", "files_list")]
     for fault in down:
         world.faults.add(fault)
-    desk.deliver(desk.make_job(archive))
-    ((waiting, _),) = desk.queue.delayed
+    harness.deliver(harness.make_job(archive))
+    ((waiting, _),) = harness.queue.delayed
     assert waiting.state.rejected == {}
-    desk.queue.delayed.clear()
+    harness.queue.delayed.clear()
     world.faults.clear()
-    desk.deliver(waiting)
+    harness.deliver(waiting)
     assert_complete(world, archive)
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [0]
 
 
 def test_photo_host_that_is_down_is_waited_for(world: World) -> None:
     """No photo can be read and the list can: this is no matter of photos."""
-    desk = WorkerHarness(world, RETRY_ATTEMPTS="2")
+    harness = WorkerHarness(world, RETRY_ATTEMPTS="2")
     archive = add_gallery(world, 20)
     world.faults.add(Fault("photo", "status", times=None, status=502))
-    desk.deliver(desk.make_job(archive))
-    ((waiting, _),) = desk.queue.delayed
+    harness.deliver(harness.make_job(archive))
+    ((waiting, _),) = harness.queue.delayed
     assert waiting.state.reason == Reason.GALLERY_UNAVAILABLE
     world.faults.clear()
-    desk.deliver(waiting)
+    harness.deliver(waiting)
     assert_complete(world, archive)
 
 
 def test_many_broken_photos_at_the_front_are_no_outage(world: World) -> None:
     """Ten photos that answer 503 for ever come first; the others arrive, and the ten are counted."""
-    desk = WorkerHarness(world, RETRY_ATTEMPTS="2")
+    harness = WorkerHarness(world, RETRY_ATTEMPTS="2")
     bad = [Picture(f"bad/bad-{number}.jpg", b"b" * 100) for number in range(10)]
     good = album(10, 1000)
     archive = world.gallery.add("Сломанные", [*bad, *good])
     world.faults.add(Fault("photo", "status", times=None, match="/bad-", status=503))
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     assert sorted((f"Сломанные/{p.name}", len(p.data), p.md5) for p in good) == world.drive.account().tree()
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [10]
 
 
-def test_full_drive_is_left_alone(world: World, desk: WorkerHarness) -> None:
+def test_full_drive_is_left_alone(world: World, harness: WorkerHarness) -> None:
     """What does not fit is not begun: nothing uploaded, no folder, and the gallery hears how many are missing."""
     archive = add_gallery(world)
     world.drive.account().limit = 100_000
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert world.drive.account().folders() == []
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [12]
-    end = desk.reporter.told[-1]
+    end = harness.reporter.told[-1]
     assert (end.needed_bytes, end.free_bytes) == (end.bytes_total, 100_000)
 
 
-def test_drive_that_fills_up_meanwhile_stops_the_job_at_once(world: World, desk: WorkerHarness) -> None:
+def test_drive_that_fills_up_meanwhile_stops_the_job_at_once(world: World, harness: WorkerHarness) -> None:
     """A quota error in the middle is the last thing asked."""
     archive = add_gallery(world, 40)
     world.faults.add(Fault("initiate", "status", times=None, after=10, status=403, reason="storageQuotaExceeded"))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     arrived = len(world.drive.account().tree())
     assert [40 - arrived] == [done.json["failed_photos"] for done in world.gallery.dones]
-    assert count_uploads(world) <= 10 + desk.settings.photos
-    end = desk.reporter.told[-1]
+    assert count_uploads(world) <= 10 + harness.settings.photos
+    end = harness.reporter.told[-1]
     assert (end.needed_bytes, end.free_bytes) == (end.bytes_total - end.bytes_copied, None)
 
 
-def test_revoked_grant_ends_the_job_once(world: World, desk: WorkerHarness) -> None:
+def test_revoked_grant_ends_the_job_once(world: World, harness: WorkerHarness) -> None:
     """No storm of refreshes: the job ends, and the gallery hears how many are missing."""
     archive = add_gallery(world)
-    job = desk.make_job(archive)
+    job = harness.make_job(archive)
     world.accounts.revoke("guest")
-    desk.deliver(job)
+    harness.deliver(job)
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [12]
-    assert desk.is_idle()
+    assert harness.is_idle()
     assert world.accounts.refreshes <= 1
 
 
-def test_token_that_ends_in_the_middle_is_renewed_once_for_all(world: World, desk: WorkerHarness) -> None:
+def test_token_that_ends_in_the_middle_is_renewed_once_for_all(world: World, harness: WorkerHarness) -> None:
     """Every thread meets the refusal; one refresh is made and identical bytes go out again."""
     archive = add_gallery(world, 40)
     world.faults.add(Fault("initiate", "expire_token", after=10))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert archive.expected() == world.drive.account().tree()
     assert world.accounts.refreshes == 1
 
@@ -243,10 +243,10 @@ def test_token_that_ends_in_the_middle_is_renewed_once_for_all(world: World, des
 def test_slices_carry_the_rest_on(world: World) -> None:
     """A delivery works for its slice only; the rest goes behind the others, and nothing is copied twice."""
     # Long enough to come to a photo on a busy machine as well; all of them take several times as long on any.
-    desk = WorkerHarness(world, SLICE_SECONDS="0.3", WORKER_PHOTOS="1")
+    harness = WorkerHarness(world, SLICE_SECONDS="0.3", WORKER_PHOTOS="1")
     archive = add_gallery(world, 30)
     world.faults.add(Fault("upload", "stall", times=None, seconds=0.04))
-    deliveries = desk.deliver_to_the_end(desk.make_job(archive))
+    deliveries = harness.deliver_to_the_end(harness.make_job(archive))
     assert deliveries > 2
     assert_complete(world, archive)
     assert count_uploads(world) == 30
@@ -266,63 +266,65 @@ def stop_after_first_upload(world: World, signals: Signals, cause: Cause) -> thr
     return thread
 
 
-def test_shutdown_gives_the_job_back(world: World, desk: WorkerHarness) -> None:
+def test_shutdown_gives_the_job_back(world: World, harness: WorkerHarness) -> None:
     """What moved is let go, the job goes on elsewhere and finishes there."""
     archive = add_gallery(world, 60)
     world.faults.add(Fault("photo", "stall", times=None, seconds=0.02))
     signals = Signals()
     stopper = stop_after_first_upload(world, signals, Cause.SHUTDOWN)
-    desk.deliver(desk.make_job(archive), signals=signals)
+    harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
-    (rest,) = desk.queue.requeued
+    (rest,) = harness.queue.requeued
     assert 0 < rest.state.copied < 60
-    desk.queue.requeued.clear()
+    harness.queue.requeued.clear()
     world.faults.clear()
-    desk.deliver(rest)
+    harness.deliver(rest)
     assert_complete(world, archive)
 
 
-def test_cancelled_job_ends_and_says_what_is_missing(world: World, desk: WorkerHarness) -> None:
+def test_cancelled_job_ends_and_says_what_is_missing(world: World, harness: WorkerHarness) -> None:
     """Open sessions are closed, nothing goes on, and what was copied stays."""
     archive = add_gallery(world, 60)
     world.faults.add(Fault("photo", "stall", times=None, seconds=0.02))
     signals = Signals()
     stopper = stop_after_first_upload(world, signals, Cause.CANCELLED)
-    desk.deliver(desk.make_job(archive), signals=signals)
+    harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
-    assert desk.queue.requeued == []
+    assert harness.queue.requeued == []
     # A photo that arrived while its line was cut might be another worker's: such a job is looked after once more.
-    assert all(job.state.phase is Phase.TOLD for job, _ in desk.queue.delayed)
+    assert all(job.state.phase is Phase.TOLD for job, _ in harness.queue.delayed)
     assert [60 - len(world.drive.account().tree())] == [done.json["failed_photos"] for done in world.gallery.dones]
 
 
-def test_job_that_another_worker_has_says_nothing(world: World, desk: WorkerHarness) -> None:
+def test_job_that_another_worker_has_says_nothing(world: World, harness: WorkerHarness) -> None:
     """Neither queue nor gallery hears of it: the other worker speaks."""
     archive = add_gallery(world, 60)
     world.faults.add(Fault("photo", "stall", times=None, seconds=0.02))
     signals = Signals()
     stopper = stop_after_first_upload(world, signals, Cause.TAKEN_OVER)
     with pytest.raises(Interrupted):
-        desk.deliver(desk.make_job(archive), signals=signals)
+        harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
-    assert desk.is_idle()
+    assert harness.is_idle()
     assert world.gallery.dones == []
 
 
 def test_two_workers_with_one_job_leave_every_photo_once(world: World) -> None:
     """Both copy at the same time; the last looks remove what is there twice, folders included."""
     archive = add_gallery(world, 30)
-    desks = [WorkerHarness(world), WorkerHarness(world)]
-    jobs = [desk.make_job(archive) for desk in desks]
-    threads = [threading.Thread(target=desk.deliver, args=[job]) for desk, job in zip(desks, jobs, strict=True)]
+    harnesses = [WorkerHarness(world), WorkerHarness(world)]
+    jobs = [harness.make_job(archive) for harness in harnesses]
+    threads = [
+        threading.Thread(target=harness.deliver, args=[job]) for harness, job in zip(harnesses, jobs, strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     # Who saw the other one looks again later.
-    for desk in desks:
-        for job, _ in desk.queue.delayed:
-            desk.deliver(job)
+    for harness in harnesses:
+        for job, _ in harness.queue.delayed:
+            harness.deliver(job)
     assert archive.expected() == world.drive.account().tree()
     assert len({world.drive.account().path(folder) for folder in world.drive.account().folders()}) == 4
     assert len(world.drive.account().folders()) == 4
@@ -384,11 +386,11 @@ def test_worker_that_hears_of_it_late_removes_its_own_doubles(world: World) -> N
     assert len(world.gallery.dones) == 1
 
 
-def test_listing_that_lags_behind_makes_no_doubles(world: World, desk: WorkerHarness) -> None:
+def test_listing_that_lags_behind_makes_no_doubles(world: World, harness: WorkerHarness) -> None:
     """Photos that arrived and are not listed yet are asked for by their ids."""
     archive = add_gallery(world, 10)
     world.faults.add(Fault("files_list", "hide", times=None, count=3))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     world.faults.clear()
     assert_complete(world, archive)
     assert count_uploads(world) == 10
@@ -397,11 +399,11 @@ def test_listing_that_lags_behind_makes_no_doubles(world: World, desk: WorkerHar
 def test_throttling_uses_up_no_tries(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objections by either status, with and without Retry-After, slow the account down; every photo arrives."""
     monkeypatch.setattr("worker.transfer.throttle.FIRST_PAUSE", 0.05)
-    desk = WorkerHarness(world, RETRY_ATTEMPTS="1")
+    harness = WorkerHarness(world, RETRY_ATTEMPTS="1")
     archive = add_gallery(world, 12)
     world.faults.add(Fault("initiate", "throttle", times=2, status=403))
     world.faults.add(Fault("initiate", "throttle", times=1, after=4, status=429, retry_after=1))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [0]
 
@@ -410,72 +412,72 @@ def test_throttling_uses_up_no_tries(world: World, monkeypatch: pytest.MonkeyPat
     ("reason", "message"),
     [("dailyLimitExceeded", "Daily Limit Exceeded"), ("userRateLimitExceeded", "User rate limit exceeded.")],
 )
-def test_daily_limit_parks_the_job(world: World, desk: WorkerHarness, reason: str, message: str) -> None:
+def test_daily_limit_parks_the_job(world: World, harness: WorkerHarness, reason: str, message: str) -> None:
     """No retrying, no photo given up: the job waits half an hour at a time, and goes on by itself."""
     archive = add_gallery(world, 12)
     body = json.dumps({"error": {"code": 403, "message": message, "errors": [{"reason": reason, "message": message}]}})
     world.faults.add(Fault("initiate", "status", times=None, after=4, status=403, body=body))
-    desk.deliver(desk.make_job(archive))
-    ((waiting, level),) = desk.queue.delayed
+    harness.deliver(harness.make_job(archive))
+    ((waiting, level),) = harness.queue.delayed
     assert (waiting.state.reason, level, waiting.state.rejected) == (Reason.DAILY_LIMIT, 3, {})
     world.faults.clear()
-    desk.deliver(waiting)
+    harness.deliver(waiting)
     assert_complete(world, archive)
 
 
-def test_message_that_ends_its_workers_is_dead_lettered(world: World, desk: WorkerHarness) -> None:
+def test_message_that_ends_its_workers_is_dead_lettered(world: World, harness: WorkerHarness) -> None:
     """Before its queue gives it up, which tells nobody; when it is replayed it is no stale message."""
     archive = add_gallery(world, 5)
-    job = desk.make_job(archive)
+    job = harness.make_job(archive)
     with pytest.raises(NotOurMessage):
-        desk.deliver(job, returns=MAX_RETURNS)
+        harness.deliver(job, returns=MAX_RETURNS)
     assert (MAX_RETURNS < DELIVERY_LIMIT, world.gallery.dones) == (True, [])
-    desk.deliver(job)
+    harness.deliver(job)
     assert_complete(world, archive)
 
 
-def test_message_that_came_back_often_is_worked_on_all_the_same(world: World, desk: WorkerHarness) -> None:
+def test_message_that_came_back_often_is_worked_on_all_the_same(world: World, harness: WorkerHarness) -> None:
     """A storm of restarts counts returns without anybody's fault."""
     archive = add_gallery(world, 5)
-    desk.deliver(desk.make_job(archive), returns=MAX_RETURNS - 1)
+    harness.deliver(harness.make_job(archive), returns=MAX_RETURNS - 1)
     assert_complete(world, archive)
 
 
-def test_stale_message_is_not_dead_lettered_however_often_it_came_back(world: World, desk: WorkerHarness) -> None:
+def test_stale_message_is_not_dead_lettered_however_often_it_came_back(world: World, harness: WorkerHarness) -> None:
     """Its job has ended: the dead letters hold only jobs that did not."""
-    job = desk.make_job(add_gallery(world, 1))
-    desk.ledger.forgets_ended = False
-    desk.deliver(job)
-    desk.deliver(job, returns=MAX_RETURNS)
+    job = harness.make_job(add_gallery(world, 1))
+    harness.ledger.forgets_ended = False
+    harness.deliver(job)
+    harness.deliver(job, returns=MAX_RETURNS)
 
 
 @pytest.mark.parametrize("phase", [Phase.COPYING, Phase.TELLING])
 def test_a_message_whose_job_another_worker_has_is_a_leftover(
-    world: World, desk: WorkerHarness, *, phase: Phase
+    world: World, harness: WorkerHarness, *, phase: Phase
 ) -> None:
     """Not one that has served: the other's very message may have come here meanwhile, when that worker was killed."""
 
     def overtake(entry: Entry, _record: Record) -> None:
         if entry.kind is Kind.CLAIMED and entry.by != "other":
-            desk.ledger.append(Entry(job_id=entry.job_id, kind=Kind.CLAIMED, by="other", returns=1))
+            harness.ledger.append(Entry(job_id=entry.job_id, kind=Kind.CLAIMED, by="other", returns=1))
 
-    desk.ledger.followers.append(overtake)
-    job = later(desk.make_job(add_gallery(world, 5)), phase=phase)
+    harness.ledger.followers.append(overtake)
+    job = later(harness.make_job(add_gallery(world, 5)), phase=phase)
     with pytest.raises(StaleMessage):
-        desk.job_runner.run(job, 0, Signals())
+        harness.job_runner.run(job, 0, Signals())
     assert world.gallery.dones == []
 
 
-def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, desk: WorkerHarness) -> None:
+def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, harness: WorkerHarness) -> None:
     """A stage of its own: one key for every repetition, and what failed is what was counted."""
     archive = add_gallery(world, 5)
     world.faults.add(Fault("done", "status", times=2, status=500))
-    desk.deliver(desk.make_job(archive))
-    ((waiting, level),) = desk.queue.delayed
+    harness.deliver(harness.make_job(archive))
+    ((waiting, level),) = harness.queue.delayed
     assert (waiting.state.phase, waiting.state.failed_photos, level) == (Phase.TELLING, 0, 0)
     before = len(world.drive.requests)
-    desk.queue.delayed.clear()
-    assert desk.deliver_to_the_end(waiting) == 2
+    harness.queue.delayed.clear()
+    assert harness.deliver_to_the_end(waiting) == 2
     assert before == len(world.drive.requests)
     assert [done.status for done in world.gallery.dones] == [500, 500, 200]
     assert {("job-1", archive.url)} == {
@@ -483,41 +485,41 @@ def test_done_call_waits_for_its_gallery_and_copies_nothing_again(world: World, 
     }
 
 
-def test_done_call_that_is_never_taken_ends_among_the_dead(world: World, desk: WorkerHarness) -> None:
+def test_done_call_that_is_never_taken_ends_among_the_dead(world: World, harness: WorkerHarness) -> None:
     """After a day of refusals an operator has to look; replaying it tells the gallery again."""
-    job = later(desk.make_job(add_gallery(world, 1)), phase=Phase.TELLING, waiting_since=desk.now - MAX_WAIT - 1)
+    job = later(harness.make_job(add_gallery(world, 1)), phase=Phase.TELLING, waiting_since=harness.now - MAX_WAIT - 1)
     world.faults.add(Fault("done", "status", times=None, status=302, headers={"Location": "/elsewhere"}))
     with pytest.raises(NotOurMessage):
-        desk.deliver(job)
+        harness.deliver(job)
 
 
 def test_done_call_is_signed(world: World) -> None:
     """With a secret set, Standard Webhooks' three headers go along."""
-    desk = WorkerHarness(world, DONE_SIGNING_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    desk.deliver(desk.make_job(add_gallery(world, 1)))
+    harness = WorkerHarness(world, DONE_SIGNING_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    harness.deliver(harness.make_job(add_gallery(world, 1)))
     (done,) = world.gallery.dones
     assert done.headers["webhook-id"] == "job-1"
     assert done.headers["webhook-signature"].startswith("v1,")
 
 
-def test_grant_of_another_job_does_not_open(world: World, desk: WorkerHarness) -> None:
+def test_grant_of_another_job_does_not_open(world: World, harness: WorkerHarness) -> None:
     """A message whose grant was moved is not ours."""
     archive = add_gallery(world, 1)
-    mine, other = desk.make_job(archive), desk.make_job(archive, job_id="job-2")
+    mine, other = harness.make_job(archive), harness.make_job(archive, job_id="job-2")
     with pytest.raises(NotOurMessage):
-        desk.deliver(later(mine).__class__(**{**vars(mine), "grant": other.grant}))
+        harness.deliver(later(mine).__class__(**{**vars(mine), "grant": other.grant}))
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_grant_is_given_back_when_that_is_wanted(world: World, wanted: bool) -> None:
     """By default it is only forgotten: giving one back ends all of a guest's archives."""
-    desk = WorkerHarness(world, REVOKE_WHEN_DONE=str(wanted))
+    harness = WorkerHarness(world, REVOKE_WHEN_DONE=str(wanted))
     archive = add_gallery(world, 2)
-    job = desk.make_job(archive)
-    desk.deliver(job)
+    job = harness.make_job(archive)
+    harness.deliver(job)
     assert_complete(world, archive)
     world.accounts.expire_tokens()
-    desk.deliver(job)  # as if its acknowledgement had been lost
+    harness.deliver(job)  # as if its acknowledgement had been lost
     revoked = [request.status for request in world.accounts.requests if request.target == "/revoke"]
     assert revoked == ([200, 400] if wanted else [])
     assert world.gallery.dones[-1].json["failed_photos"] == (2 if wanted else 0)

@@ -14,7 +14,7 @@ from common.crypto.sealing import Secret
 from common.messages.archive_job import ArchiveJob
 from common.messages.topology import DEAD, JOBS
 from sandbox.run.proxy import Proxy
-from tests.integration.test_consumer import JOB, Bench, wait_for
+from tests.integration.test_consumer import JOB, ConsumerHarness, wait_for
 from worker.queue import consumer as consumer_room
 from worker.transfer.stop import Cause, Signals
 
@@ -48,31 +48,31 @@ class Work:
 
 
 @pytest.fixture
-def bench(rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """A bench at the real broker, whose consumers are in a hurry."""
+def harness(rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConsumerHarness]:
+    """A harness at the real broker, whose consumers are in a hurry."""
     monkeypatch.setattr(consumer_room, "TICK_SECONDS", 0.05)
     monkeypatch.setattr(consumer_room, "FIRST_RECONNECT_DELAY", 0.05)
     monkeypatch.setattr(consumer_room, "MAX_RECONNECT_DELAY", 0.4)
-    bench = Bench(rabbitmq_url)
+    harness = ConsumerHarness(rabbitmq_url)
     try:
-        yield bench
+        yield harness
     finally:
-        bench.close()
+        harness.close()
 
 
 @pytest.fixture
-def line(bench: Bench, rabbitmq_url: str) -> Iterator[Proxy]:
-    """What the bench's next consumers are connected through."""
+def line(harness: ConsumerHarness, rabbitmq_url: str) -> Iterator[Proxy]:
+    """What the harness's next consumers are connected through."""
     broker = urlsplit(rabbitmq_url)
     if broker.hostname not in ("127.0.0.1", "localhost"):
         pytest.skip("the line to a broker elsewhere is not ours to cut")
     with Proxy(broker.port or 5672) as line:
         account, _, _ = broker.netloc.rpartition("@")
         host = f"127.0.0.1:{line.port}"
-        bench.url = Secret(broker._replace(netloc=f"{account}@{host}" if account else host).geturl())
+        harness.url = Secret(broker._replace(netloc=f"{account}@{host}" if account else host).geturl())
         yield line
         # While there is a line: without one the consumer would end only by its grace.
-        bench.stop()
+        harness.stop()
 
 
 @pytest.fixture
@@ -85,98 +85,98 @@ def work() -> Iterator[Work]:
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_job_goes_on_under_the_message_that_came_again(
-    bench: Bench, line: Proxy, work: Work, caplog: pytest.LogCaptureFixture, silent: bool
+    harness: ConsumerHarness, line: Proxy, work: Work, caplog: pytest.LogCaptureFixture, silent: bool
 ) -> None:
     """Its line ends, or falls silent long before that: it is begun once, and acknowledged over the next line."""
     caplog.set_level("INFO", consumer_room.__name__)
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: work.begun == 1)
     if silent:
         # The broker knows at once, the worker not before a heartbeat fails: pika looks for it seconds later.
-        assert line.strand() > 0
-        wait_for(lambda: bench.count(JOBS) == 1)
+        assert line.make_half_open() > 0
+        wait_for(lambda: harness.count(JOBS) == 1)
     assert line.cut() > 0
     wait_for(lambda: AGAIN in caplog.messages)
     work.may_end.set()
     wait_for(lambda: work.ended == 1)
-    bench.stop()
+    harness.stop()
     assert (work.begun, work.causes) == (1, [])
-    assert (bench.count(JOBS), bench.count(DEAD)) == (0, 0)
+    assert (harness.count(JOBS), harness.count(DEAD)) == (0, 0)
 
 
 def test_a_job_that_ends_without_a_line_is_not_worked_again(
-    bench: Bench, line: Proxy, work: Work, caplog: pytest.LogCaptureFixture
+    harness: ConsumerHarness, line: Proxy, work: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its message comes again when all is done: it is only acknowledged."""
     caplog.set_level("INFO", consumer_room.__name__)
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: work.begun == 1)
-    line.hold()
+    line.pause()
     line.cut()
     work.may_end.set()
     wait_for(lambda: work.ended == 1)
-    line.release()
+    line.resume()
     wait_for(lambda: AGAIN in caplog.messages)
-    bench.stop()
+    harness.stop()
     assert work.begun == 1
-    assert bench.count(JOBS) == 0
+    assert harness.count(JOBS) == 0
 
 
 def test_a_job_that_another_worker_has_is_let_go(
-    bench: Bench, line: Proxy, work: Work, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
+    harness: ConsumerHarness, line: Proxy, work: Work, rabbitmq_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The line is back and the message is not: after a while the job ends here, and only here."""
     monkeypatch.setattr(consumer_room, "TAKEN_OVER_AFTER", 0.5)
     others = Work()
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: work.begun == 1)
-    bench.url = Secret(rabbitmq_url)
-    bench.start(others)
+    harness.url = Secret(rabbitmq_url)
+    harness.start(others)
     line.cut()
     wait_for(lambda: work.causes == [Cause.TAKEN_OVER])
     assert (others.begun, others.causes) == (1, [])
     others.may_end.set()
     wait_for(lambda: others.ended == 1)
-    bench.stop()
-    assert (work.begun, work.ended, bench.count(JOBS)) == (1, 0, 0)
+    harness.stop()
+    assert (work.begun, work.ended, harness.count(JOBS)) == (1, 0, 0)
 
 
 def test_a_worker_whose_line_stays_away_lets_its_jobs_go(
-    bench: Bench, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch
+    harness: ConsumerHarness, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By then the broker may have given them to others; a short absence is none of that."""
     monkeypatch.setattr(consumer_room, "MAX_ABSENCE", 1.0)
     refuse = refuse_connections(monkeypatch)
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: work.begun == 1)
     refuse.set()
     cut_at = time.monotonic()
     line.cut()
-    wait_for(lambda: bench.count(JOBS) == 1)
+    wait_for(lambda: harness.count(JOBS) == 1)
     wait_for(lambda: work.causes == [Cause.TAKEN_OVER])
     assert time.monotonic() - cut_at >= 1.0
-    assert bench.count(JOBS) == 1
+    assert harness.count(JOBS) == 1
     # And when the line is back it begins anew, as any worker would.
     refuse.clear()
     wait_for(lambda: work.begun == 2)
     work.may_end.set()
     wait_for(lambda: work.ended == 1)
-    bench.stop()
-    assert bench.count(JOBS) == 0
+    harness.stop()
+    assert harness.count(JOBS) == 0
 
 
 def test_a_good_line_makes_the_next_wait_a_short_one(
-    bench: Bench, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: ConsumerHarness, line: Proxy, work: Work, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Waits double while there is no line; one that broke after it was good tells nothing of how long it will take."""
     refuse = refuse_connections(monkeypatch)
     refuse.set()
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: len(waits(caplog)) >= 4)
     refuse.clear()
     wait_for(lambda: work.begun == 1)

@@ -21,7 +21,7 @@ from common.messages.publisher import Publisher
 from common.messages.topology import EVENT_KEY, EVENTS, EXCHANGE, JOBS, LIVE, OtherTopology, list_queues, waiting_key
 from sandbox.run.proxy import Proxy
 from tests.fakes.job import JOB
-from tests.integration.test_consumer import Bench, wait_for
+from tests.integration.test_consumer import ConsumerHarness, wait_for
 from tests.unit.common.messages.test_publisher import Broker, hang_up, keep_silent, talk_nonsense
 from tools.doctor import check_broker
 from web.api.operations import Readiness
@@ -110,9 +110,9 @@ def test_a_broker_that_was_silent_finds_everybody_there(
     hurry: None, line: Proxy, rabbitmq_url: str, start: Callable[[Secret], Threads], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It takes connections and says nothing; when it speaks again jobs are taken, told of, and heard of."""
-    queue = Bench(rabbitmq_url)
+    queue = ConsumerHarness(rabbitmq_url)
     try:
-        line.hold()
+        line.pause()
         threads = start(through(rabbitmq_url, line))
         for name in ("the consumer", "the reporter", "the progress subscriber"):
             told = f"{name}: the broker cannot be reached (AMQPConnectorStackTimeout)"
@@ -122,7 +122,7 @@ def test_a_broker_that_was_silent_finds_everybody_there(
         assert "AMQPConnectorStackTimeout" in threads.consumer.trouble
         # Those who are still silent were asked before.
         publisher.STACK_SECONDS = 10.0
-        line.release()
+        line.resume()
         queue.job_publisher.requeue(JOB)
         told = Progress(job_id=f"silent-{time.time_ns()}", state=State.DONE, updated_at=time.time())
         threads.reporter.tell(told)
@@ -203,7 +203,7 @@ def test_a_broken_metric_and_a_foreign_message_end_nothing(
     rabbitmq_url: str, start: Callable[[Secret], Threads], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A count that raises, a cancelling whose id is no text: jobs are taken all the same."""
-    queue = Bench(rabbitmq_url)
+    queue = ConsumerHarness(rabbitmq_url)
     try:
         threads = start(Secret(rabbitmq_url))
         monkeypatch.setattr(threads.consumer, "_observe_wait", lambda _seconds: 1 / 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.chaos.verdict import NAMES
+from sandbox.chaos.judge.verdicts import NAMES
 from tests.integration.processes import processes_of
 
 ROOT = Path(__file__).parents[2]

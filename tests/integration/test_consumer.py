@@ -36,7 +36,7 @@ from worker.transfer.stop import Cause, Interrupted, Signals
 PATIENCE = 20.0  # seconds until a wait here counts as never
 
 
-class Bench:
+class ConsumerHarness:
     """A broker with empty queues, and consumers that are stopped in the end."""
 
     def __init__(self, url: str) -> None:
@@ -90,13 +90,13 @@ class Bench:
 
 
 @pytest.fixture
-def bench(rabbitmq_url: str) -> Iterator[Bench]:
-    """A bench at the real broker."""
-    bench = Bench(rabbitmq_url)
+def harness(rabbitmq_url: str) -> Iterator[ConsumerHarness]:
+    """A harness at the real broker."""
+    harness = ConsumerHarness(rabbitmq_url)
     try:
-        yield bench
+        yield harness
     finally:
-        bench.close()
+        harness.close()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -107,17 +107,17 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_job_that_is_kept_is_gone(bench: Bench) -> None:
+def test_job_that_is_kept_is_gone(harness: ConsumerHarness) -> None:
     """The worker gets the job as it was published; its message is acknowledged."""
     kept: list[ArchiveJob] = []
-    bench.job_publisher.requeue(JOB)
-    bench.start(lambda job, returns, signals: kept.append(job))
+    harness.job_publisher.requeue(JOB)
+    harness.start(lambda job, returns, signals: kept.append(job))
     wait_for(lambda: kept == [JOB])
-    bench.stop()
-    assert (bench.count(JOBS), bench.count(DEAD)) == (0, 0)
+    harness.stop()
+    assert (harness.count(JOBS), harness.count(DEAD)) == (0, 0)
 
 
-def test_only_a_fresh_messages_wait_is_noted(bench: Bench) -> None:
+def test_only_a_fresh_messages_wait_is_noted(harness: ConsumerHarness) -> None:
     """One that came back has not waited for a worker since it was published."""
     returned: list[int] = []
 
@@ -126,29 +126,29 @@ def test_only_a_fresh_messages_wait_is_noted(bench: Bench) -> None:
         if not returns:
             raise Interrupted
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: returned == [0, 1])
-    bench.stop()
-    (wait,) = bench.waits
+    harness.stop()
+    (wait,) = harness.waits
     assert 0 <= wait < PATIENCE
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"version": 99}', b'{"version": 1}', b"[" * 100_000])
-def test_message_that_is_not_ours_lies_among_the_dead_with_its_reason(bench: Bench, body: bytes) -> None:
+def test_message_that_is_not_ours_lies_among_the_dead_with_its_reason(harness: ConsumerHarness, body: bytes) -> None:
     """It is never worked on, never lost, never tried again."""
     worked: list[ArchiveJob] = []
-    bench.channel.basic_publish(EXCHANGE, JOB_KEY, body)
-    bench.start(lambda job, returns, signals: worked.append(job))
-    wait_for(lambda: bench.count(DEAD) == 1)
-    _, properties, dead = bench.channel.basic_get(DEAD, auto_ack=True)
+    harness.channel.basic_publish(EXCHANGE, JOB_KEY, body)
+    harness.start(lambda job, returns, signals: worked.append(job))
+    wait_for(lambda: harness.count(DEAD) == 1)
+    _, properties, dead = harness.channel.basic_get(DEAD, auto_ack=True)
     assert properties is not None
     assert (dead, worked) == (body, [])
     assert properties.headers["reason"]
 
 
 @pytest.mark.parametrize("failure", [NotOurMessage("its grant does not open"), KeyError("a bug")])
-def test_job_that_is_beyond_us_lies_among_the_dead(bench: Bench, failure: Exception) -> None:
+def test_job_that_is_beyond_us_lies_among_the_dead(harness: ConsumerHarness, failure: Exception) -> None:
     """A bug is loud and tried once; the message keeps its id."""
     tries: list[int] = []
 
@@ -156,16 +156,16 @@ def test_job_that_is_beyond_us_lies_among_the_dead(bench: Bench, failure: Except
         tries.append(1)
         raise failure
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
-    wait_for(lambda: bench.count(DEAD) == 1)
-    _, properties, _ = bench.channel.basic_get(DEAD, auto_ack=True)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
+    wait_for(lambda: harness.count(DEAD) == 1 and bool(harness.told))
+    _, properties, _ = harness.channel.basic_get(DEAD, auto_ack=True)
     assert properties is not None
     assert (properties.message_id, len(tries)) == ("job-1", 1)
-    assert [(told.job_id, told.state, told.reason) for told in bench.told] == [("job-1", State.FAILED, "internal")]
+    assert [(told.job_id, told.state, told.reason) for told in harness.told] == [("job-1", State.FAILED, "internal")]
 
 
-def test_queue_in_trouble_gives_the_message_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queue_in_trouble_gives_the_message_back(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a job's rest cannot be published its message returns, and says so by its count."""
     monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 0.01)
     seen: list[int] = []
@@ -175,16 +175,16 @@ def test_queue_in_trouble_gives_the_message_back(bench: Bench, monkeypatch: pyte
         if len(seen) < 3:
             raise Transient(Reason.TRY_LATER)
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     wait_for(lambda: len(seen) == 3)
-    bench.stop()
+    harness.stop()
     assert seen == sorted(seen)
     assert seen[-1] > 0
-    assert bench.count(JOBS) == 0
+    assert harness.count(JOBS) == 0
 
 
-def test_shutdown_waits_for_the_acknowledgement(bench: Bench) -> None:
+def test_shutdown_waits_for_the_acknowledgement(harness: ConsumerHarness) -> None:
     """A job that ends within the grace is settled: it does not run again."""
     started = threading.Event()
 
@@ -193,14 +193,14 @@ def test_shutdown_waits_for_the_acknowledgement(bench: Bench) -> None:
         wait_for(signals.wind_down.is_set)
         time.sleep(0.3)
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(work)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work)
     assert started.wait(PATIENCE)
-    bench.stop()
-    assert bench.count(JOBS) == 0
+    harness.stop()
+    assert harness.count(JOBS) == 0
 
 
-def test_shutdown_lets_go_what_does_not_end(bench: Bench) -> None:
+def test_shutdown_lets_go_what_does_not_end(harness: ConsumerHarness) -> None:
     """After most of the grace what still moves is told to let go, and its message returns."""
     started = threading.Event()
 
@@ -210,28 +210,28 @@ def test_shutdown_lets_go_what_does_not_end(bench: Bench) -> None:
             time.sleep(0.01)
             signals.abort.check()
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(work, grace=1.5)
+    harness.job_publisher.requeue(JOB)
+    harness.start(work, grace=1.5)
     assert started.wait(PATIENCE)
-    bench.stop()
-    wait_for(lambda: bench.count(JOBS) == 1)
+    harness.stop()
+    wait_for(lambda: harness.count(JOBS) == 1)
 
 
-def test_a_cancel_that_a_web_of_the_version_before_tells_of_is_written_down(bench: Bench) -> None:
+def test_a_cancel_that_a_web_of_the_version_before_tells_of_is_written_down(harness: ConsumerHarness) -> None:
     """It writes nothing down itself."""
     stopped: list[str] = []
-    bench.start(lambda job, returns, signals: None, stop_job=stopped.append)
+    harness.start(lambda job, returns, signals: None, stop_job=stopped.append)
 
     def tell() -> bool:
         # Who is told before it listens hears nothing.
-        bench.channel.basic_publish(PROGRESS_EXCHANGE, cancel_key(JOB.id), b"")
+        harness.channel.basic_publish(PROGRESS_EXCHANGE, cancel_key(JOB.id), b"")
         return bool(stopped)
 
     wait_for(tell)
     assert set(stopped) == {JOB.id}
 
 
-def test_twins_of_a_message_are_one_job_and_all_are_settled(bench: Bench) -> None:
+def test_twins_of_a_message_are_one_job_and_all_are_settled(harness: ConsumerHarness) -> None:
     """Else the first one's place would never be free again, and four of them would stop a worker."""
     worked: list[ArchiveJob] = []
     started = threading.Event()
@@ -241,54 +241,54 @@ def test_twins_of_a_message_are_one_job_and_all_are_settled(bench: Bench) -> Non
         started.wait(PATIENCE)
 
     for _ in range(3):
-        bench.job_publisher.requeue(JOB)
-    bench.start(work, jobs=3)
-    wait_for(lambda: bench.count(JOBS) == 0 and len(worked) == 1)
+        harness.job_publisher.requeue(JOB)
+    harness.start(work, jobs=3)
+    wait_for(lambda: harness.count(JOBS) == 0 and len(worked) == 1)
     started.set()
-    bench.stop()
-    assert (bench.count(JOBS), worked) == (0, [JOB])
+    harness.stop()
+    assert (harness.count(JOBS), worked) == (0, [JOB])
 
 
-def test_waiting_job_returns_by_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_job_returns_by_itself(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """The shortest wait ends; the job comes back as it was put there."""
     kept: list[ArchiveJob] = []
     waiting = replace(JOB, state=JobState(waits=1, waiting_since=5.0, reason="gallery_unavailable"))
-    bench.job_publisher.requeue_delayed(waiting, 0)
-    assert bench.count(JOBS) == 0
-    bench.start(lambda job, returns, signals: kept.append(job))
+    harness.job_publisher.requeue_delayed(waiting, 0)
+    assert harness.count(JOBS) == 0
+    harness.start(lambda job, returns, signals: kept.append(job))
     wait_for(lambda: kept == [waiting])
 
 
-def test_small_job_does_not_wait_for_the_end_of_a_huge_one(bench: Bench) -> None:
+def test_small_job_does_not_wait_for_the_end_of_a_huge_one(harness: ConsumerHarness) -> None:
     """A huge job that gives its rest back after every slice lets the small one behind it through."""
     order: list[str] = []
 
     def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
         order.append(job.id)
         if job.id == "huge" and job.state.slices < 5:
-            bench.job_publisher.requeue(replace(job, state=JobState(slices=job.state.slices + 1)))
+            harness.job_publisher.requeue(replace(job, state=JobState(slices=job.state.slices + 1)))
 
-    bench.job_publisher.requeue(replace(JOB, id="huge"))
-    bench.job_publisher.requeue(replace(JOB, id="small"))
-    bench.start(work, jobs=1)
+    harness.job_publisher.requeue(replace(JOB, id="huge"))
+    harness.job_publisher.requeue(replace(JOB, id="small"))
+    harness.start(work, jobs=1)
     wait_for(lambda: len(order) == 7)
     assert order.index("small") == 1
 
 
-def test_replay_puts_jobs_back_and_leaves_what_is_none(bench: Bench) -> None:
+def test_replay_puts_jobs_back_and_leaves_what_is_none(harness: ConsumerHarness) -> None:
     """Dead jobs get their patience back; a message that is no job stays where it is."""
-    bench.job_publisher.dead_letter(
+    harness.job_publisher.dead_letter(
         replace(JOB, state=JobState(phase=Phase.TELLING, waits=40, waiting_since=1.0)).encode(), "job-1", "why"
     )
-    bench.job_publisher.dead_letter(b"garbage", "", "not JSON")
-    wait_for(lambda: bench.count(DEAD) == 2)
-    assert replay_dead(bench.url) == (1, 1)
-    wait_for(lambda: (bench.count(JOBS), bench.count(DEAD)) == (1, 1))
-    _, _, body = bench.channel.basic_get(JOBS, auto_ack=True)
+    harness.job_publisher.dead_letter(b"garbage", "", "not JSON")
+    wait_for(lambda: harness.count(DEAD) == 2)
+    assert replay_dead(harness.url) == (1, 1)
+    wait_for(lambda: (harness.count(JOBS), harness.count(DEAD)) == (1, 1))
+    _, _, body = harness.channel.basic_get(JOBS, auto_ack=True)
     assert ArchiveJob.decode(body or b"").state == JobState(phase=Phase.TELLING)
 
 
-def test_a_rest_ends_with_the_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rest_ends_with_the_line(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour's rest would hold up others, while the broker is back and the message has come again."""
     monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 3600.0)
     monkeypatch.setattr(consumer_room, "MAX_REQUEUE_DELAY", 3600.0)
@@ -304,25 +304,25 @@ def test_a_rest_ends_with_the_line(bench: Bench, monkeypatch: pytest.MonkeyPatch
             raise Transient(Reason.TRY_LATER, "away")
         returned.set()
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(ask)
+    harness.job_publisher.requeue(JOB)
+    harness.start(ask)
     assert returned.wait(30)
 
 
 def test_a_job_whose_worker_cannot_ask_rests_longer_each_time(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The returns that a queue allows must not be used up within minutes; what an operator must mend is an error."""
     rests: list[float] = []
-    monkeypatch.setattr(Consumer, "_rest", lambda _, seconds: rests.append(seconds))
+    monkeypatch.setattr(Consumer, "_sleep_while_connected", lambda _, seconds: rests.append(seconds))
 
     def ask(_job: ArchiveJob, returns: int, _signals: Signals) -> None:
         if returns < 6:
             raise BrokerRefuses(Reason.TRY_LATER, "the user lacks a permission")
 
-    bench.job_publisher.requeue(JOB)
-    bench.start(ask)
+    harness.job_publisher.requeue(JOB)
+    harness.start(ask)
     wait_for(lambda: len(rests) == 6)
-    bench.stop()
+    harness.stop()
     assert rests == [3, 6, 12, 24, 48, 60]
     assert {record.levelname for record in caplog.records if "goes back" in record.message} == {"ERROR"}

@@ -140,11 +140,11 @@ def test_a_broker_that_cannot_be_asked_is_asked_again(
     monkeypatch.setattr(publisher, "WITHDRAW_SECONDS", 0.5)
     monkeypatch.setattr(publisher, "WITHDRAW_AGAIN_SECONDS", 0.1)
     ticket = make_ticket()
-    proxy.hold()
+    proxy.pause()
     with pytest.raises(Transient):
         sender.withdraw(ticket)
     proxy.cut()
-    proxy.release()
+    proxy.resume()
     worker = Publisher(Secret(rabbitmq_url), "a worker")
     deadline = time.monotonic() + 30
     # Asking with another ticket would decide nothing; this one is void as soon as the publisher gets through.

@@ -16,8 +16,8 @@ VICTIM = "victim.jpg"
 
 
 @pytest.fixture
-def desk(world: World) -> WorkerHarness:
-    """A worker's desk in that world."""
+def harness(world: World) -> WorkerHarness:
+    """A worker without its queue in that world."""
     return WorkerHarness(world)
 
 
@@ -59,20 +59,20 @@ def assert_complete(world: World, archive: Archive) -> None:
     ids=["utf-8", "blank", "upwards", "scheme", "backslash", "twice"],
 )
 def test_a_photo_is_found_where_a_browser_finds_it(
-    world: World, desk: WorkerHarness, archive: Archive, status: int, location: Callable[[World], Any], path: str
+    world: World, harness: WorkerHarness, archive: Archive, status: int, location: Callable[[World], Any], path: str
 ) -> None:
     """Whatever bytes the gallery writes into its Location."""
     listed = listed_path(archive)
     folder = listed.rpartition("/")[0]
-    world.photos.shelf.remove(listed)
+    world.photos.photo_store.remove(listed)
     found = path.format(folder=folder, parent=folder.rpartition("/")[0])
-    world.photos.shelf.put(found, archive.pictures[0].data)
+    world.photos.photo_store.put(found, archive.pictures[0].data)
     world.faults.add(Fault("photo", "redirect", match=listed, status=status, location=location(world)))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
 
 
-def test_many_redirects_lead_somewhere_as_well(world: World, desk: WorkerHarness, archive: Archive) -> None:
+def test_many_redirects_lead_somewhere_as_well(world: World, harness: WorkerHarness, archive: Archive) -> None:
     """As many as a browser follows."""
     world.faults.add(
         *(
@@ -81,25 +81,27 @@ def test_many_redirects_lead_somewhere_as_well(world: World, desk: WorkerHarness
         ),
         Fault("photo", "redirect", match=f"{listed_path(archive)} ", location="?0"),
     )
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert tries_of(world, listed_path(archive)) == 21
     assert_complete(world, archive)
 
 
-def test_one_answer_that_leads_astray_ends_no_photo(world: World, desk: WorkerHarness, archive: Archive) -> None:
+def test_one_answer_that_leads_astray_ends_no_photo(world: World, harness: WorkerHarness, archive: Archive) -> None:
     """Nothing is sent there; the photo's next try finds it."""
     world.faults.add(Fault("photo", "redirect", times=2, match=VICTIM, status=302, location="https://closed.example/"))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
 
 
-def test_what_always_leads_astray_is_lost_with_its_reason(world: World, desk: WorkerHarness, archive: Archive) -> None:
+def test_what_always_leads_astray_is_lost_with_its_reason(
+    world: World, harness: WorkerHarness, archive: Archive
+) -> None:
     """After its tries, and alone."""
     world.faults.add(Fault("photo", "redirect", times=None, match=VICTIM, location="https://closed.example/"))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [1]
-    assert [failure.reason for failure in desk.reporter.told[-1].failures] == ["url_not_allowed"]
-    assert tries_of(world, listed_path(archive)) == desk.settings.retry_attempts
+    assert [failure.reason for failure in harness.reporter.told[-1].failures] == ["url_not_allowed"]
+    assert tries_of(world, listed_path(archive)) == harness.settings.retry_attempts
 
 
 @pytest.mark.parametrize(
@@ -123,11 +125,11 @@ def test_what_always_leads_astray_is_lost_with_its_reason(world: World, desk: Wo
     ids=str,
 )
 def test_right_bytes_are_the_photo(
-    world: World, desk: WorkerHarness, archive: Archive, strange: dict[str, Any]
+    world: World, harness: WorkerHarness, archive: Archive, strange: dict[str, Any]
 ) -> None:
     """At the first try, whatever is said of them: size and CRC-32 agree."""
     world.faults.add(Fault("photo", times=None, match=VICTIM, **strange))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
     assert tries_of(world, listed_path(archive)) == 1
 
@@ -145,60 +147,60 @@ def test_right_bytes_are_the_photo(
     ids=str,
 )
 def test_wrong_bytes_or_lengths_that_differ_are_none(
-    world: World, desk: WorkerHarness, archive: Archive, wrong: dict[str, Any]
+    world: World, harness: WorkerHarness, archive: Archive, wrong: dict[str, Any]
 ) -> None:
     """However they are labelled; two lengths are how an answer is smuggled into another."""
     world.faults.add(Fault("photo", times=None, match=VICTIM, **wrong))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [1]
     assert [name for name, *_ in world.drive.account().tree()] == ["Свадьба/other.jpg"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_list_that_moved_is_read_where_it_is(
-    world: World, desk: WorkerHarness, archive: Archive, status: int
+    world: World, harness: WorkerHarness, archive: Archive, status: int
 ) -> None:
     """At any host of the gallery."""
     world.faults.add(Fault("list", "redirect", status=status, location="?json=true"))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
 
 
 @pytest.mark.parametrize("strange", [{"status": 203}, {"headers": {"Content-Type": "text/html"}}, {"length": None}])
 def test_a_list_is_what_reads_as_one(
-    world: World, desk: WorkerHarness, archive: Archive, strange: dict[str, Any]
+    world: World, harness: WorkerHarness, archive: Archive, strange: dict[str, Any]
 ) -> None:
     """Whatever is said of it."""
     world.faults.add(Fault("list", "relabel", **strange))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_an_end_is_told_where_it_is_taken(world: World, archive: Archive, status: int) -> None:
     """In the same delivery, as the same call, signature and all."""
-    desk = WorkerHarness(world, DONE_SIGNING_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    harness = WorkerHarness(world, DONE_SIGNING_SECRET="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     world.faults.add(Fault("done", "redirect", status=status, location="/новый-адрес/cloud_archive/done/"))
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert_complete(world, archive)
     first, second = world.gallery.dones
     assert (first.method, second.method, second.status) == ("POST", "POST", 200)
     assert (first.body, sorted(first.headers.items())) == (second.body, sorted(second.headers.items()))
     assert second.headers["webhook-signature"]
-    assert desk.is_idle()
+    assert harness.is_idle()
 
 
 @pytest.mark.parametrize("status", [303, 308])
 def test_an_end_that_is_led_elsewhere_is_told_again(
-    world: World, desk: WorkerHarness, archive: Archive, status: int
+    world: World, harness: WorkerHarness, archive: Archive, status: int
 ) -> None:
     """Nothing is sent to another's host, and a page to be looked at has taken nothing."""
     world.faults.add(Fault("done", "redirect", status=status, location="https://closed.example/done"))
-    job = desk.make_job(archive)
-    desk.deliver(job)
-    assert len(desk.queue.delayed) == 1
-    waiting, _ = desk.queue.delayed.pop()
-    desk.deliver(waiting)
+    job = harness.make_job(archive)
+    harness.deliver(job)
+    assert len(harness.queue.delayed) == 1
+    waiting, _ = harness.queue.delayed.pop()
+    harness.deliver(waiting)
     assert [done.status for done in world.gallery.dones] == [status, 200]
     assert_complete(world, archive)
 
@@ -206,9 +208,9 @@ def test_an_end_that_is_led_elsewhere_is_told_again(
 @pytest.mark.parametrize(
     "listed", ["2024-08-17 09:54:32 UTC", "2024-08-17T12:54:32.000+03:00", "2024-08-17T09:54:32Z", 1723888472]
 )
-def test_a_photo_keeps_its_date(world: World, desk: WorkerHarness, listed: Any) -> None:
+def test_a_photo_keeps_its_date(world: World, harness: WorkerHarness, listed: Any) -> None:
     """In whatever form it is listed."""
     world.gallery.add("Даты", [Picture("a.jpg", draw(1, 3000), created_at=listed)])
-    desk.deliver(desk.make_job(world.gallery.archives()[0]))
+    harness.deliver(harness.make_job(world.gallery.archives()[0]))
     (file,) = world.drive.account().files()
     assert file.modified == "2024-08-17T09:54:32.000Z"

@@ -144,7 +144,7 @@ def wait_for(condition: Callable[[], bool], services: Services) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         services.check()
-        assert time.monotonic() < deadline, services.last_words()
+        assert time.monotonic() < deadline, services.read_logs()
         time.sleep(0.05)
 
 

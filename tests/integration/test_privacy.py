@@ -64,9 +64,9 @@ def test_no_photo_touches_a_disk_and_nobody_else_hears_of_it(world: World, cloud
     """Not one file is opened for writing, broken lines included; gallery and cloud are all that is connected to."""
     archive = world.gallery.add("Свадьба", album(12, 600_000))
     world.faults.add(Fault("photo", "drop_midway", after=3, bytes=300_000))
-    desk = WorkerHarness(world, cloud)
+    harness = WorkerHarness(world, cloud)
     with Watch() as watch:
-        desk.deliver(desk.make_job(archive))
+        harness.deliver(harness.make_job(archive))
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [0]
     assert watch.written == []
     assert watch.ports == {urlsplit(url).port for url in hosts_of(world, cloud)}
@@ -93,8 +93,8 @@ def test_the_watch_sees(tmp_path: Path) -> None:
 def test_nothing_is_shared(world: World, cloud: str) -> None:
     """Folder and photos stay the guest's own: no permission, no publishing, nothing but files and their places."""
     archive = world.gallery.add("Свадьба", album(6, 2_000, albums=2))
-    desk = WorkerHarness(world, cloud)
-    desk.deliver(desk.make_job(archive))
+    harness = WorkerHarness(world, cloud)
+    harness.deliver(harness.make_job(archive))
     asked = [*world.drive.requests, *world.yandex.requests]
     assert len(asked) > 10
     paths = {(each.method, urlsplit(each.target).path.rstrip("/")) for each in asked}
@@ -136,7 +136,7 @@ def wait_for(services: Services, job_id: str, states: set[str]) -> None:
     while (
         state := requests.get(f"{services.url}/cloud_archive/jobs/{job_id}", timeout=30).json()["state"]
     ) not in states:
-        assert time.monotonic() < deadline, f"{state}\n{services.last_words()}"
+        assert time.monotonic() < deadline, f"{state}\n{services.read_logs()}"
         time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""The pages of the pretend clouds that a guest's browser sees: consent, or why there is none. Knows no vendor."""
+"""HTML of the consent page, and of the error page shown instead."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,8 @@ _TEMPLATES = Environment(
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a vendor's consent page looks.
+class PageStyle:
+    """Appearance and wording of a vendor's consent page.
 
     Args:
         vendor: its name.
@@ -33,23 +33,23 @@ class Look:
     words: dict[str, str] = field(default_factory=dict)
 
 
-def show_consent(look: Look, client: str, login: str, scopes: list[str], asked: str) -> Reply:
+def show_consent(style: PageStyle, client: str, login: str, scopes: list[str], asked: str) -> Reply:
     """Return the page that asks a guest.
 
     Args:
-        look: the vendor's.
+        style: the vendor's.
         client: who asks.
         login: typed in beforehand.
         scopes: what is asked for; a single one can't be left out:
             https://developers.google.com/identity/protocols/oauth2/resources/granular-permissions.
         asked: the request's query, to be brought back by the form.
     """
-    return _show("consent.html", 200, look=look, client=client, login=login, scopes=scopes, asked=asked)
+    return _show("consent.html", 200, style=style, client=client, login=login, scopes=scopes, asked=asked)
 
 
-def show_refusal(look: Look, problem: str) -> Reply:
+def show_refusal(style: PageStyle, problem: str) -> Reply:
     """Return the page that tells what is wrong with a request."""
-    return _show("refusal.html", 400, look=look, problem=problem)
+    return _show("refusal.html", 400, style=style, problem=problem)
 
 
 def _show(template: str, status: int, **values: object) -> Reply:

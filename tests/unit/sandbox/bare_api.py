@@ -16,7 +16,7 @@ class Api:
     def __init__(self, world: World, client: str = "", scope: str = DRIVE_FILE):
         self.world = world
         self.client = client or next(iter(world.accounts.clients))
-        self.token, self.lasting = world.accounts.tokens.grant(self.client, "guest", (scope,))
+        self.token, self.refresh_token = world.accounts.tokens.grant(self.client, "guest", (scope,))
         self.session = requests.Session()
 
     def call(self, method: str, path: str, query: dict[str, Any] | None = None, **more: Any) -> requests.Response:

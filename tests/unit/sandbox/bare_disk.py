@@ -14,7 +14,7 @@ class DiskApi:
     def __init__(self, world: World, *rights: str):
         self.world = world
         self.client = next(iter(world.yandex_accounts.clients))
-        self.token, self.lasting = world.yandex_accounts.tokens.grant(self.client, "guest", rights or RIGHTS)
+        self.token, self.refresh_token = world.yandex_accounts.tokens.grant(self.client, "guest", rights or RIGHTS)
         self.session = requests.Session()
 
     def call(self, method: str, path: str, query: dict[str, Any] | None = None, **more: Any) -> requests.Response:

@@ -1,4 +1,4 @@
-"""The verdicts of a chaos run: each is nought when all is well, and each can be red."""
+"""Verdicts of a chaos run: each has no finding when all is well, and each can have some."""
 
 import json
 from email.message import Message
@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.chaos import heard, shown, told, verdict
-from sandbox.chaos.calm import Calm
-from sandbox.chaos.judge import has_lost_grant
-from sandbox.chaos.pages import Album, Look
-from sandbox.chaos.stops import Begun, Stop
-from sandbox.chaos.verdict import Case, Leftover
+from sandbox.chaos.judge import done_calls, pages, stops, verdicts
+from sandbox.chaos.judge.evidence import has_lost_grant
+from sandbox.chaos.judge.verdicts import Case, Leftover
+from sandbox.chaos.load.stops import SavedJob, Stop
+from sandbox.chaos.observe.status_poller import Observation, ObservationLog
+from sandbox.chaos.observe.undisturbed_clock import UndisturbedClock
 from sandbox.gallery.host import Archive, Done
 from sandbox.gallery.pictures import Picture
 from sandbox.world import World
@@ -19,7 +19,7 @@ from tests.fakes.clock import Clock
 
 PICTURES = (Picture("A/1.jpg", b"one"), Picture("2.jpg", b"two"))
 ARCHIVE = Archive("Gallery", "/g", "https://arch-d.lite.gallery/g?mod=web", PICTURES, [])
-BEGUN = Begun("job1", "anna", ARCHIVE, "google_drive", at=0.0)
+BEGUN = SavedJob("job1", "anna", ARCHIVE, "google_drive", at=0.0)
 NEVER: dict[str, list[float]] = {}
 
 
@@ -30,107 +30,107 @@ def call(failed: Any = 0, at: float = 50.0, status: int | None = 200, missing: i
     for name, value in named.items():
         headers[name] = value
     body = {"cloud_type": "google_drive", "failed_photos": failed, "archive_type": "originals"}
-    sight = told.Sight({"anna": missing}, calm=at)
+    sight = done_calls.CloudSnapshot({"anna": missing}, undisturbed=at)
     path = f"/{by}/cloud_archive/done"
     return Done("POST", path, headers, json.dumps(body).encode(), body, status, at, at + 0.1, sight)
 
 
-def look(
+def page(
     state: str = "done",
     counts: tuple[int, int, int, int] = (2, 2, 0, 0),
     at: float = 60.0,
     *,
     until: float | None = None,
     replica: str = "web 1",
-    life: int = 1,
+    start: int = 1,
     folder: str | None = "https://drive/folder",
-) -> Look:
+) -> Observation:
     """Return what a replica showed: total, copied, skipped and failed photos."""
     photos = dict(zip(("total", "copied", "skipped", "failed"), counts, strict=True))
     size = {"total": 10 * counts[0], "copied": 10 * (counts[1] + counts[2])}
     what = {"state": state, "photos": photos, "bytes": size, "folder_url": folder, "reason": None}
     end = at if until is None else until
-    return Look(replica, life, 200, False, what, at, end, at, end)
+    return Observation(replica, start, 200, False, what, at, end, at, end)
 
 
-def absent(status: int, at: float, *, retry_after: bool = False) -> Look:
+def absent(status: int, at: float, *, retry_after: bool = False) -> Observation:
     """Return an answer that shows nothing."""
-    return Look("web 1", 1, status, retry_after, {}, at, at, at, at)
+    return Observation("web 1", 1, status, retry_after, {}, at, at, at, at)
 
 
-def quiet() -> Calm:
+def quiet() -> UndisturbedClock:
     """Return the calm of a run without any trouble, on a clock that stands."""
-    return Calm(Clock().now)
+    return UndisturbedClock(Clock().now)
 
 
-GOOD = Case(BEGUN, [call()], [look("running", (2, 1, 0, 0), 10.0), look()])
+GOOD = Case(BEGUN, [call()], [page("running", (2, 1, 0, 0), 10.0), page()])
 
 
 def test_all_is_well():
     """Of a job that went as it should, nobody finds anything to say."""
-    assert verdict.judge_lost(GOOD) == []
-    assert told.judge_repeats(GOOD, NEVER, quiet()) == ([], 0)
-    assert told.judge_words(GOOD) == []
-    assert shown.judge_way(GOOD, {}) == []
-    assert shown.judge_end(GOOD, ["web 1"], missing=0) == []
-    assert heard.judge_stop(GOOD) == []
+    assert verdicts.judge_lost(GOOD) == []
+    assert done_calls.judge_repeats(GOOD, NEVER, quiet()) == ([], 0)
+    assert done_calls.judge_words(GOOD) == []
+    assert pages.judge_progress(GOOD, {}) == []
+    assert pages.judge_end(GOOD, ["web 1"], missing=0) == []
+    assert stops.judge_stop(GOOD) == []
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        Case(BEGUN, [], [look()]),
-        Case(BEGUN, [call(status=503)], [look()]),
-        Case(BEGUN, [call(2, missing=2)], [look("failed", (2, 0, 0, 2))]),
+        Case(BEGUN, [], [page()]),
+        Case(BEGUN, [call(status=503)], [page()]),
+        Case(BEGUN, [call(2, missing=2)], [page("failed", (2, 0, 0, 2))]),
     ],
 )
 def test_lost_an_archive_that_never_ended_or_gave_photos_up(case):
     """Nobody was told, or photos were given up that nothing kept back."""
-    assert len(verdict.judge_lost(case)) == 1
+    assert len(verdicts.judge_lost(case)) == 1
 
 
 def test_not_lost_what_its_guest_stopped_or_nobody_could_finish():
     """After a stop photos may be missing, and after a kill that took the only permission along."""
     calls = [call(2, missing=2)]
-    assert verdict.judge_lost(Case(BEGUN, calls, stop=Stop(1.0, 1.0, "web 1", "running", 2))) == []
-    assert verdict.judge_lost(Case(BEGUN, calls, lost_grant=True)) == []
+    assert verdicts.judge_lost(Case(BEGUN, calls, stop=Stop(1.0, 1.0, "web 1", "running", 2))) == []
+    assert verdicts.judge_lost(Case(BEGUN, calls, lost_grant=True)) == []
 
 
 def test_a_stop_that_was_answered_by_an_error_may_have_landed():
     """Whoever asked for it got it, or did not; without one nobody stops an archive."""
-    calls, last = [call(2, missing=2)], [look("cancelled", (2, 0, 0, 2))]
-    assert verdict.judge_lost(Case(BEGUN, calls, last, is_stop_in_doubt=True)) == []
-    assert shown.judge_end(Case(BEGUN, calls, last, is_stop_in_doubt=True), ["web 1"], 2) == []
-    assert len(verdict.judge_lost(Case(BEGUN, calls, last))) == 1
-    assert len(shown.judge_end(Case(BEGUN, calls, last), ["web 1"], 2)) == 1
+    calls, last = [call(2, missing=2)], [page("cancelled", (2, 0, 0, 2))]
+    assert verdicts.judge_lost(Case(BEGUN, calls, last, is_stop_in_doubt=True)) == []
+    assert pages.judge_end(Case(BEGUN, calls, last, is_stop_in_doubt=True), ["web 1"], 2) == []
+    assert len(verdicts.judge_lost(Case(BEGUN, calls, last))) == 1
+    assert len(pages.judge_end(Case(BEGUN, calls, last), ["web 1"], 2)) == 1
 
 
 def test_lost_photos_are_missed_only_where_they_must_be(world: World):
     """Every photo and album of a gallery that must be there is missed, of one that was stopped none."""
     account = world.drive.account("anna")
-    lost, doubled = verdict.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
+    lost, doubled = verdicts.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
     assert (len(lost), doubled) == (4, [])
-    assert verdict.judge_account(account, [], [ARCHIVE], "google_drive") == ([], [])
+    assert verdicts.judge_account(account, [], [ARCHIVE], "google_drive") == ([], [])
 
 
 def test_doubled_are_photos_and_folders_that_are_there_twice(world: World):
     """A photo twice, a photo of nobody's, and a second folder; once is right."""
     account = world.drive.account("anna")
     folder = account.add_folder("Gallery")
-    album = account.add_folder("A", folder.id)
-    account.add("1.jpg", b"one", album.id)
+    observations = account.add_folder("A", folder.id)
+    account.add("1.jpg", b"one", observations.id)
     account.add("2.jpg", b"two", folder.id)
-    assert verdict.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive") == ([], [])
+    assert verdicts.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive") == ([], [])
     account.add("2.jpg", b"two", folder.id)
     account.add_folder("A", folder.id)
-    lost, doubled = verdict.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
+    lost, doubled = verdicts.judge_account(account, [ARCHIVE], [ARCHIVE], "google_drive")
     assert lost == []
     assert sum("not as in the gallery" in each for each in doubled) == 1
     assert sum("2 folders" in each for each in doubled) == 1
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "deaths", "wrong", "helpless"),
+    ("before", "after", "killed_at", "wrong", "helpless"),
     [
         (call(at=50.0), call(at=55.0), {}, 1, 0),
         (call(at=50.0), call(at=55.0), {"worker 1": [51.0]}, 0, 1),
@@ -141,67 +141,67 @@ def test_doubled_are_photos_and_folders_that_are_there_twice(world: World):
         (call(at=50.0, status=None), call(at=55.0), {}, 0, 0),
     ],
 )
-def test_told_twice_is_a_call_after_a_2xx_that_its_caller_has(before, after, deaths, wrong, helpless):
+def test_told_twice_is_a_call_after_a_2xx_that_its_caller_has(before, after, killed_at, wrong, helpless):
     """Only a caller that was killed right then may be excused, and only for the same words."""
-    found, excused = told.judge_repeats(Case(BEGUN, [before, after]), deaths, quiet())
+    found, excused = done_calls.judge_repeats(Case(BEGUN, [before, after]), killed_at, quiet())
     assert (len(found), excused) == (wrong, helpless)
 
 
 def test_told_twice_is_excused_while_nobody_could_be_told_of_the_first():
     """Cut off from the broker, a caller cannot pass on what it knows."""
     clock = Clock()
-    calm = Calm(clock.now)
-    with calm.disturbed():
+    undisturbed = UndisturbedClock(clock.now)
+    with undisturbed.disturbed():
         before, after = call(at=clock.now()), call(at=clock.now() + 5)
-        assert told.judge_repeats(Case(BEGUN, [before, after]), NEVER, calm) == ([], 1)
+        assert done_calls.judge_repeats(Case(BEGUN, [before, after]), NEVER, undisturbed) == ([], 1)
 
 
 def test_told_wrongly_another_count_than_is_missing():
     """The count is compared with the cloud when the first call came."""
-    assert len(told.judge_words(Case(BEGUN, [call(2, missing=0)]))) == 1
-    assert len(told.judge_words(Case(BEGUN, [call(0, missing=1)]))) == 1
-    assert told.judge_words(Case(BEGUN, [call(1, missing=1)])) == []
+    assert len(done_calls.judge_words(Case(BEGUN, [call(2, missing=0)]))) == 1
+    assert len(done_calls.judge_words(Case(BEGUN, [call(0, missing=1)]))) == 1
+    assert done_calls.judge_words(Case(BEGUN, [call(1, missing=1)])) == []
 
 
 def test_told_wrongly_two_counts_under_one_key():
     """A refused call counts as well: it may have been read."""
-    assert len(told.judge_words(Case(BEGUN, [call(0, status=503), call(2)]))) == 1
+    assert len(done_calls.judge_words(Case(BEGUN, [call(0, status=503), call(2)]))) == 1
 
 
 def test_told_wrongly_more_missing_than_are_is_excused_after_a_stop_beside_another_job():
     """Another job may have brought more since this one counted; alone, nobody can."""
     stop = Stop(1.0, 1.0, "web 1", "running", 2)
-    assert told.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop)) == []
-    assert len(told.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop, is_alone=True))) == 1
-    assert len(told.judge_words(Case(BEGUN, [call(1, missing=2)], stop=stop))) == 1
+    assert done_calls.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop)) == []
+    assert len(done_calls.judge_words(Case(BEGUN, [call(2, missing=1)], stop=stop, is_alone=True))) == 1
+    assert len(done_calls.judge_words(Case(BEGUN, [call(1, missing=2)], stop=stop))) == 1
 
 
 @pytest.mark.parametrize("count", ["0", None, 0.5, True])
 def test_told_wrongly_what_the_contract_does_not_know(count):
     """A count is a whole number."""
-    assert told.judge_words(Case(BEGUN, [call(count)]))
+    assert done_calls.judge_words(Case(BEGUN, [call(count)]))
 
 
 def test_told_wrongly_of_a_gallery_that_is_none():
     """Whoever has no promise may be told of, but must be a gallery's."""
-    assert told.find_strangers([call()], {ARCHIVE.url}) == []
-    assert len(told.find_strangers([call()], set())) == 1
+    assert done_calls.find_strangers([call()], {ARCHIVE.url}) == []
+    assert len(done_calls.find_strangers([call()], set())) == 1
 
 
-RUNNING = look("running", (10, 5, 1, 0), 10.0)
+RUNNING = page("running", (10, 5, 1, 0), 10.0)
 
 
 @pytest.mark.parametrize(
     "after",
     [
-        look("running", (10, 4, 1, 0), 20.0),
-        look("running", (10, 5, 0, 0), 20.0),
-        look("running", (9, 5, 1, 0), 20.0),
-        look("running", (10, 5, 1, 0), 20.0, folder=None),
-        look("running", (0, 0, 0, 0), 20.0, life=2),
-        look("awaiting_consent", (10, 5, 1, 0), 20.0),
-        look("queued", (0, 0, 0, 0), 20.0, until=30.0, replica="web 2"),
-        look("done", (10, 6, 5, 0), 20.0),
+        page("running", (10, 4, 1, 0), 20.0),
+        page("running", (10, 5, 0, 0), 20.0),
+        page("running", (9, 5, 1, 0), 20.0),
+        page("running", (10, 5, 1, 0), 20.0, folder=None),
+        page("running", (0, 0, 0, 0), 20.0, start=2),
+        page("awaiting_consent", (10, 5, 1, 0), 20.0),
+        page("queued", (0, 0, 0, 0), 20.0, until=30.0, replica="web 2"),
+        page("done", (10, 6, 5, 0), 20.0),
         absent(404, 20.0),
         absent(500, 20.0),
         absent(503, 20.0),
@@ -210,62 +210,62 @@ RUNNING = look("running", (10, 5, 1, 0), 10.0)
 )
 def test_page_went_back(after):
     """Numbers fall, the folder vanishes, an end does not add up, or a page that was there is away."""
-    assert shown.judge_way(Case(BEGUN, looks=[RUNNING, after]), {})
+    assert pages.judge_progress(Case(BEGUN, observations=[RUNNING, after]), {})
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "cancelled", "queued"])
 def test_page_went_back_when_it_left_an_end(state):
     """An end is the end, and no other one."""
-    assert shown.judge_way(Case(BEGUN, looks=[look(), look(state, at=70.0)]), {})
+    assert pages.judge_progress(Case(BEGUN, observations=[page(), page(state, at=70.0)]), {})
 
 
 @pytest.mark.parametrize(
     "after",
     [
-        look("running", (10, 6, 1, 0), 20.0),
-        look("waiting", (10, 5, 1, 0), 20.0),
-        look("queued", (0, 0, 0, 0), 10.5, until=12.0, replica="web 2"),
-        Look("web 1", 2, 503, True, {}, 20.0, 20.0, 20.0, 20.0),
-        look("done", (10, 5, 5, 0), 20.0),
+        page("running", (10, 6, 1, 0), 20.0),
+        page("waiting", (10, 5, 1, 0), 20.0),
+        page("queued", (0, 0, 0, 0), 10.5, until=12.0, replica="web 2"),
+        Observation("web 1", 2, 503, True, {}, 20.0, 20.0, 20.0, 20.0),
+        page("done", (10, 5, 5, 0), 20.0),
     ],
 )
 def test_page_went_on(after):
     """More, the same, another replica that will know in a moment, and one that is just starting are no step back."""
-    assert shown.judge_way(Case(BEGUN, looks=[RUNNING, after]), {}) == []
+    assert pages.judge_progress(Case(BEGUN, observations=[RUNNING, after]), {}) == []
 
 
 def test_page_has_a_second_after_it_is_ready():
     """What a replica shows in its first second may be older."""
-    case = Case(BEGUN, looks=[RUNNING, look("running", (10, 1, 0, 0), 20.0, until=20.6, life=2)])
-    assert shown.judge_way(case, {("web 1", 2): 19.8}) == []
-    assert len(shown.judge_way(case, {("web 1", 2): 19.0})) == 1
+    case = Case(BEGUN, observations=[RUNNING, page("running", (10, 1, 0, 0), 20.0, until=20.6, start=2)])
+    assert pages.judge_progress(case, {("web 1", 2): 19.8}) == []
+    assert len(pages.judge_progress(case, {("web 1", 2): 19.0})) == 1
 
 
 @pytest.mark.parametrize(
     ("last", "done", "missing"),
     [
-        (look("failed", (2, 0, 0, 2)), call(0), 0),
-        (look("failed", (2, 2, 0, 0)), call(0), 0),
-        (look("queued", (0, 0, 0, 0)), call(0), 0),
-        (look("done", (2, 2, 0, 0)), call(0), 1),
-        (look("done", (3, 3, 0, 0)), call(0), 0),
-        (look("cancelled", (2, 2, 0, 0)), call(0), 0),
+        (page("failed", (2, 0, 0, 2)), call(0), 0),
+        (page("failed", (2, 2, 0, 0)), call(0), 0),
+        (page("queued", (0, 0, 0, 0)), call(0), 0),
+        (page("done", (2, 2, 0, 0)), call(0), 1),
+        (page("done", (3, 3, 0, 0)), call(0), 0),
+        (page("cancelled", (2, 2, 0, 0)), call(0), 0),
     ],
 )
 def test_page_is_wrong(last, done, missing):
     """The end that is shown is not what the gallery was told, or not what stands in the cloud."""
-    assert shown.judge_end(Case(BEGUN, [done], [last]), ["web 1"], missing)
+    assert pages.judge_end(Case(BEGUN, [done], [last]), ["web 1"], missing)
 
 
 def test_page_is_wrong_when_it_calls_skipped_what_the_job_itself_brought():
     """Nobody else copied: what was not there before was brought by the job."""
-    case = Case(BEGUN, [call()], [look("done", (2, 1, 1, 0))], is_alone=True)
-    assert len(shown.judge_end(case, ["web 1"], missing=0)) == 1
+    case = Case(BEGUN, [call()], [page("done", (2, 1, 1, 0))], is_alone=True)
+    assert len(pages.judge_end(case, ["web 1"], missing=0)) == 1
 
 
 def test_page_is_wrong_when_a_replica_shows_nothing():
     """Every replica is asked."""
-    assert len(shown.judge_end(GOOD, ["web 1", "web 2"], missing=0)) == 1
+    assert len(pages.judge_end(GOOD, ["web 1", "web 2"], missing=0)) == 1
 
 
 def stopped(state: str = "running", missing: int = 2) -> Stop:
@@ -276,104 +276,109 @@ def stopped(state: str = "running", missing: int = 2) -> Stop:
 @pytest.mark.parametrize(
     "case",
     [
-        Case(BEGUN, [call()], [look()], stopped()),
-        Case(BEGUN, [], [look("cancelled")], stopped()),
-        Case(BEGUN, [call(at=90.0)], [look("cancelled")], stopped()),
-        Case(BEGUN, [call(2)], [look("waiting", at=21.0, until=23.0), look("cancelled")], stopped("waiting")),
+        Case(BEGUN, [call()], [page()], stopped()),
+        Case(BEGUN, [], [page("cancelled")], stopped()),
+        Case(BEGUN, [call(at=90.0)], [page("cancelled")], stopped()),
         Case(
             BEGUN,
             [call(2)],
-            [look("waiting", at=5.0, until=40.0, replica="web 2"), look("cancelled")],
+            [page("waiting", at=21.0, until=23.0), page("cancelled")],
+            stopped("waiting"),
+        ),
+        Case(
+            BEGUN,
+            [call(2)],
+            [page("waiting", at=5.0, until=40.0, replica="web 2"), page("cancelled")],
             stopped("waiting"),
         ),
     ],
 )
 def test_stop_ignored(case):
     """The job ended otherwise, nobody was told in time, or a page went on showing that it waits."""
-    assert len(heard.judge_stop(case)) == 1
+    assert len(stops.judge_stop(case)) == 1
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        Case(BEGUN, [call(2)], [look("cancelled", (2, 0, 0, 2))], stopped()),
-        Case(BEGUN, [call(at=21.0)], [look()], stopped()),
-        Case(BEGUN, [call()], [look()], stopped(missing=0)),
-        Case(BEGUN, [call(2)], [look("waiting", at=5.0, until=21.0), look("cancelled")], stopped("waiting")),
+        Case(BEGUN, [call(2)], [page("cancelled", (2, 0, 0, 2))], stopped()),
+        Case(BEGUN, [call(at=21.0)], [page()], stopped()),
+        Case(BEGUN, [call()], [page()], stopped(missing=0)),
+        Case(BEGUN, [call(2)], [page("waiting", at=5.0, until=21.0), page("cancelled")], stopped("waiting")),
     ],
 )
 def test_stop_heard(case):
     """It ended so, or had ended before, or had all its photos."""
-    assert heard.judge_stop(case) == []
+    assert stops.judge_stop(case) == []
 
 
 def test_left_over_is_a_message_of_a_job_that_has_ended():
     """One whose job has not ended is where it should be; one of nobody's is left over too."""
     cases = {"job1": GOOD, "job2": Case(BEGUN)}
     messages = [Leftover("cloud_archive.dead", name) for name in ("job1", "job2", "job3")]
-    assert [("job1" in each, "job3" in each) for each in verdict.judge_leftovers(messages, cases)] == [
+    assert [("job1" in each, "job3" in each) for each in verdicts.judge_leftovers(messages, cases)] == [
         (True, False),
         (False, True),
     ]
 
 
 @pytest.mark.parametrize(
-    ("deaths", "expected"), [([10.2], True), ([9.0], False), ([11.5], False), ([], False), ([12.0, 10.1], True)]
+    ("killed_at", "expected"), [([10.2], True), ([9.0], False), ([11.5], False), ([], False), ([12.0, 10.1], True)]
 )
-def test_a_grant_is_lost_only_with_somebody_who_was_killed_right_then(deaths, expected):
+def test_a_grant_is_lost_only_with_somebody_who_was_killed_right_then(killed_at, expected):
     """What was spent last counts, since whatever followed it was never used."""
-    assert has_lost_grant([5.0, 10.0], {"worker 1": deaths}, {"worker 1": [10.3]}, quiet()) is expected
+    assert has_lost_grant([5.0, 10.0], {"worker 1": killed_at}, {"worker 1": [10.3]}, quiet()) is expected
 
 
 @pytest.mark.parametrize(("end", "expected"), [(14.0, True), (9.0, False), (22.0, True), (26.0, False)])
 def test_a_grant_is_lost_with_somebody_who_was_asked_to_end_while_the_broker_was_away(end, expected):
     """From before the cloud's answer until the end; whoever sees the broker once more writes it down."""
     clock = Clock()
-    calm = Calm(clock.now)
+    undisturbed = UndisturbedClock(clock.now)
     began = clock.now()
     clock.sleep(10)
-    with calm.disturbed():
+    with undisturbed.disturbed():
         clock.sleep(10)
     ends = {"worker 1": [began + end]}
-    assert has_lost_grant([began + 9.9], {"worker 1": []}, ends, calm) is expected
+    assert has_lost_grant([began + 9.9], {"worker 1": []}, ends, undisturbed) is expected
 
 
 def test_calm_counts_what_nothing_disturbs():
     """Disturbances may overlap; each is remembered."""
     clock = Clock()
-    calm = Calm(clock.now)
+    undisturbed = UndisturbedClock(clock.now)
     clock.sleep(5)
     began = clock.now()
-    with calm.disturbed(), calm.disturbed():
+    with undisturbed.disturbed(), undisturbed.disturbed():
         clock.sleep(3)
-        assert calm.read() == 5
-        assert calm.troubles("web 1", began + 1, began + 2) == [(began, began + 3)] * 2
+        assert undisturbed.read() == 5
+        assert undisturbed.disturbances("web 1", began + 1, began + 2) == [(began, began + 3)] * 2
     clock.sleep(2)
-    assert calm.read() == 7
-    assert calm.troubles("web 1", began + 4, began + 5) == []
-    assert calm.troubles("web 1", 0, began + 5) == [(began, began + 3)] * 2
+    assert undisturbed.read() == 7
+    assert undisturbed.disturbances("web 1", began + 4, began + 5) == []
+    assert undisturbed.disturbances("web 1", 0, began + 5) == [(began, began + 3)] * 2
 
 
 def test_calm_knows_who_was_cut_off():
     """Time does not count for anybody, but only who was cut off is excused."""
     clock = Clock()
-    calm = Calm(clock.now)
+    undisturbed = UndisturbedClock(clock.now)
     began = clock.now()
-    with calm.disturbed("worker 1"):
+    with undisturbed.disturbed("worker 1"):
         clock.sleep(3)
-    assert calm.read() == 0
-    assert calm.troubles("worker 1", began, began) == [(began, began + 3)]
-    assert calm.troubles("worker 2", began, began) == []
+    assert undisturbed.read() == 0
+    assert undisturbed.disturbances("worker 1", began, began) == [(began, began + 3)]
+    assert undisturbed.disturbances("worker 2", began, began) == []
 
 
 def test_an_album_keeps_what_changed_and_for_how_long_it_stayed():
     """Looks that show the same are one."""
-    album = Album()
-    for each in (look(at=1.0), look(at=2.0), look("running", at=3.0), look(at=4.0, life=2)):
-        album.add("job1", each)
-    assert [(each.state, each.first_at, each.last_at) for each in album.looks["job1"]] == [
+    observations = ObservationLog()
+    for each in (page(at=1.0), page(at=2.0), page("running", at=3.0), page(at=4.0, start=2)):
+        observations.add("job1", each)
+    assert [(each.state, each.first_at, each.last_at) for each in observations.observations["job1"]] == [
         ("done", 1.0, 2.0),
         ("running", 3.0, 3.0),
         ("done", 4.0, 4.0),
     ]
-    assert album.ready_at == {("web 1", 1): 1.0, ("web 1", 2): 4.0}
+    assert observations.ready_at == {("web 1", 1): 1.0, ("web 1", 2): 4.0}

@@ -6,8 +6,8 @@ from email.message import Message
 import pytest
 
 from sandbox.demo.__main__ import parse_fault
-from sandbox.demo.guest import draw_photos, find_differences, find_lies
-from sandbox.demo.show import Bar, write_bytes, write_tree
+from sandbox.demo.guest import draw_photos, find_differences, find_wrong_done_calls
+from sandbox.demo.show import ProgressBar, write_bytes, write_tree
 from sandbox.gallery.host import Done
 
 ONE, TWO = ("A/1.jpg", 10, "aa"), ("A/B/2.jpg", 20, "bb")
@@ -46,7 +46,7 @@ RIGHT = {"cloud_type": "google_drive", "failed_photos": 0, "archive_type": "orig
 
 def test_a_right_done_call_is_no_lie():
     """The seed's three fields and our headers are what the gallery is to get."""
-    assert find_lies([make_done(RIGHT)], "j", "u", "google_drive") == []
+    assert find_wrong_done_calls([make_done(RIGHT)], "j", "u", "google_drive") == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_right_done_call_is_no_lie():
 )
 def test_wrong_done_calls_are_told(dones):
     """No call, another body, or another key is not a success."""
-    assert find_lies(dones, "j", "u", "google_drive")
+    assert find_wrong_done_calls(dones, "j", "u", "google_drive")
 
 
 def test_photos_stand_in_nested_albums_with_cyrillic_names_and_differ():
@@ -123,7 +123,7 @@ class Terminal(io.StringIO):
 def test_bar_moves_on_one_line_of_a_terminal_and_never_back():
     """Redrawn after a carriage return; bytes of an upload begun anew are not taken back."""
     terminal = Terminal()
-    bar = Bar(1000, terminal)
+    bar = ProgressBar(1000, terminal)
     for arrived in (0, 500, 400, 2000):
         bar.draw(arrived, now=True)
     bar.end()
@@ -135,7 +135,7 @@ def test_bar_moves_on_one_line_of_a_terminal_and_never_back():
 def test_bar_writes_lines_elsewhere():
     """A log gets whole lines, and only now and then."""
     log = io.StringIO()
-    bar = Bar(1000, log)
+    bar = ProgressBar(1000, log)
     for arrived in range(0, 1000, 10):
         bar.draw(arrived)
     bar.draw(1000, now=True)

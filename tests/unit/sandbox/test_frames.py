@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import frame, spec
 
-from sandbox.run.frames import Frames, Moment, Talk
+from sandbox.run.frames import AmqpEvent, ConnectionState, FrameParser
 
 PROPERTIES = pika.BasicProperties(message_id="j1", delivery_mode=2, headers={"a": 1})
 
@@ -31,47 +31,49 @@ def content(body: bytes, channel: int, size: int) -> bytes:
     return frame.Header(channel, len(body), PROPERTIES).marshal() + bodies
 
 
-def read(frames: Frames, stream: bytes, piece: int = 1 << 20) -> tuple[bytes, list[tuple[str, Moment]]]:
+def read(frames: FrameParser, stream: bytes, piece: int = 1 << 20) -> tuple[bytes, list[tuple[str, AmqpEvent]]]:
     """Feed a stream in pieces; return what passed, and the moments that began and ended."""
     parts = [part for at in range(0, len(stream), piece) for part in frames.feed(stream[at : at + piece])]
-    moments = [
-        (word, moment)
+    events = [
+        (word, event)
         for part in parts
-        for word, moment in (("begins", part.begins), ("ends", part.ends))
-        if moment is not None
+        for word, event in (("begins", part.starts_event), ("ends", part.completes_event))
+        if event is not None
     ]
-    return b"".join(part.data for part in parts), moments
+    return b"".join(part.data for part in parts), events
 
 
 @given(st.binary(max_size=500), st.integers(1, 300))
 def test_a_publish_is_read_whole_however_it_is_cut(body, piece):
     """It begins with its method, ends with its last byte, and holds the message; nothing is changed on its way."""
     stream = b"AMQP\0\0\x09\x01" + frame.Heartbeat().marshal() + publish(body)
-    passed, moments = read(Frames(Talk(), from_client=True), stream, piece)
+    passed, events = read(FrameParser(ConnectionState(), from_client=True), stream, piece)
     assert passed == stream
-    assert [word for word, _ in moments] == ["begins", "ends"]
-    moment = moments[1][1]
-    assert (moment.what, moment.exchange, moment.key, moment.body) == ("publish", "cloud_archive", "job", body)
+    assert [word for word, _ in events] == ["begins", "ends"]
+    event = events[1][1]
+    assert (event.kind, event.exchange, event.key, event.body) == ("publish", "cloud_archive", "job", body)
     properties = pika.BasicProperties()
-    properties.decode(moment.properties)
+    properties.decode(event.properties)
     assert properties == PROPERTIES
 
 
 def test_nothing_of_a_publish_passes_before_it_begins():
     """Whoever is told of the beginning can still keep all of it back."""
-    frames = Frames(Talk(), from_client=True)
+    frames = FrameParser(ConnectionState(), from_client=True)
     parts = frames.feed(frame.Heartbeat().marshal() + publish(b"body"))
-    assert [part.begins is not None for part in parts] == [False, True, False, False]
-    assert [part.ends is not None for part in parts] == [False, False, False, True]
+    assert [part.starts_event is not None for part in parts] == [False, True, False, False]
+    assert [part.completes_event is not None for part in parts] == [False, False, False, True]
 
 
 def test_a_confirm_names_what_was_published_last_on_its_channel():
     """A confirm itself has a number only."""
-    talk = Talk()
-    read(Frames(talk, from_client=True), publish(b"1", "waiting.1", channel=1) + publish(b"2", "event", channel=2))
+    state = ConnectionState()
+    read(
+        FrameParser(state, from_client=True), publish(b"1", "waiting.1", channel=1) + publish(b"2", "event", channel=2)
+    )
     confirms = frame.Method(1, spec.Basic.Ack(1)).marshal() + frame.Method(2, spec.Basic.Nack(1)).marshal()
-    _, moments = read(Frames(talk, from_client=False), confirms)
-    assert [(moment.what, moment.key) for word, moment in moments if word == "ends"] == [
+    _, events = read(FrameParser(state, from_client=False), confirms)
+    assert [(event.kind, event.key) for word, event in events if word == "ends"] == [
         ("confirm", "waiting.1"),
         ("confirm", "event"),
     ]
@@ -79,14 +81,14 @@ def test_a_confirm_names_what_was_published_last_on_its_channel():
 
 def test_an_acknowledgement_names_what_was_delivered_under_its_tag():
     """An acknowledgement has a number only, too; giving back is one as well."""
-    talk = Talk()
-    _, delivered = read(Frames(talk, from_client=False), deliver(7, b"seven") + deliver(8, b"eight", "ledger"))
-    assert [(word, moment.what, moment.key) for word, moment in delivered] == [
+    state = ConnectionState()
+    _, delivered = read(FrameParser(state, from_client=False), deliver(7, b"seven") + deliver(8, b"eight", "ledger"))
+    assert [(word, event.kind, event.key) for word, event in delivered] == [
         (word, "deliver", key) for key in ("job", "ledger") for word in ("begins", "ends")
     ]
     settled = frame.Method(1, spec.Basic.Ack(8)).marshal() + frame.Method(1, spec.Basic.Nack(7)).marshal()
-    _, moments = read(Frames(talk, from_client=True), settled)
-    assert [(moment.what, moment.key) for word, moment in moments if word == "begins"] == [
+    _, events = read(FrameParser(state, from_client=True), settled)
+    assert [(event.kind, event.key) for word, event in events if word == "begins"] == [
         ("ack", "ledger"),
         ("ack", "job"),
     ]
@@ -97,9 +99,9 @@ def test_two_channels_may_take_turns():
     one, two = publish(b"a" * 150, "job", 1), publish(b"b", "event", 2)
     cut = len(frame.Method(1, spec.Basic.Publish(exchange="cloud_archive", routing_key="job")).marshal())
     stream = one[:cut] + two + one[cut:]
-    passed, moments = read(Frames(Talk(), from_client=True), stream)
+    passed, events = read(FrameParser(ConnectionState(), from_client=True), stream)
     assert passed == stream
-    assert [(word, moment.key) for word, moment in moments] == [
+    assert [(word, event.key) for word, event in events] == [
         ("begins", "job"),
         ("begins", "event"),
         ("ends", "event"),
@@ -110,7 +112,7 @@ def test_two_channels_may_take_turns():
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_what_is_no_amqp_passes_as_it_came(stream, piece):
     """Nothing is lost or changed, at most the beginning of something larger is kept back; no moment is made up."""
-    frames = Frames(Talk(), from_client=True)
+    frames = FrameParser(ConnectionState(), from_client=True)
     passed, _ = read(frames, stream, piece)
     assert stream.startswith(passed)
 
@@ -118,4 +120,4 @@ def test_what_is_no_amqp_passes_as_it_came(stream, piece):
 def test_a_frame_of_impossible_size_is_none():
     """It is passed on at once, not waited for."""
     stream = struct.pack(">BHI", 1, 1, 1 << 30) + b"rest"
-    assert read(Frames(Talk(), from_client=True), stream)[0] == stream
+    assert read(FrameParser(ConnectionState(), from_client=True), stream)[0] == stream

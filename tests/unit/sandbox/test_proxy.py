@@ -57,7 +57,7 @@ def test_a_cut_line_ends_for_the_client_and_the_next_one_passes(proxy, client):
 
 def test_a_stranded_line_is_silent_and_open_until_it_is_cut(proxy, client):
     """The client may go on talking and learns nothing; the server, free again, serves the next one."""
-    assert proxy.strand() == 1
+    assert proxy.make_half_open() == 1
     client.sendall(b"anybody there")
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
@@ -71,11 +71,11 @@ def test_a_stranded_line_is_silent_and_open_until_it_is_cut(proxy, client):
 
 def test_what_is_held_comes_later(proxy, client):
     """Holding delays and loses nothing."""
-    proxy.hold()
+    proxy.pause()
     client.settimeout(0.2)
     with pytest.raises(TimeoutError):
         ask(client, b"patience")
-    proxy.release()
+    proxy.resume()
     client.settimeout(5)
     assert client.recv(100) == b"PATIENCE"
 
@@ -122,7 +122,7 @@ def test_whoever_watches_and_does_nothing_changes_nothing():
         server = threading.Thread(target=answer_all, args=(listener,))
         server.start()
         with (
-            Proxy(listener.getsockname()[1], lambda moment, passed: seen.append((moment.what, passed))) as line,
+            Proxy(listener.getsockname()[1], lambda event, passed: seen.append((event.kind, passed))) as line,
             socket.create_connection(("127.0.0.1", line.port), timeout=5) as client,
         ):
             assert ask(client, ACK) == ACK.upper()

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,8 +27,10 @@ def run_sandbox(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[s
             name, _, value = process.stdout.readline().rstrip("\n").partition("=")
             assert name, "the process ended early"
             told[name] = value
-        yield process, told
-        process.terminate()
+        try:
+            yield process, told
+        finally:
+            process.terminate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -35,10 +38,13 @@ def test_process_prints_its_environment_and_serves_until_told_to_stop(number: si
     """NAME=value lines, a working gallery, and a clean end."""
     with run_sandbox() as (process, told):
         archives = requests.get(f"{told['GALLERY_BASE_URL']}/sandbox/archives", timeout=10).json()
+        path = urllib.parse.urlsplit(told["ARCHIVE_URL"]).path
+        photos = requests.get(f"{told['GALLERY_BASE_URL']}{path}?json=true", timeout=10).json()
         process.send_signal(number)
         assert process.wait(10) == 0
     assert [len(each["expected"]) for each in archives] == [3]
     assert archives[0]["url"] == told["ARCHIVE_URL"]
+    assert [photo["filesize"] for photo in photos] == [2000] * 3
     with World() as other:
         assert set(other.environment()) < set(told)
 

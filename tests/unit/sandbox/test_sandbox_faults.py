@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from sandbox import Fault, World
-from sandbox.faults.actions import GENERIC
+from sandbox.faults.actions import GENERIC_ACTIONS
 from sandbox.faults.plan import ACTIONS, OPERATIONS
 from sandbox.gallery.pictures import Picture
 from tests.unit.sandbox.bare_api import FOLDER, Api
@@ -42,7 +42,7 @@ def test_unknown_or_unfitting_faults_are_refused() -> None:
 def test_every_action_is_done_by_somebody(world: World) -> None:
     """No action is only a name: every service that has an operation knows how to commit what may strike it."""
     services = (world.gallery, world.photos, world.drive, world.yandex, world.yandex_uploader)
-    known = set(GENERIC).union(*(each.actions for each in services))
+    known = set(GENERIC_ACTIONS).union(*(each.actions for each in services))
     assert set(ACTIONS) == known
     assert set().union(*ACTIONS.values()) == OPERATIONS
 

@@ -146,7 +146,7 @@ def test_if_range(session: requests.Session, archive: Archive) -> None:
 
 def test_unknown_photo_is_a_404_page(world: World, session: requests.Session, archive: Archive) -> None:
     """A photo taken away is gone from both hosts."""
-    world.gallery.shelf.remove(urlsplit(photo(archive)).path)
+    world.gallery.photo_store.remove(urlsplit(photo(archive)).path)
     reply = session.get(photo(archive), timeout=10)
     assert (reply.status_code, reply.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 

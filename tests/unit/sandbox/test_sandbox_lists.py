@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox import Fault, World
-from sandbox.google.errors import Refused
+from sandbox.google.errors import ApiError
 from sandbox.google.fields import FILE, FILES, parse, pick
 from sandbox.google.query import compile_query
 from tests.unit.sandbox.bare_api import FOLDER, Api
@@ -86,10 +86,10 @@ def test_query_finds_not(q: str) -> None:
 )
 def test_query_that_does_not_parse_is_a_violation(q: str) -> None:
     """An unescaped quote or backslash, an unknown word, a wrong operator."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ApiError) as error:
         compile_query(q, "root-id")
-    assert (refused.value.reason, refused.value.location) == ("invalid", "q")
-    assert refused.value.breach
+    assert (error.value.reason, error.value.location) == ("invalid", "q")
+    assert error.value.violation
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_fields_of_a_list_reach_into_each_file() -> None:
 )
 def test_fields_that_are_unknown_are_refused(mask: str) -> None:
     """A name that is not there, or a mask that does not parse."""
-    with pytest.raises(Refused, match="invalidParameter") as refused:
+    with pytest.raises(ApiError, match="invalidParameter") as error:
         parse(mask, FILE)
-    assert refused.value.message.startswith("Invalid field selection")
+    assert error.value.message.startswith("Invalid field selection")
 
 
 def test_bad_q_answers_in_googles_shape(api: Api) -> None:

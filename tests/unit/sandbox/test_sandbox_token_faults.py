@@ -11,8 +11,8 @@ from sandbox import Fault, World
 def refresh(world: World) -> requests.Response:
     """Refresh a token."""
     client, secret = next(iter(world.accounts.clients.items()))
-    _, lasting = world.accounts.tokens.grant(client, "guest", ("openid",))
-    form = {"grant_type": "refresh_token", "refresh_token": lasting, "client_id": client, "client_secret": secret}
+    _, refresh_token = world.accounts.tokens.grant(client, "guest", ("openid",))
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client, "client_secret": secret}
     return requests.post(world.environment()["GOOGLE_TOKEN_URI"], data=form, timeout=10)
 
 

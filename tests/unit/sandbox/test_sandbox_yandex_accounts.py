@@ -189,12 +189,12 @@ def test_refresh_tokens_rotate(client: Client) -> None:
 def test_lost_answer_of_a_refresh_is_forgiven_only_with_grace(client: Client) -> None:
     """Whoever loses the answer has lost the grant, unless the old token is good for a little longer."""
     client.world.faults.add(Fault(on="yandex_token", does="drop_after", after=1))
-    lasting = client.tokens()["refresh_token"]
+    refresh_token = client.tokens()["refresh_token"]
     with pytest.raises(requests.ConnectionError):
-        client.refresh(lasting)
-    assert error(client.refresh(lasting)) == (400, "invalid_grant")
+        client.refresh(refresh_token)
+    assert error(client.refresh(refresh_token)) == (400, "invalid_grant")
     client.accounts.tokens.grace = 60
-    assert client.refresh(lasting).status_code == 200
+    assert client.refresh(refresh_token).status_code == 200
 
 
 def test_access_token_may_stay_the_same(client: Client) -> None:

@@ -184,7 +184,7 @@ def test_pages(filled: DiskApi, query: dict[str, Any], names: list[str]) -> None
 def test_usual_page_has_twenty_and_the_largest_may_be_less_than_asked(world: World, filled: DiskApi) -> None:
     """Whoever asks for a thousand may get fewer, and is told."""
     assert filled.get("disk:/G").json()["_embedded"]["limit"] == 20
-    world.yandex.most_items = 4
+    world.yandex.max_items = 4
     inside = filled.get("disk:/G", limit=1000).json()["_embedded"]
     assert (inside["limit"], len(inside["items"]), inside["total"]) == (4, 4, 6)
 
@@ -382,11 +382,13 @@ def test_pace(world: World, disk_api: DiskApi) -> None:
     assert disk_api.get("disk:/").status_code == 200
 
 
-def test_tree_of_a_cloud_for_another_process(world: World, disk_api: DiskApi) -> None:
-    """The gallery's back door shows each cloud's."""
+def test_files_of_a_cloud_for_another_process(world: World, disk_api: DiskApi) -> None:
+    """The control interface lists each cloud's, and knows no others."""
     disk_api.upload()
-    told = {
-        cloud: disk_api.session.get(f"{world.gallery.url}/sandbox/{cloud}/guest", timeout=10).json()
-        for cloud in ("drive", "yandex")
+    replies = {
+        cloud: disk_api.session.get(f"{world.gallery.url}/sandbox/{cloud}/guest", timeout=10)
+        for cloud in ("drive", "yandex", "nowhere")
     }
-    assert told == {"drive": [], "yandex": [["a.jpg", 5, "827ccb0eea8a706c4c34a16891f84e7b"]]}
+    assert replies["drive"].json() == []
+    assert replies["yandex"].json() == [["a.jpg", 5, "827ccb0eea8a706c4c34a16891f84e7b"]]
+    assert replies["nowhere"].status_code == 404

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from sandbox import Fault, World
-from sandbox.faults.actions import GENERIC
+from sandbox.faults.actions import GENERIC_ACTIONS
 from sandbox.faults.plan import ACTIONS
 from sandbox.http.service import Service
 from sandbox.yandex import YANDEX_DISK
@@ -25,7 +25,7 @@ def service_of(world: World, operation: str) -> Service:
 def test_every_fault_that_fits_can_be_committed(world: World, operation: str) -> None:
     """The service asked knows every action that may be aimed at it."""
     fitting = {does for does, operations in ACTIONS.items() if operation in operations}
-    assert fitting - set(GENERIC) - set(service_of(world, operation).actions) == set()
+    assert fitting - set(GENERIC_ACTIONS) - set(service_of(world, operation).actions) == set()
 
 
 @pytest.mark.parametrize(

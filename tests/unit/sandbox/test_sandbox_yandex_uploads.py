@@ -61,7 +61,7 @@ def test_link_of_a_broken_upload_is_still_good(world: World, disk_api: DiskApi) 
         time.sleep(0.01)
     assert (world.yandex.received, paths(world)) == (5, [])
     assert disk_api.put(href, b"1234567890").status_code == 201
-    assert world.yandex.links.arriving() == 0
+    assert world.yandex.links.bytes_arriving() == 0
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_a_gap_is_asked_about_and_not_sent_again(guests: GuestsDrive) -> None:
     session, stream = guests.begin(PHOTO), MemoryStream(DATA)
     session.advance(stream)
     session.advance(stream)
-    guests.drive.uploads.sessions()[0].lose()
+    guests.drive.uploads.sessions()[0].reset()
     with pytest.raises(Transient):
         session.advance(stream)
     finish(session, stream)

@@ -21,7 +21,7 @@ from common.clouds.google_drive import storage
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from common.http.network_policy import PUBLIC_ONLY
-from sandbox.gallery.photos import PhotoServer, Shelf
+from sandbox.gallery.photos import PhotoServer, PhotoStore
 from tests.fakes.clock import Clock
 from tests.fakes.copy_photo import copy_photo
 from tests.fakes.guests_drive import GuestsDrive
@@ -200,11 +200,12 @@ def run(
     photo = Photo("49851973", (), "Test_011.jpg", f"{PHOTOS}/p.jpg", size, zlib.crc32(data) if has_crc else None)
     guests = GuestsDrive(chunk=chunk)
     guests.drive.conflict_at, guests.drive.bury_ids = conflict_at, bury_ids
-    shelf = Shelf()
-    shelf.put("/p.jpg", data)
+    photo_store = PhotoStore()
+    photo_store.put("/p.jpg", data)
     hosts = [PHOTOS, GALLERY] if fallback else [PHOTOS]
     sources = InProcessHttp(
-        {host: PhotoServer(shelf, guests.faults, guests.violations).answer for host in hosts}, Reason.PHOTO_UNAVAILABLE
+        {host: PhotoServer(photo_store, guests.faults, guests.violations).answer for host in hosts},
+        Reason.PHOTO_UNAVAILABLE,
     )
     gallery = Gallery(
         sources,  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from common.clouds.photos import Photo, StoredPhoto
 from common.errors import ArchiveError, InventoryStale, JobStopped, PhotoRejected, Postponed, Reason
 from common.http.network_policy import PUBLIC_ONLY
-from sandbox.gallery.photos import PhotoServer, Shelf
+from sandbox.gallery.photos import PhotoServer, PhotoStore
 from tests.fakes.clock import Clock
 from tests.fakes.copy_photo import copy_photo
 from tests.fakes.guests_disk import GuestsDisk
@@ -110,9 +110,9 @@ def run(
     has_crc = has_crc or any((each["on"], each["does"]) == ("photo", "corrupt") for each in script)
     photo = Photo("49851973", (), "Test_011.jpg", f"{PHOTOS}/p.jpg", size, zlib.crc32(data) if has_crc else None)
     guests = GuestsDisk()
-    shelf = Shelf()
-    shelf.put("/p.jpg", data if held is None else held)
-    server = PhotoServer(shelf, guests.faults, guests.violations)
+    photo_store = PhotoStore()
+    photo_store.put("/p.jpg", data if held is None else held)
+    server = PhotoServer(photo_store, guests.faults, guests.violations)
     gallery = Gallery(
         InProcessHttp({PHOTOS: server.answer}, Reason.PHOTO_UNAVAILABLE),  # type: ignore[arg-type]
         base_url=PHOTOS,

@@ -325,7 +325,7 @@ def test_pages_may_be_shorter_than_asked_for(stand: Stand, most: int) -> None:
     folder = stand.album(storage)
     for number in range(7):
         stand.copy(storage, make_photo(b"%d" % number, f"{number}.jpg", str(number)), b"%d" % number, folder)
-    stand.service.most_items = most
+    stand.service.max_items = most
     assert {str(number) for number in range(7)} == {photo.key for photo in storage.take_inventory(ARCHIVE).photos}
 
 

@@ -1,4 +1,4 @@
-"""What stands in the guests' clouds, as their owners see it."""
+"""Contents of the guests' cloud accounts, compared with what their galleries hold."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ _NUMBER = re.compile(r" \(\d+\)(?=\.[^./]*$)")
 
 
 def account_of(world: World, login: str, cloud: str) -> tree.Account[Any]:
-    """Return a guest's account at a cloud."""
+    """Return a guest's account at a cloud's stand-in."""
     account: tree.Account[Any] = world.clouds[cloud].storage.account(login)
     return account
 
@@ -27,7 +27,7 @@ def count_missing(account: tree.Account[Any], archive: Archive, cloud: str) -> i
 
 
 def read_account(account: tree.Account[Any], expected: Iterable[guest.Stored], cloud: str) -> list[guest.Stored]:
-    """Return what stands in an account; where the cloud wants other names, with those that the gallery gave."""
+    """Return the files of an account, under the names that the gallery gave them where the cloud needs others."""
     names = Counter(path for path, _, _ in expected)
     found = account.tree()
     if cloud != "yadisk":

@@ -1,4 +1,4 @@
-"""What goes wrong in the stand-ins, at times that are the same in every run."""
+"""Deterministic faults and rate limits of the stand-ins: the same requests fail in every run."""
 
 import json
 import random
@@ -8,8 +8,8 @@ import time
 from bench.wire import Reply
 
 
-class Mishaps:
-    """So many requests in a hundred fail, in one of several ways. Thread-safe.
+class FaultSchedule:
+    """Fails a share of all requests, in one of several ways. Thread-safe.
 
     Args:
         rate: share of the requests, 0 to 1.
@@ -24,7 +24,7 @@ class Mishaps:
         self.happened = 0
 
     def draw(self) -> str:
-        """Return what happens to this request; mostly nothing: an empty text."""
+        """Return the fault of the next request; empty if none."""
         with self._lock:
             if self._chance.random() >= self._rate:
                 return ""
@@ -32,13 +32,13 @@ class Mishaps:
             return self._chance.choice(self._kinds)
 
     def cut(self, length: int) -> int:
-        """Return where a body of this length breaks off."""
+        """Return the offset at which a body of this length is cut."""
         with self._lock:
             return self._chance.randrange(length + 1)
 
 
-class Ceiling:
-    """So many creates a second are borne, in bursts of a second's worth; the rest is objected to. Thread-safe.
+class CreateRateLimit:
+    """Limits creates per second, with bursts of one second's worth. Thread-safe.
 
     Args:
         rate: creates a second; 0: as many as come.
@@ -51,8 +51,8 @@ class Ceiling:
         self._lock = threading.Lock()
         self.objections = 0
 
-    def object(self) -> Reply | None:
-        """Count a create; return Google's objection if it is one too many."""
+    def reject_excess(self) -> Reply | None:
+        """Count a create; return Google's error reply if it exceeds the limit."""
         if not self._rate:
             return None
         now = time.monotonic()

@@ -1,23 +1,23 @@
-"""What the services of the pretend world do wrong in a chaos run. Knows no schedule.
+"""Catalog of the stand-ins' faults in a chaos run, and how they are assigned to photos and calls.
 
-A photo has five tries in a row (RETRY_ATTEMPTS). No more than `MOST_PER_PHOTO` faults are ever aimed at one, so none
-can use them up; what concerns whole accounts uses up none, or is rare.
+A photo has five tries in a row (RETRY_ATTEMPTS). At most `MAX_PER_PHOTO` faults are planned for one, so they never use
+up its tries; faults of whole accounts use up none, or are rare.
 """
 
 import random
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.chaos.galleries import PHOTOS, photo_mark
+from sandbox.chaos.load.galleries import PHOTOS, photo_mark
 from sandbox.faults.plan import Fault
 
-MOST_PER_PHOTO = 2
-# Of all photos, so many meet with a fault of their own.
+MAX_PER_PHOTO = 2
+# Share of photos with faults of their own.
 _SHARE = 0.6
 
-Trouble = tuple[str, str, dict[str, Any]]  # the operation, the action, its parameters
+FaultSpec = tuple[str, str, dict[str, Any]]  # operation, action, parameters: see `sandbox.faults.plan`
 
-_SOURCE: list[Trouble] = [
+_PHOTO_SOURCE: list[FaultSpec] = [
     ("photo", "drop_before", {}),
     ("photo", "drop_midway", {}),
     ("photo", "status", {"status": 503}),
@@ -36,7 +36,7 @@ _SOURCE: list[Trouble] = [
     ("photo", "interim", {"status": 103, "count": 3, "seconds": 0.1}),
     ("photo", "drip_headers", {"seconds": 0.01}),
 ]
-_SESSION: list[Trouble] = [
+_SESSION: list[FaultSpec] = [
     ("initiate", "drop_before", {}),
     ("initiate", "drop_after", {}),
     ("initiate", "status", {"status": 503}),
@@ -53,7 +53,7 @@ _SESSION: list[Trouble] = [
     ("query", "no_range", {"lose": True}),
     ("query", "forget_session", {}),
 ]
-_BYTES: list[Trouble] = [
+_UPLOAD: list[FaultSpec] = [
     ("upload", "drop_before", {}),
     ("upload", "drop_after", {}),
     ("upload", "drop_after", {}),
@@ -82,9 +82,9 @@ _BYTES: list[Trouble] = [
     ("upload", "interim", {"status": 102, "count": 2, "seconds": 0.2}),
     ("upload", "drip_headers", {"seconds": 0.01}),
 ]
-# No mark that is confirmed and gets lost: a worker that is killed before it looks again is the only one that knows, and
-# of an archive that was stopped then nobody looks at that file again.
-_LINK: list[Trouble] = [
+# Not `lose_properties` (confirmed, but lost): only the worker that sent them can notice, at its next look. If it is
+# killed before and the archive is stopped, nobody looks at that file again.
+_YANDEX_LINK: list[FaultSpec] = [
     ("yandex_link", "drop_before", {}),
     ("yandex_link", "drop_after", {}),
     ("yandex_link", "status", {"status": 503}),
@@ -102,9 +102,9 @@ _LINK: list[Trouble] = [
     ("yandex_patch", "drop_fields", {"fields": ["md5"]}),
     ("yandex_patch", "bad_json", {}),
 ]
-# Spoiled bytes are left to the tests of one photo: a worker that is killed in that very moment leaves a file of other
-# bytes behind, which might be the guest's own and is not touched; the photo then stands beside it.
-_PUT: list[Trouble] = [
+# Not `corrupt`: a worker that is killed at that moment leaves a file of other bytes behind, which might be the guest's
+# own and is not touched; the photo then stands beside it. The tests of single photos cover it.
+_YANDEX_UPLOAD: list[FaultSpec] = [
     ("yandex_upload", "drop_before", {}),
     ("yandex_upload", "drop_after", {}),
     ("yandex_upload", "drop_after", {}),
@@ -125,10 +125,13 @@ _PUT: list[Trouble] = [
     ("yandex_upload", "interim", {"status": 102, "count": 2, "seconds": 0.2}),
     ("yandex_upload", "drip_headers", {"seconds": 0.01}),
 ]
-# What strikes one photo on its way into each cloud.
-_INTO: dict[str, tuple[list[Trouble], list[Trouble]]] = {"google_drive": (_SESSION, _BYTES), "yadisk": (_LINK, _PUT)}
-# Of calls that are made for a whole archive, at the gallery and at each cloud.
-_GALLERY_CALLS: list[Trouble] = [
+# Faults of one photo's upload, by cloud.
+_UPLOAD_FAULTS: dict[str, tuple[list[FaultSpec], list[FaultSpec]]] = {
+    "google_drive": (_SESSION, _UPLOAD),
+    "yadisk": (_YANDEX_LINK, _YANDEX_UPLOAD),
+}
+# Faults of calls that are made for a whole archive, at the gallery and at each cloud.
+_GALLERY_CALLS: list[FaultSpec] = [
     ("list", "drop_before", {}),
     ("list", "drop_midway", {}),
     ("list", "bad_json", {}),
@@ -136,7 +139,7 @@ _GALLERY_CALLS: list[Trouble] = [
     ("done", "drop_before", {}),
     ("done", "drop_after", {}),
 ]
-_CLOUD_CALLS: dict[str, list[Trouble]] = {
+_CLOUD_CALLS: dict[str, list[FaultSpec]] = {
     "google_drive": [
         ("about", "status", {"status": 500}),
         ("about", "drop_after", {}),
@@ -180,37 +183,36 @@ _CLOUD_CALLS: dict[str, list[Trouble]] = {
         ("yandex_delete", "status", {"status": 503}),
         ("yandex_operation", "status", {"status": 500}),
         ("yandex_operation", "drop_before", {}),
-        # None that keeps the answer back after the token was spent: Yandex promises no second one, so the grant would
-        # be gone and nobody could help it.
+        # Not `drop_after`: the refresh token would be spent and its successor lost, and Yandex promises no second one.
         ("yandex_token", "drop_before", {}),
         ("yandex_token", "status", {"status": 503}),
     ],
 }
 
 
-def draw_call(clouds: Sequence[str], chance: random.Random) -> Fault:
-    """Return a fault of a call that is made for a whole archive, somewhere."""
+def draw_call_fault(clouds: Sequence[str], chance: random.Random) -> Fault:
+    """Draw a fault of a call that is made for a whole archive."""
     calls = [call for cloud in clouds for call in _CLOUD_CALLS[cloud]]
     return make_fault(chance.choice([*_GALLERY_CALLS, *calls]))
 
 
-def make_fault(trouble: Trouble, match: str = "") -> Fault:
-    """Return a fault that strikes once, or as often as its parameters say, at requests that `match` fits."""
-    operation, action, settings = trouble
+def make_fault(spec: FaultSpec, match: str = "") -> Fault:
+    """Return a fault that fires once, or `times` if its parameters say so, for requests that contain `match`."""
+    operation, action, settings = spec
     return Fault(operation, action, **{"match": match, **settings})
 
 
-def aim_at_photos(number: int, cloud: str, chance: random.Random) -> list[Fault]:
-    """Return the faults that the photos of a gallery are to meet with.
+def plan_photo_faults(number: int, cloud: str, chance: random.Random) -> list[Fault]:
+    """Draw the faults for the photos of one gallery.
 
     Args:
         number: the gallery's.
-        cloud: where they are saved.
-        chance: decides.
+        cloud: the `cloud_type` it is saved into.
+        chance: the random source.
     """
     faults = []
     for place in range(PHOTOS):
         if chance.random() < _SHARE:
-            sorts = chance.sample([_SOURCE, *_INTO[cloud]], chance.randint(1, MOST_PER_PHOTO))
-            faults += [make_fault(chance.choice(sort), photo_mark(number, place)) for sort in sorts]
+            categories = chance.sample([_PHOTO_SOURCE, *_UPLOAD_FAULTS[cloud]], chance.randint(1, MAX_PER_PHOTO))
+            faults += [make_fault(chance.choice(category), photo_mark(number, place)) for category in categories]
     return faults

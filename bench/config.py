@@ -1,4 +1,4 @@
-"""What a program is told: where the gallery and Drive are, and what to copy."""
+"""Configuration passed to a program: addresses of gallery and Drive, and what to copy."""
 
 import json
 import sys
@@ -8,8 +8,8 @@ from bench.photos import Photos
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What a program is told.
+class RunConfig:
+    """Configuration of one run.
 
     Args:
         gallery_url: of the gallery, without a path.
@@ -26,12 +26,12 @@ class Scene:
     threads: int
 
 
-def write_scene(scene: Scene) -> str:
-    """Return a scene as one argument."""
-    return json.dumps(asdict(scene))
+def encode_config(config: RunConfig) -> str:
+    """Encode a configuration as one command-line argument."""
+    return json.dumps(asdict(config))
 
 
-def read_scene() -> Scene:
-    """Return the scene this process was started with."""
+def read_config() -> RunConfig:
+    """Decode the configuration from the command line."""
     told = json.loads(sys.argv[1])
-    return Scene(**{**told, "photos": Photos(**told["photos"])})
+    return RunConfig(**{**told, "photos": Photos(**told["photos"])})

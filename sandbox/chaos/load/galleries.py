@@ -1,4 +1,4 @@
-"""The galleries of a chaos run: nested albums, equal names, empty photos, large ones. Knows no fault."""
+"""Galleries of a chaos run: nested albums, equal names, empty photos, large ones."""
 
 import random
 
@@ -15,23 +15,23 @@ _SIZES = ((2_000, 30_000, 40), (60_000, 400_000, 16), (1_100_000, 2_800_000, 4))
 
 
 def draw_pool(chance: random.Random) -> list[bytes]:
-    """Draw photos; galleries share their bytes, so that a long run needs no more memory than a short one."""
+    """Draw the bytes of photos; galleries share them, so that a long run needs no more memory than a short one."""
     drawn = [
-        draw(chance.randrange(2**32), chance.randrange(least, most))
-        for least, most, count in _SIZES
+        draw(chance.randrange(2**32), chance.randrange(min_size, max_size))
+        for min_size, max_size, count in _SIZES
         for _ in range(count)
     ]
     return [*drawn, b""]
 
 
 def add_gallery(world: World, number: int, pool: list[bytes], chance: random.Random) -> Archive:
-    """Put up a gallery.
+    """Add a gallery to the stand-in.
 
     Args:
-        world: where.
-        number: tells its name and its photos' names from those of all others.
-        pool: what its photos may show.
-        chance: decides the rest.
+        world: the stand-ins.
+        number: makes its name and its photos' names unique.
+        pool: the bytes its photos are drawn from.
+        chance: the random source.
     """
     photos = [_make_photo(number, place, pool, chance) for place in range(PHOTOS - 2)]
     twin = photos[0]
@@ -41,7 +41,7 @@ def add_gallery(world: World, number: int, pool: list[bytes], chance: random.Ran
 
 
 def photo_mark(number: int, place: int) -> str:
-    """Return what stands in one photo's name only, however it is spelled in an address."""
+    """Return a part of one photo's name that is unique and survives URL encoding; faults match by it."""
     return f"g{number}-{place:03d}."
 
 

@@ -1,26 +1,26 @@
-"""What goes wrong in the pretend world while a chaos run storms: its decks of blows. Knows no program of ours."""
+"""Faults of the stand-ins during a chaos run: failing calls, rate limits, locks and expiring tokens."""
 
 import random
 from collections.abc import Callable, Sequence
 
-from sandbox.chaos.faults import draw_call, make_fault
+from sandbox.chaos.inject.fault_catalog import draw_call_fault, make_fault
 from sandbox.world import World
 
-# Younger tokens, in seconds, do not end: a cloud that refuses what it has just given, twice, has had its permission
-# taken back by its guest. Real ones live for an hour at least.
-_YOUNG_SECONDS = 3.0
+# Tokens younger than this, in seconds, do not expire: a cloud that twice refuses a token it has just issued looks like
+# a guest who revoked access. Real tokens live for an hour at least.
+_MIN_AGE_SECONDS = 3.0
 
-Blow = Callable[[random.Random], object]
-Deck = list[tuple[str, Blow]]  # a blow without a name tells by itself, or by the fault that strikes
+Injection = Callable[[random.Random], object]
+Injections = list[tuple[str, Injection]]  # without a name: it is counted elsewhere, or as the fault that fires
 
 
-class Skies:
-    """The world's decks. What outlasts a blow, `clear` heals.
+class WorldFaults:
+    """Faults of the stand-ins; `clear` undoes what outlasts an injection.
 
     Args:
-        world: whose services fail.
-        clouds: those of its clouds that guests use.
-        wait: waits so many seconds, or until all is over.
+        world: the stand-ins.
+        clouds: the `cloud_type`s that guests use.
+        wait: waits so many seconds, or until the run is over.
     """
 
     def __init__(self, world: World, clouds: Sequence[str], wait: Callable[[float], object]) -> None:
@@ -29,32 +29,32 @@ class Skies:
         self._wait = wait
 
     def clear(self) -> None:
-        """Let everything work again."""
+        """Undo all faults that are still in force."""
         self._world.drive.writes_per_second = None
         self._world.yandex.writes_per_second = None
         self._world.yandex.read_only = False
 
-    def list_troubles(self) -> Deck:
-        """Return the deck of everything but tokens."""
-        decks = {"google_drive": self._google_deck, "yadisk": self._yandex_deck}
+    def list_injections(self) -> Injections:
+        """Return all faults except expiring tokens."""
+        injections = {"google_drive": self._google_injections, "yadisk": self._yandex_injections}
         return [
-            *(blow for cloud in self._clouds for blow in decks[cloud]()),
+            *(inject for cloud in self._clouds for inject in injections[cloud]()),
             ("gallery's list down", self._take_list_down),
             ("done call refused", self._refuse_done),
             *[("", self._fail_call)] * 8,
         ]
 
-    def list_token_ends(self) -> Deck:
-        """Return the deck of tokens that end: often, since with each new one an old one is spent."""
+    def list_token_expirations(self) -> Injections:
+        """Return the expirations of tokens; injected often, since each refresh spends a refresh token."""
         accounts = {
             "google_drive": ("tokens expired", self._world.accounts.expire_tokens),
             "yadisk": ("disk's tokens expired", self._world.yandex_accounts.expire_tokens),
         }
         ends = [accounts[cloud] for cloud in self._clouds]
-        return [(name, lambda _chance, expire=expire: expire(older_than=_YOUNG_SECONDS)) for name, expire in ends]
+        return [(name, lambda _chance, expire=expire: expire(older_than=_MIN_AGE_SECONDS)) for name, expire in ends]
 
     def _fail_call(self, chance: random.Random) -> None:
-        self._world.faults.add(draw_call(self._clouds, chance))
+        self._world.faults.add(draw_call_fault(self._clouds, chance))
 
     def _take_list_down(self, chance: random.Random) -> None:
         self._world.faults.add(make_fault(("list", "status", {"status": 503, "times": chance.randint(2, 6)})))
@@ -62,7 +62,7 @@ class Skies:
     def _refuse_done(self, chance: random.Random) -> None:
         self._world.faults.add(make_fault(("done", "status", {"status": 503, "times": chance.randint(1, 2)})))
 
-    def _google_deck(self) -> Deck:
+    def _google_injections(self) -> Injections:
         drive = self._world.drive
 
         def slow_down(chance: random.Random) -> None:
@@ -75,7 +75,7 @@ class Skies:
 
         return [("writes limited", slow_down)]
 
-    def _yandex_deck(self) -> Deck:
+    def _yandex_injections(self) -> Injections:
         disk = self._world.yandex
 
         def slow_down(chance: random.Random) -> None:
