@@ -273,7 +273,7 @@ def test_guests_who_watch_do_not_hold_it_up(start_web: StartWeb, world: World, q
     [
         ("RABBITMQ_URL", "", "web: RABBITMQ_URL is required"),
         ("RABBITMQ_URL", "http://hush/", "web: RABBITMQ_URL must be an amqp:// or amqps:// URL"),
-        ("SECRET_KEYS", "hush", "web: SECRET_KEYS: a key is 32 random bytes"),
+        ("SECRET_KEYS", "hush", "web: SECRET_KEYS is wrong: a key is 32 random bytes"),
         ("GOOGLE_CLIENT_SECRET", "", "web: GOOGLE_CLIENT_SECRET is required"),
         ("WEB_PORT", "hush", "web: WEB_PORT must be a whole number"),
     ],
