@@ -63,6 +63,7 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look up more often than in earnest."""
     monkeypatch.setattr(deadlines, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(stopping, "REFRESH_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(stopping, "LONG_REFRESH_GRACE_SECONDS", 0.3)
     monkeypatch.setattr("worker.jobs.claim.HANDOVER_SECONDS", 0.1)
 
 
