@@ -70,8 +70,8 @@ class Stand:
         in_use = SharedGrant(grant, self.cloud.auth(self._variables, self._http).refresh)
         return self.cloud.storage(self._variables, self._http, in_use, CHUNK, self.cloud_clock.sleep, nullcontext)
 
-    def desk(self, **environ: str) -> WorkerHarness:
-        """Return a worker's desk for this cloud."""
+    def harness(self, **environ: str) -> WorkerHarness:
+        """Return a worker's harness for this cloud."""
         return WorkerHarness(self.world, self.name, **environ)
 
     def fault(self, on: str, does: str, **params: Any) -> None:

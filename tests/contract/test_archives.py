@@ -31,11 +31,11 @@ def assert_complete(stand: Stand, archive: Archive) -> None:
     assert stand.world.violations == []
 
 
-def deliver_on(desk: WorkerHarness, job: ArchiveJob) -> None:
+def deliver_on(harness: WorkerHarness, job: ArchiveJob) -> None:
     """Deliver a job, and again while it is put behind: a slice may end to pass a replaced grant on."""
-    desk.deliver(job)
-    while desk.queue.requeued:
-        desk.deliver(desk.queue.requeued.pop())
+    harness.deliver(job)
+    while harness.queue.requeued:
+        harness.deliver(harness.queue.requeued.pop())
 
 
 def told(stand: Stand) -> list[int]:
@@ -50,22 +50,22 @@ def count_sent(stand: Stand) -> int:
 
 def test_everything_arrives_and_the_gallery_is_told(stand: Stand) -> None:
     """The body names the cloud."""
-    archive, desk = add_gallery(stand), stand.desk()
-    desk.deliver(desk.make_job(archive))
+    archive, harness = add_gallery(stand), stand.harness()
+    harness.deliver(harness.make_job(archive))
     assert_complete(stand, archive)
     body = f'{{"cloud_type": "{stand.name}", "failed_photos": 0, "archive_type": "originals"}}'.encode()
     assert [body] == [done.body for done in stand.world.gallery.dones]
-    assert desk.is_idle()
+    assert harness.is_idle()
 
 
 def test_copying_again_adds_only_what_is_missing(stand: Stand) -> None:
     """Even after the guest renamed the folder."""
-    archive, desk = add_gallery(stand), stand.desk()
-    desk.deliver(desk.make_job(archive))
+    archive, harness = add_gallery(stand), stand.harness()
+    harness.deliver(harness.make_job(archive))
     account, before = stand.service.account(), count_sent(stand)
     account.rename(next(item.id for item in account.folders() if item.name == archive.name), "Наша свадьба")
     account.trash(account.files()[0].id)
-    desk.deliver(desk.make_job(archive, job_id="job-2"))
+    harness.deliver(harness.make_job(archive, job_id="job-2"))
     assert before + 1 == count_sent(stand)
     assert sorted((f"Наша свадьба/{p.name}", len(p.data), p.md5) for p in archive.pictures) == stand.tree()
     assert stand.world.violations == []
@@ -87,9 +87,9 @@ def test_strange_names_and_equal_ones_all_arrive_once(stand: Stand) -> None:
     archive = stand.world.gallery.add(
         'Имя: "12/30"', [*pictures, Picture("empty.jpg", b""), Picture("same.jpg/x", b"x")]
     )
-    desk = stand.desk()
+    harness = stand.harness()
     for number in range(2):
-        desk.deliver(desk.make_job(archive, job_id=f"job-{number}"))
+        harness.deliver(harness.make_job(archive, job_id=f"job-{number}"))
     assert sorted(picture.md5 for picture in archive.pictures) == sorted(md5 for _, _, md5 in stand.tree())
     assert count_sent(stand) >= len(archive.pictures)
     assert told(stand) == [0, 0]
@@ -99,15 +99,15 @@ def test_strange_names_and_equal_ones_all_arrive_once(stand: Stand) -> None:
 def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
     """Every access token has ended by the next delivery; refresh tokens that rotate are used once each."""
     # Long enough to come to a photo on a busy machine as well; all of them take several times as long on any.
-    desk = stand.desk(SLICE_SECONDS="0.3", WORKER_PHOTOS="1")
+    harness = stand.harness(SLICE_SECONDS="0.3", WORKER_PHOTOS="1")
     archive = add_gallery(stand, 30)
     stand.fault("photo", "stall", times=None, seconds=0.1)
-    job, deliveries = desk.make_job(archive), 0
+    job, deliveries = harness.make_job(archive), 0
     while job:
         stand.accounts.expire_tokens()
-        desk.deliver(job)
+        harness.deliver(job)
         deliveries += 1
-        job = desk.queue.requeued.pop() if desk.queue.requeued else None
+        job = harness.queue.requeued.pop() if harness.queue.requeued else None
         assert deliveries < 50
     assert deliveries > 2
     assert stand.accounts.refreshes == deliveries
@@ -119,31 +119,31 @@ def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
 def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     """A cloud that goes down after a refresh, then a gallery that does not take the news."""
     # Few at a time, so that enough photos are left when it goes down to tell that from photos that are broken.
-    desk = stand.desk(RETRY_ATTEMPTS="1", WORKER_PHOTOS="1")
+    harness = stand.harness(RETRY_ATTEMPTS="1", WORKER_PHOTOS="1")
     archive = add_gallery(stand)
     stand.accounts.expire_tokens()
     stand.fault(stand.begins, "expire_token", after=2)
     stand.fault(stand.begins, "status", times=None, after=3, status=503)
-    job = desk.make_job(archive)
-    deliver_on(desk, job)
-    ((waiting, _),) = desk.queue.delayed
+    job = harness.make_job(archive)
+    deliver_on(harness, job)
+    ((waiting, _),) = harness.queue.delayed
     assert stand.accounts.refreshes == 1
-    assert open_grant(desk, waiting).access_token != open_grant(desk, job).access_token
+    assert open_grant(harness, waiting).access_token != open_grant(harness, job).access_token
     stand.world.faults.clear()
-    desk.queue.delayed.clear()
+    harness.queue.delayed.clear()
     stand.accounts.expire_tokens()
     stand.fault("done", "status", status=500)
-    deliver_on(desk, waiting)
-    ((telling, _),) = desk.queue.delayed
+    deliver_on(harness, waiting)
+    ((telling, _),) = harness.queue.delayed
     assert telling.state.phase is Phase.TELLING
     assert stand.accounts.refreshes == 2
-    assert open_grant(desk, telling).access_token != open_grant(desk, waiting).access_token
+    assert open_grant(harness, telling).access_token != open_grant(harness, waiting).access_token
     assert_complete(stand, archive)
 
 
 def test_a_shutdown_carries_the_newest_grant_on(stand: Stand) -> None:
     """What moved is let go; the job goes on elsewhere, with tokens that work."""
-    desk, signals = stand.desk(), Signals()
+    harness, signals = stand.harness(), Signals()
     archive = add_gallery(stand, 40)
     stand.fault("photo", "stall", times=None, seconds=0.02)
     stand.fault(stand.begins, "expire_token", after=1)
@@ -156,22 +156,22 @@ def test_a_shutdown_carries_the_newest_grant_on(stand: Stand) -> None:
 
     thread = threading.Thread(target=wait_and_stop)
     thread.start()
-    desk.deliver(desk.make_job(archive), signals=signals)
+    harness.deliver(harness.make_job(archive), signals=signals)
     done.set()
     thread.join()
-    (rest,) = desk.queue.requeued
-    desk.queue.requeued.clear()
+    (rest,) = harness.queue.requeued
+    harness.queue.requeued.clear()
     stand.world.faults.clear()
     stand.accounts.expire_tokens()
-    deliver_on(desk, rest)
+    deliver_on(harness, rest)
     assert_complete(stand, archive)
 
 
 def test_a_full_cloud_is_left_alone(stand: Stand) -> None:
     """What does not fit is not begun, and the gallery hears how many are missing."""
-    archive, desk = add_gallery(stand), stand.desk()
+    archive, harness = add_gallery(stand), stand.harness()
     stand.service.account().limit = 100_000
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert stand.service.account().folders() == []
     assert told(stand) == [12]
 
@@ -180,40 +180,40 @@ def test_a_full_cloud_is_left_alone(stand: Stand) -> None:
 def test_a_cloud_that_fills_up_meanwhile_stops_the_job(stand: Stand, number: int) -> None:
     """A quota error in the middle is the last thing asked."""
     faults = stand.pretend.full
-    archive, desk = add_gallery(stand, 40), stand.desk()
+    archive, harness = add_gallery(stand, 40), stand.harness()
     fault: dict[str, Any] = faults[number % len(faults)]
     stand.fault(**fault, times=None, after=10)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert [40 - len(stand.tree())] == told(stand)
-    assert count_sent(stand) <= 12 + desk.settings.photos * STAGE_COUNT
+    assert count_sent(stand) <= 12 + harness.settings.photos * STAGE_COUNT
 
 
 def test_a_wrong_file_is_not_left_behind(stand: Stand) -> None:
     """The cloud spoils a photo and will not remove it at once; nobody may take it for the photo next time."""
-    archive, desk = add_gallery(stand, 1), stand.desk(RETRY_ATTEMPTS="1")
+    archive, harness = add_gallery(stand, 1), stand.harness(RETRY_ATTEMPTS="1")
     stand.fault(stand.sends, "corrupt")
     stand.fault(stand.pretend.operations.remove, "status", status=503)
-    desk.deliver(desk.make_job(archive))
+    harness.deliver(harness.make_job(archive))
     assert (stand.tree(), told(stand)) == ([], [1])
 
 
 def test_a_revoked_grant_ends_the_job_once(stand: Stand) -> None:
     """No storm of refreshes."""
-    archive, desk = add_gallery(stand), stand.desk()
-    job = desk.make_job(archive)
+    archive, harness = add_gallery(stand), stand.harness()
+    job = harness.make_job(archive)
     stand.accounts.revoke("guest")
-    desk.deliver(job)
+    harness.deliver(job)
     assert told(stand) == [12]
-    assert desk.is_idle()
+    assert harness.is_idle()
     assert stand.accounts.refreshes <= 1
 
 
 def test_two_workers_with_one_job_leave_every_photo_once(stand: Stand) -> None:
     """Both copy at the same time; whoever looks last sees every photo once, and every folder."""
     archive = add_gallery(stand, 30)
-    desks = [stand.desk(), stand.desk()]
-    jobs = [desk.make_job(archive) for desk in desks]
-    threads = [threading.Thread(target=desk.deliver, args=[job]) for desk, job in zip(desks, jobs, strict=True)]
+    desks = [stand.harness(), stand.harness()]
+    jobs = [harness.make_job(archive) for harness in desks]
+    threads = [threading.Thread(target=harness.deliver, args=[job]) for harness, job in zip(desks, jobs, strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -224,23 +224,23 @@ def test_two_workers_with_one_job_leave_every_photo_once(stand: Stand) -> None:
     assert len({account.path(folder) for folder in account.folders()}) == len(account.folders()) == 4
 
 
-def open_grant(desk: WorkerHarness, job: Any) -> Grant:
+def open_grant(harness: WorkerHarness, job: Any) -> Grant:
     """Return the grant that travels with a job."""
     from common.messages.archive_job import grant_context
 
-    return Grant.from_text(desk.settings.sealer.open(job.grant, grant_context(job.id)))
+    return Grant.from_text(harness.settings.sealer.open(job.grant, grant_context(job.id)))
 
 
 @pytest.mark.parametrize("what", ["there are bytes", "there is no photo"])
 def test_a_photo_that_is_listed_as_nothing_is_proved_first(stand: Stand, what: str) -> None:
     """Nothing is stored of it: asking about an empty upload may end it, and an empty request does."""
-    archive, desk = add_gallery(stand, count=4), stand.desk()
+    archive, harness = add_gallery(stand, count=4), stand.harness()
     entry = archive.manifest[1]
     entry["filesize"] = 0
     entry["crc"] = "-"
     if what == "there is no photo":
         stand.world.gallery.photo_store.remove(urlsplit(unquote(entry["url"])).path)
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     assert [row for row in archive.expected() if not row[0].endswith(entry["name"])] == stand.tree()
     assert told(stand) == [1]
     assert stand.world.violations == []
@@ -250,10 +250,10 @@ def test_a_photo_that_is_listed_as_nothing_is_proved_first(stand: Stand, what: s
 @pytest.mark.parametrize("after", [0, 1])
 def test_one_strange_answer_to_a_listing_ends_nothing(stand: Stand, after: int, status: int) -> None:
     """Neither to the first nor to the last: also "full" is no answer to who only looks."""
-    archive, desk = add_gallery(stand), stand.desk()
+    archive, harness = add_gallery(stand), stand.harness()
     stand.fault(stand.lists, "status", after=after, status=status, reason="neverHeardOf")
-    desk.deliver_to_the_end(desk.make_job(archive))
-    assert (desk.reporter.told[-1].state, stand.fired()) == ("done", 1)
+    harness.deliver_to_the_end(harness.make_job(archive))
+    assert (harness.reporter.told[-1].state, stand.fired()) == ("done", 1)
     assert_complete(stand, archive)
 
 
@@ -262,7 +262,7 @@ def test_who_refuses_when_all_is_there_ends_nothing_any_more(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     """Every photo arrived and was seen to agree; only the last look is refused for good."""
-    archive, desk = add_gallery(stand), stand.desk()
+    archive, harness = add_gallery(stand), stand.harness()
     copy = Copier.copy
 
     def copy_and_refuse(copier: Copier, *given: Any) -> BatchResult:
@@ -271,17 +271,17 @@ def test_who_refuses_when_all_is_there_ends_nothing_any_more(
         return done
 
     monkeypatch.setattr(Copier, "copy", copy_and_refuse)
-    desk.deliver(desk.make_job(archive))
-    last = desk.reporter.told[-1]
+    harness.deliver(harness.make_job(archive))
+    last = harness.reporter.told[-1]
     assert (last.state, last.reason, last.photos_copied, told(stand)) == ("done", "", 12, [0])
-    assert desk.is_idle()
+    assert harness.is_idle()
     assert_complete(stand, archive)
 
 
 def test_photos_that_leave_the_list_were_not_found(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is told of at the end adds up to the list as it stands then."""
-    archive, desk = add_gallery(stand), stand.desk()
-    desk.deliver_to_the_end(desk.make_job(archive))
+    archive, harness = add_gallery(stand), stand.harness()
+    harness.deliver_to_the_end(harness.make_job(archive))
     fetch, lists = Gallery.fetch_manifest, []
 
     def fetch_fewer(gallery: Gallery, archive_url: str) -> Manifest:
@@ -291,8 +291,8 @@ def test_photos_that_leave_the_list_were_not_found(stand: Stand, monkeypatch: py
         return fetch(gallery, archive_url)
 
     monkeypatch.setattr(Gallery, "fetch_manifest", fetch_fewer)
-    desk.deliver_to_the_end(desk.make_job(archive, job_id="job-2"))
-    last = desk.reporter.told[-1]
+    harness.deliver_to_the_end(harness.make_job(archive, job_id="job-2"))
+    last = harness.reporter.told[-1]
     assert (last.photos_copied, last.photos_skipped, last.photos_failed, last.photos_total) == (0, 2, 0, 2)
 
 
@@ -301,7 +301,7 @@ def test_what_a_guest_takes_meanwhile_is_copied_once_more(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
     """A photo that had just arrived: theirs stays as it is, and the archive's place is complete at the end."""
-    archive, desk = add_gallery(stand), stand.desk()
+    archive, harness = add_gallery(stand), stand.harness()
     account: Any = stand.service.account()
     copy, theirs = Copier.copy, []
 
@@ -317,8 +317,8 @@ def test_what_a_guest_takes_meanwhile_is_copied_once_more(
         return done
 
     monkeypatch.setattr(Copier, "copy", copy_and_take)
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     assert theirs[1] <= set(stand.tree())
     others = [md5 for _, _, md5 in set(stand.tree()) - theirs[1]]
     assert sorted(others) == sorted(each.md5 for each in archive.pictures)
-    assert (desk.reporter.told[-1].state, told(stand)) == ("done", [0])
+    assert (harness.reporter.told[-1].state, told(stand)) == ("done", [0])

@@ -126,9 +126,9 @@ def test_what_changed_since_it_was_looked_at_is_not_removed(stand: Stand, archiv
 def test_pressing_again_after_copying_by_hand_changes_nothing(stand: Stand, deed: str) -> None:
     """The gallery's own albums keep every photo, and the guest's copies are all there."""
     account: Any = stand.service.account()
-    desk = stand.desk()
+    harness = stand.harness()
     archive = stand.world.gallery.add("Свадьба", make_album(6, 2_000, albums=2))
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     top, album, *_ = account.folders()
     photo = next(file for file in account.files() if file.parent == album.id)
     if deed == "album":
@@ -139,6 +139,6 @@ def test_pressing_again_after_copying_by_hand_changes_nothing(stand: Stand, deed
         account.copy(photo.id, (top if deed == "photo to the top" else album).id, "0.jpg")
     before = stand.tree()
     for number in range(2):
-        desk.deliver_to_the_end(desk.make_job(archive, job_id=f"again-{number}"))
+        harness.deliver_to_the_end(harness.make_job(archive, job_id=f"again-{number}"))
         assert stand.tree() == before
     assert set(archive.expected()) <= set(before)

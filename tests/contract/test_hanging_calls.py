@@ -43,7 +43,7 @@ def add_gallery(stand: Stand) -> Archive:
 
 
 def prepare(
-    stand: Stand, desk: WorkerHarness, archive: Archive, call: str, hang: dict[str, Any], times: int | None
+    stand: Stand, harness: WorkerHarness, archive: Archive, call: str, hang: dict[str, Any], times: int | None
 ) -> Any:
     """Return a job of which one call will hang; skip what cannot hang, or cannot be mended."""
     bodiless = ("begins", "done") if stand.pretend.answers_begin_without_body else ("done",)
@@ -51,7 +51,7 @@ def prepare(
         pytest.skip("this answer has no body")
     if stand.pretend.spends_refresh_tokens and call == "token" and hang["does"] != "stall":
         pytest.skip("a refresh token that was spent for an answer nobody heard is lost, whatever we do")
-    job = desk.make_job(archive)
+    job = harness.make_job(archive)
     if call == "token":
         stand.accounts.expire_tokens()
     stand.world.faults.add(Fault(operation(stand, call), **hang, times=times))
@@ -89,9 +89,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("hang", HANGS.values(), ids=list(HANGS))
 def test_what_hangs_is_tried_again(stand: Stand, call: str, hang: dict[str, Any]) -> None:
     """The archive is complete, nothing is there twice, and the gallery knows."""
-    archive, desk = add_gallery(stand), stand.desk()
-    job = prepare(stand, desk, archive, call, hang, 1)
-    desk.deliver_to_the_end(job)
+    archive, harness = add_gallery(stand), stand.harness()
+    job = prepare(stand, harness, archive, call, hang, 1)
+    harness.deliver_to_the_end(job)
     assert stand.fired() == 1
     assert archive.expected() == stand.tree()
     assert {done.json["failed_photos"] for done in stand.world.gallery.dones} == {0}
@@ -100,9 +100,9 @@ def test_what_hangs_is_tried_again(stand: Stand, call: str, hang: dict[str, Any]
 @pytest.mark.usefixtures("hasty")
 def test_an_upload_that_is_not_taken_is_tried_again(stand: Stand) -> None:
     """Nobody reads what is sent."""
-    archive, desk = stand.world.gallery.add("Свадьба", album(1, 8 * 1024 * 1024)), stand.desk()
+    archive, harness = stand.world.gallery.add("Свадьба", album(1, 8 * 1024 * 1024)), stand.harness()
     stand.fault(stand.sends, "never_read", seconds=600)
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     assert (stand.fired(), archive.expected()) == (1, stand.tree())
 
 
@@ -121,7 +121,7 @@ def stop_when(is_so: Callable[[], bool], signals: Signals, cause: Cause) -> thre
     return thread
 
 
-def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause = Cause.SHUTDOWN) -> float:
+def deliver_and_stop(stand: Stand, harness: WorkerHarness, job: Any, cause: Cause = Cause.SHUTDOWN) -> float:
     """Deliver a job that will hang, stop it then, and return how many seconds later it was let go."""
     signals = Signals()
     stopping = stop_when(lambda: bool(stand.fired()), signals, cause)
@@ -133,7 +133,7 @@ def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause =
         stop(why)
 
     signals.abort.set = set_and_note  # type: ignore[method-assign]
-    desk.deliver(job, signals=signals)
+    harness.deliver(job, signals=signals)
     took = time.monotonic() - stopped_at[0]
     stopping.join()
     return took
@@ -143,75 +143,75 @@ def deliver_and_stop(stand: Stand, desk: WorkerHarness, job: Any, cause: Cause =
 @pytest.mark.parametrize("hang", HANGS.values(), ids=list(HANGS))
 def test_what_hangs_hears_that_it_is_to_stop(stand: Stand, call: str, hang: dict[str, Any]) -> None:
     """In earnest, with deadlines of minutes; the job goes on elsewhere, and there everything arrives."""
-    archive, desk = add_gallery(stand), stand.desk()
-    job = prepare(stand, desk, archive, call, hang, None)
-    assert deliver_and_stop(stand, desk, job) < SOON
-    (rest,) = desk.queue.requeued
-    desk.queue.requeued.clear()
+    archive, harness = add_gallery(stand), stand.harness()
+    job = prepare(stand, harness, archive, call, hang, None)
+    assert deliver_and_stop(stand, harness, job) < SOON
+    (rest,) = harness.queue.requeued
+    harness.queue.requeued.clear()
     stand.world.faults.clear()
-    desk.deliver_to_the_end(rest)
+    harness.deliver_to_the_end(rest)
     assert archive.expected() == stand.tree()
 
 
 def test_an_upload_that_is_not_taken_hears_that_it_is_to_stop(stand: Stand) -> None:
     """While it waits for room to send."""
-    archive, desk = stand.world.gallery.add("Свадьба", album(1, 8 * 1024 * 1024)), stand.desk()
+    archive, harness = stand.world.gallery.add("Свадьба", album(1, 8 * 1024 * 1024)), stand.harness()
     stand.fault(stand.sends, "never_read", seconds=600)
-    assert deliver_and_stop(stand, desk, desk.make_job(archive)) < SOON
-    desk.deliver_to_the_end(desk.queue.requeued.pop())
+    assert deliver_and_stop(stand, harness, harness.make_job(archive)) < SOON
+    harness.deliver_to_the_end(harness.queue.requeued.pop())
     assert archive.expected() == stand.tree()
 
 
 def test_a_cancelled_job_looks_once_more(stand: Stand) -> None:
     """What arrived without a reply is no failed photo: after everything was let go, the cloud is asked for it."""
-    archive, desk = add_gallery(stand), stand.desk()
+    archive, harness = add_gallery(stand), stand.harness()
     # The call that makes a file a copy of ours.
     stand.fault(stand.pretend.operations.finish, "stall", seconds=600, when="after", times=None, match=".jpg")
-    assert deliver_and_stop(stand, desk, desk.make_job(archive), Cause.CANCELLED) < SOON
+    assert deliver_and_stop(stand, harness, harness.make_job(archive), Cause.CANCELLED) < SOON
     assert stand.tree()
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [4 - len(stand.tree())]
 
 
 def test_a_cancelled_job_that_cannot_look_tells_nothing_that_nobody_knows(stand: Stand) -> None:
     """Another worker had it before, and may have copied all of it: the gallery is told when the cloud is back."""
-    archive, desk = add_gallery(stand), stand.desk()
-    desk.deliver_to_the_end(desk.make_job(archive))
+    archive, harness = add_gallery(stand), stand.harness()
+    harness.deliver_to_the_end(harness.make_job(archive))
     stand.world.gallery.dones.clear()
     stand.fault(stand.lists, "status", status=500, times=None)
     signals = Signals()
     signals.stop(Cause.CANCELLED)
-    desk.deliver(desk.make_job(archive, job_id="job-2"), returns=1, signals=signals)
+    harness.deliver(harness.make_job(archive, job_id="job-2"), returns=1, signals=signals)
     assert stand.world.gallery.dones == []
-    ((waiting, _),) = desk.queue.delayed
-    desk.queue.delayed.clear()
+    ((waiting, _),) = harness.queue.delayed
+    harness.queue.delayed.clear()
     stand.world.faults.clear()
     signals = Signals()
     signals.stop(Cause.CANCELLED)
-    desk.deliver(waiting, signals=signals)
+    harness.deliver(waiting, signals=signals)
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [0]
 
 
 def test_a_cancelled_job_counts_what_a_killed_worker_copied(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """It did not live to note that it had proved them; they are there all the same."""
     monkeypatch.setattr("worker.archive.reconciler.Reconciler.note_proved", lambda _self: None)
-    archive, desk = add_gallery(stand), stand.desk()
-    desk.deliver_to_the_end(desk.make_job(archive))
+    archive, harness = add_gallery(stand), stand.harness()
+    harness.deliver_to_the_end(harness.make_job(archive))
     stand.world.gallery.dones.clear()
     signals = Signals()
     signals.stop(Cause.CANCELLED)
-    desk.deliver(desk.make_job(archive, job_id="job-2"), returns=1, signals=signals)
+    harness.deliver(harness.make_job(archive, job_id="job-2"), returns=1, signals=signals)
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [0]
 
 
 def test_a_cancelled_job_whose_count_is_known_waits_for_no_cloud(stand: Stand) -> None:
     """It waited in an orderly way, and nobody has touched it since."""
-    archive, desk = add_gallery(stand), stand.desk()
+    archive, harness = add_gallery(stand), stand.harness()
     stand.fault(stand.begins, "status", status=503, times=None)
-    desk.deliver(desk.make_job(archive))
-    ((waiting, _),) = desk.queue.delayed
-    desk.queue.delayed.clear()
+    harness.deliver(harness.make_job(archive))
+    ((waiting, _),) = harness.queue.delayed
+    harness.queue.delayed.clear()
     stand.fault(stand.lists, "status", status=500, times=None)
     signals = Signals()
     signals.stop(Cause.CANCELLED)
-    desk.deliver(waiting, signals=signals)
+    harness.deliver(waiting, signals=signals)
     assert [done.json["failed_photos"] for done in stand.world.gallery.dones] == [4]

@@ -1,7 +1,7 @@
 """Receive progress snapshots of all jobs from RabbitMQ into this replica's store.
 
 At start the stream of the last seven days is read, so that a fresh replica knows what happened before it; snapshots of
-running jobs come through a queue of its own, and workers are asked for them at once. Its cost: `bench/news.py`.
+running jobs come through a queue of its own, and workers are asked for them at once. Its cost: `bench/progress.py`.
 """
 
 import logging

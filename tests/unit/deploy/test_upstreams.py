@@ -22,10 +22,10 @@ GRANT = Grant(Secret("refresh"), Secret("access"), 0.0)
 def test_an_archives_requests_have_names(world: World, cloud: str) -> None:
     """Every request of a whole archive, failures and a refresh included, is of a kind that its cloud names."""
     archive = world.gallery.add("x", [Picture(f"A/{number}.jpg", draw(number, 900)) for number in range(4)])
-    desk, before = WorkerHarness(world, cloud), read(metrics.WORKER)
+    harness, before = WorkerHarness(world, cloud), read(metrics.WORKER)
     described = next(each for each in CLOUDS if each.name == cloud)
     world.faults.add(Fault("upload", "expire_token", times=1), Fault("photo", "status", times=1, status=503))
-    desk.deliver_to_the_end(desk.make_job(archive))
+    harness.deliver_to_the_end(harness.make_job(archive))
     grown = growth(before, read(metrics.WORKER))
     asked = [name.split()[1:] for name in grown if name.startswith(REQUESTS)]
     assert {upstream for *_, upstream in asked} == {cloud}

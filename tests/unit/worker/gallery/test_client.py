@@ -408,7 +408,7 @@ def taken() -> Reply:
 
 
 @pytest.fixture
-def desk() -> Iterator[tuple[str, list[Request]]]:
+def done_server() -> Iterator[tuple[str, list[Request]]]:
     """An address for done calls, on a real wire, and what was said there."""
     seen: list[Request] = []
 
@@ -429,9 +429,9 @@ def tell(url: str, job: ArchiveJob, failed: int, **changes: Any) -> None:
     gallery_of(http, done_url=url, **changes).tell_done(job, failed)
 
 
-def test_the_end_is_told_exactly_as_the_seed_says(desk: tuple[str, list[Request]]) -> None:
+def test_the_end_is_told_exactly_as_the_seed_says(done_server: tuple[str, list[Request]]) -> None:
     """Three fields, no more; the headers say which archive it was."""
-    url, seen = desk
+    url, seen = done_server
     tell(url, job_of(), 3)
     (request,) = seen
     assert (request.method, request.target) == ("POST", "/cloud_archive/done")
@@ -453,33 +453,33 @@ def test_the_end_is_told_exactly_as_the_seed_says(desk: tuple[str, list[Request]
 @pytest.mark.parametrize(
     ("cloud", "kind", "failed"), [("yadisk", "webs", 0), ("google_drive", "webs", 10_000), ("yadisk", "originals", 1)]
 )
-def test_the_fields_are_the_jobs(desk: tuple[str, list[Request]], cloud: str, kind: str, failed: int) -> None:
+def test_the_fields_are_the_jobs(done_server: tuple[str, list[Request]], cloud: str, kind: str, failed: int) -> None:
     """As the gallery gave them, and a number that is a number."""
-    url, seen = desk
+    url, seen = done_server
     tell(url, job_of(cloud_type=cloud, archive_type=kind), failed)
     assert json.loads(seen[0].content()) == {"cloud_type": cloud, "failed_photos": failed, "archive_type": kind}
 
 
-def test_a_link_in_any_script_is_given_back_as_it_came(desk: tuple[str, list[Request]]) -> None:
+def test_a_link_in_any_script_is_given_back_as_it_came(done_server: tuple[str, list[Request]]) -> None:
     """A header carries bytes: those of UTF-8."""
-    url, seen = desk
+    url, seen = done_server
     link = "https://arch-d.lite.gallery/съёмка/😀?mod=web"
     tell(url, job_of(archive_url=link), 0)
     assert seen[0].headers["X-Cloud-Archive-Url"].encode("latin-1").decode() == link
 
 
-def test_the_same_end_is_told_under_the_same_key(desk: tuple[str, list[Request]]) -> None:
+def test_the_same_end_is_told_under_the_same_key(done_server: tuple[str, list[Request]]) -> None:
     """Told again, it is the same call: the gallery can see that."""
-    url, seen = desk
+    url, seen = done_server
     tell(url, job_of(), 3)
     tell(url, job_of(), 3)
     assert seen[0].content() == seen[1].content()
     assert seen[0].headers["Idempotency-Key"] == seen[1].headers["Idempotency-Key"]
 
 
-def test_a_secret_signs_it(desk: tuple[str, list[Request]]) -> None:
+def test_a_secret_signs_it(done_server: tuple[str, list[Request]]) -> None:
     """Three headers of Standard Webhooks; the message's id is the job's."""
-    url, seen = desk
+    url, seen = done_server
     secret = Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     tell(url, job_of(), 0, signing_secrets=(secret,))
     headers = seen[0].headers
@@ -511,10 +511,10 @@ def test_any_success_is_taken(code: int) -> None:
     ],
 )
 def test_an_end_is_told_where_the_gallery_takes_it(
-    desk: tuple[str, list[Request]], code: int, target: str, path: str, monkeypatch: pytest.MonkeyPatch
+    done_server: tuple[str, list[Request]], code: int, target: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the very same call: method, body, key and signature stay what they were."""
-    url, seen = desk
+    url, seen = done_server
     answers = [Reply(code, b"", {"Location": target.encode().decode("latin-1")}), Reply(202, b"")]
     monkeypatch.setattr(f"{__name__}.taken", lambda: answers.pop(0))
     tell(url, job_of(), 3, signing_secrets=(Secret("whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),), policy=ANY_NETWORK)

@@ -19,14 +19,14 @@ CLOUD_NAMES = [cloud.name for cloud in CLOUDS]
 SIGNED = {"DONE_SIGNING_SECRET": "whsec_" + "QUFB" * 8, "REVOKE_WHEN_DONE": "true"}
 
 
-def senseless_grants(desk: WorkerHarness, job: ArchiveJob) -> list[str]:
+def senseless_grants(harness: WorkerHarness, job: ArchiveJob) -> list[str]:
     """Return grants that must not open for a job: none, another job's, one of another's key."""
     strange = Sealer([Secret(make_key())])
-    text = desk.settings.sealer.open(job.grant, grant_context(job.id))
+    text = harness.settings.sealer.open(job.grant, grant_context(job.id))
     return [
         "sealed",
         "A" * 60,
-        desk.settings.sealer.seal(text, grant_context("another")),
+        harness.settings.sealer.seal(text, grant_context("another")),
         strange.seal(text, grant_context(job.id)),
     ]
 
@@ -36,22 +36,22 @@ def senseless_grants(desk: WorkerHarness, job: ArchiveJob) -> list[str]:
 def test_a_message_whose_grant_does_not_open_does_nothing(world: World, cloud: str, state: dict[str, Any]) -> None:
     """Whatever it claims is left to do: no done call, no request, no grant given back, nothing reported of it."""
     archive = world.gallery.add("x", [])
-    desk = WorkerHarness(world, cloud, **SIGNED)
-    job = later(desk.make_job(archive), **state)
-    for grant in senseless_grants(desk, job):
+    harness = WorkerHarness(world, cloud, **SIGNED)
+    job = later(harness.make_job(archive), **state)
+    for grant in senseless_grants(harness, job):
         with pytest.raises(NotOurMessage, match="does not open"):
-            desk.deliver(replace(job, grant=grant))
+            harness.deliver(replace(job, grant=grant))
     assert world.gallery.dones == []
-    assert (desk.reporter.told, desk.is_idle()) == ([], True)
+    assert (harness.reporter.told, harness.is_idle()) == ([], True)
 
 
 @pytest.mark.parametrize("cloud", CLOUD_NAMES)
 def test_a_job_that_only_tells_is_still_told(world: World, cloud: str) -> None:
     """Its own grant opens, also one that was sealed by an older key."""
     archive = world.gallery.add("x", [])
-    desk = WorkerHarness(world, cloud, **SIGNED)
-    job = later(desk.make_job(archive), phase=Phase.TELLING, failed_photos=2)
-    desk.deliver(job)
+    harness = WorkerHarness(world, cloud, **SIGNED)
+    job = later(harness.make_job(archive), phase=Phase.TELLING, failed_photos=2)
+    harness.deliver(job)
     (done,) = world.gallery.dones
     assert json.loads(done.body)["failed_photos"] == 2
 
@@ -72,10 +72,10 @@ def test_a_job_that_only_tells_is_still_told(world: World, cloud: str) -> None:
 @pytest.mark.parametrize("phase", [Phase.COPYING, Phase.TELLING])
 def test_what_web_would_not_have_promised_is_not_kept(world: World, changes: dict[str, Any], phase: Phase) -> None:
     """Not even with a grant that opens: whoever writes into the queue may ask for no more than a gallery may."""
-    desk = WorkerHarness(world, **SIGNED)
-    job = replace(desk.make_job(world.gallery.add("x", [])), **changes)
+    harness = WorkerHarness(world, **SIGNED)
+    job = replace(harness.make_job(world.gallery.add("x", [])), **changes)
     with pytest.raises(NotOurMessage):
-        desk.deliver(later(job, phase=phase))
+        harness.deliver(later(job, phase=phase))
     assert world.gallery.dones == []
 
 
@@ -102,12 +102,12 @@ def test_a_moment_is_one(name: str, value: object) -> None:
 def test_a_wait_that_begins_in_the_future_has_an_end_too(world: World) -> None:
     """It begins now: after a day it is over."""
     archive = world.gallery.add("x", [])
-    desk = WorkerHarness(world, **SIGNED)
+    harness = WorkerHarness(world, **SIGNED)
     world.faults.add(Fault("done", "status", times=None, status=500))
-    job = later(desk.make_job(archive), phase=Phase.TELLING, waiting_since=desk.now + 1e9)
-    desk.deliver(job)
-    ((waiting, _),) = desk.queue.delayed
-    assert waiting.state.waiting_since == desk.now
-    desk.now += MAX_WAIT + 1
+    job = later(harness.make_job(archive), phase=Phase.TELLING, waiting_since=harness.now + 1e9)
+    harness.deliver(job)
+    ((waiting, _),) = harness.queue.delayed
+    assert waiting.state.waiting_since == harness.now
+    harness.now += MAX_WAIT + 1
     with pytest.raises(NotOurMessage):
-        desk.deliver(waiting)
+        harness.deliver(waiting)

@@ -216,8 +216,8 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     monkeypatch.setattr("worker.jobs.claim.HANDOVER_SECONDS", 0.1)
     archive = world.gallery.add("Свадьба", album(12, 20_000, albums=2))
     key, ledger = make_key(), MemoryLedger(forgets_ended=False)
-    desk = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
-    job = desk.make_job(archive)
+    harness = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key, SLICE_SECONDS="0.05")
+    job = harness.make_job(archive)
     expire(world)
     append = ledger.append
 
@@ -237,9 +237,9 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     messages = [job]
     try:
         while messages:
-            deliver(desk, messages)
+            deliver(harness, messages)
     except Killed:
-        messages = [*desk.queue.requeued, *(waiting for waiting, _ in desk.queue.delayed), messages[0]]
+        messages = [*harness.queue.requeued, *(waiting for waiting, _ in harness.queue.delayed), messages[0]]
         other = WorkerHarness(world, "yadisk", ledger, SECRET_KEYS=key)
         for returns, message in enumerate(messages):
             other.deliver(message, returns=returns)
@@ -252,18 +252,18 @@ def test_a_worker_that_dies_at_any_step_loses_nothing(
     assert world.violations == [] or kind is Kind.GRANTED
 
 
-def deliver(desk: WorkerHarness, messages: list[ArchiveJob]) -> None:
+def deliver(harness: WorkerHarness, messages: list[ArchiveJob]) -> None:
     """Deliver the first message; what it goes on with takes its place."""
-    desk.deliver(messages[0])
-    messages[:] = [*desk.queue.requeued, *(waiting for waiting, _ in desk.queue.delayed)]
-    desk.queue.requeued.clear()
-    desk.queue.delayed.clear()
+    harness.deliver(messages[0])
+    messages[:] = [*harness.queue.requeued, *(waiting for waiting, _ in harness.queue.delayed)]
+    harness.queue.requeued.clear()
+    harness.queue.delayed.clear()
 
 
 def test_a_token_that_would_end_within_the_slice_is_renewed_at_its_beginning(world: World) -> None:
     """Before anything is under way, once."""
     archive = world.gallery.add("Свадьба", album(3, 2_000))
-    desk = WorkerHarness(world, "yadisk", SLICE_SECONDS="3590")
-    desk.deliver(desk.make_job(archive))
+    harness = WorkerHarness(world, "yadisk", SLICE_SECONDS="3590")
+    harness.deliver(harness.make_job(archive))
     assert archive.expected() == world.yandex.account().tree()
     assert world.yandex_accounts.refreshes == 1

@@ -1,4 +1,4 @@
-"""`python -m bench.news`: cost of a `web` replica that knows every job of a week without a database.
+"""`python -m bench.progress`: cost of a `web` replica that knows every job of a week without a database.
 
 A real RabbitMQ is filled with what workers and replicas tell of a week of jobs, then a real `python -m web` starts: how
 long until it is ready, what that takes of a core, and how much memory it holds, next to one that starts beside an empty
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.news", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.progress", description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000, help="a day (10000)")
     parser.add_argument("--days", type=int, default=7, help="how many (7)")
     parser.add_argument("--running", type=int, default=40, help="jobs that run at once afterwards (40)")
