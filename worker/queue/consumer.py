@@ -8,7 +8,7 @@ process goes on with the job it already runs. When it does not, another worker h
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -213,8 +213,7 @@ class Consumer:
             guard("counting a wait", lambda: self._observe_wait(waited))
         # In a context of its own: the thread's next job is on another way. When no thread can be started, another one
         # takes it up as soon as it is free.
-        run = partial(copy_context().run, guard, "settling a message", lambda: self._run(body, message))
-        guard("starting a job's thread", lambda: self._threads.submit(run))
+        guard("starting a job's thread", lambda: self._start(body, message))
 
     def _on_cancel(
         self,
@@ -225,6 +224,9 @@ class Consumer:
     ) -> None:
         job_id = read_text(method.routing_key).split(".")[1]
         self._cancels.submit(guard, "stopping a job", lambda: self._stop_job(job_id))
+
+    def _start(self, body: bytes, message: InFlight) -> None:
+        self._threads.submit(copy_context().run, self._run, body, message).add_done_callback(log_bug)
 
     def _run(self, body: bytes, message: InFlight) -> None:
         """Run one job and settle its message."""
@@ -289,3 +291,9 @@ class Consumer:
         if since > (TAKEN_OVER_AFTER if connection else MAX_ABSENCE):
             for lost in self._deliveries.find_lost(connection):
                 lost.signals.stop(Cause.TAKEN_OVER)
+
+
+def log_bug(run: "Future[None]") -> None:
+    """Log what a job's thread ended with, if it ended with an error: nobody else reads its future."""
+    if not run.cancelled() and (bug := run.exception()):
+        logger.error("settling a message met a bug", exc_info=bug)
