@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 SEED = "52"
 MINUTES = "0.2"
 STRUCK = (
-    *("broker ", "lines ", "worker killed", "worker asked to end", "web ", "a message sent again", "photo: "),
+    *("broker ", "lines ", "worker (?:killed|asked to end|frozen)", "web ", "a message sent again", "photo: "),
+    # Which of its ends a worker meets depends on what it is about to do in those seconds.
     # What strikes Yandex's own operations depends on how far its archives are when the storm comes.
     *("upload: ", "initiate: ", "(?:yandex_|disk)"),
 )

@@ -128,4 +128,5 @@ def test_whoever_watches_and_does_nothing_changes_nothing():
             assert ask(client, ACK) == ACK.upper()
         listener.shutdown(socket.SHUT_RDWR)
         server.join()
-    assert seen[:2] == [("ack", False), ("ack", True)]
+    # What comes back is seen by another thread: its place among these is not settled.
+    assert [each for each in seen if each[0] == "ack"][:2] == [("ack", False), ("ack", True)]
