@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from common.crypto.sealing import Secret
+from common.errors import GrantRevoked
+from common.http.client import Answer
 
 # A token is renewed so long before its end: clocks differ a little, and a request takes its time.
 RENEW_EARLY_SECONDS = 120.0
+# A token that was just issued may be refused for a moment, or have ended while it was written down; those that are
+# refused again and again are worth nothing.
+RENEWALS = 4
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,29 @@ class SharedGrant:
             if self._grant.access_token.reveal() == refused:
                 self._renew()
             return self._grant.access_token.reveal()
+
+    def send(self, send: Callable[[str], Answer], cloud: str) -> Answer:
+        """Send a request with a valid token, and again with another one while it is answered 401.
+
+        Args:
+            send: sends it with a token; raises Transient.
+            cloud: its name for people.
+
+        Returns:
+            the answer, whatever its status but 401.
+
+        Raises:
+            Transient: no answer.
+            GrantRevoked: the grant is void, or its fresh tokens are refused as well.
+        """
+        token = self.token()
+        for renewals_left in reversed(range(1 + RENEWALS)):
+            answer = send(token)
+            if answer.status != 401:
+                return answer
+            if renewals_left:
+                token = self.renew(token)
+        raise GrantRevoked(f"{cloud} refuses fresh tokens")
 
     def _renew(self) -> None:
         self._grant = self._refresh(self._grant)

@@ -60,9 +60,6 @@ class Manifest:
     unusable: list[UnusableEntry]
 
 
-NOTHING_LISTED = Manifest({}, [])
-
-
 def read_manifest(body: bytes) -> Manifest:
     """Parse the gallery's list.
 

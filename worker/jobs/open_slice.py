@@ -30,14 +30,14 @@ def open_slice(
     """
     own = Signals(signals)
     sleep = own.wind_down.sleep
-    pace = Throttle(sleep)
-    cloud = clouds.open(claim, own, pace.write)
+    throttle = Throttle(sleep)
+    cloud = clouds.open(claim, own, throttle.write)
     policy = RetryPolicy(
         settings.retry_attempts,
         settings.retry_base_seconds,
         settings.retry_max_seconds,
         sleep,
-        pace,
+        throttle,
         on_retry=partial(count_retry, claim.job.cloud_type),
     )
     return Slice(

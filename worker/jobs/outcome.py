@@ -37,7 +37,7 @@ class Outcome:
         return self.job.state
 
 
-def read_tally(state: JobState) -> Copies:
+def read_copies(state: JobState) -> Copies:
     """Return what earlier slices knew of a job's photos."""
     return Copies(
         arrived={key: StoredPhoto(key, file_id, -1) for key, file_id in state.arrived.items()},

@@ -24,7 +24,7 @@ from worker.archive.reconciler import Reconciler, archive_key
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
 from worker.jobs.meter import Meter
-from worker.jobs.outcome import Outcome, next_state, read_tally
+from worker.jobs.outcome import Outcome, next_state, read_copies
 from worker.jobs.slice_clock import SliceClock
 from worker.transfer.buffers import BufferPool
 from worker.transfer.photo_stream import GalleryStream
@@ -48,6 +48,7 @@ class Slice:
         photos: at a time.
         seconds: how long it may work.
         signals: end the work.
+        new_digest: begins the digest that the cloud can prove.
         settle_first_look: given how many photos this worker finds in the cloud, returns how many stood there before the
             job; may raise Interrupted.
         is_contested: whether another worker had the very message before, and may be at work still.
@@ -83,8 +84,8 @@ class Slice:
         self._policy = policy
         self._signals = signals
         self._clock = SliceClock(seconds, signals.wind_down)
-        self._blocks = BufferPool()
-        self._copies = read_tally(job.state)
+        self._buffers = BufferPool()
+        self._copies = read_copies(job.state)
         self.meter = Meter(job, self._copies, lambda: policy.throttle.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
@@ -228,7 +229,7 @@ class Slice:
             photo,
             lambda offset, etag: self._gallery.open_photo(photo, offset, etag),
             check,
-            self._blocks,
+            self._buffers,
             self._new_digest,
         )
 

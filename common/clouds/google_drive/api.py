@@ -7,12 +7,8 @@ from urllib.parse import quote, urlencode
 
 from common.clouds.google_drive.failures import read_failure, read_reason
 from common.clouds.grant import SharedGrant
-from common.errors import GrantRevoked, Reason, Transient
+from common.errors import Reason, Transient
 from common.http.client import Answer, HttpClient
-
-# A token that was just issued may be refused for a moment, or have ended while it was written down; those that are
-# refused again and again are worth nothing.
-RENEWALS = 4
 
 
 class DriveApi:
@@ -56,15 +52,12 @@ class DriveApi:
         if content is not None:
             body = json.dumps(content, ensure_ascii=False).encode()
             sent["Content-Type"] = "application/json; charset=UTF-8"
-        token = self._grant.token()
-        for renewals_left in reversed(range(1 + RENEWALS)):
-            sent["Authorization"] = f"Bearer {token}"
-            answer = self._http.request(method, f"{self._base}{path}?{urlencode(query)}", headers=sent, body=body)
-            if answer.status != 401:
-                return answer
-            if renewals_left:
-                token = self._grant.renew(token)
-        raise GrantRevoked("Drive refuses fresh tokens")
+        url = f"{self._base}{path}?{urlencode(query)}"
+
+        def send(token: str) -> Answer:
+            return self._http.request(method, url, headers={**sent, "Authorization": f"Bearer {token}"}, body=body)
+
+        return self._grant.send(send, "Drive")
 
     def fetch(self, method: str, path: str, query: Mapping[str, str], *, content: Any = None) -> dict[str, Any]:
         """Send a request and return the JSON object it is answered with.

@@ -7,16 +7,13 @@ from urllib.parse import urlencode, urlsplit
 
 from common.clouds.grant import SharedGrant
 from common.clouds.yandex_disk.failures import read_refusal
-from common.errors import GrantRevoked, Reason, Transient
+from common.errors import Reason, Transient
 from common.http.client import Answer, HttpClient
 from common.http.network_policy import ANY_NETWORK, PUBLIC_ONLY
 from common.http.urls import LinkRefused, check_link, host_matches
 
 # Where upload links lead to: they carry a guest's photos. Seen are uploader….disk.yandex.net and ….dst.yandex.net.
 UPLOAD_HOSTS = ("*.yandex.net",)
-# A token that was just issued may be refused for a moment, or have ended while it was written down; those that are
-# refused again and again are worth nothing.
-RENEWALS = 4
 
 
 class YandexApi:
@@ -58,15 +55,11 @@ class YandexApi:
         url = f"{self._base}/v1/disk{path}"
         if query:
             url += f"?{urlencode(query)}"
-        token = self._grant.token()
-        for renewals_left in reversed(range(1 + RENEWALS)):
-            sent["Authorization"] = f"OAuth {token}"
-            answer = self._http.request(method, url, headers=sent, body=body)
-            if answer.status != 401:
-                return answer
-            if renewals_left:
-                token = self._grant.renew(token)
-        raise GrantRevoked("Yandex Disk refuses fresh tokens")
+
+        def send(token: str) -> Answer:
+            return self._http.request(method, url, headers={**sent, "Authorization": f"OAuth {token}"}, body=body)
+
+        return self._grant.send(send, "Yandex Disk")
 
     def fetch(self, path: str, query: Mapping[str, str]) -> dict[str, Any]:
         """Return the JSON object at a path.
