@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 Album = tuple[str, ...]
 """An album's path below the gallery's folder; the empty one is the gallery's folder itself."""
@@ -92,20 +91,6 @@ class Folder:
     parent_id: str = ""
 
 
-class UnmarkedFile(NamedTuple):
-    """A file in one of the archive's folders that bears nothing of ours: a guest's own, or one that was cut off.
-
-    Args:
-        folder_id: the folder it is in.
-        name: as the cloud shows it.
-        size: in bytes.
-    """
-
-    folder_id: str
-    name: str
-    size: int
-
-
 @dataclass
 class Inventory:
     """What a cloud holds of one archive.
@@ -114,10 +99,8 @@ class Inventory:
         albums: the archive's folders by `album_key`; the one of the empty album is the gallery's own.
         photos: everything that was copied before, in no order, duplicates included.
         duplicate_albums: further folders of an album that has one, with its `album_key`: two runs once made one each.
-        unmarked: other files there, where a cloud marks files only after it has stored them.
     """
 
     albums: dict[str, Folder] = field(default_factory=dict)
     photos: list[StoredPhoto] = field(default_factory=list)
     duplicate_albums: list[tuple[str, Folder]] = field(default_factory=list)
-    unmarked: list[UnmarkedFile] = field(default_factory=list)

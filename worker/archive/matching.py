@@ -1,14 +1,9 @@
 """Match what a cloud holds with what the gallery lists: the copy of each photo that stays, and its duplicates."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from common.clouds.photos import Inventory, Photo, StoredPhoto, album_key
-
-# As clouds number files of one name: "name (2).jpg".
-_NUMBER = re.compile(r" \(\d+\)(?=(?:\.[^.]*)?$)")
+from common.clouds.photos import Inventory, Photo, StoredPhoto
 
 
 @dataclass(frozen=True)
@@ -54,31 +49,6 @@ def match_inventory(
     return InventoryMatch(
         kept, [copy for copy in candidates if _is_duplicate(copy, kept[copy.key], is_exclusive=is_exclusive)]
     )
-
-
-def find_unmarked(photos: Mapping[str, Photo], inventory: Inventory) -> set[str]:
-    """Return the keys of photos that a file without our properties is, by its folder, name and size.
-
-    Good enough for a count, never for a decision: the file may as well be a guest's own.
-
-    Args:
-        photos: as they are listed now, by their keys.
-        inventory: what there is.
-    """
-    unmarked = Counter((file.folder_id, _base_name(file.name), file.size) for file in inventory.unmarked)
-    found = set()
-    for key, photo in photos.items() if unmarked else ():
-        album = inventory.albums.get(album_key(photo.album))
-        file = (album.id if album else "", _base_name(photo.name), photo.size)
-        if unmarked[file]:
-            unmarked[file] -= 1
-            found.add(key)
-    return found
-
-
-def _base_name(name: str) -> str:
-    """Return a name without the number that tells files of one name apart."""
-    return _NUMBER.sub("", name)
 
 
 def _rank(stored: StoredPhoto) -> tuple[bool, int, str]:

@@ -22,7 +22,7 @@ from common.errors import (
 from common.messages.archive_job import ArchiveJob
 from worker.archive.copier import Copier
 from worker.archive.copies import Copies
-from worker.archive.matching import InventoryMatch, find_unmarked, match_inventory
+from worker.archive.matching import InventoryMatch, match_inventory
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted
@@ -134,17 +134,18 @@ class Reconciler:
     def record_final_inventory(self) -> None:
         """Record what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
 
-        Unproved copies count, too, and files that their worker had no time to mark: they are there, and nobody will
-        copy them again.
+        Unproved copies count, too: what a killed worker copied is there, and nobody will copy it again.
 
         Raises:
             ArchiveError, Interrupted: there is no inventory to be had.
         """
         inventory = self._take_inventory()
         self._record_inventory(inventory)
-        photos = self._copies.photos
-        kept = match_inventory(photos, inventory, include_unproved=True).kept
-        self._copies.record_inventory(kept.keys() | find_unmarked(photos, inventory))
+        self._copies.record_inventory(match_inventory(self._copies.photos, inventory, include_unproved=True).kept)
+
+    def count_stored(self) -> int:
+        """Return how many of the listed photos are in the cloud."""
+        return len(self._match(self._fetch_inventory()).kept)
 
     def _refresh_manifest(self) -> bool:
         """Read the list again, and say whether it is another one than was worked on."""

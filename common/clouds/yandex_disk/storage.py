@@ -14,17 +14,7 @@ from urllib.parse import quote
 
 from common.clouds.base import PacedWrite, Sleep
 from common.clouds.grant import SharedGrant
-from common.clouds.photos import (
-    NO_PHOTOS,
-    Album,
-    Folder,
-    Inventory,
-    Photo,
-    PhotosByKey,
-    StoredPhoto,
-    UnmarkedFile,
-    album_key,
-)
+from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, PhotosByKey, StoredPhoto, album_key
 from common.clouds.yandex_disk.api import YandexApi
 from common.clouds.yandex_disk.custom_properties import (
     ALBUM,
@@ -107,9 +97,6 @@ class YandexStorage:
                 inventory.photos.append(photo.interned(known))
             elif item.is_folder and item.has_properties({**properties, ALBUM: item.properties.get(ALBUM, "")}):
                 folders.append(item)
-            elif not item.is_folder and not item.properties:
-                # A worker that ends between storing a file and setting its properties leaves one like it.
-                inventory.unmarked.append(UnmarkedFile(item.folder, item.path.rpartition("/")[2], item.size))
         for item in sorted(folders, key=lambda item: _rank(item, top.path)):
             inventory.albums.setdefault(item.properties[ALBUM], self._folder(item.path))
         return inventory

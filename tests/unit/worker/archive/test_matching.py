@@ -5,8 +5,8 @@ from itertools import permutations
 
 import pytest
 
-from common.clouds.photos import Folder, Inventory, Photo, StoredPhoto, UnmarkedFile, album_key
-from worker.archive.matching import InventoryMatch, find_unmarked, match_inventory
+from common.clouds.photos import Folder, Inventory, Photo, StoredPhoto, album_key
+from worker.archive.matching import InventoryMatch, match_inventory
 
 PHOTOS = {key: Photo(key, (), f"{key}.jpg", "https://h/p", 7, crc32=1) for key in ("1", "2")}
 HERE, THERE = "folder", "another folder of the archive"
@@ -109,28 +109,3 @@ def test_an_unproved_copy_is_a_duplicate_of_a_proved_one() -> None:
         for order in permutations(there):
             assert find(*order).duplicates == duplicates
             assert match_inventory(PHOTOS, Inventory(folders, list(order)), is_exclusive=True).duplicates == alone
-
-
-@pytest.mark.parametrize(
-    ("files", "found"),
-    [
-        ([UnmarkedFile(HERE, "1.jpg", 7)], {"1"}),
-        ([UnmarkedFile(HERE, "1 (2).jpg", 7)], {"1"}),
-        ([UnmarkedFile(HERE, "1.jpg", 7), UnmarkedFile(HERE, "2.jpg", 7)], {"1", "2"}),
-        ([UnmarkedFile(HERE, "1.jpg", 8)], set()),
-        ([UnmarkedFile(HERE, "3.jpg", 7)], set()),
-        ([UnmarkedFile(THERE, "1.jpg", 7)], set()),
-    ],
-    ids=["same", "numbered", "two", "size", "name", "album"],
-)
-def test_a_file_that_nobody_had_time_to_mark_counts(files: list[UnmarkedFile], found: set[str]) -> None:
-    """By its folder, name and size; a photo without a folder has none."""
-    inventory = Inventory({album_key(()): Folder(HERE, "")}, unmarked=files)
-    assert find_unmarked(PHOTOS, inventory) == found
-
-
-def test_one_unmarked_file_is_one_photo() -> None:
-    """Though two of one name and size are listed."""
-    photos = {key: Photo(key, (), "same.jpg", "https://h/p", 7) for key in ("1", "2")}
-    inventory = Inventory({album_key(()): Folder(HERE, "")}, unmarked=[UnmarkedFile(HERE, "same.jpg", 7)])
-    assert len(find_unmarked(photos, inventory)) == 1

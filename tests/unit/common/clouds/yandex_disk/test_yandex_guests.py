@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.clouds.photos import StoredPhoto, UnmarkedFile, album_key
+from common.clouds.photos import StoredPhoto, album_key
 from common.clouds.yandex_disk.custom_properties import MADE, place_property
 from common.clouds.yandex_disk.disk import Disk
 from common.errors import Transient
@@ -211,13 +211,3 @@ def test_an_md5_that_is_told_late_is_waited_for(stand: Stand) -> None:
     store(stand)
     assert stand.fired() == 2
     assert len(stand.tree()) == 1
-
-
-def test_a_file_without_properties_is_told_of(stand: Stand) -> None:
-    """A worker that ends between storing and marking leaves one: it is no photo for any decision, but it is there."""
-    store(stand)
-    (file,) = account(stand).files()
-    file.properties = {}
-    inventory = stand.storage().take_inventory(ARCHIVE)
-    assert inventory.photos == []
-    assert inventory.unmarked == [UnmarkedFile(inventory.albums[album_key(ALBUM)].id, "a.jpg", len(DATA))]
