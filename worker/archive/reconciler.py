@@ -143,10 +143,6 @@ class Reconciler:
         self._record_inventory(inventory)
         self._copies.record_inventory(match_inventory(self._copies.photos, inventory, include_unproved=True).kept)
 
-    def count_stored(self) -> int:
-        """Return how many of the listed photos are in the cloud."""
-        return len(self._match(self._fetch_inventory()).kept)
-
     def _refresh_manifest(self) -> bool:
         """Read the list again, and say whether it is another one than was worked on."""
         try:
