@@ -91,7 +91,11 @@ class UploadSession(Protocol):
         ...
 
     def abandon(self) -> None:
-        """Tell the cloud that nothing more comes; never raises an ArchiveError."""
+        """Tell the cloud that nothing more comes; takes a few seconds at most, and never raises an ArchiveError.
+
+        Where the cloud has taken all bytes already, and tells at once that they are right, the photo is stored after
+        all: nothing shall stay that nobody knows to be this service's.
+        """
         ...
 
 

@@ -99,8 +99,8 @@ class Record:
     """What the log says of one job so far.
 
     Args:
-        editions: of the messages that may bring the job: the newest whose message is known to be in a queue, and those
-            that were written since. A message with any other edition is a leftover.
+        editions: of the messages that may bring the job: the newest whose message is known to be in a queue, the one
+            that was claimed, and those that were written since. A message with any other edition is a leftover.
         brought: those of them that workers of the version before wrote, ever.
         newest: the one of them that was written last.
         holder: the name of whoever claimed it last.
@@ -210,7 +210,9 @@ class Record:
     def _queue(self, entry: Entry, _offset: int) -> bool:
         if entry.edition != self.newest:
             return False
-        self.editions = {entry.edition}
+        # Where a copy of an older message was claimed since, whoever had the newest has acknowledged that.
+        claimed = {self.claimed_message[0]} if self.is_claimed else set()
+        self.editions = {entry.edition} | claimed
         return True
 
     def _look(self, entry: Entry, _offset: int) -> bool:

@@ -118,9 +118,11 @@ def test_slices_carry_the_newest_grant_on(stand: Stand) -> None:
 
 def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     """A cloud that goes down after a refresh, then a gallery that does not take the news."""
-    # Few at a time, so that enough photos are left when it goes down to tell that from photos that are broken.
+    # Few at a time, and none of them fast, so that enough photos are left when it goes down to tell that from photos
+    # that are broken, before the last of them was tried.
     harness = stand.harness(RETRY_ATTEMPTS="1", WORKER_PHOTOS="1")
-    archive = add_gallery(stand)
+    archive = add_gallery(stand, 40)
+    stand.fault("photo", "stall", times=None, seconds=0.05)
     stand.accounts.expire_tokens()
     stand.fault(stand.begins, "expire_token", after=2)
     stand.fault(stand.begins, "status", times=None, after=3, status=503)

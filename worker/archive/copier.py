@@ -147,6 +147,7 @@ class Copier:
             RetryBudget(policy, self._copies.tries.get(photo.key, 0)),
             lambda: self._stages.transfer_slot(signals.wind_down),
             refusals,
+            self._signals.clean_up,
         )
 
     def _on_retry(self, error: ArchiveError) -> None:

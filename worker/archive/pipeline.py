@@ -103,7 +103,7 @@ class Pipeline:
             self._changed.notify()
         return None
 
-    def _fail(self, photo: Photo, copy: PhotoCopy | None, error: BaseException) -> BaseException:
+    def _fail(self, photo: Photo, copy: PhotoCopy | None, error: BaseException) -> StoredPhoto | BaseException:
         match error:
             case Interrupted():
                 if copy and copy.failures:
@@ -115,6 +115,5 @@ class Pipeline:
                 self._signals.wind_down.set(Cause.FAILED)
             case _:
                 self._signals.stop(Cause.FAILED)
-        if copy:
-            copy.close()
-        return error
+        stored = copy.close() if copy else None
+        return stored if stored and isinstance(error, Interrupted | PhotoRejected) else error

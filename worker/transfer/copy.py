@@ -1,13 +1,14 @@
 """Copy one photo: the only loop that moves bytes."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from common.clouds.base import PhotoStream, UploadSession
 from common.clouds.photos import StoredPhoto
 from common.errors import Refused, SessionLost, Transient
 from worker.transfer.refusals import RefusalClassifier
 from worker.transfer.retry import RetryBudget
+from worker.transfer.stop import Interrupted
 
 
 class PhotoCopy:
@@ -19,6 +20,7 @@ class PhotoCopy:
         budget: how often this photo may still fail.
         transfer_slot: held while bytes move, and neither while they are waited for nor while a failure is waited out.
         refusals: tells whether a refusal concerns this photo or all of them.
+        clean_up: surrounds the end of an upload that was broken off; its requests may go out for a moment.
     """
 
     def __init__(
@@ -28,12 +30,14 @@ class PhotoCopy:
         budget: RetryBudget,
         transfer_slot: Callable[[], AbstractContextManager[None]],
         refusals: RefusalClassifier,
+        clean_up: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._stream = stream
         self._open_session = open_session
         self._budget = budget
         self._transfer_slot = transfer_slot
         self._refusals = refusals
+        self._clean_up = clean_up
         self._session: UploadSession | None = None
 
     @property
@@ -63,14 +67,17 @@ class PhotoCopy:
             except (Transient, SessionLost) as error:
                 self._handle_failure(error)
 
-    def close(self) -> None:
-        """Abandon the upload unless the photo is stored, and close its source."""
+    def close(self) -> StoredPhoto | None:
+        """Abandon the upload unless the photo is stored, and close its source; return the photo if it is in."""
         session, self._session = self._session, None
-        try:
-            if session and not session.stored:
+        self._stream.close()
+        if session is None:
+            return None
+        if not session.stored:
+            # Whoever may not even clean up any more leaves the rest to the cloud.
+            with suppress(Interrupted), self._clean_up():
                 session.abandon()
-        finally:
-            self._stream.close()
+        return session.stored
 
     def _transfer(self, session: UploadSession) -> StoredPhoto | float:
         while not session.stored:

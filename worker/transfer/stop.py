@@ -3,10 +3,15 @@
 import threading
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 # How long requests may still go out for a final inventory after everything was aborted.
 FINAL_REQUESTS_SECONDS = 20.0
+# How long after an abort a photo that the cloud has taken whole may still be proved, and be removed where it is wrong:
+# most clouds have it in a second, and nobody waits for a stop much longer than that.
+CLEAN_UP_SECONDS = 2.0
 # How long a refresh that is under way may go on: its answer may hold the only token that is worth something from then
 # on, for whoever goes on with the job; most answers come in a second. Where the guest wants no more of it nobody does.
 REFRESH_GRACE_SECONDS, LONG_REFRESH_GRACE_SECONDS = 0.3, 5.0
@@ -93,6 +98,7 @@ class Signals:
         self.wind_down: Stop = Stop(parent.wind_down if parent else None)
         self.abort: Stop = Stop(parent.abort if parent else None)
         self._final_requests_end = 0.0
+        self._cleaning_up = threading.local()
 
     @property
     def cause(self) -> Cause | None:
@@ -105,13 +111,25 @@ class Signals:
         self.abort.set(cause)
 
     def check(self) -> None:
-        """Raise Interrupted when what moves is to stop; not while final requests are allowed."""
-        if self.abort.is_set() and time.monotonic() >= self._final_requests_end:
+        """Raise Interrupted when what moves is to stop; not while final requests, or this thread's, are allowed."""
+        if not self.abort.is_set():
+            return
+        extra = CLEAN_UP_SECONDS if getattr(self._cleaning_up, "is_allowed", False) else 0.0
+        if time.monotonic() >= max(self._final_requests_end, (self.abort.since or 0.0) + extra):
             raise Interrupted
 
     def allow_final_requests(self) -> None:
         """Let requests go out for `FINAL_REQUESTS_SECONDS` after an abort. Only when nothing else of the job moves."""
         self._final_requests_end = time.monotonic() + FINAL_REQUESTS_SECONDS
+
+    @contextmanager
+    def clean_up(self) -> Iterator[None]:
+        """Let requests of this thread go out until `CLEAN_UP_SECONDS` after an abort, for the time of the block."""
+        self._cleaning_up.is_allowed = True
+        try:
+            yield
+        finally:
+            self._cleaning_up.is_allowed = False
 
 
 class GracePeriod:

@@ -11,6 +11,7 @@ they do not know, and a slow photo is a photo.
 https://yandex.com/dev/disk-api/doc/en/reference/upload
 """
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -29,6 +30,8 @@ from common.http.client import READ_SECONDS, Answer, HttpClient
 SECONDS_PER_BYTE = 120 / 2**30
 # How long one try waits for what Yandex calls "accepted", besides the time above.
 OPERATION_SECONDS = 30.0
+# How long whoever abandons an upload waits for what Yandex has got already, in seconds: most of it is there in less.
+MAX_FAREWELL_SECONDS = 2.0
 # Answers that say that the bytes were taken: stored, or to be stored.
 _STORED, _ACCEPTED = 201, 202
 # Answers that say that a link is used up or was never good; a new one is asked for.
@@ -38,7 +41,7 @@ _LINK_LOCKED = 423
 # Refusals that are no doubt: nothing was stored.
 _NOT_STORED = frozenset({507, 509})
 
-Step = Callable[[PhotoStream], float]
+Step = Callable[[], float]
 
 
 class YandexSession:
@@ -72,6 +75,7 @@ class YandexSession:
     ) -> None:
         self.offset = 0
         self.stored: StoredPhoto | None = None
+        self._stream: PhotoStream  # of the call that advances it
         self._photo = photo
         self._archive_key = archive_key
         self._path = path
@@ -88,25 +92,32 @@ class YandexSession:
 
     def advance(self, stream: PhotoStream) -> float:
         """Go as far as the photo gets without waiting; see `UploadSession`."""
+        self._stream = stream
         while self.stored is None:
-            if seconds := self._step(stream):
+            if seconds := self._step():
                 return seconds
         return 0.0
 
     def abandon(self) -> None:
-        """Leave no wrong photo behind; nothing else is to be told: Yandex forgets what did not arrive."""
-        if self._wrong_md5:
-            with suppress(ArchiveError):
-                self._remove_wrong(None)
+        """Leave nothing behind that is wrong, or has no properties; Yandex forgets what did not arrive."""
+        ends = (self._poll_operation, self._check_arrival, self._set_properties, self._remove_wrong)
+        waited = 0.0
+        with suppress(ArchiveError):
+            while self.stored is None and self._body.md5 and self._step in ends:
+                seconds = self._step()
+                waited += seconds
+                if waited > MAX_FAREWELL_SECONDS:
+                    return
+                time.sleep(seconds)
 
-    def _enter(self, step: Callable[..., float], seconds: float | None = None) -> None:
+    def _enter(self, step: Step, seconds: float | None = None) -> None:
         """Enter a state.
 
         Args:
             step: the state.
             seconds: how long it may last while it waits; None: as long as looks are worth it.
         """
-        self._step: Step = step
+        self._step = step
         self._last_error = None
         self._seconds = seconds
         self._delays = look_delays() if seconds is None else poll_delays(seconds)
@@ -136,12 +147,12 @@ class YandexSession:
             self._last_error = error
             return None
 
-    def _request_link(self, _stream: PhotoStream) -> float:
+    def _request_link(self) -> float:
         self._link = self._disk.ask_link(self._path)
         self._enter(self._send if self._link else self._compare_existing)
         return 0.0
 
-    def _send(self, stream: PhotoStream) -> float:
+    def _send(self) -> float:
         link, self._link = self._link, None
         self._enter(self._request_link)  # a link is good for one PUT
         if link is None:
@@ -149,7 +160,7 @@ class YandexSession:
         self._was_stored = False
         seconds = READ_SECONDS + self._photo.size * SECONDS_PER_BYTE
         headers = {"Content-Length": str(self._photo.size)}
-        body = self._body.open(stream)
+        body = self._body.open(self._stream)
         try:
             answer = self._http.request("PUT", link.address, headers=headers, body=body, read_seconds=seconds)
         finally:
@@ -175,7 +186,7 @@ class YandexSession:
             raise Transient(Reason.CLOUD_UNAVAILABLE, f"the upload link is void ({answer.status})")
         raise read_failure(answer)
 
-    def _poll_operation(self, _stream: PhotoStream) -> float:
+    def _poll_operation(self) -> float:
         """Ask whether what was accepted is stored by now."""
         succeeded = self._disk.ask_operation(self._operation)
         if succeeded is None:
@@ -186,7 +197,7 @@ class YandexSession:
             raise Transient(Reason.CLOUD_UNAVAILABLE, "Yandex Disk took the bytes and could not store them")
         return 0.0
 
-    def _check_arrival(self, _stream: PhotoStream) -> float:
+    def _check_arrival(self) -> float:
         """Look whether the photo arrived although no answer said so."""
         resource = self._look_up(lambda: self._disk.find(self._path))
         if resource is None or not resource.is_whole:
@@ -205,7 +216,7 @@ class YandexSession:
             self._enter(self._request_link)  # it is in the way, whatever it is
         return 0.0
 
-    def _compare_existing(self, stream: PhotoStream) -> float:
+    def _compare_existing(self) -> float:
         """Compare what is at the path with the photo: it may be there by an earlier run or by anybody's hand."""
         resource = self._look_up(lambda: self._disk.find(self._path))
         if resource is None:
@@ -214,16 +225,16 @@ class YandexSession:
             return self._handle_mismatch(resource)
         if not resource.is_whole and (wait := next(self._delays, None)) is not None:
             return wait
-        self._body.prove(stream)
+        self._body.prove(self._stream)
         if not self._matches(resource):
             return self._handle_mismatch(resource)
         self._enter(self._set_properties)
         return 0.0
 
-    def _set_properties(self, stream: PhotoStream) -> float:
+    def _set_properties(self) -> float:
         """Set the properties of what is at the path, and believe nothing but its size and MD5."""
         if not self._body.md5:
-            self._body.prove(stream)
+            self._body.prove(self._stream)
         made = place_property(self._path) if self._was_stored else {}
         properties = {**photo_properties(self._archive_key, self._photo, self._body.md5), **made}
         resource = self._look_up(lambda: self._disk.set_properties(self._path, properties))
@@ -256,7 +267,7 @@ class YandexSession:
             self._enter(self._request_link)
         return 0.0
 
-    def _remove_wrong(self, _stream: PhotoStream | None) -> float:
+    def _remove_wrong(self) -> float:
         """Remove what was stored wrongly, unless something else is there by now."""
         if self._operation and self._disk.ask_operation(self._operation) is None:
             return self._try_again("Yandex Disk did not remove the file yet")

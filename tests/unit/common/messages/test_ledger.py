@@ -275,6 +275,17 @@ def test_an_old_message_counts_until_the_next_is_known_to_be_in_the_queue(is_que
     assert (world.record.holder, world.record.body_offset) == ("c", 1)
 
 
+def test_a_late_confirm_takes_nothing_from_whoever_has_an_older_copy() -> None:
+    """The newest message was acknowledged by a worker that was overtaken: the older copy is all that is left."""
+    world = World()
+    world.write(Kind.CLAIMED, by="a", edition=FIRST_EDITION)
+    world.write(Kind.WENT_ON, by="a", edition="t1", body="{}")
+    assert world.write(Kind.CLAIMED, by="b", edition="t1")
+    assert world.write(Kind.CLAIMED, by="c", edition=FIRST_EDITION)
+    world.write(Kind.QUEUED, by="a", edition="t1")
+    assert world.write(Kind.CLAIMED, by="d", edition=FIRST_EDITION, returns=1)
+
+
 def test_whoever_was_overtaken_writes_nothing_that_counts() -> None:
     """But what the cloud and the gallery have done is so, whoever says it."""
     world = World()

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from common.clouds.photos import Photo, StoredPhoto
-from common.errors import PhotoRejected, Reason
+from common.errors import GrantRevoked, PhotoRejected, Reason, Refused
 from tests.fakes.clock import Clock
 from worker.archive import pipeline as room
 from worker.archive.pipeline import Pipeline
@@ -38,9 +38,10 @@ class SlowCopy:
         self._log.append(self._photo.key)
         return self._waits.pop(0) if self._waits else StoredPhoto(self._photo.key, "id", 1)
 
-    def close(self) -> None:
+    def close(self) -> StoredPhoto | None:
         """Count it."""
         self.closed += 1
+        return None
 
 
 class PipelineHarness:
@@ -147,3 +148,26 @@ def test_a_photo_that_fails_is_closed_and_costs_only_itself() -> None:
     assert first.closed == 1
     assert not harness.signals.wind_down.is_set()
     assert harness.pipeline.has_pending
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (Interrupted(), True),
+        (PhotoRejected(Reason.CLOUD_UNAVAILABLE), True),
+        (Refused(Reason.CLOUD_REFUSED), False),
+        (GrantRevoked(), False),
+    ],
+)
+def test_a_photo_that_is_in_after_all_has_arrived(error: Exception, counts: bool) -> None:
+    """Unless its failure concerns the others as well."""
+    harness = PipelineHarness({})
+    stored = StoredPhoto(PHOTOS[0].key, "id", 1)
+
+    def fail() -> StoredPhoto:
+        raise error
+
+    copy = SlowCopy(PHOTOS[0], harness.log, [])
+    copy.step, copy.close = fail, lambda: stored  # type: ignore[method-assign]
+    task = PHOTOS[0], cast(PhotoCopy, copy)
+    assert harness.pipeline.step(task) is (stored if counts else error)

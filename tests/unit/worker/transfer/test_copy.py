@@ -1,6 +1,7 @@
 """Copying one photo into a scripted cloud: how tries are counted, when it is given up, what is cleaned up."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -19,7 +20,9 @@ from common.errors import (
 )
 from tests.fakes.clock import Clock
 from tests.fakes.copy_photo import copy_photo
-from worker.transfer.retry import RetryPolicy
+from worker.transfer.copy import PhotoCopy
+from worker.transfer.refusals import RefusalClassifier, RefusalStreak
+from worker.transfer.retry import RetryBudget, RetryPolicy
 from worker.transfer.stop import Interrupted
 from worker.transfer.throttle import Throttle
 
@@ -271,3 +274,23 @@ def test_an_order_to_stop_wakes_who_waits_for_the_next_try() -> None:
     with pytest.raises(Interrupted):
         copy_photo(Stream(), cloud.begin, policy)
     assert [session.abandoned for session in cloud.sessions] == [1]
+
+
+@pytest.mark.parametrize("stored", [None, STORED])
+def test_a_photo_that_is_in_after_all_is_told(stored: StoredPhoto | None) -> None:
+    """Its cloud had it when it was given up, even if that could not be told to the end."""
+    session, stream, clock = Session(iter([Interrupted()])), Stream(), Clock()
+
+    def abandon() -> None:
+        session.stored = stored
+        raise Interrupted
+
+    session.abandon = abandon  # type: ignore[method-assign]
+    throttle = Throttle(clock.sleep, clock.now)
+    policy = RetryPolicy(tries=5, first_delay=1.0, max_delay=60.0, sleep=clock.sleep, throttle=throttle)
+    refusals = RefusalClassifier("", RefusalStreak(1), is_isolated=True)
+    copy = PhotoCopy(stream, lambda: session, RetryBudget(policy), nullcontext, refusals)
+    with pytest.raises(Interrupted):
+        copy.step()
+    assert copy.close() == stored
+    assert stream.closed == 1

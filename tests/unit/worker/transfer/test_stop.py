@@ -167,6 +167,33 @@ def test_final_requests_are_allowed_for_a_while(monkeypatch: pytest.MonkeyPatch)
         job.check()
 
 
+def test_whoever_cleans_up_has_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted from the abort; other threads of the job have none."""
+    job = Signals()
+    job.stop(Cause.CANCELLED)
+    heard: list[bool] = []
+
+    def check_elsewhere() -> None:
+        try:
+            job.check()
+            heard.append(False)
+        except Interrupted:
+            heard.append(True)
+
+    with job.clean_up():
+        job.check()
+        other = threading.Thread(target=check_elsewhere)
+        other.start()
+        other.join()
+        monkeypatch.setattr(stopping, "CLEAN_UP_SECONDS", 0.0)
+        with pytest.raises(Interrupted):
+            job.check()
+    monkeypatch.undo()
+    with pytest.raises(Interrupted):
+        job.check()
+    assert heard == [True]
+
+
 def test_a_refresh_may_come_to_its_end() -> None:
     """For a moment, counted from when its end was noticed; one that has not begun does not begin."""
     job = Signals()

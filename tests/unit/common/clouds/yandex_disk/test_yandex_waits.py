@@ -2,6 +2,7 @@
 
 import heapq
 import zlib
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from common.clouds.photos import Inventory, Photo, StoredPhoto
 from common.clouds.yandex_disk.disk import FIRST_POLL_SECONDS, LOOK_DELAYS, MAX_POLL_SECONDS
+from common.clouds.yandex_disk.session import MAX_FAREWELL_SECONDS
 from common.errors import Refused, SessionLost, Throttled, Transient
 from tests.fakes.guests_disk import GuestsDisk
 from tests.fakes.memory_stream import MemoryStream
@@ -135,6 +137,43 @@ def test_a_session_that_is_abandoned_waits_for_nothing() -> None:
         session.advance(MemoryStream(DATA))
     session.abandon()
     assert guests.contents() == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        ("yandex_patch", {"does": "throttle", "status": 429}),
+        ("yandex_upload", {"does": "defer", "polls": 2}),
+        ("yandex_upload", {"does": "late", "looks": 2, "status": 404}),
+        ("yandex_upload", {"does": "drop_after"}),
+    ],
+    ids=["not marked", "accepted", "not there yet", "nobody heard"],
+)
+def test_what_was_sent_whole_is_stored_although_it_is_abandoned(operation: str, fault: dict[str, Any]) -> None:
+    """Else it would stay as a file that nobody knows to be ours, and be counted as missing."""
+    guests = make_guests()
+    guests.break_it(operation, **fault)
+    session = guests.begin(make_photo())
+    with suppress(Transient):
+        session.advance(MemoryStream(DATA))
+    assert session.stored is None
+    session.abandon()
+    assert session.stored
+    assert session.stored.made_here
+    assert puts(guests) == 1
+
+
+def test_whoever_abandons_an_upload_does_not_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Yandex does not show by then stays unknown."""
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    guests = make_guests()
+    guests.break_it("yandex_upload", "defer", polls=50)
+    session = guests.begin(make_photo())
+    session.advance(MemoryStream(DATA))
+    session.abandon()
+    assert session.stored is None
+    assert 0 < sum(waits) <= MAX_FAREWELL_SECONDS
 
 
 class Stopped(Exception):
