@@ -134,6 +134,14 @@ class Storage(Protocol):
         """
         ...
 
+    def open_proofs(self, archive_key: str, photo: Photo, folder: Folder) -> Iterator[UploadSession]:
+        """Open a session for each file that may be the photo and was never proved, as the last inventory showed.
+
+        Such a session reads the source and compares; it uploads nothing. What is another file is `SessionLost`, and
+        any exception ends it.
+        """
+        ...
+
     def remove(self, stored: StoredPhoto) -> None:
         """Remove a photo that still stands as this service made it; one that does not, or is gone already, is fine."""
         ...

@@ -23,6 +23,7 @@ from common.messages.archive_job import ArchiveJob
 from worker.archive.copier import Copier
 from worker.archive.copies import Copies
 from worker.archive.matching import InventoryMatch, match_inventory
+from worker.archive.prover import Prover
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
 from worker.transfer.stop import Interrupted
@@ -54,6 +55,7 @@ class Reconciler:
         copies: what became of the photos in earlier deliveries, and the list; updated here.
         policy: how each call is retried.
         copier: copies what is missing.
+        prover: proves what is there.
         agree_on_initial_count: given how many of the photos stood in the cloud before anything was copied here,
             returns how many did before the job.
     """
@@ -66,6 +68,7 @@ class Reconciler:
         copies: Copies,
         policy: RetryPolicy,
         copier: Copier,
+        prover: Prover,
         agree_on_initial_count: Callable[[int], int] = lambda found: found,
     ) -> None:
         self._key = archive_key(job)
@@ -75,6 +78,7 @@ class Reconciler:
         self._copies = copies
         self._policy = policy
         self._copier = copier
+        self._prover = prover
         self._agree_on_initial_count = agree_on_initial_count
         self._inventory = Inventory()
         self._made: Mapping[str, Folder] = {}
@@ -119,7 +123,11 @@ class Reconciler:
         Args:
             is_exclusive: nobody else copies the archive now.
         """
-        matched = match_inventory(self._copies.photos, self._fetch_inventory(), is_exclusive=is_exclusive)
+        inventory = self._fetch_inventory()
+        if is_exclusive and not all(photo.is_proved for photo in inventory.photos):
+            self._prove_missing(inventory)
+            inventory = self._fetch_inventory()
+        matched = match_inventory(self._copies.photos, inventory, is_exclusive=is_exclusive)
         self._remove_all(matched.duplicates)
 
     def note_proved(self) -> None:
@@ -134,14 +142,24 @@ class Reconciler:
     def record_final_inventory(self) -> None:
         """Record what is in the cloud after all: a photo may have arrived whose reply nobody waited for.
 
-        Unproved copies count, too: what a killed worker copied is there, and nobody will copy it again.
+        What a killed worker copied is there as well, and nobody will copy it again: it is proved here. What there is no
+        time for counts by its size and mark.
 
         Raises:
             ArchiveError, Interrupted: there is no inventory to be had.
         """
         inventory = self._take_inventory()
         self._record_inventory(inventory)
-        self._copies.record_inventory(match_inventory(self._copies.photos, inventory, include_unproved=True).kept)
+        self._copies.may_have_duplicates |= not all(photo.is_proved for photo in inventory.photos)
+        unknown = self._prove_missing(inventory)
+        marked = match_inventory(self._copies.photos, inventory, include_unproved=True).kept
+        self._copies.record_inventory(unknown & marked.keys())
+
+    def _prove_missing(self, inventory: Inventory) -> set[str]:
+        """Prove what is there and not known to be; return the keys of what cannot be known."""
+        kept = self._match(inventory).kept
+        missing = [photo for key, photo in self._copies.photos.items() if key not in kept]
+        return self._prover.prove(missing, inventory.albums, self._copies.record_arrival)
 
     def _refresh_manifest(self) -> bool:
         """Read the list again, and say whether it is another one than was worked on."""

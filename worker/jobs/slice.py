@@ -20,6 +20,7 @@ from common.errors import (
 )
 from common.messages.archive_job import ArchiveJob, Phase
 from worker.archive.copier import Copier
+from worker.archive.prover import Prover
 from worker.archive.reconciler import Reconciler, archive_key
 from worker.gallery.client import Gallery
 from worker.gallery.manifest import Manifest
@@ -105,6 +106,7 @@ class Slice:
             self._copies,
             policy=policy,
             copier=copier,
+            prover=Prover(archive_key(job), storage, self._open_stream, signals),
             agree_on_initial_count=self._settle_first_look,
         )
 

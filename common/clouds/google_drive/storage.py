@@ -8,7 +8,7 @@ refused with 409 instead of making a second file.
 import secrets
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -148,13 +148,19 @@ class DriveStorage:
         with self._paced_write():
             return self._begin(archive_key, photo, folder)
 
+    def open_proofs(self, _archive_key: str, photo: Photo, _folder: Folder) -> Iterator[DriveSession]:
+        """Open a session for each file that says it is the photo and was never proved."""
+        for candidate in list(self._unproved.get(photo.key, ())):
+            if candidate.is_copy_of(photo):
+                yield self._open(photo, candidate.id, None)
+
     def remove(self, stored: StoredPhoto) -> None:
         """Delete a file for good that still stands as this service made it, and nothing else."""
         self._files.remove(stored.id, size=stored.size)
 
     def _begin(self, archive_key: str, photo: Photo, folder: Folder) -> DriveSession:
-        if candidate := self._find_unproved(photo):
-            return self._open(photo, candidate.id, None)
+        for proof in self.open_proofs(archive_key, photo, folder):
+            return proof
         file_id = self._id_of(photo)
         answer = self._api.call(
             "POST",
@@ -236,9 +242,6 @@ class DriveStorage:
         self._drop_unproved(photo, file_id)
         if self._photo_ids.get(photo.key) == file_id:
             del self._photo_ids[photo.key]
-
-    def _find_unproved(self, photo: Photo) -> StoredPhoto | None:
-        return next((each for each in self._unproved.get(photo.key, ()) if each.is_copy_of(photo)), None)
 
     def _drop_unproved(self, photo: Photo, file_id: str) -> bool:
         """Tell whether a file was not proved before, and need not be looked into any more."""

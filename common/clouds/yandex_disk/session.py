@@ -11,7 +11,7 @@ they do not know, and a slow photo is a photo.
 https://yandex.com/dev/disk-api/doc/en/reference/upload
 """
 
-import time
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -108,7 +108,7 @@ class YandexSession:
                 waited += seconds
                 if waited > MAX_FAREWELL_SECONDS:
                     return
-                time.sleep(seconds)
+                threading.Event().wait(seconds)
 
     def _enter(self, step: Step, seconds: float | None = None) -> None:
         """Enter a state.

@@ -18,6 +18,7 @@ from common.clouds.photos import NO_PHOTOS, Album, Folder, Inventory, Photo, Pho
 from common.clouds.yandex_disk.api import YandexApi
 from common.clouds.yandex_disk.custom_properties import (
     ALBUM,
+    ARCHIVE,
     album_properties,
     fit_name,
     is_made_here,
@@ -30,7 +31,7 @@ from common.clouds.yandex_disk.disk import ROOT, Disk
 from common.clouds.yandex_disk.resource import Resource
 from common.clouds.yandex_disk.session import YandexSession
 from common.config.env import CloudSettings
-from common.errors import PhotoRejected, Reason, Transient
+from common.errors import PhotoRejected, Reason, SessionLost, Transient
 from common.http.client import HttpClient
 
 # What stands under one name with numbers; where even more is taken, something answers for the disk.
@@ -67,6 +68,7 @@ class YandexStorage:
         self._web = WEB.get(api, api)
         self._names = _Names()
         self._largest: int | None = None
+        self._unmarked: list[Resource] = []  # files of the last inventory that nobody set properties of
 
     def free_bytes(self) -> int | None:
         """Return what is left of the disk; the bin counts as used."""
@@ -92,9 +94,12 @@ class YandexStorage:
         top = min(tops, key=_rank)
         inventory.albums[album_key(())] = self._folder(top.path)
         folders: list[Resource] = []
+        self._unmarked = []
         for item in self._walk(top.path):
             if photo := read_photo(item, archive_key):
                 inventory.photos.append(photo.interned(known))
+            elif not item.is_folder and ARCHIVE not in item.properties:
+                self._unmarked.append(item)
             elif item.is_folder and item.has_properties({**properties, ALBUM: item.properties.get(ALBUM, "")}):
                 folders.append(item)
         for item in sorted(folders, key=lambda item: _rank(item, top.path)):
@@ -137,6 +142,19 @@ class YandexStorage:
             self._http,
             next_path=lambda: self._names.next_path(photo, folder),
         )
+
+    def open_proofs(self, archive_key: str, photo: Photo, folder: Folder) -> Iterator[YandexSession]:
+        """Open a session for each file without properties in the photo's folder that is as large.
+
+        A worker that was killed may have stored it; then nobody set its properties.
+        """
+
+        def give_up() -> str:
+            raise SessionLost(Reason.WRONG_BYTES, "a file that is not the photo")
+
+        for file in self._unmarked:
+            if (file.folder, file.size) == (folder.id, photo.size):
+                yield YandexSession(photo, archive_key, file.path, None, self._disk, self._http, next_path=give_up)
 
     def note_proved(self, inventory: Inventory) -> None:
         """Do nothing: a photo gets its properties only after its proof."""

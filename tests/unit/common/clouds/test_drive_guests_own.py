@@ -3,6 +3,7 @@
 import random
 import time
 import zlib
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -382,3 +383,20 @@ def test_joined_folders_carry_the_proofs_of_both(guests: GuestsDrive) -> None:
     inventory = storage.take_inventory(KEY)
     storage.merge_albums(inventory)
     assert all(list_proofs(guests.open()).values())
+
+
+@pytest.mark.parametrize(("data", "is_right"), [(DATA, True), (WRONG, False)])
+def test_a_proof_compares_and_uploads_nothing(guests: GuestsDrive, data: bytes, is_right: bool) -> None:
+    """A worker that was killed left the file; wrong bytes go."""
+    known = make(guests.storage, ALBUM)
+    put_unproved(guests, known, data)
+    storage, photo = guests.open(), make_photo()
+    storage.take_inventory(KEY)
+    sent = len(guests.http.sent)
+    (session,) = storage.open_proofs(KEY, photo, known.albums[album_key(ALBUM)])
+    with nullcontext() if is_right else pytest.raises(SessionLost):
+        session.advance(MemoryStream(DATA))
+    assert bool(session.stored) is is_right
+    assert list(storage.open_proofs(KEY, photo, known.albums[album_key(ALBUM)])) == []
+    assert not [url for method, url, _ in guests.http.sent[sent:] if method in ("POST", "PUT")]
+    assert guests.contents() == ([DATA] if is_right else [])

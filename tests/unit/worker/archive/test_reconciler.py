@@ -31,6 +31,7 @@ from tests.fakes.memory_cloud import TOP, MemoryCloud, SilentStream
 from worker.archive.batch import BatchResult
 from worker.archive.copier import Copier
 from worker.archive.copies import Copies
+from worker.archive.prover import Prover
 from worker.archive.reconciler import MAX_MANIFEST_READS, Reconciler, archive_key
 from worker.gallery.manifest import Manifest
 from worker.transfer.retry import RetryPolicy
@@ -114,7 +115,8 @@ class Scene:
             signals=self.signals,
             on_step=self.on_step,
         )
-        self.reconciler = Reconciler(JOB, self.fetch, self.cloud, self.copies, policy=policy, copier=self.copier)
+        prover = Prover(archive_key(JOB), self.cloud, self.open_stream, self.signals)
+        self.reconciler = Reconciler(JOB, self.fetch, self.cloud, self.copies, policy, self.copier, prover)
 
     def fetch(self) -> Manifest:
         """Read the list once more."""
@@ -192,6 +194,30 @@ def test_a_mark_alone_is_no_copy() -> None:
     assert scene.cloud.begun == ["0"]
     # It is from a worker that died, or one that still goes on and will prove it.
     assert scene.copies.may_have_duplicates
+
+
+@pytest.mark.parametrize(
+    ("found", "counts"), [(None, True), (SessionLost(Reason.WRONG_BYTES), False), (Transient(Reason.TRY_LATER), True)]
+)
+def test_a_last_look_proves_what_nobody_has_proved(found: ArchiveError | None, counts: bool) -> None:
+    """A killed worker left it; what cannot be proved counts by its mark, and nothing is copied."""
+    scene = Scene(make_photos(2))
+    scene.cloud.put(scene.photos[0], is_proved=False)
+    scene.cloud.stores = lambda _photo: found
+    scene.reconciler.record_final_inventory()
+    assert scene.copies.is_stored("0") is counts
+    assert not scene.copies.is_stored("1")
+    assert scene.copies.may_have_duplicates
+    assert scene.cloud.begun == []
+
+
+def test_of_two_that_nobody_has_proved_one_stays() -> None:
+    """When nobody else copies the archive any more."""
+    scene = Scene(make_photos(1))
+    for number in (1, 2):
+        scene.cloud.put(scene.photos[0], number=number, is_proved=False)
+    scene.reconciler.remove_duplicates(is_exclusive=True)
+    assert [file.is_proved for file in scene.cloud.files.values()] == [True]
 
 
 def test_what_a_guest_copied_stays_and_the_archive_is_complete() -> None:

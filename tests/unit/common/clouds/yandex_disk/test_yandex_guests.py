@@ -1,6 +1,7 @@
 """What is the guest's on their own disk: told from ours by where it was made, and never removed or overwritten."""
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from common.clouds.photos import StoredPhoto, album_key
 from common.clouds.yandex_disk.custom_properties import MADE, place_property
 from common.clouds.yandex_disk.disk import Disk
-from common.errors import Transient
+from common.errors import SessionLost, Transient
 from tests.contract.stands import ARCHIVE, Stand, make_photo
 from tests.fakes.memory_stream import MemoryStream
 
@@ -211,3 +212,24 @@ def test_an_md5_that_is_told_late_is_waited_for(stand: Stand) -> None:
     store(stand)
     assert stand.fired() == 2
     assert len(stand.tree()) == 1
+
+
+@pytest.mark.parametrize(("data", "is_right"), [(DATA, True), (b"A photo", False), (b"a longer one", None)])
+def test_a_proof_compares_and_uploads_nothing(stand: Stand, data: bytes, is_right: bool | None) -> None:
+    """A worker that was killed before it set the properties may have left the file; others of the size stay as well."""
+    storage, photo = stand.storage(), make_photo(DATA)
+    folder = stand.album(storage, ALBUM)
+    account(stand).add("a.jpg", data, account(stand).folders()[1].id)
+    assert storage.take_inventory(ARCHIVE).photos == []
+    requests = len(stand.service.requests)
+    stream = MemoryStream(DATA)
+    sessions = list(storage.open_proofs(ARCHIVE, photo, folder))
+    assert len(sessions) == (is_right is not None)
+    for session in sessions:
+        with nullcontext() if is_right else pytest.raises(SessionLost):
+            session.advance(stream)
+        assert bool(session.stored) is is_right
+    assert [found.key for found in storage.take_inventory(ARCHIVE).photos] == (["1"] if is_right else [])
+    assert stand.begins not in [request.operation for request in stand.service.requests[requests:]]
+    assert list(storage.open_proofs(ARCHIVE, photo, folder)) == [] or not is_right
+    assert [item.content.data for item in account(stand).files()] == [data]

@@ -1,6 +1,7 @@
 """While Yandex commits one photo, others go on: nothing here sleeps, and the session keeps its place."""
 
 import heapq
+import threading
 import zlib
 from contextlib import suppress
 from itertools import count
@@ -166,7 +167,7 @@ def test_what_was_sent_whole_is_stored_although_it_is_abandoned(operation: str, 
 def test_whoever_abandons_an_upload_does_not_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """What Yandex does not show by then stays unknown."""
     waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr(threading.Event, "wait", lambda _event, seconds: waits.append(seconds))
     guests = make_guests()
     guests.break_it("yandex_upload", "defer", polls=50)
     session = guests.begin(make_photo())
