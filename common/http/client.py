@@ -130,7 +130,10 @@ class HttpClient:
         """
         began = time.monotonic()
         try:
-            answer = self._open(method, url, headers or {}, body, read_seconds)
+            with _as_transient(self._reason), self._connected(url) as (connection, target):
+                own = {"User-Agent": USER_AGENT, **(headers or {})}
+                response = connection.send_request(method, target, own, body, read_seconds, self._check)
+                answer = StreamedAnswer(response, self._reason, connection, self._pool, self._observer)
         except Transient:
             self._observer.on_request(method, url, 0, time.monotonic() - began, 0)
             raise
@@ -138,19 +141,16 @@ class HttpClient:
         self._observer.on_request(method, url, answer.status, time.monotonic() - began, sent)
         return answer
 
-    def _open(
-        self, method: str, url: str, headers: Mapping[str, str], body: Body, read_seconds: float
-    ) -> "StreamedAnswer":
-        with _as_transient(self._reason):
-            origin, target = _read_url(url)
-            connection = self._pool.acquire(origin, self._check)
-            try:
-                own = {"User-Agent": USER_AGENT, **headers}
-                response = connection.send_request(method, target, own, body, read_seconds, self._check)
-                return StreamedAnswer(response, self._reason, connection, self._pool, self._observer)
-            except BaseException:
-                connection.close()
-                raise
+    @contextmanager
+    def _connected(self, url: str) -> Iterator[tuple[Connection, str]]:
+        """Take a connection to a URL's origin, and its request's target; the connection is closed on an exception."""
+        origin, target = _read_url(url)
+        connection = self._pool.acquire(origin, self._check)
+        try:
+            yield connection, target
+        except BaseException:
+            connection.close()
+            raise
 
 
 class StreamedAnswer:

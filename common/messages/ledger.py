@@ -142,6 +142,11 @@ class Record:
     has_ended: bool = False
 
     @property
+    def may_have_others(self) -> bool:
+        """Whether a worker had the claimed message before: it may only be frozen, or have lost its connection."""
+        return self.is_contested or self.claimed_message[1] > 0
+
+    @property
     def is_idle(self) -> bool:
         """Whether its message lies in a queue, not in flight, and can be read in the log."""
         return not self.is_claimed and self.may_be_taken_up

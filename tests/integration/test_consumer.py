@@ -27,7 +27,7 @@ from common.messages.topology import (
     waiting_key,
 )
 from tests.fakes.job import JOB
-from worker.queue import consumer as consumer_room
+from worker.queue import failures as room
 from worker.queue.consumer import Consumer
 from worker.queue.dead_letters import replay_dead
 from worker.queue.job_publisher import JobPublisher
@@ -167,7 +167,7 @@ def test_job_that_is_beyond_us_lies_among_the_dead(harness: ConsumerHarness, fai
 
 def test_queue_in_trouble_gives_the_message_back(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a job's rest cannot be published its message returns, and says so by its count."""
-    monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 0.01)
+    monkeypatch.setattr(room, "REQUEUE_DELAY", 0.01)
     seen: list[int] = []
 
     def work(job: ArchiveJob, returns: int, signals: Signals) -> None:
@@ -290,8 +290,8 @@ def test_replay_puts_jobs_back_and_leaves_what_is_none(harness: ConsumerHarness)
 
 def test_a_rest_ends_with_the_line(harness: ConsumerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour's rest would hold up others, while the broker is back and the message has come again."""
-    monkeypatch.setattr(consumer_room, "REQUEUE_DELAY", 3600.0)
-    monkeypatch.setattr(consumer_room, "MAX_REQUEUE_DELAY", 3600.0)
+    monkeypatch.setattr(room, "REQUEUE_DELAY", 3600.0)
+    monkeypatch.setattr(room, "MAX_REQUEUE_DELAY", 3600.0)
     returned = threading.Event()
 
     def lose_line(consumer: Consumer, _seconds: float) -> None:

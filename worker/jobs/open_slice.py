@@ -50,7 +50,7 @@ def open_slice(
         signals=own,
         new_digest=cloud.new_digest,
         claim=claim.offset,
-        is_contested=claim.record.is_contested,
+        may_have_others=claim.record.may_have_others,
         settle_first_look=claim.settle_first_look,
         read_grant=cloud.read_grant,
     )

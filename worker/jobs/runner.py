@@ -140,7 +140,7 @@ class JobRunner:
                 return
             slice_ = self._open_slice(claim, signals)
             with self._watch(slice_.meter) if phase is Phase.COPYING else nullcontext():
-                outcome = slice_.run(returns)
+                outcome = slice_.run()
             self._continue_or_end(claim, outcome)
         except Overtaken:
             logger.info("another worker has the job by now")

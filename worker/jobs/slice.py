@@ -52,7 +52,7 @@ class Slice:
         new_digest: begins the digest that the cloud can prove.
         settle_first_look: given how many photos this worker finds in the cloud, returns how many stood there before the
             job; may raise Interrupted.
-        is_contested: whether another worker had the very message before, and may be at work still.
+        may_have_others: whether a worker had the job before that may be at work still.
         claim: the place of this worker's claim in the ledger: what is told of the job is ordered by it.
         read_grant: returns the newest grant, sealed; by default the job's.
 
@@ -72,13 +72,12 @@ class Slice:
         signals: Signals,
         new_digest: NewDigest = md5,
         claim: int = -1,
-        is_contested: bool = False,
+        may_have_others: bool = False,
         settle_first_look: Callable[[int], int] = lambda found: found,
         read_grant: Callable[[], str] | None = None,
     ) -> None:
         self._job = job
         self._read_grant = read_grant or (lambda: job.grant)
-        self._is_contested = is_contested
         self._settle = settle_first_look
         self._gallery = gallery
         self._new_digest = new_digest
@@ -87,6 +86,7 @@ class Slice:
         self._clock = SliceClock(seconds, signals.wind_down)
         self._buffers = BufferPool()
         self._copies = read_copies(job.state)
+        self._copies.may_have_duplicates = may_have_others
         self.meter = Meter(job, self._copies, lambda: policy.throttle.files_per_second, claim=claim)
         copier = Copier(
             archive_key(job),
@@ -110,17 +110,12 @@ class Slice:
             agree_on_initial_count=self._settle_first_look,
         )
 
-    def run(self, returns: int) -> Outcome:
+    def run(self) -> Outcome:
         """Work until the archive is complete, or the time is up, or it cannot go on.
-
-        Args:
-            returns: how often this very message came back before.
 
         Raises:
             Interrupted: another worker has the message by now.
         """
-        # Whoever had it before may only have lost its connection, or be frozen, and go on one day.
-        self._copies.may_have_duplicates = returns > 0 or self._is_contested
         try:
             self._copies.manifest = self._policy.call_with_retry(self._fetch_manifest)
             if self._job.state.phase is Phase.TOLD:

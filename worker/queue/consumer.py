@@ -19,12 +19,11 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 
 from common.crypto.sealing import Secret
 from common.errors import Transient
-from common.loops import Loop, error_level, guard
-from common.messages.archive_job import ArchiveJob, NotOurMessage, StaleMessage
+from common.loops import Loop, guard
+from common.messages.archive_job import ArchiveJob
 from common.messages.publisher import broker_errors, connection_parameters
 from common.messages.topology import (
     CANCEL_KEYS,
-    DELIVERY_LIMIT,
     JOBS,
     PROGRESS_EXCHANGE,
     declare,
@@ -33,7 +32,8 @@ from common.messages.topology import (
 )
 from common.telemetry import logs
 from common.telemetry.trace_context import read_trace, set_current_trace
-from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, drop_stale, nack
+from worker.queue.failures import DeadLetter, Failures
+from worker.queue.in_flight import Deliveries, InFlight, Settle, acknowledge, nack
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 logger = logging.getLogger(__name__)
@@ -49,13 +49,8 @@ TAKEN_OVER_AFTER = 10.0
 MAX_ABSENCE = 30.0
 # The share of the grace in which uploads may come to their end; the rest is for returning what is left.
 WIND_DOWN_SHARE = 0.6
-# Seconds before a message is returned because the queue itself is in trouble: without it the two would race. It
-# doubles with each return, so that the returns a queue allows (`DELIVERY_LIMIT`) last three quarters of an hour, not
-# two minutes.
-REQUEUE_DELAY, MAX_REQUEUE_DELAY = 3.0, 60.0
 
 RunJob = Callable[[ArchiveJob, int, Signals], None]
-DeadLetter = Callable[[bytes, str, str], None]
 
 
 class Consumer:
@@ -90,7 +85,7 @@ class Consumer:
     ) -> None:
         self._parameters = connection_parameters(url, "cloud_archive worker", heartbeat=HEARTBEAT_SECONDS)
         self._run_job = run_job
-        self._dead_letter = dead_letter
+        self._failures = Failures(dead_letter, self._sleep_while_connected)
         self._stop_job = stop_job
         self._may_begin = may_begin
         self._jobs = jobs
@@ -241,39 +236,9 @@ class Consumer:
                 self._run_job(job, message.returns, message.signals)
                 settle = acknowledge
             except Exception as error:  # noqa: BLE001 - each kind is logged there
-                settle = self._handle_failure(body, message, error)
+                settle = self._failures.settle(body, message, error)
             finally:
                 self._deliveries.finish(body, settle)
-
-    def _handle_failure(self, body: bytes, message: InFlight, error: Exception) -> Settle:
-        """Do what a failed job needs, and return how its message is settled."""
-        match error:
-            case StaleMessage():
-                logger.info("a leftover of a job that went on or has ended", extra={"returns": message.returns})
-                return drop_stale
-            case Interrupted():
-                return nack
-            case Transient():
-                logger.log(error_level(error), "the job goes back to the queue: %s", error)
-                return self._nack_after_delay(message)
-            case NotOurMessage():
-                logger.error("a message cannot be worked on: %s", error)
-                reason = str(error)
-            case _:
-                logger.error("a job met a bug", exc_info=error)
-                reason = f"bug: {type(error).__name__}"
-        try:
-            self._dead_letter(body, message.message_id, reason)
-        except Exception as failure:
-            if not isinstance(failure, Transient):
-                logger.exception("dead-lettering a message met a bug")
-            return self._nack_after_delay(message)
-        return acknowledge
-
-    def _nack_after_delay(self, message: InFlight) -> Settle:
-        doublings = max(0, min(message.returns, DELIVERY_LIMIT))
-        self._sleep_while_connected(min(REQUEUE_DELAY * 2**doublings, MAX_REQUEUE_DELAY))
-        return nack
 
     def _sleep_while_connected(self, seconds: float) -> None:
         """Sleep, at most until the connection changes: over another one the message comes again by itself."""

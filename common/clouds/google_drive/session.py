@@ -78,6 +78,7 @@ class DriveSession:
         self._forget = forget
         self._authorize = authorize
         self._token = ""
+        self._authorization: Mapping[str, str] = {}
         self._bytes_sent = 0
         self._offset_unknown = False
         self._has_wrong_file = False  # what Drive holds are other bytes, and it has not removed them yet
@@ -88,19 +89,19 @@ class DriveSession:
         if self._is_lost:
             raise SessionLost(Reason.WRONG_BYTES, "the upload session holds bytes that are worthless")
         try:
-            self._advance(stream)
+            if self._address is None:
+                self._verify(self._find(), stream)
+            elif self._offset_unknown:
+                self._take_reply(self._query_status(self._address), stream, is_query=True)
+            else:
+                self._take_reply(self._send_chunk(self._address, stream), stream)
         except SessionLost:
             # It must not be queried any more: where every byte is stored, the query alone would make a file of them.
             self._is_lost = True
             raise
         return 0.0
 
-    def _advance(self, stream: PhotoStream) -> None:
-        if self._address is None:
-            self._verify_file(stream)
-            return
-        is_query = self._offset_unknown
-        reply = self._query_status(self._address) if is_query else self._send_chunk(self._address, stream)
+    def _take_reply(self, reply: Reply, stream: PhotoStream, *, is_query: bool = False) -> None:
         match reply:
             case Complete(file):
                 self._check_not_trashed(file)
@@ -108,7 +109,7 @@ class DriveSession:
             case Incomplete(offset):
                 self._take_offset(offset, is_query=is_query)
             case IdInUse():
-                self._verify_file(stream)
+                self._verify(self._find(), stream)
             case OffsetUnknown():
                 raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session did not say where it stands")
 
@@ -126,7 +127,8 @@ class DriveSession:
             # Here the query itself would complete the upload, and make a file: its id tells whether there is one.
             file = self._find()
             return Complete(file) if file else Incomplete(0)
-        return self._read_answer(self._put(address, status_headers(self._photo.size), None), is_query=True)
+        headers = {**status_headers(self._photo.size), **self._authorization}
+        return self._read_answer(self._http.request("PUT", address, headers=headers), is_query=True)
 
     def _send_chunk(self, address: str, stream: PhotoStream) -> Reply:
         start, total = self.offset, self._photo.size
@@ -140,7 +142,8 @@ class DriveSession:
         # An empty body must be bytes: a body without blocks would go out chunked.
         body = blocks if total else b""
         try:
-            answer = self._put(address, upload_headers(start, end, total), body)
+            headers = {**upload_headers(start, end, total), **self._authorization}
+            answer = self._http.request("PUT", address, headers=headers, body=body)
         finally:
             if stream.digest:
                 self._note_sent(stream.digest)
@@ -153,13 +156,10 @@ class DriveSession:
             self._bytes_sent = max(self._bytes_sent, at)
             yield block
 
-    def _put(self, address: str, headers: Mapping[str, str], body: Iterator[memoryview] | bytes | None) -> Answer:
-        authorization = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        return self._http.request("PUT", address, headers={**headers, **authorization}, body=body)
-
     def _read_answer(self, answer: Answer, *, is_query: bool) -> Reply:
         if answer.status == 401:
             self._token = self._authorize(self._token)
+            self._authorization = {"Authorization": f"Bearer {self._token}"}
             raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session asks for a token")
         if answer.status == 409:
             self._address = None
@@ -182,9 +182,6 @@ class DriveSession:
         if is_query:
             raise SessionLost(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte and does not end")
         raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session has every byte, but there is no file yet")
-
-    def _verify_file(self, stream: PhotoStream) -> None:
-        self._verify(self._find(), stream)
 
     def _check_not_trashed(self, file: dict[str, Any]) -> None:
         """Raise InventoryStale when a file that just came is in the bin: its folder is, so another would be as well."""

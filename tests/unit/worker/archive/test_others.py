@@ -73,7 +73,7 @@ def make_slice(storage: Shared) -> Slice:
 
 def test_what_another_run_brought_meanwhile_has_not_failed() -> None:
     """The gallery hears of no failed photo, and that two were at it is known."""
-    outcome = make_slice(Shared([], HERE)).run(0)
+    outcome = make_slice(Shared([], HERE)).run()
     assert (outcome.ended, outcome.state.failed_photos, outcome.state.may_have_duplicates) == (True, 0, True)
 
 
@@ -82,6 +82,6 @@ def test_of_two_the_one_with_the_plain_name_stays(turn: int) -> None:
     """Where two names cannot be equal, the second has a number; the listing's order has no say."""
     duplicate = replace(HERE[0], id=HERE[0].id.replace(".", " (2)."))
     storage = Shared([*HERE, duplicate][::turn])
-    outcome = make_slice(storage).run(0)
+    outcome = make_slice(storage).run()
     assert storage.removed == [duplicate.id]
     assert (outcome.ended, outcome.state.failed_photos) == (True, 0)

@@ -224,14 +224,16 @@ def test_what_is_done_after_the_gallery_was_told_is_not_stopped(ledger: MemoryLe
     assert process.signals.cause is None
 
 
-def test_a_message_that_somebody_else_had_is_contested(ledger: MemoryLedger) -> None:
-    """Whoever had it may be at work still; with the next message that is over."""
+@pytest.mark.parametrize("returns", [0, 1])
+def test_a_message_that_somebody_had_before_may_have_others(ledger: MemoryLedger, returns: int) -> None:
+    """Whoever had it may be at work still, whether or not that was written down; with the next message it is over."""
     process, published = Process(ledger), []
-    assert not claimed(process.take()).record.is_contested
-    again = claimed(process.take())
-    assert again.record.is_contested
+    assert not claimed(process.take()).record.may_have_others
+    again = claimed(process.take(returns=returns))
+    assert again.record.may_have_others
     again.continue_as(replace(JOB, state=JobState(slices=1)), published.append)
-    assert not claimed(process.take(published[0])).record.is_contested
+    assert not claimed(process.take(published[0])).record.may_have_others
+    assert claimed(Process(MemoryLedger()).take(returns=1)).record.may_have_others
 
 
 def test_what_stood_there_before_survives_a_takeover(ledger: MemoryLedger) -> None:

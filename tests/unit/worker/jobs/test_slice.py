@@ -81,7 +81,7 @@ def make_slice(storage: Any, job: ArchiveJob = JOB, *, tries: int = 2, **options
 @pytest.mark.parametrize("kind", [PhotoRejected, JobStopped])
 def test_a_refusal_of_the_whole_archive_ends_the_job(kind: Any) -> None:
     """No repetition changes it, whatever it is called: it ends under its reason, and everything listed is missing."""
-    outcome = make_slice(Stubborn(kind(Reason.CLOUD_REFUSED, "Drive answered 400 invalid"))).run(0)
+    outcome = make_slice(Stubborn(kind(Reason.CLOUD_REFUSED, "Drive answered 400 invalid"))).run()
     assert (outcome.ended, outcome.waits_for, outcome.has_count) == (True, None, True)
     assert (outcome.state.reason, outcome.state.failed_photos) == (Reason.CLOUD_REFUSED, 3)
     assert outcome.state.rejected == {}
@@ -89,14 +89,14 @@ def test_a_refusal_of_the_whole_archive_ends_the_job(kind: Any) -> None:
 
 def test_what_arrived_all_the_same_is_not_missing() -> None:
     """The count at such an end is honest: there is one last look."""
-    outcome = make_slice(Stubborn(PhotoRejected(Reason.CLOUD_REFUSED), times=1)).run(0)
+    outcome = make_slice(Stubborn(PhotoRejected(Reason.CLOUD_REFUSED), times=1)).run()
     assert (outcome.ended, outcome.state.failed_photos) == (True, 2)
 
 
 def test_a_revoked_grant_is_not_looked_with_again() -> None:
     """There is no last look: it would only be refused once more."""
     storage = Stubborn(GrantRevoked())
-    outcome = make_slice(storage).run(0)
+    outcome = make_slice(storage).run()
     assert (storage.looks, outcome.state.reason) == (1, Reason.GRANT_REVOKED)
 
 
@@ -110,7 +110,7 @@ def test_a_revoked_grant_is_not_looked_with_again() -> None:
 )
 def test_what_may_be_over_later_lets_the_job_wait(error: ArchiveError) -> None:
     """Nothing is given up, and the job knows what it waits for."""
-    outcome = make_slice(Stubborn(error)).run(0)
+    outcome = make_slice(Stubborn(error)).run()
     assert (outcome.ended, outcome.waits_for) == (False, error)
     assert (outcome.state.rejected, outcome.state.reason) == ({}, "")
 
@@ -118,7 +118,7 @@ def test_what_may_be_over_later_lets_the_job_wait(error: ArchiveError) -> None:
 @pytest.mark.parametrize("error", [StorageFull(needed=20, free=3), StorageFull("storageQuotaExceeded")])
 def test_full_cloud_is_handed_on_with_its_numbers(error: StorageFull) -> None:
     """For the guest, who has to make room."""
-    assert make_slice(Stubborn(error)).run(0).full is error
+    assert make_slice(Stubborn(error)).run().full is error
 
 
 def deliver_until_it_ends(cloud: MemoryCloud, *, tries: int, most: int) -> tuple[int, Outcome]:
@@ -127,7 +127,7 @@ def deliver_until_it_ends(cloud: MemoryCloud, *, tries: int, most: int) -> tuple
     for number in range(1, most + 1):
         slice_ = make_slice(cloud, job, tries=tries, photos=1, seconds=0.0)
         slice_._reconciler._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
-        outcome = slice_.run(0)
+        outcome = slice_.run()
         if outcome.ended:
             return number, outcome
         job = ArchiveJob.decode(replace(job, state=outcome.state).encode())
@@ -152,9 +152,9 @@ def test_tries_travel_from_slice_to_slice() -> None:
 def work_beside(cloud: MemoryCloud, **options: Any) -> tuple[Slice, Outcome]:
     """Work a slice in whose cloud the first photo stands already."""
     cloud.put(PHOTOS[0])
-    slice_ = make_slice(cloud, **options)
+    slice_ = make_slice(cloud, may_have_others=True, **options)
     slice_._reconciler._copier._open_stream = lambda _photo, _check: SilentStream()  # type: ignore[assignment]
-    return slice_, slice_.run(1)
+    return slice_, slice_.run()
 
 
 def test_what_another_worker_brought_meanwhile_counts_as_copied() -> None:
@@ -179,7 +179,7 @@ def test_the_first_look_is_told_of_only_when_it_is_settled() -> None:
     for photo in PHOTOS:
         cloud.put(photo)
     slices.append(make_slice(cloud, settle_first_look=settle))
-    slices[0].run(0)
+    slices[0].run()
     assert told == [0]
 
 
