@@ -1,7 +1,8 @@
 """Receive progress snapshots of all jobs from RabbitMQ into this replica's store.
 
-At start the stream of the last seven days is read, so that a fresh replica knows what happened before it; snapshots of
-running jobs come through a queue of its own, and workers are asked for them at once. Its cost: `bench/progress.py`.
+They come by two streams: that of the last seven days, so that a fresh replica knows what happened before it, and that
+of running jobs' numbers, for which workers are asked at once. Nothing else is listened to: what a page has shown stands
+in a stream, so that no restart takes it back, not even one of everything at once. Its cost: `bench/progress.py`.
 """
 
 import logging
@@ -20,7 +21,7 @@ from common.errors import Reason, Transient
 from common.loops import Loop
 from common.messages.progress import NotProgress, Progress
 from common.messages.publisher import broker_errors, connection_parameters
-from common.messages.topology import EVENTS, LIVE, PROGRESS_EXCHANGE, PROGRESS_KEYS, declare
+from common.messages.topology import EVENTS, LIVE, declare
 from web.progress.requester import MARK_PREFIX, SnapshotRequester
 from web.progress.store import RETENTION_SECONDS, ProgressStore
 
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 # Many, since reading a stream is a matter of round trips, and so are acknowledgements.
 PREFETCH, ACK_EVERY = 1000, 250
-# Snapshots that may wait for a replica that has fallen behind; the broker drops older ones, which are worth nothing.
-MAX_QUEUED_SNAPSHOTS = 10_000
 TICK_SECONDS = 0.2
 # After the streams were read: how long running workers have to answer with their snapshots.
 SNAPSHOT_WAIT_SECONDS = 0.5
@@ -91,13 +90,11 @@ class ProgressSubscriber:
     def _run(self) -> None:
         with broker_errors(), BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
-            snapshots, events = connection.channel(), connection.channel()
+            channel = connection.channel()
             cancelled: list[Any] = []
             # All that the broker says when a queue is deleted or moved to another node.
-            for channel in (snapshots, events):
-                channel.add_on_cancel_callback(cancelled.append)
-            self._consume_snapshots(snapshots)
-            self._consume_streams(events)
+            channel.add_on_cancel_callback(cancelled.append)
+            self._consume_streams(channel)
             # Last, so that the answers find a consumer.
             self._request_snapshots()
             while not self._stopped.is_set():
@@ -127,12 +124,6 @@ class ProgressSubscriber:
             self._mark_sent_at = now
             self._requester.request_snapshots(self._mark)
 
-    def _consume_snapshots(self, channel: BlockingChannel) -> None:
-        arguments = {"x-max-length": MAX_QUEUED_SNAPSHOTS, "x-overflow": "drop-head"}
-        queue = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=arguments).method.queue
-        channel.queue_bind(queue, PROGRESS_EXCHANGE, PROGRESS_KEYS)
-        channel.basic_consume(queue, self._on_snapshot, auto_ack=True)
-
     def _consume_streams(self, channel: BlockingChannel) -> None:
         # Streams require a prefetch and acknowledgements, which grant credit and remove nothing:
         # https://www.rabbitmq.com/docs/streams#consuming
@@ -142,15 +133,6 @@ class ProgressSubscriber:
         for stream, offset in ((EVENTS, since), (LIVE, "first")):
             on_event = partial(self._on_event, stream)
             channel.basic_consume(stream, on_event, arguments={"x-stream-offset": offset})
-
-    def _on_snapshot(
-        self,
-        _channel: BlockingChannel,
-        _method: pika.spec.Basic.Deliver,
-        _properties: pika.BasicProperties,
-        body: bytes,
-    ) -> None:
-        self._store_snapshot(body)
 
     def _on_event(
         self,

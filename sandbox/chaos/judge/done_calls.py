@@ -95,6 +95,9 @@ def _judge_count(case: Case) -> list[str]:
     missing = first.inspection.missing.get(case.job.login) if first and first.inspection else None
     if told is None or missing is None or told == missing:
         return []
+    # Whoever knew of the photos was killed, and without a grant nobody can look.
+    if case.lost_grant and told > missing:
+        return []
     # After a stop, another job may have stored more photos since they were counted.
     if not case.must_be_complete and not case.is_alone and told > missing:
         return []

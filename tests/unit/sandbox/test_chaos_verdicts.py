@@ -168,6 +168,12 @@ def test_told_wrongly_two_counts_under_one_key():
     assert len(done_calls.judge_words(Case(BEGUN, [call(0, status=503), call(2)]))) == 1
 
 
+def test_told_wrongly_more_missing_than_are_is_excused_where_the_grant_was_lost_with_a_worker():
+    """Whoever knew of the photos was killed, and nobody can look; fewer than are missing is no such thing."""
+    assert done_calls.judge_words(Case(BEGUN, [call(2, missing=1)], lost_grant=True)) == []
+    assert len(done_calls.judge_words(Case(BEGUN, [call(1, missing=2)], lost_grant=True))) == 1
+
+
 def test_told_wrongly_more_missing_than_are_is_excused_after_a_stop_beside_another_job():
     """Another job may have brought more since this one counted; alone, nobody can."""
     stop = Stop(1.0, 1.0, "web 1", "running", 2)
