@@ -77,12 +77,12 @@ ENTRYPOINT ["python", "-m", "worker"]
 
 FROM base AS sandbox
 LABEL org.opencontainers.image.title="cloud_archive sandbox" \
-      org.opencontainers.image.description="A pretend Google, a pretend Yandex and a pretend gallery: never for production"
+      org.opencontainers.image.description="A pretend gallery and pretend clouds: never for production"
 COPY --from=sandbox-packages /opt/venv /opt/venv
 COPY sandbox sandbox
 RUN python -m compileall -q sandbox
 USER 10001:10001
-EXPOSE 8101 8102 8103 8104 8105 8106 8107
+EXPOSE 8101-8113
 HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8101/sandbox/archives', timeout=4)"]
 ENTRYPOINT ["python", "-m", "sandbox"]

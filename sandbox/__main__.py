@@ -33,10 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.web:
         open_pages(world, chosen.web)
     with world:
-        for name, value in {**world.environment(), "ARCHIVE_URL": world.archive.url}.items():
+        for name, value in world.environment().items():
             print(f"{name}={value}")
-        sys.stdout.flush()
-        stopped.wait()
+        if not chosen.only_print:
+            print(f"ARCHIVE_URL={world.archive.url}", flush=True)
+            stopped.wait()
     return 0
 
 
@@ -51,18 +52,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--ports",
         type=_read_ports,
         default=(0,) * len(PORTS),
-        help=f"{','.join(PORTS)}; those that are left out are free ones",
+        help=f"{','.join(PORTS)}, or a range; those that are left out are free ones",
     )
     parser.add_argument(
         "--web", default="", metavar="URL", help="where web is: the gallery then shows pages, with a button"
     )
     parser.add_argument("--keep-bytes", action="store_true", help="keep uploads, so that they can be downloaded")
+    parser.add_argument("--only-print", action="store_true", help="print the environment and end")
     parser.add_argument("--tls", action="store_true", help="serve https with a private authority (CA_BUNDLE)")
     return parser.parse_args(arguments)
 
 
 def _read_ports(text: str) -> tuple[int, ...]:
-    ports = tuple(int(each) for each in text.split(","))
+    first, dash, last = text.partition("-")
+    # Of a range no more are taken than there are servers.
+    ports = tuple(range(int(first), int(last) + 1))[: len(PORTS)] if dash else tuple(map(int, text.split(",")))
     if len(ports) > len(PORTS):
         raise argparse.ArgumentTypeError(f"{len(PORTS)} ports at most")
     return ports + (0,) * (len(PORTS) - len(ports))

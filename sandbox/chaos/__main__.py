@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 
 from sandbox.chaos.event_log import EventLog
+from sandbox.chaos.inject.fault_catalog import CLOUDS
 from sandbox.chaos.inject.process import ServiceProcess, can_shift_clocks
 from sandbox.chaos.inject.replay import MessageReplay
 from sandbox.chaos.observe.undisturbed_clock import UndisturbedClock
 from sandbox.chaos.report import print_heading
 from sandbox.chaos.run import ChaosRun, Plan
 from sandbox.chaos.system import SystemUnderTest
-from sandbox.demo import guest
 from sandbox.demo.services import ServiceError, Services
 from sandbox.oauth.browser import PageError
 from sandbox.run.broker import Broker, BrokerError
@@ -130,7 +130,7 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--minutes", type=float, default=1.0, help="how long everything goes wrong (1)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="decides what happens (random)")
-    parser.add_argument("--cloud", choices=[*guest.CLOUDS, "both"], default="both", help="where to (both)")
+    parser.add_argument("--cloud", choices=[*CLOUDS, "both"], default="both", help="where to (both)")
     parser.add_argument("--galleries", type=int, help=f"how many ({_GALLERIES_PER_MINUTE} a minute)")
     parser.add_argument("--workers", type=int, default=2, help="how many (2)")
     parser.add_argument("--replicas", type=int, default=2, help="of web (2)")
@@ -141,7 +141,7 @@ def _parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.workers < 1 or arguments.replicas < 1:
         parser.error("there must be at least one of each")
-    clouds = list(guest.CLOUDS) if arguments.cloud == "both" else [arguments.cloud]
+    clouds = list(CLOUDS) if arguments.cloud == "both" else [arguments.cloud]
     galleries = arguments.galleries or max(3, round(_GALLERIES_PER_MINUTE * arguments.minutes))
     arguments.plan = Plan(arguments.seed, arguments.minutes * 60, galleries, clouds)
     return arguments

@@ -65,9 +65,13 @@ class GuestsDisk:
         """Let something go wrong; see `sandbox.faults.plan.Fault`."""
         self.faults.add(Fault(on, does, **how))
 
+    def files(self) -> dict[str, bytes | None]:
+        """Return the bytes of every file that is not in the bin, by what the storage calls it."""
+        return {f"disk:/{self.account.path(item)}": item.content.data for item in self.account.files() if item.content}
+
     def contents(self) -> list[bytes | None]:
         """Return the bytes of every file that is not in the bin."""
-        return [item.content.data for item in self.account.files() if item.content]
+        return list(self.files().values())
 
     def begin(self, photo: Photo) -> Any:
         """Open a session of the storage."""

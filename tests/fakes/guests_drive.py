@@ -60,9 +60,13 @@ class GuestsDrive:
         """Let something go wrong; see `sandbox.faults.plan.Fault`."""
         self.faults.add(Fault(on, does, **how))
 
+    def files(self) -> dict[str, bytes | None]:
+        """Return the bytes of every file that is not in the bin, by what the storage calls it."""
+        return {item.id: item.content.data for item in self.account.files() if item.content}
+
     def contents(self) -> list[bytes | None]:
         """Return the bytes of every file that is not in the bin."""
-        return [item.content.data for item in self.account.files() if item.content]
+        return list(self.files().values())
 
     def methods(self) -> list[str]:
         """Return the method of every request sent."""

@@ -130,6 +130,8 @@ _UPLOAD_FAULTS: dict[str, tuple[list[FaultSpec], list[FaultSpec]]] = {
     "google_drive": (_SESSION, _UPLOAD),
     "yadisk": (_YANDEX_LINK, _YANDEX_UPLOAD),
 }
+# The clouds a run can save into; one without faults of its own waits until it has some.
+CLOUDS = tuple(_UPLOAD_FAULTS)
 # Faults of calls that are made for a whole archive, at the gallery and at each cloud.
 _GALLERY_CALLS: list[FaultSpec] = [
     ("list", "drop_before", {}),

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -167,22 +168,33 @@ def test_who_is_told_to_stop_has_time_for_it() -> None:
 
 
 def test_the_sandbox_is_pointed_at_as_it_says() -> None:
-    """What compose sets is what the pretend world itself would print, and both services take it."""
+    """What compose sets is what the pretend world itself would print, and both services take it, with every cloud."""
+    printed = (ROOT / "compose/sandbox.env").read_text()
     arguments = dict(part.removeprefix("--").split("=", 1) for part in SERVICES["sandbox"]["command"])
-    ports = [int(port) for port in arguments["ports"].split(",")]
-    environment = {name: _fill(value) for name, value in SERVICES["sandbox-web"]["environment"].items()}
-    world = World(host="127.0.0.1", public_host=arguments["public-host"])
-    with world:
+    assert f"--public-host={arguments['public-host']} --ports={arguments['ports']}\n" in printed
+    first, last = map(int, arguments["ports"].split("-"))
+    with World(host="127.0.0.1", public_host=arguments["public-host"]) as world:
         told = world.environment()
         free = [server.server_address[1] for server in world._servers]
-    moved = {
-        name: _move(value, free, ports) for name, value in told.items() if name not in ("REDIRECT_HOSTS", "CORS_HOSTS")
-    }
-    assert moved == {name: environment[name] for name in moved}
-    variables = {cloud.name: cloud.variables for cloud in CLOUDS}
-    assert sorted(WebSettings.read(environment, variables).clouds) == sorted(variables)
-    assert WorkerSettings.read(environment, variables).network.allow_private
-    assert SERVICES["sandbox-worker"]["environment"] == SERVICES["sandbox-web"]["environment"]
+    # What is told once compose's ports are taken, one after the other.
+    assert first + len(free) - 1 <= last
+    lines = _move("".join(f"{name}={value}\n" for name, value in told.items()), free, range(first, last + 1))
+    assert "".join(line for line in printed.splitlines(keepends=True) if not line.startswith("#")) == lines
+    for name in ("sandbox-web", "sandbox-worker"):
+        assert SERVICES[name]["env_file"] == "sandbox.env"
+        own = {key: _fill(value) for key, value in SERVICES[name]["environment"].items()}
+        assert own.keys() & told.keys() == {"REDIRECT_HOSTS", "CORS_HOSTS"}
+        environment = dict(line.split("=", 1) for line in lines.splitlines()) | own
+        variables = {cloud.name: cloud.variables for cloud in CLOUDS}
+        assert sorted(WebSettings.read(environment, variables).clouds) == sorted(variables)
+        assert WorkerSettings.read(environment, variables).network.allow_private
+
+
+def test_every_port_of_the_sandbox_is_reached() -> None:
+    """By a guest's browser, on loopback; a cloud more finds its ports open."""
+    (ports,) = (part.removeprefix("--ports=") for part in SERVICES["sandbox"]["command"] if "--ports=" in part)
+    assert SERVICES["sandbox"]["ports"] == [f"127.0.0.1:{ports}:{ports}"]
+    assert re.findall(r"^EXPOSE (.+)$", stages()["sandbox"], re.M) == [ports]
 
 
 def _fill(value: str) -> str:
@@ -190,7 +202,7 @@ def _fill(value: str) -> str:
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
-def _move(value: str, free: list[int], ports: list[int]) -> str:
-    for before, after in zip(free, ports, strict=True):
-        value = value.replace(f":{before}", f":{after}")
-    return value
+def _move(text: str, before: Iterable[int], after: Iterable[int]) -> str:
+    for port, other in zip(before, after, strict=False):
+        text = re.sub(rf":{port}\b", f":{other}", text)
+    return text

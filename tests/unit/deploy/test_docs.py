@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from common.clouds import CLOUDS
+from common.clouds.base import Cloud
 from common.crypto.sealing import Secret
 from common.crypto.signing import sign
 from common.messages.topology import EVENTS, LEDGER, LIVE, declare
@@ -69,9 +71,26 @@ def test_the_drawing_shows_rooms_that_are_there(package: str) -> None:
     assert [name for name in names if not [*(ROOT / package).glob(f"{name.replace('…', '*')}.py")]] == []
 
 
+def read_section(document: str, heading: str) -> str:
+    """Return what stands under a heading, up to the next one of any kind."""
+    return re.split(r"\n#+ ", (DOCS / document).read_text().split(f"# {heading}\n")[1])[0]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
+def test_people_are_told_of_each_cloud(cloud: Cloud) -> None:
+    """The gallery its name; the owner how to register, how to change the secret, and what to do when it refuses us."""
+    assert f'"{cloud.name}"' in (DOCS / "gallery-api.md").read_text()
+    credentials = [variable.name for variable in cloud.variables if variable.default is None]
+    registering = (DOCS / "google-app.md").read_text()
+    assert [name for name in credentials if f"`{name}`" not in registering] == []
+    assert f"/callback/{cloud.name}`" in registering
+    assert any(f"| `{name}` |" in read_section("operations.md", "Changing secrets") for name in credentials)
+    assert f"* `{cloud.name}`: " in read_section("operations.md", "A cloud refuses us")
+
+
 def test_what_is_kept_is_kept_as_long_as_we_say() -> None:
     """The retention table of operations.md against what the code does; the stream is the only place with an age."""
-    section = (DOCS / "operations.md").read_text().split("## Privacy and retention")[1].split("\n## ")[0]
+    section = read_section("operations.md", "Privacy and retention")
     rows = {line.split("|")[1].strip(): line for line in section.splitlines() if line.startswith("| ")}
     (state,) = (row for what, row in rows.items() if what.startswith("OAuth state"))
     assert (state.split("|")[-2].strip(), LIFETIME_SECONDS) == ("one hour", 3600)

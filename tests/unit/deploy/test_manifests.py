@@ -22,10 +22,7 @@ FOREIGN = {"RabbitmqCluster"}
 SECRETS = {
     "RABBITMQ_URL": "amqp://u:p@rabbitmq:5672/",
     "SECRET_KEYS": "A" * 43,
-    "GOOGLE_CLIENT_ID": "id",
-    "GOOGLE_CLIENT_SECRET": "secret",
-    "YANDEX_CLIENT_ID": "id",
-    "YANDEX_CLIENT_SECRET": "secret",
+    **{each.name: "given" for cloud in CLOUDS for each in cloud.variables if each.default is None},
 }
 
 
@@ -265,11 +262,12 @@ def test_nothing_private_is_reached(resources: list[Resource], address: str) -> 
 
 
 def test_the_services_take_these_settings(resources: list[Resource]) -> None:
-    """With the ConfigMap and the secret's keys both services start, for the right gallery, guarded."""
+    """With the ConfigMap and the secrets' keys both services start: the right gallery, guarded, every cloud."""
     environment = {**settings(resources), **SECRETS}
     variables = {cloud.name: cloud.variables for cloud in CLOUDS}
     web, worker = WebSettings.read(environment, variables), WorkerSettings.read(environment, variables)
     assert worker.gallery_base_url == web.public_base_url
+    assert set(web.clouds) == set(worker.clouds) == set(variables)
     assert not web.network.allow_private
     pods = pod_specs(resources)
     assert pods["cloud-archive-web"]["containers"][0]["ports"][0]["containerPort"] == web.port

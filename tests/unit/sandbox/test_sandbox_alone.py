@@ -1,6 +1,8 @@
 """The world as a process of its own, and on https."""
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import urllib.parse
@@ -64,6 +66,27 @@ def test_wrong_ports_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--ports", ",".join("1" * (1 + len(PORTS)))])
     assert f"{len(PORTS)} ports" in capsys.readouterr().err
+
+
+def test_ports_may_be_a_range(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are taken one after the other, and no more than there are servers; what is only printed serves nobody."""
+    first = find_ports(len(PORTS))
+    assert main(["--only-print", "--ports", f"{first}-{first + 100}", "--public-host", "sandbox.internal"]) == 0
+    told = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert told["GALLERY_BASE_URL"] == f"http://sandbox.internal:{first}"
+    assert "ARCHIVE_URL" not in told
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{first}/", timeout=10)
+
+
+def find_ports(number: int) -> int:
+    """Return the first of so many that are free, one after the other."""
+    for first in range(20_000, 30_000, number):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + number):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    raise AssertionError("no ports are free")
 
 
 def test_world_on_https() -> None:

@@ -7,40 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.messages.progress import FailedPhoto, NotProgress, Progress, State
-
-FULL = Progress(
-    job_id="x",
-    cloud_type="yadisk",
-    archive_type="webs",
-    gallery_name="Свадьба",
-    state=State.FAILED,
-    photos_total=9,
-    photos_copied=3,
-    photos_skipped=2,
-    photos_failed=4,
-    bytes_total=90,
-    bytes_copied=50,
-    bytes_per_second=1.5,
-    eta_seconds=2.5,
-    folder_url="https://disk.example/x",
-    failures=(FailedPhoto("a.jpg", "wrong_bytes", "more than listed"),),
-    latest=("b.jpg", "c.jpg"),
-    reason="storage_full",
-    detail="full",
-    needed_bytes=40,
-    free_bytes=0,
-    created_at=1.0,
-    started_at=2.0,
-    updated_at=3.0,
-    finished_at=3.0,
-)
+from common.messages.progress import NotProgress, Progress, State
+from tests.fakes.snapshots import FAILED
 
 
 def test_wire_form_tells_everything() -> None:
     """What is encoded comes out as it was; a nought that means something is not lost."""
-    assert Progress.decode(FULL.encode()) == FULL
-    assert Progress.decode(FULL.encode()).free_bytes == 0
+    assert Progress.decode(FAILED.encode()) == FAILED
+    assert Progress.decode(FAILED.encode()).free_bytes == 0
 
 
 def test_wire_form_leaves_out_what_is_as_usual() -> None:
@@ -50,11 +24,11 @@ def test_wire_form_leaves_out_what_is_as_usual() -> None:
 
 def test_snapshots_of_before_are_read() -> None:
     """Those that spell every field out, and lack those that came later."""
-    told = json.loads(FULL.encode())
+    told = json.loads(FAILED.encode())
     for late in ("latest", "needed_bytes", "free_bytes"):
         del told[late]
     old = {**told, "eta_seconds": None, "failures": []}
-    expected = replace(FULL, latest=(), needed_bytes=None, free_bytes=None, eta_seconds=None, failures=())
+    expected = replace(FAILED, latest=(), needed_bytes=None, free_bytes=None, eta_seconds=None, failures=())
     assert expected == Progress.decode(json.dumps(old).encode())
 
 
@@ -87,28 +61,28 @@ def test_any_name_travels(name: str, photo: str) -> None:
         f"{name}{photo}".encode()
     except UnicodeEncodeError:
         return
-    named = replace(FULL, gallery_name=name, latest=(photo,))
+    named = replace(FAILED, gallery_name=name, latest=(photo,))
     assert named == Progress.decode(named.encode())
 
 
 def test_number_never_goes_backwards() -> None:
     """Two workers may report one job; the newer snapshot wins, the larger number stays."""
-    later = replace(FULL, state=State.RUNNING, reason="", photos_copied=1, updated_at=4.0)
-    running = replace(FULL, state=State.RUNNING, reason="")
+    later = replace(FAILED, state=State.RUNNING, reason="", photos_copied=1, updated_at=4.0)
+    running = replace(FAILED, state=State.RUNNING, reason="")
     assert later.after(running).photos_copied == 3
     assert running.after(later) == later
-    assert later.after(FULL) == FULL
+    assert later.after(FAILED) == FAILED
 
 
 def test_an_end_is_an_end_however_late_it_is_heard_of() -> None:
     """A full cloud ends a job before the guest's callback has come to its own end, and is told of after it."""
-    queued = Progress(job_id="x", state=State.QUEUED, gallery_name="Свадьба", updated_at=FULL.updated_at + 0.05)
-    shown = FULL.after(queued)
+    queued = Progress(job_id="x", state=State.QUEUED, gallery_name="Свадьба", updated_at=FAILED.updated_at + 0.05)
+    shown = FAILED.after(queued)
     assert (shown.state, shown.reason) == (State.FAILED, "storage_full")
     assert queued.after(shown) == shown
 
 
 def test_an_end_that_may_be_followed_is_no_end_when_it_is_older() -> None:
     """A guest said no, then yes; the no is heard of once more."""
-    queued = Progress(job_id="x", state=State.QUEUED, updated_at=FULL.updated_at + 1)
-    assert replace(FULL, reason="denied").after(queued) == queued
+    queued = Progress(job_id="x", state=State.QUEUED, updated_at=FAILED.updated_at + 1)
+    assert replace(FAILED, reason="denied").after(queued) == queued

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from common.messages.job_id import make_job_id
 from common.messages.progress import FailedPhoto, Progress, State
+from tests.fakes.snapshots import NOW, RUNNING
 from tests.fakes.web_site import Site
 
-NOW = 1_790_000_000.0
 FIELDS = {
     *("job_id", "cloud_type", "archive_type", "gallery_name", "state", "photos", "bytes", "bytes_per_second"),
     *("eta_seconds", "folder_url", "failures", "reason", "created_at", "started_at", "updated_at", "finished_at"),
@@ -15,25 +15,7 @@ FIELDS = {
 
 def make_progress(site: Site, **changes: object) -> Progress:
     """Return a snapshot of a job that was issued here."""
-    progress = Progress(
-        job_id=make_job_id(site.settings.sealer, NOW),
-        cloud_type="google_drive",
-        archive_type="webs",
-        gallery_name="Свадьба",
-        state=State.RUNNING,
-        photos_total=120,
-        photos_copied=30,
-        photos_skipped=7,
-        bytes_total=1_300_000_000,
-        bytes_copied=412_000_000,
-        bytes_per_second=3_700_000.4,
-        eta_seconds=240.2,
-        folder_url="https://drive.google.com/drive/folders/x",
-        created_at=NOW,
-        started_at=NOW + 1,
-        updated_at=NOW + 60,
-    )
-    return replace(progress, **changes)  # type: ignore[arg-type]
+    return replace(RUNNING, job_id=make_job_id(site.settings.sealer, NOW), **changes)  # type: ignore[arg-type]
 
 
 def test_status_has_all_fields_of_the_contract(site: Site) -> None:

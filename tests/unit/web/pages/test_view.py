@@ -14,30 +14,13 @@ from common.errors import Reason, Transient
 from common.messages.job_id import make_job_id
 from common.messages.ledger import Entry, Kind
 from common.messages.progress import MAX_FAILURES, FailedPhoto, Progress, State
+from tests.fakes.snapshots import NOW, RUNNING
 from tests.fakes.web_site import Site
 from web.pages.routes import prefers_html
 from web.pages.view import render_job
 from web.texts import ENGLISH, LANGUAGES, RUSSIAN, Texts
 
-NOW = 1_790_000_000.0
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-RUNNING = Progress(
-    job_id="x",
-    cloud_type="google_drive",
-    archive_type="webs",
-    gallery_name="Свадьба",
-    state=State.RUNNING,
-    photos_total=120,
-    photos_copied=30,
-    photos_skipped=7,
-    bytes_total=1_300_000_000,
-    bytes_copied=412_000_000,
-    bytes_per_second=3_700_000.4,
-    eta_seconds=240.2,
-    folder_url="https://drive.google.com/drive/folders/x",
-    created_at=NOW,
-    updated_at=NOW + 60,
-)
 DONE = replace(RUNNING, state=State.DONE, photos_copied=113, bytes_copied=1_300_000_000, eta_seconds=None)
 
 

@@ -9,31 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.messages.progress import FailedPhoto, NotProgress, Progress, State
+from common.messages.progress import NotProgress, Progress, State
 from tests.fakes.any_json import ANY_JSON, EDGE_CASES, mutated
+from tests.fakes.snapshots import FAILED
 from web.api.status import make_status
 from web.pages.view import render_job
 from web.progress.store import ProgressStore
 from web.texts import LANGUAGES
 
-SAMPLE: dict[str, Any] = json.loads(
-    Progress(
-        job_id="x",
-        cloud_type="google_drive",
-        state=State.FAILED,
-        photos_total=7,
-        photos_failed=1,
-        bytes_total=10,
-        bytes_copied=3,
-        bytes_per_second=1.5,
-        eta_seconds=3.5,
-        failures=(FailedPhoto("a.jpg", "gone", "x"),),
-        reason="storage_full",
-        detail="needs 7 bytes, 3 are free",
-        created_at=1.0,
-        updated_at=2.0,
-    ).encode()
-)
+SAMPLE: dict[str, Any] = json.loads(FAILED.encode())
 MESSAGES = (mutated(SAMPLE) | ANY_JSON).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=30)
 FIELDS = [*SAMPLE, *(f"failures.{name}" for name in SAMPLE["failures"][0])]
 

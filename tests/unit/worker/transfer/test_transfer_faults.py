@@ -1,20 +1,19 @@
-"""Whatever breaks on the way, a photo arrives once and whole, or not at all.
+"""Whatever breaks on the way, a photo arrives once and whole, or not at all, in whichever cloud.
 
-The real loop, stream, session and storage copy one photo from a pretend gallery into a pretend Drive, without sockets,
+The real loop, stream, session and storage copy one photo from a pretend gallery into a pretend cloud, without sockets,
 while hypothesis draws what goes wrong. What is drawn stands in the failing example; `@reproduce_failure` repeats it.
 """
 
 import hashlib
-import itertools
 import random
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, event, example, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from common.clouds.google_drive import storage
@@ -24,8 +23,16 @@ from common.http.network_policy import PUBLIC_ONLY
 from sandbox.gallery.photos import PhotoServer, PhotoStore
 from tests.fakes.clock import Clock
 from tests.fakes.copy_photo import copy_photo
-from tests.fakes.guests_drive import GuestsDrive
 from tests.fakes.in_process import InProcessHttp
+from tests.unit.worker.transfer.broken_clouds import (
+    BROKEN_SOURCE,
+    GOOGLE_DRIVE,
+    YANDEX_DISK,
+    BrokenCloud,
+    Drawn,
+    Faults,
+    Guests,
+)
 from worker.gallery.client import Gallery
 from worker.transfer.buffers import BLOCK_BYTES, BufferPool
 from worker.transfer.photo_stream import GalleryStream
@@ -33,9 +40,7 @@ from worker.transfer.retry import RetryPolicy
 from worker.transfer.throttle import Throttle
 
 PHOTOS, GALLERY = "https://photos.example", "https://gallery.example"
-LARGEST = 3 * 1024 * 1024
-BLOB = random.Random(1).randbytes(LARGEST)
-
+BLOB = random.Random(1).randbytes(3 * 1024 * 1024)
 # Most are small, so that thousands of runs take seconds; the edges are those of Drive's unit and of our blocks.
 SIZES = st.one_of(
     st.integers(0, 2000),
@@ -43,133 +48,26 @@ SIZES = st.one_of(
     st.sampled_from([1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES, 2 * BLOCK_BYTES + 7]),
     st.integers(BLOCK_BYTES, 600_000),
 )
-OFFSETS = [0, 1, 700, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 300_000, 2 * BLOCK_BYTES, 550_000]
-
-
-def faults(on: str, does: str, **choices: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return a fault in all its shapes: each is what `sandbox.faults.plan.Fault` takes."""
-    shapes = itertools.product(*choices.values())
-    return [{"on": on, "does": does, **dict(zip(choices, shape, strict=True))} for shape in shapes]
-
-
-def put_faults(on: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw what may happen to bytes and to questions alike."""
-    codes = (400, 401, 404, 408, 409, 410, 429, 499, 500, 502, 503, 504)
-    return draw(
-        faults(on, "status", status=codes, html=(False, True)),
-        faults(on, "throttle", status=(403, 429), retry_after=(None, 1, 10**6)),
-        faults(on, "drop_before"),
-        faults(on, "drop_after"),
-        faults(on, "no_range", lose=(False, True)),
-        faults(on, "forget_session"),
-        faults(on, "gone_session"),
-        faults(on, "cancelled_session"),
-        faults(on, "expire_token"),
-        faults(on, "html"),
-        faults(on, "redirect"),
-        faults(on, "bad_json", bytes=(0, 1, 20)),
-        faults(on, "drop_fields", fields=(["md5Checksum"], ["size"], ["id"])),
-        faults(on, "set_fields", fields=({"id": "another"},)),
-        faults(on, "lie_md5"),
-        faults(on, "lie_size"),
-    )
-
-
-def draw(*kinds: list[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Draw one of several kinds, each as often as any other."""
-    return st.one_of(*(st.sampled_from(kind) for kind in kinds))
-
-
-BROKEN_SOURCE = draw(
-    faults("photo", "drop_before"),
-    faults("photo", "status", status=(403, 404, 416, 429, 500, 503)),
-    faults("photo", "drop_midway", bytes=OFFSETS),
-    faults("photo", "truncate", bytes=OFFSETS, how=("cut", "smaller", "unsized")),
-    faults("photo", "corrupt", at=OFFSETS),
-    faults("photo", "longer"),
-    faults("photo", "no_range_support"),
-    faults("photo", "wrong_range", how=("start", "total", "multipart")),
-    faults("photo", "change_etag"),
-    faults("photo", "gzip"),
-    faults("photo", "html"),
-)
-UPLOADS = draw(
-    faults("upload", "drop_midway", bytes=OFFSETS),
-    faults("upload", "partial", bytes=OFFSETS),
-    faults("upload", "lie_range"),
-    faults("upload", "status", status=(503,), early=(True,)),
-)
-INITIATIONS = draw(
-    faults("initiate", "status", status=(408, 429, 500, 503), html=(False, True)),
-    faults("initiate", "throttle"),
-    faults("initiate", "drop_before"),
-    faults("initiate", "drop_after"),
-    faults("initiate", "no_location"),
-    faults("initiate", "expire_token"),
-    faults("initiate", "id_in_use"),
-    faults("initiate", "unusable_id"),
-    faults("initiate", "html"),
-    faults("initiate", "redirect"),
-)
-METADATA = draw(
-    *(
-        faults(on, does)
-        for on in ("generate_ids", "files_get", "cancel")
-        for does in ("drop_before", "drop_after", "html", "expire_token")
-    ),
-    *(faults(on, "status", status=(429, 500, 503)) for on in ("generate_ids", "files_get", "cancel")),
-)
-BROKEN_DRIVE = st.one_of(
-    put_faults("upload"), put_faults("upload"), put_faults("query"), UPLOADS, INITIATIONS, METADATA
-)
-# Drive itself spoils the bytes, or does not let go of a file: what it would take for wrong bytes to stay.
-TREACHERY = draw(
-    faults("upload", "corrupt", at=OFFSETS),
-    faults("files_delete", "drop_before"),
-    faults("files_delete", "drop_after"),
-    faults("files_delete", "status", status=(429, 500, 503)),
-    faults("files_get", "lie_md5"),
-    faults("files_get", "drop_fields", fields=(["md5Checksum"], ["id"])),
-    faults("initiate", "status", status=(400, 404)),
-)
-
-
-def scripts(*kinds: st.SearchStrategy[dict[str, Any]], longest: int = 12) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Draw what goes wrong, each thing at the first, second or third request it fits."""
-    late = st.tuples(st.one_of(*kinds), st.integers(0, 2)).map(lambda drawn: {**drawn[0], "after": drawn[1]})
-    return st.lists(late, max_size=longest)
-
-
-# Faults that cost more than one try.
-TRIES = {
-    # One without any token, and one with the token that has ended.
-    ("upload", "expire_token"): 2,
-    ("query", "expire_token"): 2,
-}
-
-
-# What Drive objects to although it is its own doing: who believes that it has what it lost goes on behind a gap; what
-# it spoils on the way in is not what it has already.
-EXCUSES = {"lie_range": "gap after", "corrupt": "bytes sent again differ"}
+CIRCUMSTANCES = {"size": SIZES, "has_crc": st.sampled_from([True, True, False]), "fallback": st.booleans()}
 
 
 @dataclass(frozen=True)
-class Cancellation:
+class Ending:
     """How a copy ended, and what it left.
 
     Attributes:
         result: what the loop returned or raised.
         photo: what should arrive.
         data: its bytes.
-        guests: the Drive.
+        guests: the cloud.
         slept: every wait, in seconds.
-        excused: how objections begin that are Drive's own doing.
+        excused: how objections begin that are the cloud's own doing.
     """
 
     result: StoredPhoto | ArchiveError
     photo: Photo
     data: bytes
-    guests: GuestsDrive
+    guests: Guests
     slept: list[float]
     excused: tuple[str, ...]
 
@@ -183,25 +81,24 @@ def few_ids() -> Iterator[None]:
 
 
 def run(
-    script: list[dict[str, Any]],
+    cloud: BrokenCloud,
+    script: Faults,
     *,
     size: int,
     tries: int = 5,
-    chunk: int = BLOCK_BYTES,
     has_crc: bool = True,
     fallback: bool = False,
-    conflict_at: str = "initiate",
-    bury_ids: bool = True,
-) -> Cancellation:
-    """Copy one photo of so many bytes through everything the script breaks."""
+    held: bytes | None = None,
+    **how: Any,
+) -> Ending:
+    """Copy one photo of so many bytes through everything the script breaks; the gallery may hold other ones."""
     data = BLOB[:size]
     # Without a CRC nobody can tell a photo from one of the same size.
     has_crc = has_crc or any((each["on"], each["does"]) == ("photo", "corrupt") for each in script)
     photo = Photo("49851973", (), "Test_011.jpg", f"{PHOTOS}/p.jpg", size, zlib.crc32(data) if has_crc else None)
-    guests = GuestsDrive(chunk=chunk)
-    guests.drive.conflict_at, guests.drive.bury_ids = conflict_at, bury_ids
+    guests = cloud.open(**how)
     photo_store = PhotoStore()
-    photo_store.put("/p.jpg", data)
+    photo_store.put("/p.jpg", data if held is None else held)
     hosts = [PHOTOS, GALLERY] if fallback else [PHOTOS]
     sources = InProcessHttp(
         {host: PhotoServer(photo_store, guests.faults, guests.violations).answer for host in hosts},
@@ -229,19 +126,18 @@ def run(
     except ArchiveError as error:
         result = error
     stream.close()
-    excused = tuple(EXCUSES[each["does"]] for each in script if each["does"] in EXCUSES and each["on"] == "upload")
-    return Cancellation(result, photo, data, guests, clock.slept, excused)
+    excuses = [cloud.excuses.get((each["on"], each["does"])) for each in script]
+    return Ending(result, photo, data, guests, clock.slept, tuple(each for each in excuses if each))
 
 
-def check_arrived(ending: Cancellation) -> None:
+def check_arrived(ending: Ending) -> None:
     """Exactly one file, with exactly the photo's bytes, is what the loop says there is."""
     assert isinstance(ending.result, StoredPhoto), ending.result
-    assert ending.guests.contents() == [ending.data]
-    assert [item.id for item in ending.guests.account.files()] == [ending.result.id]
+    assert ending.guests.files() == {ending.result.id: ending.data}
     assert (ending.photo.key, ending.photo.size) == (ending.result.key, ending.result.size)
 
 
-def check_manners(ending: Cancellation) -> None:
+def check_manners(ending: Ending) -> None:
     """Nothing the real services forbid, and never a body whose length is not announced or not what it is."""
     assert [each for each in ending.guests.violations if not each.startswith(ending.excused)] == []
     for method, _, headers in ending.guests.http.sent:
@@ -250,89 +146,138 @@ def check_manners(ending: Cancellation) -> None:
     assert all(0 <= seconds <= 600 for seconds in ending.slept)
 
 
-def check_honest(ending: Cancellation) -> None:
-    """It arrived, or there is a reason that the rest of the worker knows, and nothing wrong is left."""
+def check_reasonable(ending: Ending) -> None:
+    """It has not arrived for a reason that the rest of the worker knows."""
+    assert isinstance(ending.result, PhotoRejected | InventoryStale | JobStopped | Postponed), ending.result
+
+
+def check_never_wrong(cloud: BrokenCloud, script: Faults, how: dict[str, Any]) -> None:
+    """Not even for a moment does anything but the photo stand in the cloud."""
+    ending = run(cloud, script, **how)
     if isinstance(ending.result, StoredPhoto):
         check_arrived(ending)
     else:
-        assert isinstance(ending.result, PhotoRejected | InventoryStale | JobStopped | Postponed), ending.result
+        check_reasonable(ending)
         assert ending.guests.contents() in ([], [ending.data])
-
-
-CIRCUMSTANCES = {
-    "size": SIZES,
-    "chunk": st.sampled_from([BLOCK_BYTES, 2 * BLOCK_BYTES, 16 * BLOCK_BYTES]),
-    "has_crc": st.sampled_from([True, True, False]),
-    "fallback": st.booleans(),
-    "conflict_at": st.sampled_from(["initiate", "final"]),
-    "bury_ids": st.booleans(),
-}
-PLAIN = {
-    "size": 0,
-    "chunk": BLOCK_BYTES,
-    "has_crc": True,
-    "fallback": False,
-    "conflict_at": "initiate",
-    "bury_ids": False,
-}
-# The file is made, but nobody hears of it, and the next session is refused as if its id led nowhere.
-DENIED_FILE = [
-    {"on": "upload", "does": "drop_after"},
-    {"on": "query", "does": "forget_session"},
-    {"on": "initiate", "does": "unusable_id", "after": 1},
-]
-# Drive loses what it has, and says later that it has it.
-LOST_AND_CLAIMED = [
-    {"on": "upload", "does": "no_range", "lose": True, "after": 1},
-    {"on": "upload", "does": "lie_range", "after": 1},
-]
-# What Drive has is sent once more, and spoilt by it.
-SPOILT_AGAIN = [
-    {"on": "upload", "does": "partial", "bytes": BLOCK_BYTES - 1},
-    {"on": "upload", "does": "drop_before"},
-    {"on": "query", "does": "redirect"},
-    {"on": "upload", "does": "corrupt", "at": 0, "after": 2},
-]
-MANY = settings(max_examples=700, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-
-
-@MANY
-@example(script=DENIED_FILE, how=PLAIN)
-@given(script=scripts(BROKEN_SOURCE, BROKEN_DRIVE), how=st.fixed_dictionaries(CIRCUMSTANCES))
-def test_wrong_bytes_never_become_a_photo(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
-    """Not even for a moment does anything but the photo stand in Drive, however much breaks."""
-    ending = run(script, **how)
-    event(type(ending.result).__name__)
-    check_honest(ending)
     check_manners(ending)
     assert set(ending.guests.ever) <= {hashlib.md5(ending.data).hexdigest()}
 
 
-@MANY
-@example(script=LOST_AND_CLAIMED, how={**PLAIN, "size": 4 * BLOCK_BYTES + 7})
-@given(script=scripts(BROKEN_SOURCE, BROKEN_DRIVE, longest=6), how=st.fixed_dictionaries(CIRCUMSTANCES))
-def test_fewer_faults_than_tries_never_stop_a_photo(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
-    """Whatever breaks, once it has broken often enough the photo arrives."""
+def check_outlasts(cloud: BrokenCloud, script: Faults, how: dict[str, Any]) -> None:
+    """With a try for each thing that breaks the photo arrives."""
     for each in script:
         each.pop("retry_after", None)
-    # Three fresh tokens refused in a row are a grant that is void.
-    assume(sum(each["does"] == "expire_token" for each in script) < 3)
-    ending = run(script, tries=1 + sum(TRIES.get((each["on"], each["does"]), 1) for each in script), **how)
+    ending = run(cloud, script, tries=1 + sum(cloud.tries.get((each["on"], each["does"]), 1) for each in script), **how)
     check_arrived(ending)
     check_manners(ending)
 
 
-@MANY
-@example(script=SPOILT_AGAIN, how={**PLAIN, "size": BLOCK_BYTES - 1})
-@given(
-    script=scripts(TREACHERY, TREACHERY, BROKEN_SOURCE, BROKEN_DRIVE),
-    how=st.fixed_dictionaries(CIRCUMSTANCES),
-)
-def test_a_treacherous_drive_is_never_believed(script: list[dict[str, Any]], how: dict[str, Any]) -> None:
-    """Even where Drive spoils bytes, only the photo is told to be there; what it did not let us remove is no photo."""
-    ending = run(script, **how)
+def check_not_believed(cloud: BrokenCloud, script: Faults, how: dict[str, Any]) -> None:
+    """Only the photo is told to be there."""
+    ending = run(cloud, script, **how)
     check_manners(ending)
-    if isinstance(ending.result, StoredPhoto):
-        check_arrived(ending)
+    if not isinstance(ending.result, StoredPhoto):
+        check_reasonable(ending)
+    elif cloud.hides & {each["does"] for each in script}:
+        assert ending.guests.files()[ending.result.id] == ending.data
     else:
-        assert isinstance(ending.result, PhotoRejected | InventoryStale | JobStopped | Postponed), ending.result
+        check_arrived(ending)
+
+
+def draw_case(
+    data: st.DataObject, cloud: BrokenCloud, *kinds: Drawn, longest: int = 12
+) -> tuple[BrokenCloud, Faults, dict[str, Any]]:
+    """Draw what goes wrong, each thing at the first, second or third request it fits, and the circumstances."""
+    late = st.tuples(st.one_of(*kinds), st.integers(0, 2)).map(lambda drawn: {**drawn[0], "after": drawn[1]})
+    script = data.draw(st.lists(late, max_size=longest), label="script")
+    return cloud, script, data.draw(st.fixed_dictionaries({**CIRCUMSTANCES, **cloud.circumstances}), label="how")
+
+
+EVERY_CLOUD = pytest.mark.parametrize("cloud", [GOOGLE_DRIVE, YANDEX_DISK], ids=["google_drive", "yadisk"])
+MANY = settings(max_examples=500, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+@EVERY_CLOUD
+@MANY
+@given(data=st.data())
+def test_wrong_bytes_never_become_a_photo(cloud: BrokenCloud, data: st.DataObject) -> None:
+    """Not even for a moment does anything but the photo stand in the cloud, however much breaks."""
+    check_never_wrong(*draw_case(data, cloud, BROKEN_SOURCE, *cloud.passing, *cloud.final))
+
+
+@EVERY_CLOUD
+@MANY
+@given(data=st.data())
+def test_fewer_faults_than_tries_never_stop_a_photo(cloud: BrokenCloud, data: st.DataObject) -> None:
+    """Whatever breaks, once it has broken often enough the photo arrives."""
+    case = draw_case(data, cloud, BROKEN_SOURCE, *cloud.passing, longest=6)
+    # Three fresh tokens refused in a row are a grant that is void.
+    assume(sum(each["does"] == "expire_token" for each in case[1]) < 3)
+    check_outlasts(*case)
+
+
+@EVERY_CLOUD
+@MANY
+@given(data=st.data())
+def test_a_treacherous_cloud_is_never_believed(cloud: BrokenCloud, data: st.DataObject) -> None:
+    """Even where it spoils bytes, only the photo is told to be there; what it did not let us remove is no photo."""
+    check_not_believed(*draw_case(data, cloud, *[cloud.treachery] * 2, BROKEN_SOURCE, *cloud.passing))
+
+
+PLAIN_DRIVE = {"chunk": BLOCK_BYTES, "conflict_at": "initiate", "bury_ids": False}
+
+
+def test_a_file_that_was_denied_is_found() -> None:
+    """It is made, but nobody hears of it, and the next session is refused as if its id led nowhere."""
+    script = [
+        {"on": "upload", "does": "drop_after"},
+        {"on": "query", "does": "forget_session"},
+        {"on": "initiate", "does": "unusable_id", "after": 1},
+    ]
+    check_never_wrong(GOOGLE_DRIVE, script, {**PLAIN_DRIVE, "size": 0})
+
+
+def test_what_was_lost_and_claimed_is_sent_again() -> None:
+    """Drive loses what it has, and says later that it has it."""
+    script = [
+        {"on": "upload", "does": "no_range", "lose": True, "after": 1},
+        {"on": "upload", "does": "lie_range", "after": 1},
+    ]
+    check_outlasts(GOOGLE_DRIVE, script, {**PLAIN_DRIVE, "size": 4 * BLOCK_BYTES + 7})
+
+
+def test_what_is_spoilt_when_it_is_sent_again_is_not_believed() -> None:
+    """What Drive has is sent once more, and spoilt by it."""
+    script = [
+        {"on": "upload", "does": "partial", "bytes": BLOCK_BYTES - 1},
+        {"on": "upload", "does": "drop_before"},
+        {"on": "query", "does": "redirect"},
+        {"on": "upload", "does": "corrupt", "at": 0, "after": 2},
+    ]
+    check_not_believed(GOOGLE_DRIVE, script, {**PLAIN_DRIVE, "size": BLOCK_BYTES - 1})
+
+
+@pytest.mark.parametrize("has_crc", [True, False])
+@pytest.mark.parametrize("on", [None, "yandex_link", "yandex_upload", "yandex_patch", "photo"])
+def test_a_photo_that_is_only_listed_as_empty_leaves_nothing(on: str | None, *, has_crc: bool) -> None:
+    """30 kB, listed with 0 bytes: a request without bytes would make a file, so none is sent; whatever breaks first."""
+    script = [{"on": on, "does": "drop_after"}] if on else []
+    ending = run(YANDEX_DISK, script, size=0, has_crc=has_crc, held=BLOB[:30_000])
+    assert isinstance(ending.result, PhotoRejected)
+    assert ending.guests.ever == []
+    assert not any("/upload-target/" in url for _, url, _ in ending.guests.http.sent)
+
+
+@pytest.mark.parametrize("fault", [{"does": "status", "status": 404}, {"does": "drop_before"}, {"does": "html"}])
+def test_an_empty_photo_that_is_not_there_leaves_nothing(fault: dict[str, Any]) -> None:
+    """Its address answers 404, or with a page, or not at all."""
+    ending = run(YANDEX_DISK, [{"on": "photo", "times": None, **fault}], size=0)
+    assert isinstance(ending.result, PhotoRejected)
+    assert ending.guests.ever == []
+
+
+@pytest.mark.parametrize("does", ["drop_before", "drop_after"])
+def test_an_empty_photo_arrives_once_whatever_breaks(does: str) -> None:
+    """In doubt after an empty PUT: it is looked for first."""
+    for on in ("yandex_upload", "yandex_patch"):
+        check_arrived(run(YANDEX_DISK, [{"on": on, "does": does}], size=0))
