@@ -162,11 +162,11 @@ def _attempt(what: str, message: str, ask: Callable[[], None]) -> Finding:
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the findings; return the exit status."""
     if arguments:
-        print("usage: python -m tools.doctor (no arguments)", file=sys.stderr)  # noqa: T201 - a command
+        print("usage: python -m tools.doctor (no arguments)", file=sys.stderr)
         return 2
     findings = examine(load_environment())
     for finding in findings:
-        print(f"{'ok   ' if finding.is_right else 'WRONG'} {finding.what}: {finding.message}")  # noqa: T201 - its output
+        print(f"{'ok   ' if finding.is_right else 'WRONG'} {finding.what}: {finding.message}")
     return 0 if all(finding.is_right for finding in findings) else 1
 
 

@@ -124,7 +124,7 @@ class JsonFormatter(logging.Formatter):
         if exception := _format_exception(self, record):
             line["exc"] = exception
         # JSON escapes below 0x20 itself; the others stand inside texts only, where \u is JSON's own escape.
-        return _escape(_encode(line))
+        return escape(_encode(line))
 
 
 class TextFormatter(logging.Formatter):
@@ -136,10 +136,11 @@ class TextFormatter(logging.Formatter):
         words += [f"{name}={value}" for name, value in _extras(record).items()]
         if exception := _format_exception(self, record):
             words.append("| " + exception)
-        return _escape(" ".join(words))
+        return escape(" ".join(words))
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a text in which no character breaks a line or hides what stands beside it."""
     # All that is escaped is unprintable, and nearly every line is printable, which `isprintable` says sooner.
     return text if text.isprintable() else text.translate(_ESCAPES)
 

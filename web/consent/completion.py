@@ -10,7 +10,7 @@ from common.clouds.base import CloudAuth
 from common.config.settings import WebSettings
 from common.errors import ArchiveError, Reason
 from common.http.urls import LinkRefused, check_link
-from common.messages.archive_job import ArchiveJob, grant_context
+from common.messages.archive_job import ArchiveJob, archive_path, grant_context
 from common.messages.progress import Progress, State
 from common.messages.publisher import InDoubt
 from common.messages.topology import EXCHANGE, JOB_KEY
@@ -170,6 +170,7 @@ class ConsentCompletion:
                 cloud_type=cloud_type,
                 archive_type=oauth.archive_type,
                 gallery_name=oauth.gallery_name,
+                archive=archive_path(oauth.archive_url),
                 state=state,
                 reason=reason,
                 created_at=oauth.issued_at,

@@ -42,10 +42,12 @@ class Claims:
 
     Args:
         ledger: where they are written down.
+        worker: this process's name, for operators.
     """
 
-    def __init__(self, ledger: ClaimLedger) -> None:
+    def __init__(self, ledger: ClaimLedger, worker: str = "") -> None:
         self._ledger = ledger
+        self._worker = worker
         self._lock = threading.Lock()
         self._claims: dict[str, list[Claim]] = {}
         self._pending_writes = PendingWrites()
@@ -109,7 +111,7 @@ class Claims:
     @contextmanager
     def _claim(self, kind: Kind, job: ArchiveJob, signals: Signals, **fields: object) -> Iterator[Claim | None]:
         name = secrets.token_urlsafe(9)
-        entry = Entry(job_id=job.id, kind=kind, by=name, **fields)  # type: ignore[arg-type]
+        entry = Entry(job_id=job.id, kind=kind, by=name, worker=self._worker, **fields)  # type: ignore[arg-type]
         counts, record = self._ledger.append(entry)
         if not counts:
             yield None

@@ -10,6 +10,7 @@ from typing import Protocol
 from common.errors import ArchiveError, Reason, StorageFull, Transient
 from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase, StaleMessage
 from common.messages.progress import Progress, State
+from common.messages.topology import WAITING_SECONDS
 from common.telemetry import metrics
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim, Overtaken
@@ -222,7 +223,7 @@ class JobRunner:
                 return
         if job.state.may_have_duplicates:
             later = replace(job, state=JobState(slices=job.state.slices, phase=Phase.TOLD))
-            claim.continue_as(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
+            self._continue_delayed(claim, later, AFTERCARE_LEVEL)
         else:
             claim.end()
             self._clouds.revoke(claim)
@@ -258,8 +259,11 @@ class JobRunner:
                 job.cloud_type,
                 error.detail,
             )
-        claim.continue_as(replace(job, state=state), lambda each: self._queue.requeue_delayed(each, level))
+        self._continue_delayed(claim, replace(job, state=state), level)
         return True
+
+    def _continue_delayed(self, claim: Claim, job: ArchiveJob, level: int) -> None:
+        claim.continue_as(job, lambda each: self._queue.requeue_delayed(each, level), WAITING_SECONDS[level])
 
 
 def _add_space(progress: Progress, full: StorageFull) -> Progress:
