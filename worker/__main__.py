@@ -73,7 +73,7 @@ def run(settings: WorkerSettings) -> None:
         is_ready=lambda: consumer.is_ready,
         trouble=lambda: consumer.trouble,
     )
-    logger.info("the worker starts", extra={"settings": repr(settings)})
+    logger.info("the worker starts", extra=settings.list_fields())
     consumer.run()
     finish(CLOSE_SECONDS)
     health.shutdown()

@@ -15,7 +15,7 @@ from common.clouds.oauth2 import make_verifier
 from common.config.settings import WebSettings
 from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path, decode_fully
-from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME
+from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME, archive_path
 from common.messages.job_id import make_job_id
 from common.telemetry import logs
 from common.telemetry import trace_context as tracing
@@ -93,7 +93,7 @@ def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Cal
             fail_link=asked.redirect_fail_link,
             traceparent=tracing.current_trace().header,
         )
-        logs.bind_fields(job_id=state.job_id)
+        logs.bind_fields(job_id=state.job_id, archive=archive_path(asked.archive_url))
         return ArchiveAnswer(
             redirect_to=_consent_url(asked, state, settings, clouds[asked.cloud_type]),
             job_id=state.job_id,

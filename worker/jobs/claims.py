@@ -1,6 +1,7 @@
 """The claims of one process: which jobs it works on, by the ledger."""
 
 import hashlib
+import logging
 import secrets
 import threading
 import time
@@ -13,6 +14,8 @@ from common.messages.archive_job import ArchiveJob
 from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record
 from worker.jobs.claim import Claim, ClaimLedger
 from worker.transfer.stop import Signals
+
+logger = logging.getLogger(__name__)
 
 
 class PendingWrites:
@@ -116,6 +119,7 @@ class Claims:
         if not counts:
             yield None
             return
+        logger.info("a worker takes the job", extra={"worker": self._worker, "claim": record.claim_offset})
         if record.newest not in (job.edition, FIRST_EDITION):
             job = self._read_job(record)
         if job.state.skipped < 0 <= record.skipped:
