@@ -23,7 +23,7 @@ from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.job import JOB
-from tools import dead, jobs, workers
+from tools import dead, doctor, jobs, workers
 
 COMMANDS = {"tools.jobs": jobs.main, "tools.dead": dead.main, "tools.workers": workers.main}
 DAILY_LIMIT = json.dumps({"error": {"code": 403, "errors": [{"reason": "dailyLimitExceeded"}]}})
@@ -235,3 +235,20 @@ def test_looking_wears_no_letter_out(rabbitmq_url: str) -> None:
         _, properties, body = channel.basic_get(JOBS, auto_ack=True)
         assert (properties.message_id, properties.expiration, ArchiveJob.decode(body)) == (JOB.id, None, JOB)
     assert drop_dead(url, lambda letter: letter.id in wanted) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("guest:hush@", "the broker refuses RABBITMQ_URL's user or password"),
+        ("nobody:guest@", "the broker refuses RABBITMQ_URL's user or password"),
+    ],
+)
+def test_the_doctor_tells_a_wrong_password_from_a_broker_that_is_away(rabbitmq_url: str, wrong: str, told: str) -> None:
+    """A broker that is there says what is wrong; and whoever may come in is told so."""
+    _, _, host = rabbitmq_url.rpartition("@")
+    assert doctor.check_broker(Secret(f"amqp://{wrong}{host}")) == (False, "broker", told)
+    assert doctor.check_broker(Secret(rabbitmq_url)).is_right
+    elsewhere = doctor.check_broker(Secret(rabbitmq_url.removesuffix("%2F") + "nowhere"))
+    assert elsewhere.message == "the broker has no such virtual host, or not for RABBITMQ_URL's user"
+    assert "cannot be reached" in doctor.check_broker(Secret("amqp://guest:guest@127.0.0.1:1/")).message
