@@ -22,7 +22,7 @@ def advise_on_refusal(name: str, detail: str) -> str:
     cloud = find_cloud(name)
     secrets = " and ".join(each.name for each in cloud.variables if each.default is None) if cloud else "its variables"
     return (
-        f"{name} refuses this service itself ({detail}): compare {secrets} with what its console shows, and look there "
-        "whether the client, its project and billing stand; python -m tools.doctor asks it again "
+        f"{name} refuses this service itself ({detail}): mend its registration there: compare {secrets} with what the "
+        "console shows, and look whether the client, its project and billing stand; python -m tools.doctor asks again "
         "(docs/operations.md, A cloud refuses us)"
     )
