@@ -1,8 +1,8 @@
 """What is known of jobs, put together from the ledger, the snapshots and the dead letters."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from common.crypto.sealing import Secret
 from common.messages.archive_job import ArchiveJob, NotOurMessage
@@ -38,8 +38,11 @@ class Step:
 class JobHistory:
     """One job.
 
+    A week has tens of thousands, and a message may hold twenty thousand names: all of it is kept of few.
+
     Args:
         id: of it.
+        is_detailed: whether what `show` and `retry` need is kept: steps, events, message, grant, failures.
         record: what the ledger says.
         steps: the ledger's entries.
         events: snapshots.
@@ -54,6 +57,7 @@ class JobHistory:
     """
 
     id: str
+    is_detailed: bool = True
     record: Record = field(default_factory=Record)
     steps: list[Step] = field(default_factory=list, repr=False)
     events: list[Noted[Progress]] = field(default_factory=list)
@@ -65,7 +69,11 @@ class JobHistory:
     claimed_at: float = 0.0
     heard_at: float = 0.0
     due_at: float = 0.0
+    _archive: str = ""
+    _gallery_name: str = ""
     _workers: dict[str, str] = field(default_factory=dict)
+    _last_kind: Kind | None = None
+    _last_at: float = 0.0
     _is_put_down: bool = False
 
     @property
@@ -95,7 +103,7 @@ class JobHistory:
         if self.record.has_ended or self.letter or self.is_in_hand or self.due_at:
             return self.record.has_ended
         is_shown = bool(self.progress and self.progress.state.is_final)
-        return is_shown and (not self.steps or self.steps[-1].noted.message.kind is Kind.ENDED)
+        return is_shown and self._last_kind in (None, Kind.ENDED)
 
     @property
     def worker(self) -> str:
@@ -105,14 +113,14 @@ class JobHistory:
     @property
     def archive(self) -> str:
         """The path of its gallery's link."""
-        job = self.body or (self.letter.job if self.letter else None)
-        return (job.archive if job else "") or (self.progress.archive if self.progress else "")
+        told = self.progress.archive if self.progress else ""
+        return told or self._archive or (self.letter.job.archive if self.letter and self.letter.job else "")
 
     @property
     def gallery_name(self) -> str:
         """The name of its folder."""
-        job = self.body or (self.letter.job if self.letter else None)
-        return (self.progress.gallery_name if self.progress else "") or (job.gallery_name if job else "")
+        told = self.progress.gallery_name if self.progress else ""
+        return told or self._gallery_name or (self.letter.job.gallery_name if self.letter and self.letter.job else "")
 
     @property
     def reason(self) -> str:
@@ -131,8 +139,8 @@ class JobHistory:
     @property
     def updated_at(self) -> float:
         """When anything was last heard of it, Unix seconds."""
-        told = [step.noted.at for step in self.steps[-1:]] + [event.at for event in self.events[-1:]]
-        return max([*told, self.progress.updated_at if self.progress else 0.0, self.letter.at if self.letter else 0.0])
+        shown, dead = self.progress, self.letter
+        return max(self._last_at, shown.updated_at if shown else 0.0, dead.at if dead else 0.0)
 
     def matches(self, text: str) -> bool:
         """Say whether a text stands in its id, its gallery's name or its archive's path, in whatever case."""
@@ -142,20 +150,27 @@ class JobHistory:
         """Add the next entry of the ledger."""
         entry = noted.message
         counts = self.record.apply(entry, noted.offset)
+        self._last_kind, self._last_at = entry.kind, max(self._last_at, noted.at)
         if entry.worker:
             self._workers[entry.by] = entry.worker
         body = _read_job(entry) if entry.kind in (Kind.WENT_ON, Kind.BROUGHT) else None
-        reason = body.state.reason if body and entry.wait else ""
-        self.steps.append(Step(noted, counts, self._workers.get(entry.by, ""), reason))
+        if self.is_detailed:
+            reason = body.state.reason if body and entry.wait else ""
+            self.steps.append(Step(noted, counts, self._workers.get(entry.by, ""), reason))
         if counts:
             self._note(entry, noted.at, body)
 
     def add_event(self, noted: Noted[Progress]) -> None:
         """Add the next snapshot."""
-        self.events.append(noted)
-        self.progress = noted.message.after(self.progress)
-        if noted.message.claim == self.record.claim_offset >= 0:
-            self.heard_at = max(self.heard_at, noted.at or noted.message.updated_at)
+        told = noted.message
+        if self.is_detailed:
+            self.events.append(noted)
+        else:
+            told = replace(told, failures=(), latest=())
+        self.progress = told.after(self.progress)
+        self._last_at = max(self._last_at, noted.at)
+        if told.claim == self.record.claim_offset >= 0:
+            self.heard_at = max(self.heard_at, noted.at or told.updated_at)
 
     def add_answer(self, progress: Progress, now: float) -> None:
         """Add what a worker answers just now."""
@@ -168,9 +183,8 @@ class JobHistory:
             self.claimed_at = self.heard_at = at
             self.due_at, self._is_put_down = 0.0, False
         elif entry.kind in (Kind.WENT_ON, Kind.BROUGHT):
-            self.body, self.message, self.claimed_at = body, entry.body, 0.0
-            self.due_at = at + entry.wait if entry.wait else 0.0
-            self.grant = body.grant if body else self.grant
+            self.claimed_at, self.due_at = 0.0, at + entry.wait if entry.wait else 0.0
+            self._note_message(entry, body)
         elif entry.kind is Kind.GRANTED:
             self.grant = entry.grant
         elif entry.kind is Kind.PUT_DOWN:
@@ -181,29 +195,58 @@ class JobHistory:
         if entry.by and entry.by == self.record.holder:
             self.heard_at = max(self.heard_at, at)
 
+    def _note_message(self, entry: Entry, body: ArchiveJob | None) -> None:
+        if body:
+            self._archive, self._gallery_name = body.archive, body.gallery_name
+        if self.is_detailed:
+            self.body, self.message, self.grant = body, entry.body, body.grant if body else self.grant
 
-def read_jobs(url: Secret, since: float) -> dict[str, JobHistory]:
+
+class Jobs:
+    """Every job that was spoken of, by its id.
+
+    Args:
+        is_detailed: whether all of a job is kept, given its id.
+    """
+
+    def __init__(self, is_detailed: Callable[[str], bool] = lambda _job_id: False) -> None:
+        self.by_id: dict[str, JobHistory] = {}
+        self._is_detailed = is_detailed
+
+    def add_entry(self, noted: Noted[Entry]) -> None:
+        """Add the next entry of the ledger."""
+        self._open(noted.message.job_id).add_entry(noted)
+
+    def add_event(self, noted: Noted[Progress]) -> None:
+        """Add the next snapshot; after all entries."""
+        self._open(noted.message.job_id).add_event(noted)
+
+    def add_letter(self, letter: DeadLetter) -> None:
+        """Add a dead letter."""
+        self._open(letter.id).letter = letter
+
+    def _open(self, job_id: str) -> JobHistory:
+        if job_id not in self.by_id:
+            self.by_id[job_id] = JobHistory(job_id, self._is_detailed(job_id))
+        return self.by_id[job_id]
+
+
+def read_jobs(
+    url: Secret, since: float, is_detailed: Callable[[str], bool] = lambda _job_id: False
+) -> dict[str, JobHistory]:
     """Return every job that anything was heard of since a moment, by its id, and some older ones. Raises Transient.
 
     Args:
         url: of the broker.
         since: Unix time in seconds.
+        is_detailed: whether all of a job is kept, given its id.
     """
-    return put_together(read_ledger(url), read_events(url, since - LONGEST_SECONDS), list_dead(url))
-
-
-def put_together(
-    entries: Iterable[Noted[Entry]], events: Iterable[Noted[Progress]], letters: Iterable[DeadLetter]
-) -> dict[str, JobHistory]:
-    """Return the jobs that were spoken of, by their ids."""
-    jobs: dict[str, JobHistory] = {}
-    for entry in entries:
-        jobs.setdefault(entry.message.job_id, JobHistory(entry.message.job_id)).add_entry(entry)
-    for event in events:
-        jobs.setdefault(event.message.job_id, JobHistory(event.message.job_id)).add_event(event)
-    for letter in letters:
-        jobs.setdefault(letter.id, JobHistory(letter.id)).letter = letter
-    return jobs
+    jobs = Jobs(is_detailed)
+    read_ledger(url, jobs.add_entry)
+    read_events(url, since - LONGEST_SECONDS, jobs.add_event)
+    for letter in list_dead(url):
+        jobs.add_letter(letter)
+    return jobs.by_id
 
 
 def find_job(jobs: dict[str, JobHistory], text: str) -> Sequence[JobHistory]:

@@ -151,7 +151,7 @@ def _find(url: Secret, text: str) -> JobHistory:
     """Return the job with an id, or the only one whose id begins so."""
     created_at = read_job_time(text) if len(text) == len(_SOME_ID) else 0.0
     since = max(time.time() - WEEK, min(created_at, time.time()))
-    found = find_job(read_jobs(url, since), text)
+    found = find_job(read_jobs(url, since, lambda job_id: job_id.startswith(text)), text)
     if not found:
         raise NotPossible(f"no job of the last seven days has the id {text}, nor begins so; python -m tools.jobs list")
     if len(found) > 1:

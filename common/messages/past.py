@@ -70,43 +70,41 @@ class QueueLength(NamedTuple):
     consumers: int
 
 
-def read_ledger(url: Secret) -> list[Noted[Entry]]:
-    """Return every entry of the ledger that can be read, in its order. Raises Transient.
+def read_ledger(url: Secret, note: Callable[[Noted[Entry]], None]) -> None:
+    """Read every entry of the ledger that can be read; there may be a hundred thousand. Raises Transient.
 
     Args:
         url: of the broker.
+        note: told of each, in the ledger's order.
     """
     mark = Entry(job_id=NOBODY, kind=Kind.STOPPED).encode(secrets.token_urlsafe(12))
-    entries: list[Noted[Entry]] = []
 
-    def note(offset: int, at: float, body: bytes) -> None:
+    def decode(offset: int, at: float, body: bytes) -> None:
         with suppress(NotAnEntry):
             entry = Entry.decode(body)[1]
             if entry.job_id != NOBODY:
-                entries.append(Noted(offset, at, entry))
+                note(Noted(offset, at, entry))
 
-    _read_stream(url, LEDGER, "first", (LEDGER_KEY, mark), note)
-    return entries
+    _read_stream(url, LEDGER, "first", (LEDGER_KEY, mark), decode)
 
 
-def read_events(url: Secret, since: float) -> list[Noted[Progress]]:
-    """Return the snapshots that are kept, in their order. Raises Transient.
+def read_events(url: Secret, since: float, note: Callable[[Noted[Progress]], None]) -> None:
+    """Read the snapshots that are kept; of a busy week there may be a million. Raises Transient.
 
     Args:
         url: of the broker.
         since: Unix time in seconds; some that are older may come as well.
+        note: told of each, in their order.
     """
     mark = Progress(job_id=f"{MARK_PREFIX}{secrets.token_hex(8)}").encode()
-    events: list[Noted[Progress]] = []
 
-    def note(offset: int, at: float, body: bytes) -> None:
+    def decode(offset: int, at: float, body: bytes) -> None:
         with suppress(NotProgress):
             progress = Progress.decode(body)
             if not progress.job_id.startswith(MARK_PREFIX):
-                events.append(Noted(offset, at, progress))
+                note(Noted(offset, at, progress))
 
-    _read_stream(url, EVENTS, datetime.fromtimestamp(max(since, 0.0), UTC), (EVENT_KEY, mark), note)
-    return events
+    _read_stream(url, EVENTS, datetime.fromtimestamp(max(since, 0.0), UTC), (EVENT_KEY, mark), decode)
 
 
 def measure_queues(url: Secret) -> dict[str, QueueLength]:

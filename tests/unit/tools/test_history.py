@@ -1,7 +1,9 @@
 """What commands know of a job, put together from entries, snapshots and dead letters."""
 
+from collections.abc import Iterable
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Reason
@@ -11,7 +13,7 @@ from common.messages.past import Noted
 from common.messages.progress import Progress, State
 from tests.fakes.job import JOB
 from tests.fakes.worker_harness import later
-from tools.history import STATES, JobHistory, find_job, put_together
+from tools.history import STATES, JobHistory, Jobs, find_job
 from tools.timeline import list_moments
 
 NOON = 1_795_867_200.0
@@ -42,9 +44,23 @@ WAITS = entry(
 )
 
 
+def put_all(
+    said: Iterable[Entry], events: Iterable[Noted[Progress]], letters: list[DeadLetter], *, is_detailed: bool = True
+) -> dict[str, JobHistory]:
+    """Return the jobs that all of that is about."""
+    jobs = Jobs(lambda _job_id: is_detailed)
+    for each in entries(*said):
+        jobs.add_entry(each)
+    for event in events:
+        jobs.add_event(event)
+    for letter in letters:
+        jobs.add_letter(letter)
+    return jobs.by_id
+
+
 def put(*said: Entry, events: tuple[Noted[Progress], ...] = (), letter: DeadLetter | None = None) -> JobHistory:
     """Return the job that all of that is about."""
-    return put_together(entries(*said), events, [letter] if letter else [])[JOB.id]
+    return put_all(said, events, [letter] if letter else [])[JOB.id]
 
 
 def test_a_claimed_job_is_at_work_with_its_worker_since_then() -> None:
@@ -140,13 +156,20 @@ ANY_ENTRY = st.builds(
 ANY_EVENT = st.builds(shown, st.sampled_from(State), claim=st.integers(-1, 5), reason=st.sampled_from(["", "internal"]))
 
 
+@settings(deadline=None)
 @given(st.lists(ANY_ENTRY), st.lists(ANY_EVENT), st.booleans())
 def test_whatever_stands_in_the_streams_can_be_told(
     said: list[Entry], events: list[Noted[Progress]], is_dead: bool
 ) -> None:
     """In any order: each entry is one line, and the state is one of those that can be asked for."""
     letters = [DeadLetter(JOB.id, "why", NOON, None, "not JSON")] if is_dead else []
-    for job in put_together(entries(*said), events, letters).values():
+    brief = put_all(said, events, letters, is_detailed=False)
+    for job in put_all(said, events, letters).values():
+        other = brief[job.id]
+        assert (job.state, job.archive, job.updated_at, job.is_over, job.due_at) == (
+            *(other.state, other.archive, other.updated_at, other.is_over, other.due_at),
+        )
+        assert (other.steps, other.events, other.message, other.grant) == ([], [], "", "")
         assert job.state in (*STATES, State.AWAITING_CONSENT)
         assert len(list_moments(job)) >= len(said)
         assert isinstance(job.is_over, bool)
