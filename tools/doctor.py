@@ -1,26 +1,43 @@
 """`python -m tools.doctor`: check a deployment's settings and the services it depends on.
 
-Prints one line for each check; exit status 1 if any failed. Reads the settings as both services do, then asks the
-servers that they will ask. Changes nothing anywhere, shows no secret.
+Prints one line for each check; exit status 1 if any failed. Reads the settings as the services do (in an image, as the
+one that is there does), then asks the servers that they will ask. Changes nothing anywhere, shows no secret.
 """
 
 import ipaddress
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from importlib.util import find_spec
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from common.clouds import CLOUDS
+from common.clouds import CLOUDS, advise_on_refusal
 from common.clouds.base import Cloud
 from common.clouds.grant import Grant
-from common.config.env import CloudSettings, WrongSetting
-from common.config.settings import WebSettings, WorkerSettings, allow_oauthlib_http, load_environment
+from common.config import parsers
+from common.config.env import CloudSettings, Environment, WrongSetting
+from common.config.settings import (
+    CommonSettings,
+    WebSettings,
+    WorkerSettings,
+    allow_oauthlib_http,
+    load_environment,
+)
 from common.crypto.sealing import Sealer, Secret
-from common.errors import ArchiveError, GrantRevoked, Reason
+from common.errors import ArchiveError, GrantRevoked, Reason, Refused
 from common.http.client import HttpClient
 from common.messages.publisher import Publisher
+from common.telemetry import logs
 
+SERVICES: Mapping[str, type[WebSettings] | type[WorkerSettings]] = {"web": WebSettings, "worker": WorkerSettings}
+# What to do about a variable that is missing; of one that is wrong its parser says what would be right.
+_CURES = {
+    "RABBITMQ_URL is required": "give the broker's address, like amqp://user:password@host:5672/vhost",
+    "SECRET_KEYS is required": "python -m tools.make_key prints one; both services need the same",
+    "PUBLIC_BASE_URL is required": "give web's address as browsers see it, like https://app.litegallery.io",
+}
 # A key of our own examples protects nothing from anybody who has read them.
 _EXAMPLE_KEYS = ("A" * 43,)
 
@@ -39,38 +56,74 @@ class Finding(NamedTuple):
     message: str
 
 
-def examine(environ: Mapping[str, str]) -> list[Finding]:
+def examine(environ: Mapping[str, str], services: Sequence[str] = tuple(SERVICES)) -> list[Finding]:
     """Check everything that a deployment with these variables needs.
 
     Args:
         environ: the variables, as from `load_environment`.
+        services: those that get them.
     """
     variables = {cloud.name: cloud.variables for cloud in CLOUDS}
     problems: dict[str, None] = {}
-    for service in (WebSettings, WorkerSettings):
+    read: list[WebSettings | WorkerSettings] = []
+    for service in services:
         try:
-            service.read(environ, variables)
+            read.append(SERVICES[service].read(environ, variables))
         except WrongSetting as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:
-        return [Finding(False, "settings", problem) for problem in problems]
-    web, worker = WebSettings.read(environ, variables), WorkerSettings.read(environ, variables)
-    if web.network.allow_private:
+        return [*(Finding(False, "settings", _add_cure(each)) for each in problems), *_check_broker_alone(environ)]
+    if read[0].network.allow_private:
         allow_oauthlib_http()
-    http = HttpClient(connections=1, policy=web.network, reason=Reason.TRY_LATER)
+    http = HttpClient(connections=1, policy=read[0].network, reason=Reason.TRY_LATER)
     return [
-        Finding(True, "settings", "both services take them"),
-        *(Finding(False, "settings", warning) for warning in web.warnings),
-        _check_network(web),
-        _check_keys(web.sealer),
-        check_broker(web.rabbitmq_url),
-        _attempt("gallery", f"{web.gallery_base_url} answers", lambda: _ask_gallery(http, web.gallery_base_url)),
-        _describe_done_call(worker),
-        *_check_clouds(web, http),
+        Finding(True, "settings", f"{' and '.join(services)} take{'s' * (len(services) == 1)} them"),
+        *(Finding(False, "settings", warning) for warning in read[0].warnings),
+        *_check_shared(read[0], http),
+        *(finding for each in read for finding in _check_own(each, http)),
     ]
 
 
-def _check_network(settings: WebSettings) -> Finding:
+def find_services() -> tuple[str, ...]:
+    """Return the services that are here: an image holds one, a checkout both."""
+    return tuple(name for name in SERVICES if find_spec(name)) or tuple(SERVICES)
+
+
+def _add_cure(problem: str) -> str:
+    return f"{problem}: {_CURES[problem]}" if problem in _CURES else problem
+
+
+def _check_broker_alone(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Ask the broker also when other settings are wrong: whoever mends them wants to know the rest."""
+    environment = Environment(environ)
+    url = environment.read_secret("RABBITMQ_URL", parsers.broker_url)
+    if not environment.problems:
+        yield check_broker(url)
+
+
+def _check_shared(settings: CommonSettings, http: HttpClient) -> Iterator[Finding]:
+    yield _check_network(settings)
+    yield _check_keys(settings.sealer)
+    yield check_broker(settings.rabbitmq_url)
+    gallery = settings.gallery_base_url
+    yield _attempt(
+        "gallery", f"{gallery} answers", lambda: _ask(http, "GET", gallery + "/"), partial(_describe_at, gallery)
+    )
+    if not settings.clouds:
+        yield Finding(False, "clouds", "none is configured: every request will be refused; give a client id and secret")
+    for cloud in CLOUDS:
+        if cloud.name in settings.clouds:
+            yield _check_client(cloud, settings.clouds[cloud.name], http)
+
+
+def _check_own(settings: WebSettings | WorkerSettings, http: HttpClient) -> Iterator[Finding]:
+    if isinstance(settings, WebSettings):
+        yield from (_check_redirect_uri(name, settings) for name in settings.clouds)
+    else:
+        yield _check_done_call(settings, http)
+
+
+def _check_network(settings: CommonSettings) -> Finding:
     if settings.network.allow_private:
         return Finding(False, "network", "ALLOW_LOCAL_NETWORK is on: for the sandbox and tests only")
     return Finding(True, "network", "https and public addresses only")
@@ -96,27 +149,23 @@ def check_broker(url: Secret) -> Finding:
     """
     publisher = Publisher(url, "doctor")
     try:
-        return _attempt("broker", "reachable, the topology is declared", publisher.check)
+        return _attempt("broker", "lets us in, and its queues are those of this version", publisher.check)
     finally:
         publisher.close()
 
 
-def _ask_gallery(http: HttpClient, base_url: str) -> None:
-    # Whatever it answers at its root, it is there; its lists are not asked for.
-    http.open("GET", base_url + "/").close()
+def _ask(http: HttpClient, method: str, url: str) -> None:
+    # Whatever it answers, it is there; no list is asked for, and nothing is told.
+    http.open(method, url).close()
 
 
-def _describe_done_call(settings: WorkerSettings) -> Finding:
+def _check_done_call(settings: WorkerSettings, http: HttpClient) -> Finding:
     signed = "signed" if settings.done_signing_secrets else "not signed, since DONE_SIGNING_SECRET is not set"
-    return Finding(True, "done call", f"goes to {settings.done_url}, {signed}")
-
-
-def _check_clouds(settings: WebSettings, http: HttpClient) -> list[Finding]:
-    if not settings.clouds:
-        return [Finding(False, "clouds", "none is configured: every request will be refused")]
-    offered = [(cloud, settings.clouds[cloud.name]) for cloud in CLOUDS if cloud.name in settings.clouds]
-    clients = [_check_client(cloud, variables, http) for cloud, variables in offered]
-    return [*clients, *(_check_redirect_uri(cloud.name, settings) for cloud, _ in offered)]
+    told = f"goes to {settings.done_url}, whose host answers; {signed}"
+    # By HEAD: a POST would tell of an archive that is none. What a path for POST alone answers to it says nothing.
+    return _attempt(
+        "done call", told, lambda: _ask(http, "HEAD", settings.done_url), partial(_describe_at, settings.done_url)
+    )
 
 
 def _check_client(cloud: Cloud, variables: CloudSettings, http: HttpClient) -> Finding:
@@ -125,7 +174,10 @@ def _check_client(cloud: Cloud, variables: CloudSettings, http: HttpClient) -> F
         with suppress(GrantRevoked):
             cloud.auth(variables, http).refresh(Grant(Secret("doctor"), Secret(""), 0.0))
 
-    return _attempt(cloud.name, f"{cloud.title} knows the client", ask)
+    def describe(error: ArchiveError) -> str:
+        return advise_on_refusal(cloud.name, error.detail) if isinstance(error, Refused) else _describe(error)
+
+    return _attempt(cloud.name, f"{cloud.title} knows the client", ask, describe)
 
 
 def _check_redirect_uri(cloud: str, settings: WebSettings) -> Finding:
@@ -151,22 +203,33 @@ def _find_problem(base_url: str) -> str:
     return "" if "." in host else "is refused by the clouds: its host is no public name"
 
 
-def _attempt(what: str, message: str, ask: Callable[[], None]) -> Finding:
+def _describe(error: ArchiveError) -> str:
+    return error.detail or str(error.reason)
+
+
+def _describe_at(address: str, error: ArchiveError) -> str:
+    return f"{address}: {_describe(error)}"
+
+
+def _attempt(
+    what: str, message: str, ask: Callable[[], None], describe: Callable[[ArchiveError], str] = _describe
+) -> Finding:
     try:
         ask()
     except ArchiveError as error:
-        return Finding(False, what, error.detail or str(error.reason))
+        return Finding(False, what, describe(error))
     return Finding(True, what, message)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Print the findings; return the exit status."""
     if arguments:
-        print("usage: python -m tools.doctor (no arguments)", file=sys.stderr)  # noqa: T201 - a command
+        print("usage: python -m tools.doctor (no arguments)", file=sys.stderr)
         return 2
-    findings = examine(load_environment())
+    logs.configure("ERROR", "text")
+    findings = examine(load_environment(), find_services())
     for finding in findings:
-        print(f"{'ok   ' if finding.is_right else 'WRONG'} {finding.what}: {finding.message}")  # noqa: T201 - its output
+        print(f"{'ok   ' if finding.is_right else 'WRONG'} {finding.what}: {finding.message}")
     return 0 if all(finding.is_right for finding in findings) else 1
 
 

@@ -1,6 +1,5 @@
 """`python -m web`: the HTTP service."""
 
-import dataclasses
 import logging
 import os
 import signal
@@ -30,7 +29,7 @@ def main() -> int:
         print(f"web: {error}", file=sys.stderr)  # noqa: T201 - there are no logs yet
         return 2
     logs.configure(settings.log_level, settings.log_format, {"service": "web", "version": VERSION})
-    logger.info("settings", extra=_show(settings))
+    logger.info("web starts", extra=settings.list_fields())
     if not settings.clouds:
         logger.warning("no cloud is configured: every request will be refused")
     # uvicorn stops cleanly on these, then raises them again for the handlers before its own; the default would end with
@@ -59,11 +58,6 @@ def main() -> int:
     logging.shutdown()
     # Not sys.exit, which joins threads: a publish that a broker without its majority never answers holds one for ever.
     os._exit(0 if server.started else 1)
-
-
-def _show(settings: WebSettings) -> dict[str, str]:
-    """Return the settings as text; the repr of a secret hides it."""
-    return {field.name: repr(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from web.consent.completion import ConsentCompletion, MessagePublisher
 from web.http import problems
 from web.http.middleware import AccessLog, BodyLimit, Cors, ServerErrors
 from web.http.rate_limit import RateLimit
+from web.http.readiness import Readiness, SharedReadiness
 from web.http.request_id import RequestId
 from web.pages import routes as page_routes
 from web.progress.lookup import JobLookup
@@ -40,6 +41,10 @@ class Broker(MessagePublisher, Protocol):
 
     def check(self) -> None:
         """Return if the broker can be reached; raises Transient if it cannot."""
+        ...
+
+    def check_room(self) -> None:
+        """Return if a job could be published now; raises Transient if it could not."""
         ...
 
     def close(self) -> None:
@@ -160,12 +165,14 @@ def wire(
     cancellations = cancel.Cancellations(broker, publish_end)
     completion = ConsentCompletion(settings, clouds, broker, store, count_and_publish, now)
     app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
-    app.include_router(archives.make_router(settings, clouds, now))
+    # Until the first answer guests are sent on: most brokers are there.
+    room = Readiness(broker.check_room, is_presumed=True, complaint="no archive can begin")
+    app.include_router(archives.make_router(settings, clouds, now, SharedReadiness(room, "room").is_ready))
     app.include_router(callback.make_router(completion))
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
     app.include_router(status.make_router(jobs.find_newest))
     app.include_router(events.make_router(jobs.find_newest, events.StreamLimit(), is_stopping))
-    app.include_router(operations.make_router(operations.Readiness(check_ready), lambda: subscriber.is_alive))
+    app.include_router(operations.make_router(Readiness(check_ready), lambda: subscriber.is_alive))
     problems.install(app)
     # The last one added is the first one met.
     app.add_middleware(ServerErrors)

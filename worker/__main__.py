@@ -10,11 +10,12 @@ import threading
 from common.clouds import CLOUDS
 from common.config.env import WrongSetting
 from common.config.settings import WorkerSettings, load_environment
+from common.errors import Transient
+from common.messages.dead_letters import replay_dead
 from common.telemetry import logs
 from common.telemetry.metrics import VERSION
 from worker.app import create_consumer
 from worker.health import serve_health
-from worker.queue.dead_letters import replay_dead
 from worker.transfer.stop import Cause, Signals
 
 logger = logging.getLogger("worker")
@@ -35,7 +36,11 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level, settings.log_format, {"service": "worker", "version": VERSION})
     if command == "replay":
-        replayed, left = replay_dead(settings.rabbitmq_url)
+        try:
+            replayed, left = replay_dead(settings.rabbitmq_url)
+        except Transient as error:
+            print(f"worker: {error.detail}", file=sys.stderr)  # noqa: T201 - the answer
+            return 1
         print(f"{replayed} put back to work, {left} no jobs and left where they are")  # noqa: T201 - the answer
         return 0
     status = 1
@@ -68,7 +73,7 @@ def run(settings: WorkerSettings) -> None:
         is_ready=lambda: consumer.is_ready,
         trouble=lambda: consumer.trouble,
     )
-    logger.info("the worker starts", extra={"settings": repr(settings)})
+    logger.info("the worker starts", extra=settings.list_fields())
     consumer.run()
     finish(CLOSE_SECONDS)
     health.shutdown()

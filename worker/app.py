@@ -1,5 +1,7 @@
 """Wire the worker together; the only place that does."""
 
+import os
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -73,7 +75,7 @@ def create_consumer(
         on_entry,
         note_caught_up,
     )
-    claims = Claims(ledger)
+    claims = Claims(ledger, _name_process())
     job_runner = JobRunner(
         claims,
         clouds,
@@ -104,6 +106,11 @@ def create_consumer(
         reporter.close(max(MIN_CLOSE_SECONDS, seconds - (time.monotonic() - began)))
 
     return consumer, lambda: consumer.is_alive and reporter.is_alive and ledger.is_alive, finish
+
+
+def _name_process() -> str:
+    """Return this worker's name: its pod's or container's, or with the process's number where a machine has several."""
+    return f"{socket.gethostname()}/{os.getpid()}" if os.getpid() != 1 else socket.gethostname()
 
 
 def _make_client(settings: WorkerSettings, reason: Reason) -> HttpClient:

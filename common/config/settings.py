@@ -6,7 +6,7 @@ needs it names itself (`Variable`); without its secrets it is not offered.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,6 +48,13 @@ class CommonSettings:
     clouds: Mapping[str, CloudSettings]
     # From `common.config.lint`; logged at start.
     warnings: tuple[str, ...]
+
+    def list_fields(self) -> dict[str, object]:
+        """Return the settings as fields of a log line: secrets hidden, of clouds the names."""
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        del told["network"], told["warnings"]
+        told |= {"allow_local_network": self.network.allow_private, "ca_bundle": self.network.ca_bundle}
+        return {name: _show(value) for name, value in told.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +154,13 @@ class WorkerSettings(CommonSettings):
         base, longest = self.retry_base_seconds, self.retry_max_seconds
         if base and longest and base > longest:
             yield "RETRY_BASE_SECONDS must not be more than RETRY_MAX_SECONDS: delays grow from one to the other"
+
+
+def _show(value: object) -> object:
+    """Return a setting as JSON has it; what is no plain value shows itself, which a secret does not."""
+    if isinstance(value, tuple | Mapping):
+        return [_show(each) for each in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
 
 
 def _read_common(env: Environment, clouds: CloudVariables) -> dict[str, Any]:

@@ -75,6 +75,9 @@ class Sealer:
         # MACs have keys of their own, derived from the same secrets: no key serves two purposes.
         self._macs = [HMAC(hmac.digest(key, b"stamp", "sha256"), SHA256()) for key in raw]
 
+    def __repr__(self) -> str:
+        return f"Sealer({len(self._ciphers)} keys)"
+
     def seal(self, text: str, context: str) -> str:
         """Return text sealed for one context, safe to put into a URL."""
         nonce = os.urandom(NONCE_BYTES)

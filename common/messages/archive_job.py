@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from common.messages.codec import DecodeError, decode_object, dict_of, integer, read_fields, text, write_fields
 
@@ -157,6 +158,11 @@ class ArchiveJob:
         return self.state == JobState()
 
     @property
+    def archive(self) -> str:
+        """The path of the gallery's link: how logs and commands name the archive."""
+        return archive_path(self.archive_url)
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers of its RabbitMQ message: those who look at messages find the trace."""
         return {"traceparent": self.traceparent} if self.traceparent else {}
@@ -177,6 +183,14 @@ class ArchiveJob:
             return read_fields(cls, decode_object(body, VERSION))
         except DecodeError as error:
             raise NotOurMessage(str(error)) from None
+
+
+def archive_path(archive_url: str) -> str:
+    """Return the path of a gallery's link, by which people name an archive; never its query."""
+    try:
+        return urlsplit(archive_url).path
+    except ValueError:
+        return ""
 
 
 def grant_context(job_id: str) -> str:

@@ -18,6 +18,8 @@ from common.messages.codec import DecodeError, decode_object, encode_object, exa
 VERSION = 1
 # The edition of a job's first message, which `web` writes before anybody worked on it.
 FIRST_EDITION = ""
+# The job of an entry that is about none: whoever reads it back has read all that came before it.
+NOBODY = "-"
 
 
 class Kind(StrEnum):
@@ -60,6 +62,8 @@ class Entry:
         grant: sealed for its job, when it was replaced.
         failed_photos: the count that the gallery is told.
         skipped: how many photos stood in the cloud before.
+        worker: the process that claims it, as operators know it; only for them.
+        wait: how long the next message waits before it comes back, in seconds; only for operators.
     """
 
     job_id: Annotated[str, str]
@@ -71,6 +75,8 @@ class Entry:
     grant: _Text = ""
     failed_photos: _Integer = 0
     skipped: _Integer = 0
+    worker: _Text = ""
+    wait: _Integer = 0
 
     def encode(self, key: str = "") -> bytes:
         """Return the wire form: what is as it is by default is left out.

@@ -20,7 +20,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
 from common.loops import Loop, guard
-from common.messages.ledger import Entry, Kind, NotAnEntry, Record
+from common.messages.ledger import NOBODY, Entry, Kind, NotAnEntry, Record
 from common.messages.publisher import BROKER_ERRORS, broker_errors, connection_parameters
 from common.messages.topology import EXCHANGE, LEDGER, LEDGER_KEY, declare
 
@@ -38,7 +38,6 @@ READ_SECONDS, DOUBT_SECONDS = 10.0, 2.0
 MAX_REMEMBERED = 40_000
 # The entry that tells a follower that it has read everything that was there when it began.
 _HERE = Kind.STOPPED
-_NOBODY = "-"
 _ENDED = Record(has_ended=True)
 
 Written = tuple[bool, Record]
@@ -197,7 +196,7 @@ class Ledger:
         key = secrets.token_urlsafe(12)
         with self._lock:
             self._awaited[key] = Future()
-        entry = Entry(job_id=_NOBODY, kind=_HERE)
+        entry = Entry(job_id=NOBODY, kind=_HERE)
         channel.basic_publish(EXCHANGE, LEDGER_KEY, entry.encode(key))
         return key
 
@@ -227,7 +226,7 @@ class Ledger:
             return
         with self._lock:
             coming = self._awaited.get(key)
-            if entry.job_id == _NOBODY:
+            if entry.job_id == NOBODY:
                 self._awaited.pop(key, None)
                 return
             record = self._records.setdefault(entry.job_id, Record())

@@ -25,6 +25,8 @@ VERSION = 1
 MAX_FAILURES = 100
 # Photos that it names as just arrived: as many as a guest reads in passing.
 MAX_LATEST = 3
+# How the job id of a mark begins; no real id does. Replicas that know no marks store it as a job that nobody asks for.
+MARK_PREFIX = "hello."
 # What is too large is shown as the largest: a snapshot is not refused for a number.
 _MAX_NUMBER = 2**63 - 1
 _MAX_SECONDS = 1e11
@@ -101,6 +103,7 @@ class Progress:
 
     Args:
         job_id, cloud_type, archive_type, gallery_name: which one.
+        archive: the path of the gallery's link, for operators; told once, when the job begins.
         state: where it stands.
         photos_total: listed; 0 until the list was read.
         photos_copied: brought by this job.
@@ -126,6 +129,7 @@ class Progress:
     cloud_type: _Text = ""
     archive_type: _Text = ""
     gallery_name: _Text = ""
+    archive: _Text = ""
     state: Annotated[State, State] = State.QUEUED
     photos_total: _Count = 0
     photos_copied: _Count = 0
@@ -206,6 +210,18 @@ class Progress:
         return (self.claim, self.number) <= (before.claim, before.number)
 
 
+def cancelled(job_id: str, at: float) -> Progress:
+    """Return the end of a cancelled job that no worker has: its message may wait in a queue for half an hour.
+
+    A worker that has the job tells its end itself, with its own numbers.
+
+    Args:
+        job_id: the job.
+        at: when, Unix time in seconds.
+    """
+    return Progress(job_id=job_id, state=State.CANCELLED, reason=Reason.CANCELLED, updated_at=at, finished_at=at)
+
+
 def _join(newer: Progress, older: Progress) -> Progress:
     # An end that counted is the last word: a gallery may list fewer photos by then. Where somebody with a claim spoke,
     # whoever speaks without one did not count, nor did whoever was stopped and could not look into the cloud again.
@@ -230,6 +246,7 @@ def _join(newer: Progress, older: Progress) -> Progress:
         cloud_type=newer.cloud_type or older.cloud_type,
         archive_type=newer.archive_type or older.archive_type,
         gallery_name=newer.gallery_name or older.gallery_name,
+        archive=newer.archive or older.archive,
     )
 
 

@@ -32,7 +32,7 @@ from pika.exceptions import (
 
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
-from common.messages.topology import EXCHANGE, OtherTopology, declare, find_difference
+from common.messages.topology import EXCHANGE, JOBS, MAX_QUEUE_LENGTH, OtherTopology, declare, find_difference
 from common.messages.verdict import Verdict, declare_verdict
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ STACK_SECONDS = 10.0
 # After a wait in vain: how long its caller waits for the message to be withdrawn, and how long that is tried, which is
 # less than a worker's word stands (`Verdict.TAKEN`).
 WITHDRAW_SECONDS, WITHDRAW_FOR_SECONDS, WITHDRAW_AGAIN_SECONDS = 5.0, 300.0, 5.0
+# How long a guest's request waits to hear whether the broker has room; most answer within 50 ms.
+ROOM_SECONDS = 5.0
 APP_ID = "cloud_archive"
 
 Value = TypeVar("Value")
@@ -147,6 +149,8 @@ class Publisher:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="publisher")
         # Others: those may all be held up by the very trouble that verdicts are about.
         self._verdicts = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="verdicts")
+        # One, since an alarm holds up each for half a minute.
+        self._knocks = ThreadPoolExecutor(1, thread_name_prefix="room")
         self._closed = threading.Event()
 
     def publish(
@@ -224,15 +228,32 @@ class Publisher:
         """Connect and declare the topology; raises Transient when the broker cannot be reached."""
         _wait(self._threads.submit(self._connect_and_leave), WAIT_SECONDS)
 
+    def check_room(self) -> None:
+        """Return when a job could be published now; raises Transient when the broker is away, refuses or has no room.
+
+        Nothing stays of it: what is sent has no queue and comes back, unless an alarm holds up those who publish.
+        """
+        _wait(self._knocks.submit(self._knock), ROOM_SECONDS)
+
     def close(self) -> None:
         """Let what is under way end; nothing can be published any more."""
         self._closed.set()
         self._threads.shutdown(wait=False)
         self._verdicts.shutdown(wait=False)
+        self._knocks.shutdown(wait=False)
 
     def _connect_and_leave(self) -> None:
         with pika.BlockingConnection(self._parameters) as connection:
             declare(connection.channel())
+
+    def _knock(self) -> None:
+        with pika.BlockingConnection(self._parameters) as connection:
+            channel = connection.channel()
+            declare(channel)
+            if channel.queue_declare(JOBS, passive=True).method.message_count >= MAX_QUEUE_LENGTH:
+                raise Transient(Reason.TRY_LATER, "the broker has no room for another job")
+            channel.confirm_delivery()
+            _wait_while_blocked(channel)
 
     def _withdraw(self, ticket: str, until: float) -> bool:
         while True:

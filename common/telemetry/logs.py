@@ -39,6 +39,9 @@ _ESCAPES = {
 
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
+# What every line says itself: an extra of such a name stands there with a `_` behind it.
+_OWN_FIELDS = frozenset({"ts", "level", "logger", "event", "exc"})
+
 # Made once: `json.dumps` would make one for each line.
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
@@ -110,6 +113,7 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, process_fields: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__()
         self._process_fields = process_fields
+        self._taken = _OWN_FIELDS | process_fields.keys()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line."""
@@ -119,12 +123,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
             **self._process_fields,
-            **_extras(record),
+            **{f"{name}_" if name in self._taken else name: value for name, value in _extras(record).items()},
         }
         if exception := _format_exception(self, record):
             line["exc"] = exception
         # JSON escapes below 0x20 itself; the others stand inside texts only, where \u is JSON's own escape.
-        return _escape(_encode(line))
+        return escape(_encode(line))
 
 
 class TextFormatter(logging.Formatter):
@@ -136,10 +140,11 @@ class TextFormatter(logging.Formatter):
         words += [f"{name}={value}" for name, value in _extras(record).items()]
         if exception := _format_exception(self, record):
             words.append("| " + exception)
-        return _escape(" ".join(words))
+        return escape(" ".join(words))
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a text in which no character breaks a line or hides what stands beside it."""
     # All that is escaped is unprintable, and nearly every line is printable, which `isprintable` says sooner.
     return text if text.isprintable() else text.translate(_ESCAPES)
 

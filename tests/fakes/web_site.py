@@ -45,11 +45,13 @@ class FakeBroker:
 
     Attributes:
         failure: raised instead of publishing.
+        is_late: whether that is not known when a guest asks, but only when they come back.
         withdrawn: tickets of messages that were withdrawn.
         taken: whether a worker had them by then; an error if that cannot be known.
     """
 
     failure: Transient | None = None
+    is_late: bool = True
     published: list[Published] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     taken: bool | Transient = False
@@ -72,6 +74,11 @@ class FakeBroker:
         """Raise the failure, if there is one."""
         if self.failure:
             raise self.failure
+
+    def check_room(self) -> None:
+        """Raise the failure, if there is one and it was there before the guest was sent on."""
+        if not self.is_late:
+            self.check()
 
     def close(self) -> None:
         """Nothing is open."""

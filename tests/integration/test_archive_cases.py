@@ -292,9 +292,9 @@ def test_when_we_are_refused_jobs_wait_and_we_are_told(
     harness.deliver(harness.make_job(archive))
     ((job, _),) = harness.queue.delayed
     assert harness.reporter.told[-1].reason == job.state.reason == "app_refused"
-    assert [record.levelname for record in caplog.records if "refuses this service itself" in record.message] == [
-        "ERROR"
-    ]
+    (told,) = [record for record in caplog.records if "refuses this service itself" in record.message]
+    assert told.levelname == "ERROR"
+    assert "compare GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET" in told.message
     world.faults.clear()
     harness.queue.delayed.clear()
     harness.deliver(job)

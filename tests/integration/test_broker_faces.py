@@ -24,7 +24,7 @@ from tests.fakes.job import JOB
 from tests.integration.test_consumer import ConsumerHarness, wait_for
 from tests.unit.common.messages.test_publisher import Broker, hang_up, keep_silent, talk_nonsense
 from tools.doctor import check_broker
-from web.api.operations import Readiness
+from web.http.readiness import Readiness
 from web.progress.store import ProgressStore
 from web.progress.subscriber import ProgressSubscriber
 from worker.queue import consumer as consumer_room

@@ -13,6 +13,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
 from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase
+from common.messages.dead_letters import replay_dead
 from common.messages.progress import Progress, State
 from common.messages.publisher import BrokerRefuses, Publisher
 from common.messages.topology import (
@@ -29,7 +30,6 @@ from common.messages.topology import (
 from tests.fakes.job import JOB
 from worker.queue import failures as room
 from worker.queue.consumer import Consumer
-from worker.queue.dead_letters import replay_dead
 from worker.queue.job_publisher import JobPublisher
 from worker.transfer.stop import Cause, Interrupted, Signals
 

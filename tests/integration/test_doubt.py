@@ -72,6 +72,9 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
     with pytest.raises(Transient) as failed:
         sender.publish(EXCHANGE, JOB_KEY, BODY, message_id="unsent")
     assert type(failed.value) is Transient
+    # Whoever is about to ask a guest for a permission can know it.
+    with pytest.raises(Transient):
+        sender.check_room()
     # Verdicts are no messages, so no alarm holds them up.
     ticket, other = make_ticket(), make_ticket()
     assert sender.withdraw(ticket)
@@ -79,6 +82,7 @@ def test_nothing_is_sent_into_an_alarm(node: Broker) -> None:
     assert sender.take_ticket(other)
     node.clear_alarm()
     sender.publish(EXCHANGE, JOB_KEY, BODY, message_id="sent")
+    sender.check_room()
     time.sleep(1)
     assert take(node.url, JOBS) == ["sent"]
     sender.close()

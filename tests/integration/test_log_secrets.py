@@ -182,7 +182,14 @@ def check_traces(lines: list[dict[str, str]], job_id: str, world: World, photos:
     about = [line for line in lines if line.get("job_id") == job_id]
     assert {line["service"] for line in about} == {"web", "worker"}
     assert {line["trace_id"] for line in about} == {TRACE}
-    assert {"request", "archive begun", "an archive ended", "the gallery was told"} <= {line["event"] for line in about}
+    # And the archive's path, by which people ask; the worker that took it says its name.
+    paths = {seen.target.partition("?")[0] for seen in world.gallery.requests if seen.target.endswith("?json=true")}
+    assert {line.get("archive") for line in about if line["service"] == "worker"} == paths
+    assert {line["archive"] for line in about if line["event"] == "archive begun"} == paths
+    assert all(line["worker"] for line in about if line["event"] == "a worker takes the job")
+    assert {"request", "archive begun", "a worker takes the job", "an archive ended", "the gallery was told"} <= {
+        line["event"] for line in about
+    }
     copied = Counter(line["photo"] for line in about if line["event"] == "a photo was copied")
     assert len(copied) == photos - world.gallery.dones[-1].json["failed_photos"]
     steps = [done.headers["traceparent"].split("-") for done in world.gallery.dones]

@@ -183,10 +183,19 @@ def test_nothing_it_says_holds_a_secret(start_web: StartWeb, world: World, queue
         assert secret not in log
 
 
-def test_a_broker_that_is_not_there_leads_to_the_fail_link(start_web: StartWeb, world: World) -> None:
-    """And readiness says so, while the process is alive."""
-    web = start_web(RABBITMQ_URL=f"amqp://guest:guest@127.0.0.1:{find_port()}/")
-    answer = web.get(web.agree(world))
+def start_cut_off(start_web: StartWeb, whole: RunningWeb, rabbitmq_url: str) -> RunningWeb:
+    """Start another replica of one whose broker is there; it has another broker."""
+    return start_web(RABBITMQ_URL=rabbitmq_url, PUBLIC_BASE_URL=whole.url)
+
+
+def test_a_broker_that_is_not_there_leads_to_the_fail_link(start_web: StartWeb, world: World, queue_url: str) -> None:
+    """Guests who agreed before; who asks by now is told to come again. Readiness says so; the process is alive."""
+    whole = start_web(RABBITMQ_URL=queue_url)
+    address = whole.agree(world)
+    web = start_cut_off(start_web, whole, f"amqp://guest:guest@127.0.0.1:{find_port()}/")
+    refused = requests.post(web.url + "/cloud_archive", json=REQUEST, timeout=60)
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    answer = web.get(address.replace(whole.url, web.url))
     assert (answer.status_code, answer.headers["Location"]) == (303, FAIL)
     assert web.get("/readyz").status_code == 503
     assert web.get("/readyz").headers["Content-Type"] == "application/problem+json"
@@ -194,11 +203,12 @@ def test_a_broker_that_is_not_there_leads_to_the_fail_link(start_web: StartWeb, 
     assert web.program.stop() == 0
 
 
-def test_a_broker_that_never_answers_costs_one_bounded_wait(start_web: StartWeb, world: World) -> None:
+def test_a_broker_that_never_answers_costs_one_bounded_wait(start_web: StartWeb, world: World, queue_url: str) -> None:
     """Many guests at once get the fail link, the rest of the site is not slower for it, and it still ends cleanly."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
-        web = start_web(RABBITMQ_URL=f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/")
-        addresses = [web.agree(world) for _ in range(6)]
+        whole = start_web(RABBITMQ_URL=queue_url)
+        web = start_cut_off(start_web, whole, f"amqp://guest:guest@127.0.0.1:{silent.getsockname()[1]}/")
+        addresses = [whole.agree(world).replace(whole.url, web.url) for _ in range(6)]
         with ThreadPoolExecutor(6) as guests:
             answers = [guests.submit(web.get, address) for address in addresses]
             assert web.get("/healthz").status_code == 200
@@ -215,10 +225,11 @@ def wait_until_ready(web: RunningWeb) -> None:
         time.sleep(0.1)
 
 
-def test_without_a_broker_nobody_knows_how_archives_get_on(start_web: StartWeb, world: World) -> None:
+def test_without_a_broker_nobody_knows_how_archives_get_on(start_web: StartWeb, world: World, queue_url: str) -> None:
     """The past cannot be read: who asks is told to come back, and nothing is made up."""
-    web = start_web(RABBITMQ_URL=f"amqp://127.0.0.1:{find_port()}")
-    web.agree(world)
+    whole = start_web(RABBITMQ_URL=queue_url)
+    whole.agree(world)
+    web = start_cut_off(start_web, whole, f"amqp://127.0.0.1:{find_port()}")
     answer = web.get(f"/cloud_archive/jobs/{web.job_ids[0]}")
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, "starting", "1")
 

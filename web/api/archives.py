@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from common.clouds.oauth2 import make_verifier
 from common.config.settings import WebSettings
 from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path, decode_fully
-from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME
+from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME, archive_path
 from common.messages.job_id import make_job_id
 from common.telemetry import logs
 from common.telemetry import trace_context as tracing
@@ -24,6 +24,8 @@ from web.consent.oauth_state import ArchiveType, OAuthState, redirect_uri
 from web.http.problems import FieldProblem, RequestRefused, describe, problem_response
 from web.http.rate_limit import CLIENTS_PER_ARCHIVE, Quota
 
+# When the broker is away, or an alarm is on: how soon it is worth asking again.
+RETRY_AFTER_SECONDS = 5
 # Fields of any length that travel in the state.
 _LONG_FIELDS = ("redirect_success_link", "redirect_fail_link", "archive_url", "gallery_name")
 # Unicode's categories Cc, Zl, Zp and Cs: controls, separators of lines and paragraphs, lone surrogates.
@@ -69,13 +71,19 @@ _KEY_DESCRIPTION = (
 )
 
 
-def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Callable[[], float]) -> APIRouter:
+def make_router(
+    settings: WebSettings,
+    clouds: Mapping[str, CloudAuth],
+    now: Callable[[], float],
+    can_begin: Callable[[], Awaitable[bool]],
+) -> APIRouter:
     """Return the route.
 
     Args:
         settings: of this process.
         clouds: the auth half of every configured cloud, by its name.
         now: Unix time in seconds.
+        can_begin: whether the broker would take a job now.
     """
     router = APIRouter()
     quota = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
@@ -93,7 +101,7 @@ def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Cal
             fail_link=asked.redirect_fail_link,
             traceparent=tracing.current_trace().header,
         )
-        logs.bind_fields(job_id=state.job_id)
+        logs.bind_fields(job_id=state.job_id, archive=archive_path(asked.archive_url))
         return ArchiveAnswer(
             redirect_to=_consent_url(asked, state, settings, clouds[asked.cloud_type]),
             job_id=state.job_id,
@@ -110,6 +118,7 @@ def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Cal
             413: describe("The body is larger than 16 KiB."),
             422: describe("The body is not JSON, a field cannot be used, or the Idempotency-Key had another body."),
             429: describe("Too many requests from one address or for one archive; Retry-After says for how long."),
+            503: describe("No archive can begin right now; Retry-After says when to ask again."),
         },
     )
     async def post_cloud_archive(
@@ -120,23 +129,36 @@ def make_router(settings: WebSettings, clouds: Mapping[str, CloudAuth], now: Cal
         ] = None,
     ) -> Response:
         """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
-        # Not on a thread: it waits for nothing.
+        # Not on a thread: it waits for nothing, but for the broker now and then.
         if problems := list(_find_problems(asked, settings, clouds)):
             raise RequestRefused(problems)
         archive = decode_fully(urlsplit(asked.archive_url).path)
         if not quota.try_consume(archive):
             return quota.problem_for(archive)
-        if idempotency_key is None:
-            return _answer(begin(asked))
-        fingerprint = hashlib.sha256(asked.model_dump_json().encode()).digest()
-        try:
-            return _answer(answers.get_or_create(idempotency_key, fingerprint, lambda: begin(asked)))
-        except KeyMalformed:
-            return problem_response(400, "key_malformed", "The Idempotency-Key must be a UUID.")
-        except KeyReused:
-            return problem_response(422, "key_reused", "The Idempotency-Key came with another body before.")
+        # A consent that leads to the fail link is worse than being asked to come again.
+        if not await can_begin():
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return problem_response(503, "try_later", "No archive can begin right now.", headers=headers)
+        return _answer_once(answers, idempotency_key, asked, begin)
 
     return router
+
+
+def _answer_once(
+    answers: IdempotencyCache[ArchiveAnswer],
+    key: str | None,
+    asked: ArchiveRequest,
+    begin: Callable[[ArchiveRequest], ArchiveAnswer],
+) -> Response:
+    if key is None:
+        return _answer(begin(asked))
+    fingerprint = hashlib.sha256(asked.model_dump_json().encode()).digest()
+    try:
+        return _answer(answers.get_or_create(key, fingerprint, lambda: begin(asked)))
+    except KeyMalformed:
+        return problem_response(400, "key_malformed", "The Idempotency-Key must be a UUID.")
+    except KeyReused:
+        return problem_response(422, "key_reused", "The Idempotency-Key came with another body before.")
 
 
 def _answer(archive: ArchiveAnswer) -> Response:

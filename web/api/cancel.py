@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from common.crypto.sealing import Sealer
-from common.errors import Reason, Transient
+from common.errors import Transient
 from common.messages.job_id import is_job_id
 from common.messages.ledger import Entry, Kind
-from common.messages.progress import Progress, State
+from common.messages.progress import Progress, State, cancelled
 from common.messages.topology import EXCHANGE, LEDGER_KEY
 from web.consent.completion import MessagePublisher
 from web.http.bounded_executor import BoundedExecutor, Overloaded
@@ -51,9 +51,7 @@ def publish_if_idle(
     """
     known, at = store.find(job_id), now()
     if known and known.state in (State.QUEUED, State.WAITING):
-        publish_progress(
-            Progress(job_id=job_id, state=State.CANCELLED, reason=Reason.CANCELLED, updated_at=at, finished_at=at)
-        )
+        publish_progress(cancelled(job_id, at))
 
 
 class Cancellations:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
+from common.clouds import advise_on_refusal
 from common.clouds.base import CloudAuth
 from common.config.settings import WebSettings
 from common.errors import ArchiveError, Reason
 from common.http.urls import LinkRefused, check_link
-from common.messages.archive_job import ArchiveJob, grant_context
+from common.messages.archive_job import ArchiveJob, archive_path, grant_context
 from common.messages.progress import Progress, State
 from common.messages.publisher import InDoubt
 from common.messages.topology import EXCHANGE, JOB_KEY
@@ -104,7 +105,7 @@ class ConsentCompletion:
             raise InvalidState("a parameter stands twice")
         state = self._open_state(cloud_type, answer.pop("state", ""))
         trace = tracing.read_trace(state.traceparent) or tracing.current_trace()
-        logs.bind_fields(job_id=state.job_id, trace_id=trace.trace_id)
+        logs.bind_fields(job_id=state.job_id, archive=archive_path(state.archive_url), trace_id=trace.trace_id)
         self._quota.consume(state.job_id)
         if self._is_queued(state):
             return state.success_link
@@ -147,7 +148,7 @@ class ConsentCompletion:
             if error.reason is Reason.APP_REFUSED:
                 metrics.count_app_refusal(cloud_type)
                 # A traceback would say nothing more.
-                logger.error("the cloud refuses this service: mend its registration there", extra=fields)  # noqa: TRY400
+                logger.error("%s", advise_on_refusal(cloud_type, error.detail), extra=fields)  # noqa: TRY400
             else:
                 logger.warning("archive not begun", extra=fields)
             self._publish_state(state, cloud_type, before, State.FAILED, error.reason)
@@ -170,6 +171,7 @@ class ConsentCompletion:
                 cloud_type=cloud_type,
                 archive_type=oauth.archive_type,
                 gallery_name=oauth.gallery_name,
+                archive=archive_path(oauth.archive_url),
                 state=state,
                 reason=reason,
                 created_at=oauth.issued_at,

@@ -34,8 +34,6 @@ REPEAT_SECONDS = 10.0
 MAX_WATCHED = 10_000
 TICK_SECONDS = 0.2
 HEARTBEAT_SECONDS = 30
-# How the job id of a mark begins; no real id does. Replicas that know no marks store it as a job that nobody asks for.
-MARK_PREFIX = "hello."
 
 
 class WatchedJobs:
@@ -103,7 +101,7 @@ class SnapshotRequester:
         Whoever reads a stream up to the mark has read everything that was published before, whatever the clocks say.
 
         Args:
-            mark: begins with `MARK_PREFIX`.
+            mark: begins with `common.messages.progress.MARK_PREFIX`.
         """
         self._mark = mark
 

@@ -19,10 +19,10 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from common.crypto.sealing import Secret
 from common.errors import Reason, Transient
 from common.loops import Loop
-from common.messages.progress import NotProgress, Progress
+from common.messages.progress import MARK_PREFIX, NotProgress, Progress
 from common.messages.publisher import broker_errors, connection_parameters
 from common.messages.topology import EVENTS, LIVE, declare
-from web.progress.requester import MARK_PREFIX, SnapshotRequester
+from web.progress.requester import SnapshotRequester
 from web.progress.store import RETENTION_SECONDS, ProgressStore
 
 logger = logging.getLogger(__name__)

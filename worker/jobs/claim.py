@@ -94,19 +94,20 @@ class Claim:
         if record.is_stopped and not record.is_told:
             self._signals.stop(Cause.CANCELLED)
 
-    def continue_as(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None]) -> None:
+    def continue_as(self, job: ArchiveJob, publish: Callable[[ArchiveJob], None], wait: int = 0) -> None:
         """Publish the job's next message, which is the only one that counts from then on.
 
         Args:
             job: as its next slice needs it.
             publish: puts it into a queue.
+            wait: how long it lies there before it comes back, in seconds.
 
         Raises:
             Overtaken: nothing was published.
             Transient: it may or may not be published; the message in flight must come back.
         """
         following = replace(job, edition=secrets.token_urlsafe(9))
-        self._append(Kind.WENT_ON, edition=following.edition, body=following.encode().decode())
+        self._append(Kind.WENT_ON, edition=following.edition, body=following.encode().decode(), wait=wait)
         publish(following)
         self._ledger.append(self._entry(Kind.QUEUED, edition=following.edition))
 

@@ -1,6 +1,7 @@
 """The claims of one process: which jobs it works on, by the ledger."""
 
 import hashlib
+import logging
 import secrets
 import threading
 import time
@@ -13,6 +14,8 @@ from common.messages.archive_job import ArchiveJob
 from common.messages.ledger import FIRST_EDITION, Entry, Kind, Record
 from worker.jobs.claim import Claim, ClaimLedger
 from worker.transfer.stop import Signals
+
+logger = logging.getLogger(__name__)
 
 
 class PendingWrites:
@@ -42,10 +45,12 @@ class Claims:
 
     Args:
         ledger: where they are written down.
+        worker: this process's name, for operators.
     """
 
-    def __init__(self, ledger: ClaimLedger) -> None:
+    def __init__(self, ledger: ClaimLedger, worker: str = "") -> None:
         self._ledger = ledger
+        self._worker = worker
         self._lock = threading.Lock()
         self._claims: dict[str, list[Claim]] = {}
         self._pending_writes = PendingWrites()
@@ -109,11 +114,12 @@ class Claims:
     @contextmanager
     def _claim(self, kind: Kind, job: ArchiveJob, signals: Signals, **fields: object) -> Iterator[Claim | None]:
         name = secrets.token_urlsafe(9)
-        entry = Entry(job_id=job.id, kind=kind, by=name, **fields)  # type: ignore[arg-type]
+        entry = Entry(job_id=job.id, kind=kind, by=name, worker=self._worker, **fields)  # type: ignore[arg-type]
         counts, record = self._ledger.append(entry)
         if not counts:
             yield None
             return
+        logger.info("a worker takes the job", extra={"worker": self._worker, "claim": record.claim_offset})
         if record.newest not in (job.edition, FIRST_EDITION):
             job = self._read_job(record)
         if job.state.skipped < 0 <= record.skipped:

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import replace
 from typing import Protocol
 
+from common.clouds import advise_on_refusal
 from common.errors import ArchiveError, Reason, StorageFull, Transient
 from common.messages.archive_job import ArchiveJob, JobState, NotOurMessage, Phase, StaleMessage
 from common.messages.progress import Progress, State
-from common.telemetry import metrics
+from common.messages.topology import WAITING_SECONDS
+from common.telemetry import logs, metrics
 from worker.gallery.client import Gallery
 from worker.jobs.claim import Claim, Overtaken
 from worker.jobs.claims import Claims
@@ -124,6 +126,7 @@ class JobRunner:
         """Run a job whose message waits in a queue, unless somebody has it; see `Claims.claim_waiting_job`."""
         with self._claims.claim_waiting_job(job_id, signals, overtakes=overtakes) as claim:
             if claim:
+                logs.bind_fields(archive=claim.job.archive)
                 logger.info("a job that waits is taken up")
                 # A worker that took it from here has a message of its own; here there is none.
                 with suppress(StaleMessage):
@@ -222,7 +225,7 @@ class JobRunner:
                 return
         if job.state.may_have_duplicates:
             later = replace(job, state=JobState(slices=job.state.slices, phase=Phase.TOLD))
-            claim.continue_as(later, lambda each: self._queue.requeue_delayed(each, AFTERCARE_LEVEL))
+            self._continue_delayed(claim, later, AFTERCARE_LEVEL)
         else:
             claim.end()
             self._clouds.revoke(claim)
@@ -253,13 +256,12 @@ class JobRunner:
         is_told = job.state.waits == 0 or level != WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS)) - 1]
         logger.log(logging.INFO if is_told else logging.DEBUG, "a job waits: %s", error, extra={"queue": level})
         if error.reason is Reason.APP_REFUSED:
-            logger.error(
-                "%s refuses this service itself: look at its registration, its project and billing (%s)",
-                job.cloud_type,
-                error.detail,
-            )
-        claim.continue_as(replace(job, state=state), lambda each: self._queue.requeue_delayed(each, level))
+            logger.error("%s", advise_on_refusal(job.cloud_type, error.detail))
+        self._continue_delayed(claim, replace(job, state=state), level)
         return True
+
+    def _continue_delayed(self, claim: Claim, job: ArchiveJob, level: int) -> None:
+        claim.continue_as(job, lambda each: self._queue.requeue_delayed(each, level), WAITING_SECONDS[level])
 
 
 def _add_space(progress: Progress, full: StorageFull) -> Progress:

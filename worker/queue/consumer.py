@@ -230,6 +230,7 @@ class Consumer:
             settle: Settle = nack
             try:
                 job = ArchiveJob.decode(body)
+                logs.bind_fields(archive=job.archive)
                 if trace := read_trace(job.traceparent):
                     set_current_trace(trace)
                     logs.bind_fields(trace_id=trace.trace_id)

@@ -14,6 +14,7 @@ from common.clouds import CLOUDS
 from common.messages.progress import FailedPhoto, Progress, State
 from common.telemetry import metrics
 from web.api import operations
+from web.http.readiness import Readiness
 from worker.app import create_consumer  # noqa: F401 - all that a worker counts
 from worker.health import serve_health
 
@@ -152,7 +153,7 @@ def test_a_thousand_archives_make_no_more_series_than_one() -> None:
 
 def test_both_services_answer() -> None:
     """Each at /metrics, with its own."""
-    router = operations.make_router(operations.Readiness(lambda: None))
+    router = operations.make_router(Readiness(lambda: None))
     (route,) = (each for each in router.routes if isinstance(each, APIRoute) and each.path == "/metrics")
     answer = route.endpoint()
     assert answer.headers["content-type"].startswith("text/plain; version=")

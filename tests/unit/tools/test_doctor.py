@@ -52,7 +52,11 @@ def test_openness_is_told(environment: dict[str, str]) -> None:
 def test_a_client_that_its_cloud_does_not_know_is_found(environment: dict[str, str], variable: str) -> None:
     """The cloud itself is asked."""
     cloud = "google_drive" if variable.startswith("GOOGLE") else "yadisk"
-    assert list(wrong({**environment, variable: "mistyped"})) == [cloud]
+    told = wrong({**environment, variable: "mistyped"})
+    assert list(told) == [cloud]
+    assert "invalid_client" in told[cloud]
+    assert f"compare {variable.partition('_')[0]}_CLIENT_ID and" in told[cloud]
+    assert "mistyped" not in told[cloud]
 
 
 def test_a_wrong_setting_is_named_and_not_shown(environment: dict[str, str]) -> None:
@@ -63,14 +67,51 @@ def test_a_wrong_setting_is_named_and_not_shown(environment: dict[str, str]) -> 
     assert "hush" not in told["settings"]
 
 
+def test_all_that_is_wrong_is_told_with_what_to_do(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and the broker is tried all the same."""
+    monkeypatch.setattr(Publisher, "check", CHECK)
+    bare = {**environment, "SECRET_KEYS": "", "PUBLIC_BASE_URL": "", "WORKER_JOBS": "many"}
+    told = [message for is_right, _, message in doctor.examine(bare) if not is_right]
+    assert [message.split()[0] for message in told] == ["SECRET_KEYS", "PUBLIC_BASE_URL", "WORKER_JOBS", "the"]
+    assert "python -m tools.make_key prints one" in told[0]
+    assert "as browsers see it" in told[1]
+    assert "from 1 to 1000" in told[2]
+    assert "the broker cannot be reached" in told[3]
+
+
+def test_an_image_checks_the_service_that_it_holds(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker needs no address of its own, and `web` tells nobody of an end."""
+    assert doctor.find_services() == ("web", "worker")
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name == "worker" or None)
+    assert doctor.find_services() == ("worker",)
+    del environment["PUBLIC_BASE_URL"]
+    looked_at = [what for _, what, _ in doctor.examine(environment, ("worker",))]
+    assert "done call" in looked_at
+    assert "redirect URI" not in looked_at
+    environment["PUBLIC_BASE_URL"] = "https://app.litegallery.io"
+    assert "done call" not in [what for _, what, _ in doctor.examine(environment, ("web",))]
+
+
 def test_a_key_that_everybody_knows_is_found(environment: dict[str, str]) -> None:
     """Also when it is only one of several."""
     assert list(wrong({**environment, "SECRET_KEYS": f"{make_key()},{'A' * 43}"})) == ["keys"]
 
 
 def test_a_gallery_that_is_away_is_found(environment: dict[str, str]) -> None:
-    """Nobody listens there."""
-    assert list(wrong({**environment, "GALLERY_BASE_URL": f"http://127.0.0.1:{find_port()}"})) == ["gallery"]
+    """Nobody listens there, nor where it would be told of an end."""
+    away = {**environment, "GALLERY_BASE_URL": f"http://127.0.0.1:{find_port()}"}
+    assert list(wrong(away)) == ["gallery", "done call"]
+
+
+def test_a_done_call_that_nobody_would_take_is_found(environment: dict[str, str]) -> None:
+    """Its host is asked, and told nothing."""
+    told = wrong({**environment, "DONE_URL": f"http://127.0.0.1:{find_port()}/done"})
+    assert list(told) == ["done call"]
+    assert "/done" in told["done call"]
 
 
 @pytest.mark.parametrize("address", ["http://archive.example", "https://203.0.113.7", "https://intranet"])

@@ -1,6 +1,9 @@
 """The environment: read once, checked, and never shown."""
 
 import dataclasses
+import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -42,6 +45,20 @@ def test_webs_defaults_are_the_contracts() -> None:
     assert (settings.host, settings.port) == ("0.0.0.0", 8000)
     assert (settings.log_level, settings.log_format) == ("INFO", "json")
     assert (settings.network, settings.clouds) == (NetworkPolicy(allow_private=False, ca_bundle=None), {})
+
+
+@pytest.mark.parametrize("read", [read_web, read_worker])
+def test_settings_are_told_as_fields_and_no_secret_among_them(
+    read: Callable[..., WebSettings | WorkerSettings],
+) -> None:
+    """Numbers as numbers, lists as lists; of a cloud its name, of a key how many there are."""
+    told = read(DC_ID="dc-hush", DC_SECRET="dc-hush").list_fields()
+    assert json.loads(json.dumps(told)) == told
+    assert "hush" not in str(told)
+    assert KEY not in str(told)
+    assert {"sealer": "Sealer(1 keys)", "clouds": ["dropcloud"], "allow_local_network": False}.items() <= told.items()
+    assert told["rabbitmq_url"] == "Secret(34 characters)"
+    assert not {*told, "a"} & {*vars(logging.makeLogRecord({})), "message", "asctime"}
 
 
 def test_workers_defaults_are_the_contracts() -> None:

@@ -68,6 +68,19 @@ def test_a_record_is_one_json_object(stderr: StandardError) -> None:
     assert "Имя" in stderr.getvalue()
 
 
+def test_no_extra_overwrites_what_a_line_says_itself(stderr: StandardError) -> None:
+    """A field of the same name stands beside it: a collector that reads `level` reads the level."""
+    logs.configure("INFO", "json", {"service": "worker", "version": "1"})
+    clash = dict.fromkeys(("ts", "level", "logger", "event", "service", "version", "exc"), "other")
+    with logs.bound_fields(level="bound"):
+        logging.getLogger("a.b").info("said", extra=clash)
+    (line,) = read_json(stderr)
+    told = {"level": "INFO", "logger": "a.b", "event": "said", "service": "worker", "version": "1"}
+    assert told.items() <= line.items()
+    assert {f"{name}_": "other" for name in clash}.items() <= line.items()
+    assert str(line["ts"]).endswith("Z")
+
+
 @pytest.mark.parametrize("form", [logs.JsonFormatter(), logs.TextFormatter()])
 def test_a_line_begins_with_its_time(form: logging.Formatter) -> None:
     """In UTC, to the millisecond; each line its own."""

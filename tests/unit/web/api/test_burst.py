@@ -16,8 +16,9 @@ from sandbox.faults.plan import Fault
 from sandbox.world import World
 from tests.fakes.guest import SUCCESS, agree
 from tests.fakes.web_site import OpenSite, Site
-from web.api import cancel, operations
+from web.api import cancel
 from web.consent import completion
+from web.http import readiness
 
 SLOW = 0.5
 AS_BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "Accept-Language": "ru"}
@@ -124,7 +125,7 @@ def test_a_broker_that_readiness_waits_for_holds_up_nobody(
     open_site: OpenSite, worldly: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it is asked, other probes get the answer before, and guests are served."""
-    monkeypatch.setattr(operations, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(readiness, "FRESH_SECONDS", 0.0)
     site, asked, go_on = open_site(worldly), threading.Event(), threading.Event()
     address = agree(site, world)
     assert site.send("GET", "/readyz").status_code == 200

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from common.errors import Reason, Transient
 from common.messages.topology import OtherTopology
 from tests.fakes.web_site import Server
-from web.api.operations import FRESH_SECONDS, Readiness, make_router
+from web.api.operations import make_router
+from web.http.readiness import FRESH_SECONDS, Readiness
 
 
 def serve(server: Server, readiness: Readiness, *, alive: bool = True) -> str:

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from common.errors import Reason, Transient
 from common.messages.job_id import make_job_id
 from sandbox.world import World
 from tests.fakes.web_site import PUBLIC, SEED_REQUEST, OpenSite, Site, fields_of
@@ -28,6 +30,24 @@ def test_the_seeds_own_request_is_answered_with_a_consent_page(site: Site) -> No
     assert told["redirect_to"].startswith("https://accounts.google.com/o/oauth2/v2/auth?")
     assert told["status_url"] == f"{PUBLIC}/cloud_archive/jobs/{told['job_id']}"
     assert len(told["job_id"]) >= 22
+
+
+def test_a_broker_that_takes_no_job_is_told_before_the_consent(site: Site) -> None:
+    """Nobody is sent through a consent that must fail; what cannot be used is told all the same, and it passes."""
+    site.broker.failure, site.broker.is_late = Transient(Reason.TRY_LATER, "the broker cannot be reached"), False
+    refused = site.post()
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["code"] == "try_later"
+    assert "redirect_to" not in refused.text
+    assert site.post(cloud_type="nowhere").status_code == 422
+    key = {"Idempotency-Key": "0b7e2c1e-6f5e-4f5f-9c77-2f3c4bb11a11"}
+    assert site.send("POST", "/cloud_archive", json=SEED_REQUEST, headers=key).status_code == 503
+    site.broker.failure = None
+    # A second later it is asked again; a key that was answered so is as good as new.
+    while (answer := site.send("POST", "/cloud_archive", json=SEED_REQUEST, headers=key)).status_code == 503:
+        time.sleep(0.05)
+    assert answer.status_code == 200
 
 
 def test_the_consent_page_is_asked_for_exactly_what_is_needed(site: Site) -> None:

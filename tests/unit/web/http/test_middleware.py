@@ -188,7 +188,7 @@ def test_the_description_is_whole(site: Site) -> None:
     schema = described["components"]["schemas"]["ArchiveRequest"]
     assert sorted(SEED_REQUEST) == sorted(schema["required"])
     assert schema["properties"]["archive_type"]["enum"] == ["webs", "originals"]
-    assert set(post["responses"]) == {"200", "400", "413", "422", "429"}
+    assert set(post["responses"]) == {"200", "400", "413", "422", "429", "503"}
     assert ("Idempotency-Key", "header", False) in [
         (each["name"], each["in"], each["required"]) for each in post["parameters"]
     ]
