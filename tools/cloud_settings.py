@@ -22,4 +22,4 @@ def list_settings(clouds: Sequence[Cloud] = CLOUDS) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(list_settings()))  # noqa: T201 - this is the command's whole purpose
+    print("\n".join(list_settings()))
