@@ -26,7 +26,8 @@ from worker.queue.job_publisher import JobPublisher
 from worker.queue.reporter import Reporter
 from worker.transfer.stop import Signals
 
-MIN_CLOSE_SECONDS = 0.5
+# How long the last reports may take at the least, and how long after the grace at the most.
+MIN_CLOSE_SECONDS, LATE_SECONDS = 0.5, 2.0
 
 
 def create_consumer(
@@ -100,10 +101,11 @@ def create_consumer(
     )
 
     def finish(seconds: float) -> None:
-        began = time.monotonic()
-        claims.wait_for_writes(settings.shutdown_grace_seconds - (began - (signals.wind_down.since or began)))
-        # Where that took its time there is no broker to report to.
-        reporter.close(max(MIN_CLOSE_SECONDS, seconds - (time.monotonic() - began)))
+        now = time.monotonic
+        grace_ends = (signals.wind_down.since or now()) + settings.shutdown_grace_seconds
+        claims.wait_for_writes(grace_ends - now())
+        # Where all of the grace was needed there may be no broker to report to.
+        reporter.close(max(MIN_CLOSE_SECONDS, min(seconds, grace_ends + LATE_SECONDS - now())))
 
     return consumer, lambda: consumer.is_alive and reporter.is_alive and ledger.is_alive, finish
 

@@ -20,7 +20,7 @@ class Counts:
         manifest, skipped: those that the counts were made from.
         total, total_bytes: all that are listed; bytes only of those that can be copied.
         stored, stored_bytes: in the cloud, whoever copied them.
-        found: of those, how many were not copied by this delivery or the one before.
+        found: of those, how many were seen there before this delivery copied them.
         failed: rejected, or unusable as listed.
         failures: the first of those.
     """
@@ -194,7 +194,8 @@ class Copies:
             total_bytes=sum(photo.size for photo in photos.values()),
             stored=len(stored),
             stored_bytes=sum(stored),
-            found=sum(key not in self.arrived for key in self.skipped & photos.keys()),
+            # Also what was copied again since, or proved: a page's number must not fall.
+            found=len(self.skipped & photos.keys()),
             failed=len(failed),
             failures=tuple(failed[:MAX_FAILURES]),
         )

@@ -53,3 +53,12 @@ def test_a_list_that_is_suddenly_empty_is_not_believed() -> None:
     copies = Copies(listed(*PHOTOS.values()))
     assert not copies.replace_manifest(listed())
     assert copies.photos == PHOTOS
+
+
+def test_what_was_there_before_stays_so_when_it_is_proved_or_copied_again() -> None:
+    """Another job of the same guest may have taken the copy away: no number on the page falls."""
+    copies = Copies(listed(*PHOTOS.values()))
+    copies.record_initial_inventory(["1"])
+    found = copies.count().found
+    copies.record_arrival(ours("1", "a"))
+    assert (found, copies.count().found, copies.count().stored) == (1, 1, 1)
