@@ -83,7 +83,7 @@ def test_numbers_add_up_at_the_end(bench: Bench) -> None:
 
 
 def test_numbers_add_up_when_the_list_shrinks(bench: Bench) -> None:
-    """Photos that were there before and are listed no more were not found; what is copied again was there all the same."""
+    """What was there before and is listed no more was not found; what is copied again was there all the same."""
     bench.copies.record_initial_inventory({"0", "1", "gone", "gone too"})
     bench.let_arrive(60, 1)
     told = bench.meter.read(State.DONE)
