@@ -100,7 +100,7 @@ def main() -> None:
         while not ended:
             with claims.claim_message(job, 0, Signals()) as claim:
                 assert claim
-                outcome = open_slice(claim, Signals(), settings=settings, gallery=gallery, clouds=clouds).run(0)
+                outcome = open_slice(claim, Signals(), settings=settings, gallery=gallery, clouds=clouds).run()
             job, ended = outcome.job, outcome.ended
         gallery.tell_done(job, outcome.state.failed_photos)
     if outcome.state.failed_photos:

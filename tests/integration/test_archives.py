@@ -253,11 +253,11 @@ def test_slices_carry_the_rest_on(world: World) -> None:
     assert [done.json["failed_photos"] for done in world.gallery.dones] == [0]
 
 
-def stop_after_first_upload(world: World, signals: Signals, cause: Cause) -> threading.Thread:
-    """Send the signal as soon as something has arrived."""
+def stop_once_some_arrived(world: World, signals: Signals, cause: Cause) -> threading.Thread:
+    """Send the signal as soon as a photo has arrived and its worker has heard so: five are there, and four may move."""
 
     def wait_and_stop() -> None:
-        while not world.drive.account().files():
+        while len(world.drive.account().files()) < 5:
             time.sleep(0.005)
         signals.stop(cause)
 
@@ -271,7 +271,7 @@ def test_shutdown_gives_the_job_back(world: World, harness: WorkerHarness) -> No
     archive = add_gallery(world, 60)
     world.faults.add(Fault("photo", "stall", times=None, seconds=0.02))
     signals = Signals()
-    stopper = stop_after_first_upload(world, signals, Cause.SHUTDOWN)
+    stopper = stop_once_some_arrived(world, signals, Cause.SHUTDOWN)
     harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
     (rest,) = harness.queue.requeued
@@ -287,7 +287,7 @@ def test_cancelled_job_ends_and_says_what_is_missing(world: World, harness: Work
     archive = add_gallery(world, 60)
     world.faults.add(Fault("photo", "stall", times=None, seconds=0.02))
     signals = Signals()
-    stopper = stop_after_first_upload(world, signals, Cause.CANCELLED)
+    stopper = stop_once_some_arrived(world, signals, Cause.CANCELLED)
     harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
     assert harness.queue.requeued == []
@@ -301,7 +301,7 @@ def test_job_that_another_worker_has_says_nothing(world: World, harness: WorkerH
     archive = add_gallery(world, 60)
     world.faults.add(Fault("photo", "stall", times=None, seconds=0.02))
     signals = Signals()
-    stopper = stop_after_first_upload(world, signals, Cause.TAKEN_OVER)
+    stopper = stop_once_some_arrived(world, signals, Cause.TAKEN_OVER)
     with pytest.raises(Interrupted):
         harness.deliver(harness.make_job(archive), signals=signals)
     stopper.join()
