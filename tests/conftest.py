@@ -1,5 +1,6 @@
 """What every test may ask for: a real RabbitMQ and a pretend world."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -25,3 +26,13 @@ def world() -> Iterator[World]:
     """A pretend world of one's own: accounts, clouds and a gallery, on loopback."""
     with World() as pretend:
         yield pretend
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Whatever a command that a test runs here does to the logs, the next test finds them as they were."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
