@@ -78,7 +78,6 @@ class DriveSession:
         self._forget = forget
         self._authorize = authorize
         self._token = ""
-        self._authorization: Mapping[str, str] = {}
         self._bytes_sent = 0
         self._offset_unknown = False
         self._has_wrong_file = False  # what Drive holds are other bytes, and it has not removed them yet
@@ -122,6 +121,10 @@ class DriveSession:
             elif self._address is not None and not self.stored:
                 self._http.request("DELETE", self._address, headers={"Content-Length": "0"})
 
+    @property
+    def _authorization(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
     def _query_status(self, address: str) -> Reply:
         if self._photo.size == 0:
             # Here the query itself would complete the upload, and make a file: its id tells whether there is one.
@@ -159,7 +162,6 @@ class DriveSession:
     def _read_answer(self, answer: Answer, *, is_query: bool) -> Reply:
         if answer.status == 401:
             self._token = self._authorize(self._token)
-            self._authorization = {"Authorization": f"Bearer {self._token}"}
             raise Transient(Reason.CLOUD_UNAVAILABLE, "the upload session asks for a token")
         if answer.status == 409:
             self._address = None

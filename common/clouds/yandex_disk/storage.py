@@ -68,7 +68,8 @@ class YandexStorage:
         self._web = WEB.get(api, api)
         self._names = _Names()
         self._largest: int | None = None
-        self._unmarked: list[Resource] = []  # files of the last inventory that nobody set properties of
+        # Files of the last inventory that nobody set properties of, by folder and size.
+        self._unmarked: dict[tuple[str, int], list[Resource]] = {}
 
     def free_bytes(self) -> int | None:
         """Return what is left of the disk; the bin counts as used."""
@@ -94,12 +95,12 @@ class YandexStorage:
         top = min(tops, key=_rank)
         inventory.albums[album_key(())] = self._folder(top.path)
         folders: list[Resource] = []
-        self._unmarked = []
+        self._unmarked = {}
         for item in self._walk(top.path):
             if photo := read_photo(item, archive_key):
                 inventory.photos.append(photo.interned(known))
             elif not item.is_folder and ARCHIVE not in item.properties:
-                self._unmarked.append(item)
+                self._unmarked.setdefault((item.folder, item.size), []).append(item)
             elif item.is_folder and item.has_properties({**properties, ALBUM: item.properties.get(ALBUM, "")}):
                 folders.append(item)
         for item in sorted(folders, key=lambda item: _rank(item, top.path)):
@@ -152,9 +153,8 @@ class YandexStorage:
         def give_up() -> str:
             raise SessionLost(Reason.WRONG_BYTES, "a file that is not the photo")
 
-        for file in self._unmarked:
-            if (file.folder, file.size) == (folder.id, photo.size):
-                yield YandexSession(photo, archive_key, file.path, None, self._disk, self._http, next_path=give_up)
+        for file in self._unmarked.get((folder.id, photo.size), ()):
+            yield YandexSession(photo, archive_key, file.path, None, self._disk, self._http, next_path=give_up)
 
     def note_proved(self, inventory: Inventory) -> None:
         """Do nothing: a photo gets its properties only after its proof."""
