@@ -7,21 +7,15 @@ machine. Each probe opens a connection of its own, as an orchestrator's does.
 import asyncio
 import json
 import math
-import os
 import resource
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote, urlsplit
 
+from bench.crowded_web import TokenEndpoint, Web, serve
 from bench.measure import python
-from bench.posts import ASKED
-from bench.probe import resident_mib
-from common.crypto.sealing import make_key
 
 CALLBACKS, CONNECTIONS, SAME_STATE = 1000, 2000, 60
 # How long each crowd is watched, in seconds; idle ones until the last is gone.
@@ -99,10 +93,10 @@ def measure(watched_seconds: float = WATCHED_SECONDS) -> Burst:
 async def _measure(watched_seconds: float) -> Burst:
     cloud = TokenEndpoint()
     async with cloud.serve() as token_uri:
-        with _serve(token_uri) as web:
+        with serve(token_uri) as web:
             await web.wait_until_up()
             cloud.answer_all()
-            await web.come_back((await web.ask(1))[0], 0)  # what is loaded late is no crowd's
+            await web.come_back(web.issue(1)[0], 0)  # what is loaded late is no crowd's
             before = web.resident_mib()
             crowds = [
                 await _watch_guests(web, cloud, f"one state {SAME_STATE} times", 1, SAME_STATE, watched_seconds),
@@ -115,95 +109,9 @@ async def _measure(watched_seconds: float) -> Burst:
     return Burst(crowds, before, after)
 
 
-class TokenEndpoint:
-    """Token endpoint that rejects every request, but only once it is told to answer."""
-
-    def __init__(self) -> None:
-        self._gate = asyncio.Event()
-
-    def answer_all(self) -> None:
-        """Answer waiting and future requests."""
-        self._gate.set()
-
-    def keep_waiting(self) -> None:
-        """Keep requests waiting."""
-        self._gate.clear()
-
-    @asynccontextmanager
-    async def serve(self) -> AsyncIterator[str]:
-        """Serve; the block gets the address."""
-        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, backlog=1024)
-        async with server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/token"
-            self.answer_all()
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            await self._gate.wait()
-            body = b'{"error": "invalid_grant"}'
-            head = f"HTTP/1.1 400 No\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
-            await writer.drain()
-        writer.close()
-
-
-@dataclass
-class Web:
-    """A running process of `web`."""
-
-    port: int
-    process: subprocess.Popen[bytes]
-
-    def resident_mib(self) -> float:
-        """Return its resident memory."""
-        return resident_mib(self.process.pid)
-
-    async def wait_until_up(self) -> None:
-        """Return as soon as it answers."""
-        for _ in range(600):
-            with suppress(OSError):
-                await self.send("GET", "/healthz")
-                return
-            await asyncio.sleep(0.05)
-        raise TimeoutError("web does not come up")
-
-    async def send(self, method: str, path: str, body: bytes = b"", guest: int = 0) -> tuple[int, bytes]:
-        """Send a request over a connection of its own; return the status, 0 for none, and the body."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            # Each guest has an address of their own.
-            forwarded = f"X-Forwarded-For: 100.{guest >> 16 & 255}.{guest >> 8 & 255}.{guest & 255}"
-            kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
-            writer.write(f"{method} {path} HTTP/1.1\r\nHost: us\r\n{forwarded}\r\n{kind}\r\n\r\n".encode() + body)
-            head, _, told = (await reader.read(-1)).partition(b"\r\n\r\n")
-        finally:
-            writer.close()
-        return int(head.split()[1]) if head else 0, told
-
-    async def ask(self, guests: int) -> list[str]:
-        """Return the states of so many guests."""
-        states = []
-        for guest in range(guests):
-            asked = {**ASKED, "archive_url": f"https://arch-d.lite.gallery/{guest}"}
-            status, told = await self.send("POST", "/cloud_archive", json.dumps(asked).encode(), guest)
-            assert status == 200, told
-            states.append(parse_qs(urlsplit(json.loads(told)["redirect_to"]).query)["state"][0])
-        return states
-
-    async def come_back(self, state: str, guest: int) -> int:
-        """Let a guest come back from the consent page; return the status."""
-        try:
-            return (
-                await self.send("GET", f"/cloud_archive/callback/google_drive?code=4&state={quote(state)}", b"", guest)
-            )[0]
-        except ConnectionError:
-            return 0
-
-
 async def _watch_guests(web: Web, cloud: TokenEndpoint, name: str, states: int, times: int, seconds: float) -> Crowd:
     """Watch guests who come back while the token endpoint answers nobody, and then everybody."""
-    issued = await web.ask(states)
+    issued = web.issue(states)
     cloud.keep_waiting()
     async with _probing(web, Crowd(name)) as crowd:
         began = time.monotonic()
@@ -257,32 +165,6 @@ async def _probing(web: Web, crowd: Crowd) -> AsyncIterator[Crowd]:
     finally:
         told, _ = await process.communicate(b"")  # which closes its input
         crowd.seconds, crowd.peak_mib = json.loads(told)
-
-
-@contextmanager
-def _serve(token_uri: str) -> Iterator[Web]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    environment = {
-        "RABBITMQ_URL": "amqp://127.0.0.1:1/",
-        "SECRET_KEYS": make_key(),
-        "PUBLIC_BASE_URL": "https://app.litegallery.io",
-        "GOOGLE_CLIENT_ID": "client",
-        "GOOGLE_CLIENT_SECRET": "secret",
-        "GOOGLE_TOKEN_URI": token_uri,
-        "ALLOW_LOCAL_NETWORK": "true",
-        "LOG_LEVEL": "ERROR",
-        "WEB_HOST": "127.0.0.1",
-        "WEB_PORT": str(port),
-    }
-    process = subprocess.Popen(
-        python("web"), env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield Web(port, process)
-    finally:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":
