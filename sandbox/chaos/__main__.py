@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             started.enter_context(tempfile.TemporaryDirectory(prefix="cloud_archive-chaos-"))
         )
         folder.mkdir(parents=True, exist_ok=True)
+        print_heading("starting the broker")
         broker = started.enter_context(_make_broker(plan.seed, arguments.nodes))
         world = started.enter_context(World(keep_bytes=False))
         _relax_limits(world)
@@ -76,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
             for number in range(1, arguments.replicas + 1)
         ]
         replay = MessageReplay(broker.url)
+        print_heading("starting web and workers")
         for program in (*workers, *webs):
             program.proxy.watch = replay.watch(program)
             started.enter_context(program.proxy)

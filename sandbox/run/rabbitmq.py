@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
+
+from sandbox.run.installation import InstallationFailed, run_shown
 
 # Debian's own path: /usr/sbin/rabbitmq-server is a wrapper that only runs the system's node as the system's user.
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -52,16 +53,14 @@ def install_server() -> Path:
     as_root = [] if os.geteuid() == 0 else ["sudo"]
     if as_root and not shutil.which("sudo"):
         raise BrokerError("rabbitmq-server is missing and can't be installed without root or sudo: set RABBITMQ_URL.")
-    print("Installing rabbitmq-server with apt-get (once; about 110 MB)...", file=sys.stderr, flush=True)
-    done = subprocess.run(
-        [*as_root, "/bin/sh", "-c", _INSTALL],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    if as_root:
+        # A password is asked for now, not behind a line that moves.
+        subprocess.run(["sudo", "--validate"], check=False)
+    try:
+        run_shown("installing rabbitmq-server with apt-get (once; about 110 MB)", [*as_root, "/bin/sh", "-c", _INSTALL])
+    except InstallationFailed as error:
+        raise BrokerError(f"apt-get could not install rabbitmq-server:\n{str(error)[-3000:]}") from None
     server = find_server()
-    if done.returncode or not server:
-        raise BrokerError(f"apt-get could not install rabbitmq-server:\n{done.stdout[-3000:]}")
+    if not server:
+        raise BrokerError("apt-get installed rabbitmq-server, and it is nowhere to be found")
     return server

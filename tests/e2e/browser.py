@@ -1,8 +1,10 @@
 """Debian's Chromium: found, or installed when it is missing, and how it is started."""
 
+import os
 import shutil
-import subprocess
 from pathlib import Path
+
+from sandbox.run.installation import InstallationFailed, run_shown
 
 # Without these it asks hosts of its maker for updates and accounts; a sandbox of its own needs rights that root in a
 # container lacks. https://peter.sh/experiments/chromium-command-line-switches/
@@ -31,8 +33,12 @@ def provide_chromium() -> Path:
     """
     found = shutil.which("chromium")
     if not found:
-        done = subprocess.run(["/bin/sh", "-c", _INSTALL], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        as_root = [] if os.geteuid() == 0 else ["sudo"]
+        try:
+            run_shown("installing chromium with apt-get (once; about 400 MB)", [*as_root, "/bin/sh", "-c", _INSTALL])
+        except InstallationFailed as error:
+            raise RuntimeError(f"chromium could not be installed:\n{str(error)[-2000:]}") from None
         found = shutil.which("chromium")
         if not found:
-            raise RuntimeError(f"chromium could not be installed:\n{done.stdout[-2000:]}")
+            raise RuntimeError("apt-get installed chromium, and it is nowhere to be found")
     return Path(found)
