@@ -48,10 +48,10 @@ def agent_api(answer: object, status: int = 200) -> Iterator[str]:
             thread.join()
 
 
-def open_tunnel(dotenv: Path, api: str, path: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def open_tunnel(dotenv: Path, api: str, path: Path | None = None, *more: str) -> "subprocess.CompletedProcess[str]":
     """Run the script; only programs of one folder are found."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "scripts/tunnel"), "--api", api, "--env-file", str(dotenv)],
+        [sys.executable, str(ROOT / "scripts/tunnel"), "--api", api, "--env-file", str(dotenv), *more],
         env={"PATH": str(path or "/nonexistent")},
         capture_output=True,
         text=True,
@@ -132,11 +132,11 @@ def test_an_agent_without_a_token_says_so(tmp_path: Path) -> None:
 
 
 def test_an_agent_is_started(tmp_path: Path) -> None:
-    """It is given web's port, its address is read, and the script stays as long as it does."""
+    """It is given web's port and the account's domain, its address is read, and the script stays as long as it does."""
     port = find_port()
     agent = f"""
 import http.server, json, sys
-assert sys.argv[1:3] == ["http", "8000"], sys.argv
+assert sys.argv[1:5] == ["http", "8000", "--url", "https://ours.ngrok.app"], sys.argv
 class Exchange(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -146,7 +146,9 @@ server = http.server.HTTPServer(("127.0.0.1", {port}), Exchange)
 server.handle_request()
 """
     dotenv = tmp_path / ".env"
-    ran = open_tunnel(dotenv, f"http://127.0.0.1:{port}", write_agent(tmp_path / "bin", agent))
+    ran = open_tunnel(
+        dotenv, f"http://127.0.0.1:{port}", write_agent(tmp_path / "bin", agent), "--domain", "ours.ngrok.app"
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "PUBLIC_BASE_URL=https://ours.ngrok.app\n" in dotenv.read_text()
     assert "until Ctrl-C" in ran.stdout
