@@ -56,7 +56,9 @@ def test_example_holds_no_secret() -> None:
 def test_example_has_each_cloud_as_the_command_prints_it() -> None:
     """Its part of the clouds is `python -m tools.cloud_settings`: put in there what that prints."""
     part = EXAMPLE.split("# ── Clouds")[1].split("\n\n")[0]
-    assert part.endswith("`python -m tools.cloud_settings` prints what follows.\n" + "\n".join(list_settings()))
+    assert part.endswith(
+        "\n".join(["# `.venv/bin/python -m tools.cloud_settings` prints what follows.", *list_settings()])
+    )
 
 
 def test_manifests_know_no_cloud() -> None:
