@@ -94,7 +94,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(checkout: Path, command: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     """Run a command where no virtual environment is active, with these settings only."""
-    clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+    ours = str(Path(sys.executable).parent) if sys.prefix != sys.base_prefix else ""
+    path = ":".join(folder for folder in os.environ["PATH"].split(":") if folder != ours)
+    clean = {"PATH": path, "HOME": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
     for name in ("LANG", "LD_LIBRARY_PATH"):
         clean |= {name: os.environ[name]} if name in os.environ else {}
     return subprocess.run(
