@@ -88,9 +88,9 @@ class Progress:
         return not self._reader.is_alive()
 
     def describe(self) -> str:
-        """Return what is being done, and since when."""
+        """Return how far it is, since when, and what is being done, which is cut off first where there is no room."""
         counted = f"{self._dealt_with} of {self._count}" if self._count else ""
-        return ", ".join(part for part in (counted, self._doing, self.seconds) if part)
+        return ", ".join(part for part in (counted, self.seconds, self._doing) if part)
 
     @property
     def seconds(self) -> str:

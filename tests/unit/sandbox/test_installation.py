@@ -41,7 +41,7 @@ def test_a_log_gets_a_line_for_each_step_and_one_now_and_then() -> None:
     first, *later = told.getvalue().splitlines()
     assert first == "3 packages"
     assert len(later) == 2
-    assert all(line.startswith("    2 of 3, downloading mypy (12.8 MB), ") for line in later)
+    assert all(line.startswith("    2 of 3, ") and line.endswith("downloading mypy (12.8 MB)") for line in later)
 
 
 def test_a_terminal_has_one_line_that_moves() -> None:
@@ -50,7 +50,7 @@ def test_a_terminal_has_one_line_that_moves() -> None:
     show(Slow("3 packages", PIP, 3), told)
     _, *moved, last = told.getvalue().split("\r\x1b[K")
     assert len(moved) == 2
-    assert all(line.startswith("3 packages: 2 of 3, downloading mypy") for line in moved)
+    assert all(line.startswith("3 packages: 2 of 3, ") and "downloading mypy" in line for line in moved)
     assert last.startswith("3 packages: ")
     assert told.getvalue().count("\n") == 1
 
@@ -70,7 +70,7 @@ def test_their_words_become_ours(line: str, words: str) -> None:
     """What pip and apt-get say is told in a few words; other words change nothing."""
     progress = Progress("it", [line])
     assert progress.wait(None)
-    assert progress.describe().rpartition(", ")[0] == words
+    assert progress.describe().partition(", ")[2] == words
 
 
 def test_a_failure_tells_all_that_was_said(capsys: pytest.CaptureFixture[str]) -> None:
