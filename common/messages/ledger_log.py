@@ -136,9 +136,9 @@ class Ledger:
             return self._records.get(job_id, Record()).copy()
 
     def find_stopped(self) -> list[str]:
-        """Return the jobs that were stopped and have not ended."""
+        """Return the jobs that were stopped, and may be taken up without their message."""
         with self._lock:
-            return [job for job, record in self._records.items() if record.is_stopped and not record.has_ended]
+            return [job for job, record in self._records.items() if record.is_stopped and record.may_be_taken_up]
 
     def read(self, offset: int) -> Entry:
         """Return the entry at a place in the log.

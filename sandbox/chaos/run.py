@@ -85,7 +85,7 @@ class ChaosRun:
                 try:
                     injected = self._inject_faults()
                     self._system.note("all heals")
-                    drain = Drain(self._system, self._guests, self._plan.seconds)
+                    drain = Drain(self._system, self._guests)
                     drain.wait_for_jobs()
                 finally:
                     is_over.set()

@@ -1,6 +1,8 @@
 """Verdicts on status pages: whether they ever went back, and whether they were right in the end."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from sandbox.chaos.judge.verdicts import Case
@@ -12,6 +14,14 @@ READY_SECONDS = 1.0
 LAG_SECONDS = 10.0
 _COUNTS = ("total", "copied", "skipped")
 _MAX_FINDINGS = 3  # for one job
+# What may never shrink.
+_MEASURES: Mapping[str, Callable[[Observation], int]] = {
+    **{name: partial(Observation.count, name=name) for name in _COUNTS},
+    **{f"bytes.{name}": partial(lambda page, name: int(_bytes(page)[name]), name=name) for name in ("total", "copied")},
+    "begun": lambda page: page.state != "awaiting_consent",
+    "ended": lambda page: page.has_ended,
+    "folder": lambda page: bool(page.body.get("folder_url")),
+}
 
 
 def judge_progress(case: Case, ready_at: Mapping[tuple[str, int], float]) -> list[str]:
@@ -22,17 +32,63 @@ def judge_progress(case: Case, ready_at: Mapping[tuple[str, int], float]) -> lis
         ready_at: when a replica first answered 200, by replica and start; monotonic seconds.
     """
     wrong: list[str] = []
-    for number, page in enumerate(case.observations):
-        before = case.observations[:number]
-        if away := _find_unavailability(page, before):
+    history = _History()
+    for page in case.observations:
+        if away := _find_unavailability(page, history):
             wrong.append(f"{case.name}: {page.replica} answered {away}")
         elif page.status == 200 and not _is_just_started(page, ready_at):
-            wrong += [f"{case.name}: {each}" for each in _find_steps_back(page, before)]
+            wrong += [f"{case.name}: {each}" for each in _find_steps_back(page, history)]
         if page.has_ended and not _adds_up(page):
             wrong.append(
                 f"{case.name}: {page.replica} shows {page.state} with {_describe_counts(page)}: that does not add up"
             )
+        history.add(page)
     return list(dict.fromkeys(wrong))[:_MAX_FINDINGS]
+
+
+class _Furthest:
+    """Of pages, those that showed the most by one of the measures: whoever went back did so behind one of them."""
+
+    def __init__(self) -> None:
+        self._furthest: dict[str, Observation] = {}
+
+    def add(self, page: Observation) -> None:
+        """Add one more page."""
+        for name, measure in _MEASURES.items():
+            if name not in self._furthest or measure(page) > measure(self._furthest[name]):
+                self._furthest[name] = page
+
+    def list_pages(self) -> list[Observation]:
+        """Return them."""
+        return list(self._furthest.values())
+
+
+class _History:
+    """What a job's pages showed so far; adding and asking take the same time for the last as for the first."""
+
+    def __init__(self) -> None:
+        self.shown_by: set[tuple[str, int]] = set()
+        self._by_replica: dict[str, _Furthest] = {}
+        self._all = _Furthest()
+        # By when all of them had been shown, and the furthest of those.
+        self._since: list[float] = []
+        self._prefixes: list[list[Observation]] = []
+
+    def add(self, page: Observation) -> None:
+        """Add the next page."""
+        if page.status != 200:
+            return
+        self.shown_by.add((page.replica, page.start))
+        self._by_replica.setdefault(page.replica, _Furthest()).add(page)
+        self._all.add(page)
+        self._since.append(max(page.first_undisturbed, self._since[-1] if self._since else page.first_undisturbed))
+        self._prefixes.append(self._all.list_pages())
+
+    def list_binding(self, page: Observation) -> list[Observation]:
+        """Return the pages that this one may not fall behind: its replica's, and what anybody showed long before."""
+        own = self._by_replica.get(page.replica, _Furthest()).list_pages()
+        older = bisect_left(self._since, page.last_undisturbed - LAG_SECONDS)
+        return own + (self._prefixes[older - 1] if older else [])
 
 
 def judge_end(case: Case, replicas: Iterable[str], missing: int) -> list[str]:
@@ -51,29 +107,24 @@ def judge_end(case: Case, replicas: Iterable[str], missing: int) -> list[str]:
     return wrong
 
 
-def _find_unavailability(page: Observation, before: Sequence[Observation]) -> str:
+def _find_unavailability(page: Observation, history: _History) -> str:
     """Return the answer if it is an error that is not allowed here."""
     if page.status == 200:
         return ""
     if page.status != 503 or not page.retry_after:
         return f"{page.status}"
-    was_shown = any((each.replica, each.start, each.status) == (page.replica, page.start, 200) for each in before)
-    return "503 though it had the status before" if was_shown else ""
+    return "503 though it had the status before" if (page.replica, page.start) in history.shown_by else ""
 
 
 def _is_just_started(page: Observation, ready_at: Mapping[tuple[str, int], float]) -> bool:
     return page.last_at <= ready_at.get((page.replica, page.start), 0.0) + READY_SECONDS
 
 
-def _find_steps_back(page: Observation, before: Iterable[Observation]) -> list[str]:
-    for each in before:
-        if each.status != 200:
-            continue
-        is_same = each.replica == page.replica
-        if (is_same or page.last_undisturbed - each.first_undisturbed > LAG_SECONDS) and (
-            step := _describe_step_back(each, page)
-        ):
-            later = "" if is_same else f" {page.last_undisturbed - each.first_undisturbed:.0f} calm s later"
+def _find_steps_back(page: Observation, history: _History) -> list[str]:
+    for each in history.list_binding(page):
+        if step := _describe_step_back(each, page):
+            calm = page.last_undisturbed - each.first_undisturbed
+            later = "" if each.replica == page.replica else f" {calm:.0f} calm s later"
             where = f"{each.replica}/{each.start}, then {page.replica}/{page.start}{later}"
             return [f"{step} ({where})"]
     return []

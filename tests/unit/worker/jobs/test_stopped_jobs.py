@@ -6,6 +6,7 @@ import pytest
 
 from common.errors import Reason, Transient
 from common.messages.ledger import Entry, Kind, Record
+from tests.fakes.clock import Clock
 from worker.jobs import stopped_jobs
 from worker.jobs.stopped_jobs import StoppedJobs
 from worker.transfer.stop import Cause, Signals
@@ -63,3 +64,23 @@ def test_only_a_stop_of_a_job_that_waits_is_taken_up() -> None:
     assert tries.is_over.wait(10)
     taking._threads.shutdown(wait=True)
     assert tries.seen == [("c", False)]
+
+
+def test_many_jobs_are_not_waited_for_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an outage hundreds are to be told: the last one has waited as long as one may."""
+    monkeypatch.setattr(stopped_jobs, "MAX_THREADS", 1)
+    monkeypatch.setattr(stopped_jobs, "MAX_DELAY_SECONDS", 3.0)
+    clock, signals, tries, all_are_there = Clock(), Signals(), Tries(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        all_are_there.wait(10)
+        clock.sleep(seconds)
+
+    monkeypatch.setattr(signals.wind_down, "sleep", sleep)
+    began = clock.now()
+    taking = StoppedJobs(tries.take_up, signals, clock.now)
+    taking.run_all([str(number) for number in range(300)])
+    all_are_there.set()
+    taking._threads.shutdown(wait=True)
+    assert len({job_id for job_id, _ in tries.seen}) == 300
+    assert clock.now() - began <= 3.0
