@@ -16,7 +16,6 @@ from common.errors import Reason, Transient
 from common.http.client import HttpClient
 from common.messages.progress import Progress
 from common.messages.publisher import Publisher
-from common.telemetry import metrics
 from common.telemetry.upstreams import cloud_observer
 from web.api import archives, callback, cancel, events, operations, status
 from web.consent.completion import ConsentCompletion, MessagePublisher
@@ -137,10 +136,6 @@ def wire(
         cancellations.close()
         completion.close()
 
-    def count_and_publish(progress: Progress) -> None:
-        metrics.count_callback(progress)
-        publish_progress(progress)
-
     def check_ready() -> None:
         # First: its error says what keeps the streams from being read.
         broker.check()
@@ -163,7 +158,7 @@ def wire(
     jobs = JobLookup(settings.sealer, store, now, lambda: subscriber.is_caught_up, subscriber.note_watched)
     publish_end = partial(cancel.publish_if_idle, store, publish_now or publish_progress, now)
     cancellations = cancel.Cancellations(broker, publish_end)
-    completion = ConsentCompletion(settings, clouds, broker, store, count_and_publish, now)
+    completion = ConsentCompletion(settings, clouds, broker, store, publish_progress, now)
     app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
     # Until the first answer guests are sent on: most brokers are there.
     room = Readiness(broker.check_room, is_presumed=True, complaint="no archive can begin")

@@ -99,6 +99,7 @@ def create_consumer(
         grace=settings.shutdown_grace_seconds,
         observe_wait=metrics.queue_wait.observe,
     )
+    metrics.worker_connected.set_function(lambda: float(consumer.is_ready))
 
     def finish(seconds: float) -> None:
         now = time.monotonic

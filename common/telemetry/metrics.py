@@ -36,8 +36,17 @@ _ARCHIVE_TYPES = ("webs", "originals")
 # Failures that only the guest can help with do not count as failures of the service.
 _STOPPED, _GUEST_REASONS = "stopped", (Reason.STORAGE_FULL, Reason.GRANT_REVOKED)
 _OUTCOMES = (*(str(state) for state in State if state.is_final), _STOPPED)
-# Why a guest came back without an archive beginning.
-_REFUSALS = (Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN, Reason.TRY_LATER)
+QUEUED, BROKER_UNAVAILABLE = "queued", "broker_unavailable"
+# How callbacks end. Without an archive: for a reason of the guest's, of the cloud's (`try_later`, which is also what
+# guests are told about the broker, and `app_refused`), or of ours.
+_CALLBACK_OUTCOMES = (
+    QUEUED,
+    *map(str, (Reason.DENIED, Reason.SCOPE_MISSING, Reason.NO_REFRESH_TOKEN)),
+    *map(str, (Reason.TRY_LATER, Reason.APP_REFUSED)),
+    BROKER_UNAVAILABLE,
+    str(Reason.INTERNAL),
+    OTHER,
+)
 # A small gallery takes seconds, a large one that meets a daily limit half a day.
 _DURATION_BUCKETS = (10, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 # The objective: 99 % begin within a minute.
@@ -73,8 +82,22 @@ for _registry in (WEB, WORKER):
 _callbacks = Counter(
     "cloud_archive_callbacks",
     "Guests back from a consent page: their archive is queued, or why it is not.",
-    ("outcome",),
+    ("cloud", "outcome"),
     registry=WEB,
+)
+_turned_away = Counter(
+    "cloud_archive_turned_away",
+    "Guests who pressed the button while no archive could begin, and were asked to come later.",
+    ("cloud",),
+    registry=WEB,
+)
+web_connected, worker_connected = (
+    Gauge(
+        "cloud_archive_broker_connected",
+        "Whether this process is connected to the broker and takes what comes from there: 1 or 0.",
+        registry=registry,
+    )
+    for registry in (WEB, WORKER)
 )
 _jobs = Counter(
     "cloud_archive_jobs",
@@ -127,8 +150,9 @@ for _registry in (WEB, WORKER):
     _registry.register(_app_refusals)
 for _cloud in _CLOUD_NAMES:
     _app_refusals.labels(_cloud)
-for _outcome in ("queued", *map(str, _REFUSALS), OTHER):
-    _callbacks.labels(_outcome)
+    _turned_away.labels(_cloud)
+    for _outcome in _CALLBACK_OUTCOMES:
+        _callbacks.labels(_cloud, _outcome)
 for _outcome in ("copied", "skipped"):
     _files.labels(_outcome, "")
 for _reason in (*map(str, Reason), OTHER):
@@ -137,15 +161,24 @@ for _labels in product(_CLOUD_NAMES, _ARCHIVE_TYPES, _OUTCOMES):
     _jobs.labels(*_labels)
 
 
-def count_callback(progress: Progress) -> None:
-    """Count a guest who came back from a consent page; the snapshot says whether a job was queued."""
-    refusal = progress.reason if progress.reason in _REFUSALS else OTHER
-    _callbacks.labels("queued" if progress.state is State.QUEUED else refusal).inc()
+def count_callback(cloud: str, outcome: str) -> None:
+    """Count a guest who came back from a consent page.
+
+    Args:
+        cloud: which they come from.
+        outcome: `QUEUED`, `BROKER_UNAVAILABLE` or the reason why no archive begins.
+    """
+    _callbacks.labels(_cloud_label(cloud), outcome if outcome in _CALLBACK_OUTCOMES else OTHER).inc()
+
+
+def count_turned_away(cloud: str) -> None:
+    """Count a guest who was asked at the button to come later, since no archive could begin."""
+    _turned_away.labels(_cloud_label(cloud)).inc()
 
 
 def count_end(progress: Progress) -> None:
     """Count an archive that has ended, and its photos."""
-    cloud = progress.cloud_type if progress.cloud_type in _CLOUD_NAMES else OTHER
+    cloud = _cloud_label(progress.cloud_type)
     archive_type = progress.archive_type if progress.archive_type in _ARCHIVE_TYPES else OTHER
     is_guests = progress.state is State.FAILED and progress.reason in _GUEST_REASONS
     _jobs.labels(cloud, archive_type, _STOPPED if is_guests else str(progress.state)).inc()
@@ -162,7 +195,7 @@ def count_end(progress: Progress) -> None:
 
 def count_app_refusal(cloud: str) -> None:
     """Count a cloud's refusal of this service itself."""
-    _app_refusals.labels(cloud if cloud in _CLOUD_NAMES else OTHER).inc()
+    _app_refusals.labels(_cloud_label(cloud)).inc()
 
 
 def note_arrival() -> None:
@@ -173,6 +206,10 @@ def note_arrival() -> None:
 def render(registry: CollectorRegistry) -> bytes:
     """Return a registry in Prometheus' text format."""
     return generate_latest(registry)
+
+
+def _cloud_label(cloud: str) -> str:
+    return cloud if cloud in _CLOUD_NAMES else OTHER
 
 
 def _reason_label(reason: str) -> str:

@@ -44,6 +44,7 @@ class Services:
 
     Attributes:
         url: Address of `web`.
+        addresses: Address of each process, by its name; complete once started.
         environment: Environment variables of all processes; complete once started.
         programs: The processes.
 
@@ -60,7 +61,7 @@ class Services:
         self._workers = workers
         self._web = web
         self._running = contextlib.ExitStack()
-        self._ready_at: dict[str, str] = {}
+        self.addresses: dict[str, str] = {}
         self.programs: list[Program] = []
         self.environment = {
             **{
@@ -118,11 +119,11 @@ class Services:
         log = self._folder / f"{name.replace(' ', '-')}.log"
         program = Program(name, [sys.executable, "-m", package], self.environment | settings, log, self._folder)
         self.programs.append(self._running.enter_context(program))
-        self._ready_at[name] = f"{url}/readyz"
+        self.addresses[name] = url
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        waiting = dict(self._ready_at)
+        waiting = {name: f"{url}/readyz" for name, url in self.addresses.items()}
         while waiting:
             self.check()
             if time.monotonic() > deadline:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,11 +18,17 @@ class Broker:
 
     Each has its own name, ports, epmd and temporary folder, so any number may run side by side, as any user.
 
+    Args:
+        settings: additional lines of its configuration.
+        plugins: of RabbitMQ that it runs with.
+
     Raises:
         BrokerError: if it can't be installed, or does not take connections within two minutes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: str = "", plugins: Sequence[str] = ()) -> None:
+        self._settings = settings
+        self._plugins = plugins
         self._runtime = BrokerRuntime()
         self._nodes: list[Node] = []
 
@@ -75,11 +82,11 @@ class Broker:
 
     def raise_alarm(self) -> None:
         """Raise the memory alarm: publishers are blocked until it is cleared."""
-        self._control("set_vm_memory_high_watermark", "absolute", "1")
+        self.control("set_vm_memory_high_watermark", "absolute", "1")
 
     def clear_alarm(self) -> None:
         """Clear the memory alarm: blocked messages are accepted."""
-        self._control("set_vm_memory_high_watermark", "absolute", "1GB")
+        self.control("set_vm_memory_high_watermark", "absolute", "1GB")
 
     def list_queues(self) -> list[str]:
         """Return the names of all queues except streams and exclusive ones; takes some seconds."""
@@ -87,11 +94,13 @@ class Broker:
 
     def count_messages(self) -> dict[str, int]:
         """Return the number of messages of each such queue, unacknowledged ones included; takes some seconds."""
-        output = self._control(
-            "--silent", "list_queues", "name", "type", "exclusive", "messages", "--formatter", "json"
-        )
+        output = self.control("--silent", "list_queues", "name", "type", "exclusive", "messages", "--formatter", "json")
         kept = [each for each in json.loads(output[output.index("[") :]) if "stream" not in str(each["type"])]
         return {each["name"]: int(each["messages"]) for each in kept if not each["exclusive"]}
+
+    def control(self, *command: str) -> str:
+        """Run a `rabbitmqctl` command on a running node and return its output; takes some seconds."""
+        return next(node for node in self._nodes if node.is_up).control(*command)
 
     def stop(self) -> None:
         """Kill all nodes and remove the folder. May be called again."""
@@ -105,12 +114,8 @@ class Broker:
 
     def _make_nodes(self, name: str) -> list[Node]:
         """Create its nodes, not started; their names begin with the given one."""
-        return [Node(self._runtime, f"{name}@localhost")]
+        return [Node(self._runtime, f"{name}@localhost", self._settings, self._plugins)]
 
     def _choose_node(self) -> Node:
         """Return the node to kill or restart next."""
         return self._nodes[0]
-
-    def _control(self, *command: str) -> str:
-        """Run a `rabbitmqctl` command on a running node and return its output; takes some seconds."""
-        return next(node for node in self._nodes if node.is_up).control(*command)

@@ -85,6 +85,6 @@ class Cluster(Broker):
     def _join(self) -> None:
         """Wait until the nodes form a cluster: a queue is replicated only to nodes that exist when it is declared."""
         deadline = time.monotonic() + _JOIN_SECONDS
-        while (output := self._control("eval", "length(rabbit_nodes:all_running()).").strip()) != str(_NODES):
+        while (output := self.control("eval", "length(rabbit_nodes:all_running()).").strip()) != str(_NODES):
             if time.monotonic() > deadline:
                 raise BrokerError(f"RabbitMQ's nodes did not find each other: {output} of {_NODES}")

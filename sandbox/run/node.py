@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.run.program import Program, find_port, last_lines
@@ -85,6 +85,7 @@ class Node:
         runtime: of its broker; opened.
         name: Erlang node name, `<name>@<host>`.
         more: additional lines of its configuration.
+        plugins: of RabbitMQ that it runs with.
 
     Attributes:
         name: as given.
@@ -92,12 +93,13 @@ class Node:
         environment: environment variables of its processes.
     """
 
-    def __init__(self, runtime: BrokerRuntime, name: str, more: str = "") -> None:
+    def __init__(self, runtime: BrokerRuntime, name: str, more: str = "", plugins: Sequence[str] = ()) -> None:
         self.port = find_port()
         self.name = name
         self._server = runtime.server
         self._folder = runtime.folder / name.partition("@")[0]
-        self.environment = runtime.environment | _write_files(self._folder, name, self.port, runtime.cookie, more)
+        files = {"rabbitmq.conf": _CONFIGURATION + more, "enabled_plugins": f"[{','.join(plugins)}].\n"}
+        self.environment = runtime.environment | _write_files(self._folder, name, self.port, runtime.cookie, files)
         self._program: Program | None = None
 
     @property
@@ -160,16 +162,10 @@ class Node:
         _wait_for(self._program, lambda: _takes_connections(self.port), self._folder)
 
 
-def _write_files(folder: Path, name: str, port: int, cookie: str, more: str) -> dict[str, str]:
+def _write_files(folder: Path, name: str, port: int, cookie: str, own: Mapping[str, str]) -> dict[str, str]:
     """Create a node's folder and files; return the environment variables that point to them."""
     folder.mkdir()
-    files = {
-        "rabbitmq.conf": _CONFIGURATION + more,
-        "advanced.config": "[].\n",
-        "enabled_plugins": "[].\n",
-        "rabbitmq-env.conf": "",
-        ".erlang.cookie": cookie,
-    }
+    files = {**own, "advanced.config": "[].\n", "rabbitmq-env.conf": "", ".erlang.cookie": cookie}
     for file, content in files.items():
         (folder / file).write_text(content)
     (folder / ".erlang.cookie").chmod(0o400)  # Erlang takes no other

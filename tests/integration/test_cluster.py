@@ -62,7 +62,7 @@ def read(url: str, queue: str, count: int) -> list[int]:
 
 def list_queues(cluster: Cluster) -> dict[str, dict[str, str]]:
     """Ask the broker which node leads each queue, and which have it."""
-    told = cluster._control("--silent", "list_queues", "name", "leader", "members", "--formatter", "json")
+    told = cluster.control("--silent", "list_queues", "name", "leader", "members", "--formatter", "json")
     return {each["name"]: each for each in json.loads(told[told.index("[") :])}
 
 

@@ -17,7 +17,7 @@ from common.http.network_policy import ANY_NETWORK
 from common.http.urls import LinkRefused, check_link, check_path, decode_fully
 from common.messages.archive_job import ARCHIVE_TYPES, MAX_NAME, archive_path
 from common.messages.job_id import make_job_id
-from common.telemetry import logs
+from common.telemetry import logs, metrics
 from common.telemetry import trace_context as tracing
 from web.consent.idempotency import TTL_SECONDS, IdempotencyCache, KeyMalformed, KeyReused
 from web.consent.oauth_state import ArchiveType, OAuthState, redirect_uri
@@ -137,6 +137,7 @@ def make_router(
             return quota.problem_for(archive)
         # A consent that leads to the fail link is worse than being asked to come again.
         if not await can_begin():
+            metrics.count_turned_away(asked.cloud_type)
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(503, "try_later", "No archive can begin right now.", headers=headers)
         return _answer_once(answers, idempotency_key, asked, begin)

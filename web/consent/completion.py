@@ -9,7 +9,7 @@ from typing import Protocol
 from common.clouds import advise_on_refusal
 from common.clouds.base import CloudAuth
 from common.config.settings import WebSettings
-from common.errors import ArchiveError, Reason
+from common.errors import ArchiveError, Reason, Transient
 from common.http.urls import LinkRefused, check_link
 from common.messages.archive_job import ArchiveJob, archive_path, grant_context
 from common.messages.progress import Progress, State
@@ -48,6 +48,10 @@ class MessagePublisher(Protocol):
     def withdraw(self, ticket: str) -> bool:
         """Withdraw a message in doubt; return whether it is, or a worker has it; raises Transient if nobody knows."""
         ...
+
+
+class NotQueued(Transient):
+    """The guest agreed and their cloud gave a grant, but the broker did not take the job: that is ours."""
 
 
 class ConsentCompletion:
@@ -151,13 +155,17 @@ class ConsentCompletion:
                 logger.error("%s", advise_on_refusal(cloud_type, error.detail), extra=fields)  # noqa: TRY400
             else:
                 logger.warning("archive not begun", extra=fields)
+            is_ours = isinstance(error, NotQueued)
+            metrics.count_callback(cloud_type, metrics.BROKER_UNAVAILABLE if is_ours else error.reason)
             self._publish_state(state, cloud_type, before, State.FAILED, error.reason)
             return False
         except Exception:  # whatever broke, the guest must get somewhere
             logger.exception("archive not begun", extra=about)
+            metrics.count_callback(cloud_type, Reason.INTERNAL)
             self._publish_state(state, cloud_type, before, State.FAILED, Reason.TRY_LATER)
             return False
         logger.info("archive begun", extra={**about, "archive_type": state.archive_type})
+        metrics.count_callback(cloud_type, metrics.QUEUED)
         self._publish_state(state, cloud_type, before, State.QUEUED, "")
         return True
 
@@ -196,6 +204,12 @@ class ConsentCompletion:
             traceparent=trace.next().header,
             ticket=make_ticket(),
         )
+        try:
+            self._publish(job)
+        except Transient as error:
+            raise NotQueued(error.reason, error.detail) from error
+
+    def _publish(self, job: ArchiveJob) -> None:
         try:
             self._publisher.publish(EXCHANGE, JOB_KEY, job.encode(), message_id=job.id, headers=job.headers)
         except InDoubt:

@@ -22,6 +22,7 @@ from common.loops import Loop
 from common.messages.progress import MARK_PREFIX, NotProgress, Progress
 from common.messages.publisher import broker_errors, connection_parameters
 from common.messages.topology import EVENTS, LIVE, declare
+from common.telemetry import metrics
 from web.progress.requester import SnapshotRequester
 from web.progress.store import RETENTION_SECONDS, ProgressStore
 
@@ -97,12 +98,13 @@ class ProgressSubscriber:
             self._consume_streams(channel)
             # Last, so that the answers find a consumer.
             self._request_snapshots()
-            while not self._stopped.is_set():
-                connection.process_data_events(TICK_SECONDS)
-                if cancelled:
-                    raise Transient(Reason.TRY_LATER, "the broker ended the reading of a queue")
-                self._loop.beat()
-                self._check_caught_up()
+            with metrics.web_connected.track_inprogress():
+                while not self._stopped.is_set():
+                    connection.process_data_events(TICK_SECONDS)
+                    if cancelled:
+                        raise Transient(Reason.TRY_LATER, "the broker ended the reading of a queue")
+                    self._loop.beat()
+                    self._check_caught_up()
 
     def _request_snapshots(self) -> None:
         self._mark, self._streams_read_at = f"{MARK_PREFIX}{secrets.token_hex(8)}", None

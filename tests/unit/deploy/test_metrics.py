@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.clouds import CLOUDS
+from common.errors import Reason
 from common.messages.progress import FailedPhoto, Progress, State
 from common.telemetry import metrics
 from web.api import operations
@@ -67,6 +68,7 @@ def test_counters_stand_at_zero_before_first_use() -> None:
     """A rate over a counter that appears with its first event misses that event."""
     names = {name.removeprefix("cloud_archive_") for name, _ in read(metrics.WORKER)}
     assert {
+        "broker_connected",
         "build_info",
         "done_attempts_total",
         "done_pending",
@@ -83,18 +85,21 @@ def test_counters_stand_at_zero_before_first_use() -> None:
     } <= names
     ends = [labels for name, labels in read(metrics.WORKER) if name == "cloud_archive_jobs_total"]
     assert len({labels for labels in ends if ("cloud", "other") not in labels}) == 2 * len(CLOUDS) * 4
-    assert len([name for name, _ in read(metrics.WEB) if name == "cloud_archive_callbacks_total"]) == 6
+    callbacks = [labels for name, labels in read(metrics.WEB) if name == "cloud_archive_callbacks_total"]
+    assert len({labels for labels in callbacks if ("cloud", "other") not in labels}) == 9 * len(CLOUDS)
 
 
 def test_callbacks_are_counted() -> None:
-    """By whether a job came of them."""
+    """By cloud, and by whether a job came of them; words that nobody knows make no series."""
     before = read(metrics.WEB)
-    metrics.count_callback(Progress(job_id="a", state=State.QUEUED))
-    metrics.count_callback(Progress(job_id="b", state=State.FAILED, reason="denied"))
-    metrics.count_callback(Progress(job_id="c", state=State.FAILED, reason="denied"))
+    metrics.count_callback("yadisk", metrics.QUEUED)
+    metrics.count_callback("google_drive", Reason.DENIED)
+    metrics.count_callback("google_drive", Reason.DENIED)
+    metrics.count_callback("google_drive", Reason.GRANT_REVOKED)
     assert growth(before, read(metrics.WEB)) == {
-        "cloud_archive_callbacks_total queued": 1,
-        "cloud_archive_callbacks_total denied": 2,
+        "cloud_archive_callbacks_total yadisk queued": 1,
+        "cloud_archive_callbacks_total google_drive denied": 2,
+        "cloud_archive_callbacks_total google_drive other": 1,
     }
 
 

@@ -153,7 +153,7 @@ def test_a_refused_app_is_told_to_its_owner(
     site_in_world: Site, world: World, caplog: pytest.LogCaptureFixture, error: str
 ) -> None:
     """The guest gets the fail link, the log says what to do; when that is done the guest may come again."""
-    before = count_app_refusals()
+    before, refused_before = count_app_refusals(), count_callbacks("app_refused")
     world.faults.add(Fault(on="token", does="status", status=401, reason=error))
     consent_page = ask(site_in_world)
     refused = site_in_world.come_back(world.accounts.consent(consent_page))
@@ -161,6 +161,7 @@ def test_a_refused_app_is_told_to_its_owner(
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "registration" in record.message
     assert count_app_refusals() == before + 1
+    assert count_callbacks("app_refused") == refused_before + 1
     assert site_in_world.come_back(world.accounts.consent(consent_page)).headers["Location"] == SUCCESS
 
 
@@ -168,6 +169,38 @@ def count_app_refusals() -> float:
     """Return how often Google refused this service."""
     value = metrics.WEB.get_sample_value("cloud_archive_app_refusals_total", {"cloud": "google_drive"})
     return value or 0.0
+
+
+def count_callbacks(outcome: str) -> float:
+    """Return how many guests came back from Google with an outcome."""
+    labels = {"cloud": "google_drive", "outcome": outcome}
+    return metrics.WEB.get_sample_value("cloud_archive_callbacks_total", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [
+        (None, "queued"),
+        (Transient(Reason.TRY_LATER, "the broker cannot be reached"), "broker_unavailable"),
+        (InDoubt(Reason.TRY_LATER, "the broker does not answer"), "broker_unavailable"),
+    ],
+)
+def test_a_guest_the_broker_turned_away_is_told_from_others(
+    site_in_world: Site, world: World, failure: Transient | None, outcome: str
+) -> None:
+    """To the guest it is "try later", as when their cloud does not answer; to the operator it is ours to mend."""
+    before, cloud_before = count_callbacks(outcome), count_callbacks("try_later")
+    site_in_world.broker.failure = failure
+    site_in_world.come_back(agree(site_in_world, world))
+    assert (count_callbacks(outcome), count_callbacks("try_later")) == (before + 1, cloud_before)
+
+
+def test_a_cloud_that_gives_no_token_is_not_the_broker(site_in_world: Site, world: World) -> None:
+    """Nothing here needs mending then."""
+    before, ours_before = count_callbacks("try_later"), count_callbacks("broker_unavailable")
+    world.faults.add(Fault(on="token", does="status", status=503))
+    site_in_world.come_back(agree(site_in_world, world))
+    assert (count_callbacks("try_later"), count_callbacks("broker_unavailable")) == (before + 1, ours_before)
 
 
 def test_more_scopes_than_asked_are_taken(site_in_world: Site, world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from common.errors import Reason, Transient
 from common.messages.job_id import make_job_id
+from common.telemetry import metrics
 from sandbox.world import World
 from tests.fakes.web_site import PUBLIC, SEED_REQUEST, OpenSite, Site, fields_of
 from web.consent.oauth_state import OAuthState
@@ -35,7 +36,9 @@ def test_the_seeds_own_request_is_answered_with_a_consent_page(site: Site) -> No
 def test_a_broker_that_takes_no_job_is_told_before_the_consent(site: Site) -> None:
     """Nobody is sent through a consent that must fail; what cannot be used is told all the same, and it passes."""
     site.broker.failure, site.broker.is_late = Transient(Reason.TRY_LATER, "the broker cannot be reached"), False
+    before = count_turned_away()
     refused = site.post()
+    assert count_turned_away() == before + 1
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert refused.json()["code"] == "try_later"
@@ -48,6 +51,11 @@ def test_a_broker_that_takes_no_job_is_told_before_the_consent(site: Site) -> No
     while (answer := site.send("POST", "/cloud_archive", json=SEED_REQUEST, headers=key)).status_code == 503:
         time.sleep(0.05)
     assert answer.status_code == 200
+
+
+def count_turned_away() -> float:
+    """Return how many guests who want Google Drive were asked at the button to come later."""
+    return metrics.WEB.get_sample_value("cloud_archive_turned_away_total", {"cloud": "google_drive"}) or 0.0
 
 
 def test_the_consent_page_is_asked_for_exactly_what_is_needed(site: Site) -> None:
