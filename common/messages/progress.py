@@ -104,6 +104,7 @@ class Progress:
     Args:
         job_id, cloud_type, archive_type, gallery_name: which one.
         archive: the path of the gallery's link, for operators; told once, when the job begins.
+        request: what the gallery asked for, sealed by `web` for itself; told once, when the job begins.
         state: where it stands.
         photos_total: listed; 0 until the list was read.
         photos_copied: brought by this job.
@@ -130,6 +131,7 @@ class Progress:
     archive_type: _Text = ""
     gallery_name: _Text = ""
     archive: _Text = ""
+    request: _Text = ""
     state: Annotated[State, State] = State.QUEUED
     photos_total: _Count = 0
     photos_copied: _Count = 0
@@ -247,6 +249,7 @@ def _join(newer: Progress, older: Progress) -> Progress:
         archive_type=newer.archive_type or older.archive_type,
         gallery_name=newer.gallery_name or older.gallery_name,
         archive=newer.archive or older.archive,
+        request=newer.request or older.request,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from common.errors import Reason
 from common.messages.progress import FailedPhoto, Progress, State
+from web.pages.links import NOWHERE, Link, WayOn, list_actions, may_ask_again
 from web.pages.render import render
 from web.progress.lookup import ACTIVE_STATES, POLL_SECONDS
 from web.texts import Explanation, Texts, say_space
@@ -45,9 +46,11 @@ class View:
     latest: str
     spoken: str
     reason: Explanation | None
+    elsewhere: str
     alarming: bool
     space: tuple[str, ...]
-    folder_url: str
+    actions: tuple[Link, ...]
+    way_on: Link | None
     failures: tuple[FailureGroup, ...]
     failures_title: str
     failures_more: str
@@ -57,18 +60,36 @@ class View:
     every_seconds: int
 
 
-def render_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> str:
+@dataclass(frozen=True)
+class Situation:
+    """What a page depends on besides the snapshot.
+
+    Args:
+        way_on: where the page leads.
+        can_ask: whether the guest can ask again on the page.
+        cancelling: "asked" when this guest has pressed the button, "failed" when the cancel could not be recorded.
+    """
+
+    way_on: WayOn = NOWHERE
+    can_ask: bool = False
+    cancelling: str = ""
+
+
+NO_SITUATION = Situation()
+
+
+def render_job(progress: Progress, texts: Texts, situation: Situation = NO_SITUATION) -> str:
     """Return the page of an archive; arguments as of `describe_job`."""
-    return render("job.html", texts, view=describe_job(progress, texts, cancelling=cancelling))
+    return render("job.html", texts, view=describe_job(progress, texts, situation))
 
 
-def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> View:
+def describe_job(progress: Progress, texts: Texts, situation: Situation = NO_SITUATION) -> View:
     """Return what the page of an archive shows.
 
     Args:
         progress: the newest snapshot.
         texts: of the guest's language.
-        cancelling: "asked" when this guest has pressed the button, "failed" when the cancel could not be recorded.
+        situation: what else the page depends on.
     """
     heading = _make_heading(progress, texts)
     bar = _make_bar(progress, texts)
@@ -76,7 +97,7 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
     groups = _group_failures(progress.failures, texts)
     unnamed = progress.photos_failed - len(progress.failures)
     ended = progress.state.is_final
-    notice = {"asked": "stopping", "failed": "not_stopped"}.get(cancelling, "")
+    notice = {"asked": "stopping", "failed": "not_stopped"}.get(situation.cancelling, "")
     return View(
         state=progress.state,
         title=" · ".join(each for each in (percent, heading, progress.gallery_name or texts.say("gallery")) if each),
@@ -88,13 +109,15 @@ def describe_job(progress: Progress, texts: Texts, *, cancelling: str = "") -> V
         latest=texts.say("just_arrived", names=", ".join(progress.latest)) if progress.latest else "",
         spoken=f"{heading}. {bar.text}" if bar and bar.text else heading,
         reason=_explain(progress, texts),
+        elsewhere=texts.say("again_in_gallery") if may_ask_again(progress) and not situation.can_ask else "",
         alarming=progress.state is State.FAILED,
         space=tuple(say_space(texts, progress)),
-        folder_url=progress.folder_url if ended and progress.folder_url.startswith(("https://", "http://")) else "",
+        actions=tuple(list_actions(progress, texts, can_ask=situation.can_ask)),
+        way_on=situation.way_on.link(texts),
         failures=groups,
         failures_title=texts.count("photos_failed", progress.photos_failed) if groups else "",
         failures_more=texts.count("more", unnamed) if groups and unnamed > 0 else "",
-        may_cancel=progress.state in ACTIVE_STATES and cancelling != "asked",
+        may_cancel=progress.state in ACTIVE_STATES and situation.cancelling != "asked",
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
         notice=texts.say(notice) if notice and not ended else "",
         every_seconds=POLL_SECONDS.get(progress.state, 0),
@@ -108,7 +131,7 @@ def _make_heading(progress: Progress, texts: Texts) -> str:
         return texts.explain(progress.reason).title
     if progress.state is State.RUNNING and not progress.photos_total:
         return texts.say("reading")
-    return texts.say(str(progress.state), cloud=texts.cloud(progress.cloud_type))
+    return texts.say(str(progress.state), to_cloud=texts.into_cloud(progress.cloud_type))
 
 
 def _make_lead(progress: Progress, texts: Texts) -> Iterable[str]:
@@ -129,7 +152,7 @@ def _make_bar(progress: Progress, texts: Texts) -> Bar | None:
     """Return the bar; none before consent, and none for an ended job without photos."""
     if progress.state is State.AWAITING_CONSENT or (progress.state.is_final and not progress.photos_total):
         return None
-    name = texts.say("bar", cloud=texts.cloud(progress.cloud_type))
+    name = texts.say("bar", to_cloud=texts.into_cloud(progress.cloud_type))
     if not progress.photos_total:
         return Bar(name, None, "", ())
     stored = progress.photos_copied + progress.photos_skipped

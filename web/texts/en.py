@@ -3,8 +3,8 @@
 from common.errors import Reason
 from web.texts.grammar import NBSP, Explanation, Texts
 
-_AGAIN = "Go back to the gallery and press the button again: only what is missing will be copied."
-_TELL = "Tell your photographer the name of the photo; once it is mended, press the gallery's button again."
+_AGAIN = "Try again: only what is missing will be copied."
+_TELL = "Tell your photographer which photos are missing. Once the files are fixed, try again."
 
 ENGLISH = Texts(
     language="en",
@@ -27,42 +27,49 @@ ENGLISH = Texts(
     },
     sentences={
         "moments_left": "less than a minute left",
-        "some_cloud": "your cloud",
+        "into_cloud": "to {cloud}",
+        "into_some_cloud": "to your cloud",
         "gallery": "Gallery",
         "per_second": "/s",
-        "bar": "Saving photos to {cloud}",
+        "bar": "Saving photos {to_cloud}",
         "of": "{part} of {whole}",
         "awaiting_consent": "Waiting for your permission",
-        "awaiting_consent_more": "Please allow access on your cloud's page. If you have closed it, go back to the "
-        "gallery and press the button again.",
+        "awaiting_consent_more": "Allow access on your cloud's page. If you have closed it, go back to the gallery and "
+        "press the button again.",
         "queued": "Starting soon",
         "queued_more": "Your gallery is in the queue.",
-        "reading": "Looking at the gallery",
-        "reading_more": "We are comparing it with what is in your cloud already.",
-        "running": "Saving to {cloud}",
+        "reading": "Reading the gallery",
+        "reading_more": "We are comparing it with what is already in your cloud.",
+        "running": "Saving {to_cloud}",
         "waiting": "Taking a break",
-        "waiting_more": "There is nothing you need to do: it goes on by itself.",
+        "waiting_more": "You do not need to do anything: saving goes on by itself.",
         "done": "Everything is saved",
         "done_partly": "Saved, but not everything",
         "failed": "It did not work",
         "cancelled": "Stopped",
-        "close_tab": "You may close this tab: saving goes on without it. Come back to this address at any time.",
+        "close_tab": "You can close this tab: saving goes on without it. Come back to this address at any time.",
         "just_arrived": "Just arrived: {names}",
         "space": "{needed} are needed and {free} are free.",
         "space_needed": "{needed} more are needed.",
-        "space_missing": "Please free at least {missing}.",
+        "space_missing": "Please free up at least {missing}.",
         "open_folder": "Open the folder",
+        "open_storage": "Free up space",
+        "again": "Try again",
+        "continue": "Continue",
+        "again_in_gallery": "To do so, go back to the gallery and press the button there.",
+        "back": "Back to the gallery",
+        "home": "Open LiteGallery",
         "cancel": "Stop saving",
         "cancel_more": "What has been copied stays.",
         "stopping": "Stopping. This takes a few seconds.",
         "not_stopped": "It could not be stopped just now. Please try again in a few seconds.",
         "photos_next": "What to do:",
         "language": "Language",
-        "unknown_title": "There is no such archive",
-        "unknown_text": "The address is incomplete, or the archive ended more than a week ago. Your photos stay where "
-        "they are, in your cloud.",
+        "unknown_title": "We know nothing of this address",
+        "unknown_text": "It is incomplete, or saving ended more than a week ago. Your photos stay where they are, in "
+        "your cloud.",
         "later_title": "One moment, please",
-        "later_text": "Many guests are back at the same time. This page tries again by itself in a few seconds; please "
+        "later_text": "Many guests are here at the same time. This page tries again by itself in a few seconds; please "
         "leave it open. Nothing is lost.",
         "void_title": "This link no longer works",
         "void_text": "Permission to save the gallery was asked for too long ago, or the link was changed on its way. "
@@ -70,100 +77,98 @@ ENGLISH = Texts(
     },
     reasons={
         Reason.DENIED: Explanation(
-            "You did not give permission",
-            "Access to your cloud was refused on the cloud's own page.",
-            "To save the gallery, go back to it, press the button again and choose to allow.",
+            "You did not allow access",
+            "Access to your cloud was declined on the cloud's own page.",
+            "To save the gallery, try again and allow access.",
         ),
         Reason.SCOPE_MISSING: Explanation(
             "One permission is missing",
-            "The box that lets us add photos to your cloud was left empty.",
-            "Go back to the gallery, press the button again and leave the box ticked.",
+            "The box that lets us add photos to your cloud was not ticked.",
+            "Try again and leave the box ticked.",
         ),
         Reason.NO_REFRESH_TOKEN: Explanation(
-            "The permission was too short",
+            "The permission did not last",
             "Your cloud let us in for a moment only, and saving takes longer than that.",
-            "Go back to the gallery and press the button again. If it does not help, remove our app in your account's "
-            "security settings first.",
+            "Try again. If that does not help, first remove our app in your account's security settings.",
         ),
         Reason.TRY_LATER: Explanation(
-            "Saving could not be started",
+            "Saving could not start",
             "Your cloud or our service did not answer just then.",
-            "Go back to the gallery and press the button again in a few minutes.",
+            "Try again in a few minutes.",
         ),
         Reason.STORAGE_FULL: Explanation(
-            "Your cloud has no room",
-            "The photos that are missing need more space than is free.",
-            "Free some space or get more of it. Then go back to the gallery and press the button again: only what is "
-            "missing will be copied.",
+            "Your cloud is full",
+            "The missing photos need more space than is free.",
+            f"Free up some space or get more. Then {_AGAIN[0].lower()}{_AGAIN[1:]}",
         ),
         Reason.GRANT_REVOKED: Explanation(
-            "The permission was taken back",
-            "Our access was removed in your account, or your cloud has ended it.",
+            "Access was withdrawn",
+            "It was removed in your account, or your cloud ended it.",
             _AGAIN,
         ),
         Reason.GALLERY_EMPTY: Explanation(
             "The gallery is empty",
-            "There is no photo in it that could be saved.",
-            "Ask your photographer when the photos will be there, and press the button then.",
+            "There are no photos in it to save.",
+            "Ask your photographer when the photos will be there, and try again then.",
         ),
         Reason.GALLERY_UNAVAILABLE: Explanation(
             "The gallery does not answer",
             "The list of its photos could not be read.",
-            "Try again later from the gallery. If it does not help, tell your photographer.",
+            "Try again later. If that does not help, tell your photographer.",
         ),
         Reason.PHOTO_UNAVAILABLE: Explanation(
-            "The gallery did not give the photo out",
-            "It is listed in the gallery, but could not be read there.",
+            "The gallery did not hand over the photo",
+            "It is in the gallery's list, but could not be read there.",
             _TELL,
         ),
         Reason.WRONG_BYTES: Explanation(
             "The photo is damaged",
-            "What the gallery sent is not the file it promised, so it was not saved.",
+            "What the gallery sent is not the file it lists, so it was not saved.",
             _TELL,
         ),
         Reason.URL_NOT_ALLOWED: Explanation(
-            "The photo is somewhere else",
+            "The photo is stored elsewhere",
             "The gallery points to an address that we do not read from, for safety.",
             _TELL,
         ),
         Reason.DAILY_LIMIT: Explanation(
             "Your cloud takes no more today",
             "It accepts only so much in a day.",
-            "Come back tomorrow: what is missing can be copied then.",
+            "Try again tomorrow: only what is missing will be copied.",
         ),
         Reason.CANCELLED: Explanation(
             "Saving was stopped",
             "It was stopped on this page or in the gallery.",
-            f"What was copied stays. To get the rest: {_AGAIN[0].lower()}{_AGAIN[1:]}",
+            "Continue whenever you like: only what is missing will be copied.",
         ),
         Reason.INTERNAL: Explanation(
             "Something broke on our side",
             "This is our mistake, not yours.",
-            "Try again later from the gallery. If it happens again, write to the gallery's support.",
+            "Try again later. If it happens again, write to the gallery's support.",
         ),
         Reason.CLOUD_UNAVAILABLE: Explanation(
             "Your cloud does not answer",
             "It could not be reached, or was too busy.",
-            _AGAIN,
+            "Try again later: only what is missing will be copied.",
         ),
         Reason.CLOUD_REFUSED: Explanation(
             "Your cloud refused it",
             "It did not accept what we sent, and did not say why.",
-            "Go back to the gallery and press the button again later, or download what is missing by hand.",
+            "Try again later, or download what is missing from the gallery by hand.",
         ),
         Reason.ACCOUNT_REFUSED: Explanation(
-            "Your cloud does not let us save here",
-            "It refuses everything for this account: it may be disabled, or whoever manages it does not allow it.",
-            "Ask whoever manages the account, or choose another account or cloud in the gallery.",
+            "Your cloud does not let us save to this account",
+            "It declines everything: the account may be disabled, or its administrator does not allow it.",
+            "Ask the account's administrator, or try again with another account.",
         ),
         Reason.APP_REFUSED: Explanation(
-            "Your cloud does not let this service in right now",
-            "This is our trouble, not yours, and we have been told.",
-            "You need not do anything: saving goes on by itself as soon as it is mended.",
+            "Your cloud does not let our service in right now",
+            "The problem is ours, not yours, and we already know about it.",
+            "Try again in a few hours.",
         ),
         Reason.UNREADABLE_ENTRY: Explanation(
             "The gallery's list is damaged here",
-            "This line of the list does not name a photo that could be read.",
+            "This line of the list does not name a photo that can be read.",
             _TELL,
         ),
     },

@@ -57,9 +57,14 @@ class Texts:
         return self.forms[key][self.plural(number)].format(n=f"{number:,}".replace(",", self.thousands))
 
     def cloud(self, cloud_type: str) -> str:
-        """Return what guests call a cloud."""
+        """Return what guests call a cloud; empty for one that nobody knows."""
         cloud = find_cloud(cloud_type)
-        return cloud.title_in(self.language) if cloud else self.sentences["some_cloud"]
+        return cloud.title_in(self.language) if cloud else ""
+
+    def into_cloud(self, cloud_type: str) -> str:
+        """Return "to this cloud"; "to your cloud" for one that has no name here."""
+        name = self.cloud(cloud_type)
+        return self.say("into_cloud", cloud=name) if name else self.say("into_some_cloud")
 
     def explain(self, reason: str) -> Explanation:
         """Return the explanation of a reason; an unknown one is explained as an internal error."""

@@ -99,5 +99,5 @@ def test_reason_is_told(site: Site) -> None:
     progress = make_progress(site, state=State.FAILED, reason="storage_full", needed_bytes=9, free_bytes=5)
     site.store.update(progress)
     told = site.send("GET", f"/cloud_archive/jobs/{progress.job_id}").json()
-    message = "Your cloud has no room. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."
+    message = "Your cloud is full. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."
     assert told["reason"] == {"code": "storage_full", "message": message}

@@ -57,7 +57,8 @@ def test_clouds_are_called_as_their_makers_call_them() -> None:
     names = [(ENGLISH.cloud(cloud.name), RUSSIAN.cloud(cloud.name)) for cloud in CLOUDS]
     assert names[:2] == [("Google Drive", "Google Диск"), ("Yandex Disk", "Яндекс Диск")]
     assert all(english and russian for english, russian in names)
-    assert ENGLISH.cloud("none") == ENGLISH.sentences["some_cloud"]
+    assert (ENGLISH.into_cloud("yadisk"), RUSSIAN.into_cloud("google_drive")) == ("to Yandex Disk", "на Google Диск")
+    assert (ENGLISH.into_cloud("none"), RUSSIAN.into_cloud("none")) == ("to your cloud", "в ваше облако")
 
 
 @EVERY_LANGUAGE
