@@ -13,6 +13,9 @@ from web.pages.render import render
 from web.progress.lookup import ACTIVE_STATES, POLL_SECONDS
 from web.texts import Explanation, Texts, say_space
 
+# From here on a guest who stops is asked once more: half of it, or as much as takes a while to copy.
+MUCH_PERCENT, MUCH_PHOTOS = 50, 500
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -55,6 +58,7 @@ class View:
     failures_title: str
     failures_more: str
     may_cancel: bool
+    ask_first: str
     cancel_path: str
     notice: str
     every_seconds: int
@@ -118,6 +122,7 @@ def describe_job(progress: Progress, texts: Texts, situation: Situation = NO_SIT
         failures_title=texts.count("photos_failed", progress.photos_failed) if groups else "",
         failures_more=texts.count("more", unnamed) if groups and unnamed > 0 else "",
         may_cancel=progress.state in ACTIVE_STATES and situation.cancelling != "asked",
+        ask_first=_make_question(progress, bar, texts),
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
         notice=texts.say(notice) if notice and not ended else "",
         every_seconds=POLL_SECONDS.get(progress.state, 0),
@@ -159,7 +164,7 @@ def _make_bar(progress: Progress, texts: Texts) -> Bar | None:
     part, whole = (progress.bytes_copied, progress.bytes_total) if progress.bytes_total else (stored, 0)
     # Rounded down: 100 means that everything is stored.
     percent = min(100, part * 100 // (whole or progress.photos_total))
-    photos = f"{texts.count('bare', stored)} {texts.count('of_photos', progress.photos_total)}"
+    photos = _say_photos(progress, texts)
     sizes = texts.say("of", part=texts.size(progress.bytes_copied), whole=texts.size(progress.bytes_total))
     lines = [photos, sizes]
     if progress.state is State.RUNNING and progress.bytes_per_second >= 1:
@@ -167,6 +172,18 @@ def _make_bar(progress: Progress, texts: Texts) -> Bar | None:
     if progress.state is State.RUNNING and progress.eta_seconds is not None:
         lines.append(texts.time_left(progress.eta_seconds))
     return Bar(name, percent, f"{photos}, {sizes}", tuple(lines))
+
+
+def _make_question(progress: Progress, bar: Bar | None, texts: Texts) -> str:
+    """Return what to tell a guest who stops when much is done; empty when little would be lost."""
+    percent = bar.percent if bar else None
+    if (percent or 0) < MUCH_PERCENT and progress.stored < MUCH_PHOTOS:
+        return ""
+    return texts.say("stop_much", photos=_say_photos(progress, texts))
+
+
+def _say_photos(progress: Progress, texts: Texts) -> str:
+    return f"{texts.count('bare', progress.stored)} {texts.count('of_photos', progress.photos_total)}"
 
 
 def _explain(progress: Progress, texts: Texts) -> Explanation | None:

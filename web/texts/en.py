@@ -61,6 +61,9 @@ ENGLISH = Texts(
         "home": "Open LiteGallery",
         "cancel": "Stop saving",
         "cancel_more": "What has been copied stays.",
+        "cancel_yes": "Yes, stop",
+        "stop_much": "Already saved: {photos}. They stay in your cloud, the others will be missing. You can "
+        "continue later.",
         "stopping": "Stopping. This takes a few seconds.",
         "not_stopped": "It could not be stopped just now. Please try again in a few seconds.",
         "photos_next": "What to do:",

@@ -12,9 +12,12 @@
       for (const { name } of [...bar.attributes]) if (!next.hasAttribute(name)) bar.removeAttribute(name);
       for (const { name, value } of next.attributes) bar.setAttribute(name, value);
       document.getElementById("numbers").replaceChildren(...fresh.querySelector("#numbers").childNodes);
-    } else if (old.innerHTML !== fresh.innerHTML) {
+    } else if (fresh.dataset.key ? old.dataset.key !== fresh.dataset.key : old.innerHTML !== fresh.innerHTML) {
+      const focused = old.contains(document.activeElement); // who is about to press does not lose the place
       old.replaceChildren(...fresh.childNodes);
+      if (focused) old.querySelector("summary, button, a")?.focus();
     }
+    old.dataset.key = fresh.dataset.key || "";
   };
 
   const show = (page) => {
@@ -24,7 +27,10 @@
     document.title = page.title;
     main.dataset.every = fresh.dataset.every;
     main.dataset.state = fresh.dataset.state;
-    for (const part of fresh.querySelectorAll("[data-live]")) replace(document.getElementById(part.id), part);
+    for (const part of fresh.querySelectorAll("[data-live]")) {
+      const old = document.getElementById(part.id); // a part within a part may be of another kind just now
+      if (old) replace(old, part);
+    }
     const spoken = document.getElementById("spoken"), words = page.getElementById("spoken").textContent;
     if (spoken.textContent !== words && (ended || Date.now() - spokenAt >= SPOKEN_MS)) {
       spoken.textContent = words;
