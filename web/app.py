@@ -167,7 +167,7 @@ def wire(
     # Until the first answer guests are sent on: most brokers are there.
     room = Readiness(broker.check_room, is_presumed=True, complaint="no archive can begin")
     asked = archives.Archives(settings, clouds, now, SharedReadiness(room, "room").is_ready)
-    app.router.routes.extend(JobPages(settings, jobs, cancellations.cancel, asked).routes)
+    app.router.routes.extend(JobPages(settings, jobs, cancellations.cancel, asked, now).routes)
     app.include_router(archives.make_router(asked))
     app.include_router(callback.make_router(completion, f"{settings.gallery_base_url}/"))
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))

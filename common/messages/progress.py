@@ -114,6 +114,7 @@ class Progress:
         bytes_copied: of those that are in the cloud, whoever brought them.
         bytes_per_second: lately; 0 when nothing moves.
         eta_seconds: until the end, if it can be told.
+        next_attempt_at: while it waits, or its cloud asked for a pause: when it goes on.
         folder_url: where the guest finds the folder, once there is one.
         failures: the first of those that failed.
         latest: names of the photos that arrived last, the newest first.
@@ -141,6 +142,7 @@ class Progress:
     bytes_copied: _Count = 0
     bytes_per_second: _Float = 0.0
     eta_seconds: Annotated[float | None, optional(_read_float)] = None
+    next_attempt_at: _Float = 0.0
     folder_url: _Text = ""
     failures: _Failures = ()
     latest: Annotated[tuple[str, ...], tuple_of(str)] = ()

@@ -1,12 +1,17 @@
 """The page of a job in a real browser: what its script does, and how it looks to whom."""
 
+import time
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, expect
 
+from common.messages.progress import State
 from tests.e2e.showcase import Showcase
 from tests.fakes.snapshots import RUNNING
-from web.texts import ENGLISH
+from web.pages.view import Situation
+from web.texts import ENGLISH, RUSSIAN
 
 HALF = replace(RUNNING, bytes_copied=RUNNING.bytes_total // 2)
 
@@ -26,3 +31,19 @@ def test_question_before_a_stop_stays_open_while_numbers_move(browser: Browser) 
         shown.progress = replace(RUNNING, photos_copied=31)
         expect(shown.page.locator("#kept")).to_have_text(ENGLISH.say("cancel_more"))
         assert shown.complaints == []
+
+
+def test_next_try_is_told_by_the_guests_own_clock(browser: Browser) -> None:
+    """Wherever they are; without script in words, which hold for every clock."""
+    now = time.time()
+    waiting = replace(RUNNING, state=State.WAITING, reason="daily_limit", next_attempt_at=now + 1800)
+    there = datetime.fromtimestamp(waiting.next_attempt_at, ZoneInfo("Asia/Vladivostok"))
+    situation = Situation(now=now)
+    with Showcase(browser, waiting, RUSSIAN, situation, timezone_id="Asia/Vladivostok") as shown:
+        expect(shown.page.locator("time")).to_have_text(f"{there:%H:%M}")
+        shown.progress = replace(waiting, next_attempt_at=now + 5400)
+        expect(shown.page.locator("time")).not_to_have_text(f"{there:%H:%M}", timeout=20_000)
+        expect(shown.page.locator("time")).to_have_text(f"{there.replace(hour=(there.hour + 1) % 24):%H:%M}")
+        assert shown.complaints == []
+    with Showcase(browser, waiting, RUSSIAN, situation, java_script_enabled=False) as shown:
+        expect(shown.page.locator("time")).to_have_text("примерно через 30\N{NO-BREAK SPACE}минут")

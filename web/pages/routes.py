@@ -50,13 +50,22 @@ class JobPages:
         jobs: finds them.
         cancel: records a cancel; returns whether that succeeded.
         archives: begins another one.
+        now: Unix time in seconds.
     """
 
-    def __init__(self, settings: WebSettings, jobs: JobLookup, cancel: Cancel, archives: Archives) -> None:
+    def __init__(
+        self,
+        settings: WebSettings,
+        jobs: JobLookup,
+        cancel: Cancel,
+        archives: Archives,
+        now: Callable[[], float],
+    ) -> None:
         self._settings = settings
         self._jobs = jobs
         self._cancel = cancel
         self._archives = archives
+        self._now = now
         self._home = f"{settings.gallery_base_url}/"
 
     @property
@@ -81,6 +90,7 @@ class JobPages:
         situation = Situation(
             find_way_on(progress, asked, self._home),
             can_ask=asked is not None and request.query_params.get("again") != "refused",
+            now=self._now(),
             cancelling=request.query_params.get("cancelling", ""),
         )
         page = render_job(progress, texts, situation)

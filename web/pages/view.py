@@ -5,6 +5,7 @@ The page fetches itself again and shows what changed, so that every word, number
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from common.errors import Reason
 from common.messages.progress import FailedPhoto, Progress, State
@@ -35,6 +36,14 @@ class FailureGroup:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class NextTry:
+    """When an archive goes on: the moment for programs, which know the guest's clock, and words for everybody."""
+
+    moment: str
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
     """What `templates/job.html` shows."""
@@ -46,6 +55,7 @@ class View:
     heading: str
     lead: tuple[str, ...]
     bar: Bar | None
+    next_try: NextTry | None
     latest: str
     spoken: str
     reason: Explanation | None
@@ -71,11 +81,13 @@ class Situation:
     Args:
         way_on: where the page leads.
         can_ask: whether the guest can ask again on the page.
+        now: Unix time in seconds; 0 when nobody knows.
         cancelling: "asked" when this guest has pressed the button, "failed" when the cancel could not be recorded.
     """
 
     way_on: WayOn = NOWHERE
     can_ask: bool = False
+    now: float = 0.0
     cancelling: str = ""
 
 
@@ -110,6 +122,7 @@ def describe_job(progress: Progress, texts: Texts, situation: Situation = NO_SIT
         heading=heading,
         lead=tuple(_make_lead(progress, texts)),
         bar=bar,
+        next_try=_find_next_try(progress, texts, situation.now),
         latest=texts.say("just_arrived", names=", ".join(progress.latest)) if progress.latest else "",
         spoken=f"{heading}. {bar.text}" if bar and bar.text else heading,
         reason=_explain(progress, texts),
@@ -149,8 +162,20 @@ def _make_lead(progress: Progress, texts: Texts) -> Iterable[str]:
         yield texts.count("photos_saved", stored)
     if state in (State.FAILED, State.CANCELLED) and stored:
         yield texts.count("photos_stay", stored)
+    if state.is_final and progress.finished_at > progress.started_at > 0:
+        yield texts.say("took", time=texts.duration(progress.finished_at - progress.started_at))
+    if state is State.RUNNING and progress.next_attempt_at:
+        yield texts.say("pause")
     if state in ACTIVE_STATES:
         yield texts.say("close_tab")
+
+
+def _find_next_try(progress: Progress, texts: Texts, now: float) -> NextTry | None:
+    moment = progress.next_attempt_at
+    if not moment or progress.state not in (State.RUNNING, State.WAITING):
+        return None
+    known = datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return NextTry(known, texts.time_until(moment - now))
 
 
 def _make_bar(progress: Progress, texts: Texts) -> Bar | None:

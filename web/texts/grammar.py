@@ -84,6 +84,20 @@ class Texts:
         text = f"{rounded:.{decimals}f}".removesuffix(".0")
         return f"{text.replace('.', self.decimal)}{NBSP}{self.units[unit]}"
 
+    def duration(self, seconds: float) -> str:
+        """Return how long something took, in two units: `2 h 5 min`; never nothing."""
+        minutes = round(seconds / _MINUTE)
+        if minutes < 1:
+            return self.say("moments")
+        (days, rest), units = divmod(minutes, 24 * 60), self.say("duration_units").split()
+        parts = [each for each in zip((days, *divmod(rest, 60)), units, strict=True) if each[0]]
+        return " ".join(f"{number}{NBSP}{unit}" for number, unit in parts[:2])
+
+    def time_until(self, seconds: float) -> str:
+        """Return in how many minutes something happens."""
+        minutes = round(seconds / _MINUTE)
+        return self.count("minutes_until", minutes) if minutes > 0 else self.say("moments_until")
+
     def time_left(self, seconds: float) -> str:
         """Return a remaining time, rounded to minutes, hours or days."""
         if seconds < _MINUTE:

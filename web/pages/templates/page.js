@@ -6,6 +6,15 @@
   const main = document.getElementById("main");
   let etag = "", spokenAt = Date.now(), misses = 0;
 
+  // The guest's own clock says when; without script, and for what is due, the server's words do.
+  const localise = (root) => {
+    for (const each of root.querySelectorAll("time")) {
+      const moment = new Date(each.dateTime);
+      if (moment - Date.now() < 30000) continue;
+      each.textContent = moment.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+    }
+  };
+
   const replace = (old, fresh) => {
     const bar = old.querySelector("progress"), next = fresh.querySelector("progress");
     if (bar && next) { // the same bar moves on: it neither blinks nor loses a reader's place
@@ -23,6 +32,7 @@
   const show = (page) => {
     const fresh = page.getElementById("main");
     if (!fresh) return;
+    localise(fresh);
     const ended = fresh.dataset.every === "0";
     document.title = page.title;
     main.dataset.every = fresh.dataset.every;
@@ -60,5 +70,6 @@
     setTimeout(refresh, every * 1000 * (document.hidden ? HIDDEN : 1) * Math.min(2 ** misses, 16));
   };
 
+  localise(main);
   plan();
 })();

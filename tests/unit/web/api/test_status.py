@@ -9,7 +9,17 @@ from tests.fakes.web_site import Site
 
 FIELDS = {
     *("job_id", "cloud_type", "archive_type", "gallery_name", "state", "photos", "bytes", "bytes_per_second"),
-    *("eta_seconds", "folder_url", "failures", "reason", "created_at", "started_at", "updated_at", "finished_at"),
+    *(
+        "eta_seconds",
+        "next_attempt_at",
+        "folder_url",
+        "failures",
+        "reason",
+        "created_at",
+        "started_at",
+        "updated_at",
+        "finished_at",
+    ),
 }
 
 
