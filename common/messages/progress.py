@@ -71,11 +71,24 @@ _Text = Annotated[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FailedPhoto:
-    """A listed photo that is not in the cloud: its name, the stable word for why, and one line for people."""
+    """A listed photo that is not in the cloud.
+
+    Args:
+        name: its file name, or what the list has instead of one.
+        reason: the stable word for why.
+        detail: one line for people.
+        album: where it belongs, `A/B`; empty at the top, and in snapshots of the version before.
+    """
 
     name: _Text
     reason: _Text
     detail: _Text
+    album: _Text = ""
+
+    @property
+    def path(self) -> str:
+        """Album and name, as the gallery has them."""
+        return f"{self.album}/{self.name}" if self.album else self.name
 
 
 def _read_integer(minimum: int) -> Callable[[Any], int]:

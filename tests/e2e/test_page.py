@@ -7,12 +7,17 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, expect
 
-from common.messages.progress import State
+from common.messages.progress import FailedPhoto, State
 from tests.e2e.showcase import Showcase
 from tests.fakes.snapshots import RUNNING
 from web.pages.view import Situation
 from web.texts import ENGLISH, RUSSIAN
 
+FAILURES = (
+    FailedPhoto("Test_003.jpg", "wrong_bytes", "", "Церемония/Кольца"),
+    FailedPhoto("Test_004.jpg", "photo_unavailable", ""),
+)
+PARTLY = replace(RUNNING, state=State.DONE, photos_failed=2, failures=FAILURES, finished_at=RUNNING.started_at + 750)
 HALF = replace(RUNNING, bytes_copied=RUNNING.bytes_total // 2)
 
 
@@ -47,3 +52,16 @@ def test_next_try_is_told_by_the_guests_own_clock(browser: Browser) -> None:
         assert shown.complaints == []
     with Showcase(browser, waiting, RUSSIAN, situation, java_script_enabled=False) as shown:
         expect(shown.page.locator("time")).to_have_text("примерно через 30\N{NO-BREAK SPACE}минут")
+
+
+def test_names_are_copied_with_their_albums(browser: Browser) -> None:
+    """One line each, ready for a message to the photographer; without script there is no such button."""
+    with Showcase(browser, PARTLY, permissions=["clipboard-read", "clipboard-write"]) as shown:
+        shown.page.get_by_role("button", name=ENGLISH.say("copy_names")).click()
+        expect(shown.page.get_by_role("status")).to_have_text(ENGLISH.say("copied"))
+        copied = shown.page.evaluate("navigator.clipboard.readText()")
+        assert copied == "Церемония/Кольца/Test_003.jpg\nTest_004.jpg"
+        assert shown.complaints == []
+    with Showcase(browser, PARTLY, java_script_enabled=False) as shown:
+        expect(shown.page.get_by_role("button", name=ENGLISH.say("copy_names"))).to_be_hidden()
+        expect(shown.page.get_by_role("link", name=ENGLISH.say("download_names"))).to_be_visible()

@@ -34,6 +34,7 @@ class FailedPhotoStatus(BaseModel):
     """A photo that did not arrive, and why."""
 
     name: str
+    path: str = Field(description="Album and name, as the gallery lists them.")
     reason: str
     detail: str
 
@@ -126,7 +127,8 @@ def make_status(progress: Progress) -> Status:
         next_attempt_at=None if progress.state.is_final else _format_time(progress.next_attempt_at),
         folder_url=progress.folder_url or None,
         failures=[
-            FailedPhotoStatus(name=each.name, reason=each.reason, detail=each.detail) for each in progress.failures
+            FailedPhotoStatus(name=each.name, path=each.path, reason=each.reason, detail=each.detail)
+            for each in progress.failures
         ],
         reason=_make_reason(progress),
         created_at=_format_time(progress.created_at),

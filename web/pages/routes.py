@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
@@ -22,6 +22,7 @@ from web.consent.gallery_request import GalleryRequest, open_request
 from web.http.headers import etag_matches, make_etag, prefers_html
 from web.http.problems import ProblemWithCode, RequestRefused
 from web.http.rate_limit import QuotaExceeded, quota_exceeded_response
+from web.pages.failures import write_text
 from web.pages.links import WayOn, find_way_on, may_ask_again
 from web.pages.render import HEADERS, page_headers, retry_page, unknown_page
 from web.pages.view import Situation, render_job
@@ -74,6 +75,7 @@ class JobPages:
         return [
             _route("/cloud_archive/jobs/{job_id}", self.show, "GET"),
             _route("/cloud_archive/jobs/{job_id}/again", self.ask_again, "GET"),
+            _route("/cloud_archive/jobs/{job_id}/failures.txt", self.list_failures, "GET"),
             _route("/cloud_archive/jobs/{job_id}/cancel", self.cancel, "POST"),
         ]
 
@@ -99,6 +101,21 @@ class JobPages:
         if etag_matches(etag, request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=headers)
         return HTMLResponse(page, headers=headers)
+
+    async def list_failures(self, request: Request) -> Response:
+        """Send the names of the photos that failed as a text to keep."""
+        texts = _choose_texts(request)
+        try:
+            progress = self._jobs.find_newest(request.path_params["job_id"])
+        except Starting as starting:
+            return _show_later(request, starting)
+        if progress is None:
+            return self._show_unknown(request)
+        name = " – ".join(each for each in (texts.say("names_file"), progress.gallery_name) if each)
+        # https://datatracker.ietf.org/doc/html/rfc6266#section-4.3; browsers replace what no file name can hold.
+        disposition = f"attachment; filename=\"photos.txt\"; filename*=UTF-8''{quote(name, safe='')}.txt"
+        headers = {**page_headers(texts), "Content-Disposition": disposition}
+        return PlainTextResponse(write_text(progress, texts), headers=headers)
 
     async def cancel(self, request: Request) -> Response:
         """Cancel an archive, and send the guest back to its page."""

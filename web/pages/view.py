@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from common.errors import Reason
-from common.messages.progress import FailedPhoto, Progress, State
+from common.messages.progress import Progress, State
+from web.pages.failures import FailureGroup, fit_on_page, group_failures
 from web.pages.links import NOWHERE, Link, WayOn, list_actions, may_ask_again
 from web.pages.render import render
 from web.progress.lookup import ACTIVE_STATES, POLL_SECONDS
@@ -26,14 +27,6 @@ class Bar:
     percent: int | None
     text: str
     lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FailureGroup:
-    """Photos that failed for the same reason."""
-
-    why: Explanation
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,6 +60,7 @@ class View:
     failures: tuple[FailureGroup, ...]
     failures_title: str
     failures_more: str
+    failures_path: str
     may_cancel: bool
     ask_first: str
     cancel_path: str
@@ -110,8 +104,8 @@ def describe_job(progress: Progress, texts: Texts, situation: Situation = NO_SIT
     heading = _make_heading(progress, texts)
     bar = _make_bar(progress, texts)
     percent = f"{bar.percent}%" if bar and bar.percent is not None and not progress.state.is_final else ""
-    groups = _group_failures(progress.failures, texts)
-    unnamed = progress.photos_failed - len(progress.failures)
+    named = fit_on_page(progress.failures)
+    groups, unnamed = group_failures(named, texts), progress.photos_failed - len(named)
     ended = progress.state.is_final
     notice = {"asked": "stopping", "failed": "not_stopped"}.get(situation.cancelling, "")
     return View(
@@ -132,8 +126,9 @@ def describe_job(progress: Progress, texts: Texts, situation: Situation = NO_SIT
         actions=tuple(list_actions(progress, texts, can_ask=situation.can_ask)),
         way_on=situation.way_on.link(texts),
         failures=groups,
-        failures_title=texts.count("photos_failed", progress.photos_failed) if groups else "",
-        failures_more=texts.count("more", unnamed) if groups and unnamed > 0 else "",
+        failures_title=texts.count("photos_failed", progress.photos_failed) if progress.failures else "",
+        failures_more=texts.count("more", unnamed) if progress.failures and unnamed > 0 else "",
+        failures_path=f"/cloud_archive/jobs/{progress.job_id}/failures.txt?lang={texts.language}",
         may_cancel=progress.state in ACTIVE_STATES and situation.cancelling != "asked",
         ask_first=_make_question(progress, bar, texts),
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
@@ -217,10 +212,3 @@ def _explain(progress: Progress, texts: Texts) -> Explanation | None:
     explained = texts.explain(progress.reason)
     # A waiting archive needs nothing from its guest.
     return replace(explained, next_step=texts.say("waiting_more")) if progress.state is State.WAITING else explained
-
-
-def _group_failures(failures: Iterable[FailedPhoto], texts: Texts) -> tuple[FailureGroup, ...]:
-    names: dict[Explanation, list[str]] = {}
-    for each in failures:
-        names.setdefault(texts.explain(each.reason), []).append(each.name)
-    return tuple(FailureGroup(why, tuple(each)) for why, each in names.items())

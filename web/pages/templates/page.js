@@ -6,13 +6,25 @@
   const main = document.getElementById("main");
   let etag = "", spokenAt = Date.now(), misses = 0;
 
-  // The guest's own clock says when; without script, and for what is due, the server's words do.
-  const localise = (root) => {
+  // What only a script can do. The guest's own clock says when: without it, and for what is due, the server's words do.
+  const enliven = (root) => {
+    if (navigator.clipboard) for (const each of root.querySelectorAll("[data-copy]")) each.hidden = false;
     for (const each of root.querySelectorAll("time")) {
       const moment = new Date(each.dateTime);
       if (moment - Date.now() < 30000) continue;
       each.textContent = moment.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
     }
+  };
+
+  const copyNames = async (button) => {
+    const names = [...document.querySelectorAll("#failures li")].map((each) => {
+      const album = each.closest("div").querySelector("h4");
+      return album ? `${album.textContent}/${each.textContent}` : each.textContent;
+    });
+    await navigator.clipboard.writeText(names.join("\n"));
+    const label = button.textContent;
+    document.getElementById("spoken").textContent = button.textContent = button.dataset.copy;
+    setTimeout(() => { button.textContent = label; }, 3000);
   };
 
   const replace = (old, fresh) => {
@@ -32,7 +44,7 @@
   const show = (page) => {
     const fresh = page.getElementById("main");
     if (!fresh) return;
-    localise(fresh);
+    enliven(fresh);
     const ended = fresh.dataset.every === "0";
     document.title = page.title;
     main.dataset.every = fresh.dataset.every;
@@ -70,6 +82,11 @@
     setTimeout(refresh, every * 1000 * (document.hidden ? HIDDEN : 1) * Math.min(2 ** misses, 16));
   };
 
-  localise(main);
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-copy]");
+    if (button) copyNames(button);
+  });
+
+  enliven(main);
   plan();
 })();

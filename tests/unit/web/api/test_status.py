@@ -101,7 +101,8 @@ def test_numbers_never_go_backwards(site: Site) -> None:
     site.store.update(replace(progress, updated_at=NOW + 90))
     told = site.send("GET", path).json()
     assert (told["state"], told["photos"]["failed"]) == ("done", 1)
-    assert told["failures"] == [{"name": "a.jpg", "reason": "photo_unavailable", "detail": "the gallery answered 404"}]
+    expected = {"name": "a.jpg", "path": "a.jpg", "reason": "photo_unavailable"}
+    assert told["failures"] == [{**expected, "detail": "the gallery answered 404"}]
 
 
 def test_reason_is_told(site: Site) -> None:

@@ -157,6 +157,7 @@ def test_failures_are_named_with_what_to_do() -> None:
     assert "5 photos could not be saved" in text
     assert "The photo is damaged" in text
     assert "A/1.jpg" in text
+    assert "Download the list" in text
     assert "and 3 more" in text
     assert "HTTP 404" not in text
 
