@@ -63,13 +63,13 @@ ENGLISH = Texts(
         "open_storage": "Free up space",
         "again": "Try again",
         "continue": "Continue",
-        "again_in_gallery": "To do so, go back to the gallery and press the button there.",
+        "again_in_gallery": "To try again, go back to the gallery and press the button there.",
         "back": "Back to the gallery",
         "home": "Open LiteGallery",
         "cancel": "Stop saving",
         "cancel_more": "What has been copied stays.",
         "cancel_yes": "Yes, stop",
-        "stop_much": "Already saved: {photos}. They stay in your cloud, the others will be missing. You can "
+        "stop_much": "Already saved: {photos}. They stay in your cloud, the rest will be missing. You can "
         "continue later.",
         "stopping": "Stopping. This takes a few seconds.",
         "not_stopped": "It could not be stopped just now. Please try again in a few seconds.",
@@ -79,9 +79,9 @@ ENGLISH = Texts(
         "names_file": "Missing photos",
         "photos_next": "What to do:",
         "language": "Language",
-        "unknown_title": "We know nothing of this address",
-        "unknown_text": "It is incomplete, or saving ended more than a week ago. Your photos stay where they are, in "
-        "your cloud.",
+        "unknown_title": "There is nothing at this address",
+        "unknown_text": "It is incomplete, or the gallery was saved more than a week ago. Your photos are where they "
+        "were, in your cloud.",
         "later_title": "One moment, please",
         "later_text": "Many guests are here at the same time. This page tries again by itself in a few seconds; please "
         "leave it open. Nothing is lost.",
@@ -146,8 +146,8 @@ ENGLISH = Texts(
             _TELL,
         ),
         Reason.DAILY_LIMIT: Explanation(
-            "Your cloud takes no more today",
-            "It accepts only so much in a day.",
+            "Your cloud accepts no more today",
+            "There is a limit to what it takes in a day.",
             "Try again tomorrow: only what is missing will be copied.",
         ),
         Reason.CANCELLED: Explanation(
@@ -166,7 +166,7 @@ ENGLISH = Texts(
             "Try again later: only what is missing will be copied.",
         ),
         Reason.CLOUD_REFUSED: Explanation(
-            "Your cloud refused it",
+            "Your cloud declined it",
             "It did not accept what we sent, and did not say why.",
             "Try again later, or download what is missing from the gallery by hand.",
         ),
