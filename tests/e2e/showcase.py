@@ -22,6 +22,8 @@ class Showcase:
         progress: what the page shows first.
         texts: of its language.
         situation: of its guest.
+        query: of the address.
+        script: runs before the page's own.
         window: as Playwright's `new_context` takes it.
 
     Attributes:
@@ -35,6 +37,8 @@ class Showcase:
         progress: Progress,
         texts: Texts = ENGLISH,
         situation: Situation = Situation(),  # noqa: B008 - frozen
+        script: str = "",
+        query: str = "",
         **window: Any,
     ) -> None:
         self.progress = progress
@@ -45,8 +49,9 @@ class Showcase:
         self._context.on("console", self._hear)
         self._context.on("weberror", lambda error: self.complaints.append(str(error.error)))
         self._context.route("**/*", self._answer)
+        self._context.add_init_script(script)
         self.page = self._context.new_page()
-        self.page.goto(ADDRESS)
+        self.page.goto(ADDRESS + query)
 
     def __enter__(self) -> "Showcase":
         return self

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from common.messages.progress import FailedPhoto, Progress, State
 from tests.e2e.guest import find_barriers
-from tests.e2e.showcase import Showcase
+from tests.e2e.showcase import ADDRESS, Showcase
 from tests.fakes.snapshots import RUNNING
 from web.pages.links import WayOn
 from web.pages.view import Situation
@@ -149,3 +149,66 @@ def test_paper_holds_what_is_worth_keeping(browser: Browser) -> None:
         light = re.findall(r"\d+", shown.page.evaluate("getComputedStyle(document.querySelector('main')).color"))
         assert all(int(each) < 60 for each in light)
         shown.take_picture("paper")
+
+
+# A browser's notifications, written down: a headless one has nowhere to show them.
+NOTICES = """
+window.notices = [];
+window.Notification = class {
+  static permission = "default";
+  static async requestPermission() { return (Notification.permission = window.answer || "granted"); }
+  constructor(title, { body }) { window.notices.push(title, body); }
+};
+"""
+
+
+def test_who_wants_it_is_told_at_the_end(browser: Browser) -> None:
+    """Once, in the words of the page; the button tells whether it is on, and nobody is asked before they press it."""
+    with Showcase(browser, HALF, script=NOTICES) as shown:
+        button = shown.page.get_by_role("button", name=ENGLISH.say("notify"))
+        expect(button).to_have_attribute("aria-pressed", "false")
+        assert shown.page.evaluate("Notification.permission") == "default"
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        assert find_barriers(shown.page) == []
+        shown.progress = replace(HALF, photos_copied=83)
+        expect(shown.page.locator("#kept")).to_contain_text("90 of 120")
+        expect(button).to_have_attribute("aria-pressed", "true")
+        shown.progress = EVERY_PAGE["done"]
+        expect(shown.page.get_by_role("heading", level=1)).to_have_text(ENGLISH.say("done"))
+        assert shown.page.evaluate("notices")[0] == "Everything is saved · Свадьба"
+        expect(button).to_be_hidden()
+        shown.page.wait_for_timeout(100)
+        assert len(shown.page.evaluate("notices")) == 2
+        assert shown.complaints == []
+
+
+def test_who_does_not_want_it_is_left_alone(browser: Browser) -> None:
+    """Switched off again, refused to the browser, or without notifications at all."""
+    with Showcase(browser, RUNNING, script=NOTICES) as shown:
+        button = shown.page.get_by_role("button", name=ENGLISH.say("notify"))
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "false")
+        shown.progress = EVERY_PAGE["done"]
+        expect(shown.page.get_by_role("heading", level=1)).to_have_text(ENGLISH.say("done"))
+        assert shown.page.evaluate("notices") == []
+    with Showcase(browser, RUNNING, script=f"{NOTICES} window.answer = 'denied';") as shown:
+        button = shown.page.get_by_role("button", name=ENGLISH.say("notify"))
+        button.click()
+        expect(button).to_be_hidden()
+        assert shown.complaints == []
+    with Showcase(browser, RUNNING, script="delete window.Notification") as shown:
+        expect(shown.page.get_by_role("button", name=ENGLISH.say("notify"))).to_be_hidden()
+
+
+def test_address_to_keep_holds_nothing_that_was_pressed(browser: Browser) -> None:
+    """The language stays; the page goes on asking for what the guest saw."""
+    with Showcase(browser, RUNNING, query="?lang=en&cancelling=asked") as shown:
+        assert shown.page.url == f"{ADDRESS}?lang=en"
+        expect(shown.page).to_have_title(re.compile("^31%"))
+        with shown.page.expect_request(re.compile("cancelling=asked")):
+            pass
+    with Showcase(browser, RUNNING, query="?again=refused") as shown:
+        assert shown.page.url == ADDRESS

@@ -73,6 +73,8 @@ ENGLISH = Texts(
         "continue later.",
         "stopping": "Stopping. This takes a few seconds.",
         "not_stopped": "It could not be stopped just now. Please try again in a few seconds.",
+        "notify": "Notify me at the end",
+        "notify_more": "Then leave this tab open; it may stay in the background.",
         "copy_names": "Copy the names",
         "copied": "Copied",
         "download_names": "Download the list",

@@ -4,16 +4,51 @@
   const SPOKEN_MS = 15000; // a screen reader is not to be talked over
   const HIDDEN = 5; // a tab that nobody looks at asks less often
   const main = document.getElementById("main");
+  const address = location.href;
+  // Chrome for Android takes notifications from service workers only.
+  const canNotify = "Notification" in window && !/Android/.test(navigator.userAgent);
+  const key = `notify ${location.pathname}`;
   let etag = "", spokenAt = Date.now(), misses = 0;
 
   // What only a script can do. The guest's own clock says when: without it, and for what is due, the server's words do.
   const enliven = (root) => {
     if (navigator.clipboard) for (const each of root.querySelectorAll("[data-copy]")) each.hidden = false;
+    for (const each of root.querySelectorAll("[data-notify]")) {
+      each.hidden = !canNotify || Notification.permission === "denied";
+      each.querySelector("button").setAttribute("aria-pressed", wanted);
+    }
     for (const each of root.querySelectorAll("time")) {
       const moment = new Date(each.dateTime);
       if (moment - Date.now() < 30000) continue;
       each.textContent = moment.toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
     }
+  };
+
+  // As long as this tab lives, over reloads too; a browser that keeps nothing forgets it then.
+  let wanted = false;
+  const want = (value) => {
+    wanted = value;
+    try {
+      if (value) sessionStorage.setItem(key, "1");
+      else sessionStorage.removeItem(key);
+    } catch { /* it holds until the next reload */ }
+  };
+  try {
+    wanted = canNotify && Notification.permission === "granted" && sessionStorage.getItem(key) === "1";
+  } catch { /* nothing is kept */ }
+
+  const toggleNotice = async () => {
+    want(!wanted && (await Notification.requestPermission()) === "granted");
+    enliven(main);
+  };
+
+  const notify = (words) => {
+    want(false);
+    const notice = new Notification(document.title, { body: words, tag: key });
+    notice.onclick = () => {
+      window.focus();
+      notice.close();
+    };
   };
 
   const copyNames = async (button) => {
@@ -58,13 +93,14 @@
       spoken.textContent = words;
       spokenAt = Date.now();
     }
+    if (ended && wanted) notify(words);
   };
 
   const refresh = async () => {
     const headers = { Accept: "text/html" };
     if (etag) headers["If-None-Match"] = etag;
     try {
-      const answer = await fetch(location.href, { headers, cache: "no-store" });
+      const answer = await fetch(address, { headers, cache: "no-store" });
       if (answer.ok) {
         etag = answer.headers.get("ETag") || "";
         show(new DOMParser().parseFromString(await answer.text(), "text/html"));
@@ -83,10 +119,14 @@
   };
 
   document.addEventListener("click", ({ target }) => {
-    const button = target.closest("[data-copy]");
-    if (button) copyNames(button);
+    const button = target.closest("button");
+    if (button?.matches("[data-copy]")) copyNames(button);
+    if (button?.closest("[data-notify]")) toggleNotice();
   });
 
+  // What was just pressed is no part of what a guest bookmarks or shares.
+  const lang = new URLSearchParams(location.search).get("lang");
+  history.replaceState(null, "", lang ? `?lang=${encodeURIComponent(lang)}` : location.pathname);
   enliven(main);
   plan();
 })();
