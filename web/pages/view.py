@@ -61,6 +61,7 @@ class View:
     failures_title: str
     failures_more: str
     failures_path: str
+    may_notify: bool
     may_cancel: bool
     ask_first: str
     cancel_path: str
@@ -129,6 +130,7 @@ def describe_job(progress: Progress, texts: Texts, situation: Situation = NO_SIT
         failures_title=texts.count("photos_failed", progress.photos_failed) if progress.failures else "",
         failures_more=texts.count("more", unnamed) if progress.failures and unnamed > 0 else "",
         failures_path=f"/cloud_archive/jobs/{progress.job_id}/failures.txt?lang={texts.language}",
+        may_notify=progress.state in ACTIVE_STATES,
         may_cancel=progress.state in ACTIVE_STATES and situation.cancelling != "asked",
         ask_first=_make_question(progress, bar, texts),
         cancel_path=f"/cloud_archive/jobs/{progress.job_id}/cancel?lang={texts.language}",
