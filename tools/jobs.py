@@ -175,7 +175,7 @@ def _count_photos(job: JobHistory) -> str:
 
 def _list_failures(job: JobHistory) -> list[dict[str, str]]:
     failures = job.progress.failures if job.progress else ()
-    return [{"name": each.name, "reason": each.reason, "detail": each.detail} for each in failures]
+    return [{"name": each.name, "path": each.path, "reason": each.reason, "detail": each.detail} for each in failures]
 
 
 # As long as every id: 28 bytes in base64.

@@ -24,7 +24,7 @@ from web.http.middleware import AccessLog, BodyLimit, Cors, ServerErrors
 from web.http.rate_limit import RateLimit
 from web.http.readiness import Readiness, SharedReadiness
 from web.http.request_id import RequestId
-from web.pages import routes as page_routes
+from web.pages.routes import JobPages
 from web.progress.lookup import JobLookup
 from web.progress.publisher import ProgressPublisher
 from web.progress.store import ProgressStore
@@ -159,11 +159,12 @@ def wire(
     publish_end = partial(cancel.publish_if_idle, store, publish_now or publish_progress, now)
     cancellations = cancel.Cancellations(broker, publish_end)
     completion = ConsentCompletion(settings, clouds, broker, store, publish_progress, now)
-    app.router.routes.extend(page_routes.make_routes(jobs.find, jobs.find_newest, cancellations.cancel))
     # Until the first answer guests are sent on: most brokers are there.
     room = Readiness(broker.check_room, is_presumed=True, complaint="no archive can begin")
-    app.include_router(archives.make_router(settings, clouds, now, SharedReadiness(room, "room").is_ready))
-    app.include_router(callback.make_router(completion))
+    asked = archives.Archives(settings, clouds, now, SharedReadiness(room, "room").is_ready)
+    app.router.routes.extend(JobPages(settings, jobs, cancellations.cancel, asked, now).routes)
+    app.include_router(archives.make_router(asked))
+    app.include_router(callback.make_router(completion, f"{settings.gallery_base_url}/"))
     app.include_router(cancel.make_router(settings.sealer, cancellations.cancel))
     app.include_router(status.make_router(jobs.find_newest))
     app.include_router(events.make_router(jobs.find_newest, events.StreamLimit(), is_stopping))

@@ -218,6 +218,7 @@ class Cloud:
         name: in jobs, URLs and settings; never renamed.
         title: for people.
         titles: the same in other languages, by their codes, where it differs.
+        storage_url: where a guest sees what fills their cloud, frees space and gets more.
         variables: what it wants from the environment.
         new_digest: begins the digest by which it tells what it has stored: of each photo that one is computed.
         auth: makes the auth half from those variables.
@@ -230,6 +231,7 @@ class Cloud:
     name: str
     title: str
     variables: tuple[Variable, ...]
+    storage_url: str
     new_digest: NewDigest
     auth: Callable[[CloudSettings, HttpClient], CloudAuth]
     storage: Callable[[CloudSettings, HttpClient, SharedGrant, int, Sleep, PacedWrite], Storage]

@@ -71,11 +71,24 @@ _Text = Annotated[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FailedPhoto:
-    """A listed photo that is not in the cloud: its name, the stable word for why, and one line for people."""
+    """A listed photo that is not in the cloud.
+
+    Args:
+        name: its file name, or what the list has instead of one.
+        reason: the stable word for why.
+        detail: one line for people.
+        album: where it belongs, `A/B`; empty at the top, and in snapshots of the version before.
+    """
 
     name: _Text
     reason: _Text
     detail: _Text
+    album: _Text = ""
+
+    @property
+    def path(self) -> str:
+        """Album and name, as the gallery has them."""
+        return f"{self.album}/{self.name}" if self.album else self.name
 
 
 def _read_integer(minimum: int) -> Callable[[Any], int]:
@@ -104,6 +117,7 @@ class Progress:
     Args:
         job_id, cloud_type, archive_type, gallery_name: which one.
         archive: the path of the gallery's link, for operators; told once, when the job begins.
+        request: what the gallery asked for, sealed by `web` for itself; told once, when the job begins.
         state: where it stands.
         photos_total: listed; 0 until the list was read.
         photos_copied: brought by this job.
@@ -113,6 +127,7 @@ class Progress:
         bytes_copied: of those that are in the cloud, whoever brought them.
         bytes_per_second: lately; 0 when nothing moves.
         eta_seconds: until the end, if it can be told.
+        next_attempt_at: while it waits, or its cloud asked for a pause: when it goes on.
         folder_url: where the guest finds the folder, once there is one.
         failures: the first of those that failed.
         latest: names of the photos that arrived last, the newest first.
@@ -130,6 +145,7 @@ class Progress:
     archive_type: _Text = ""
     gallery_name: _Text = ""
     archive: _Text = ""
+    request: _Text = ""
     state: Annotated[State, State] = State.QUEUED
     photos_total: _Count = 0
     photos_copied: _Count = 0
@@ -139,6 +155,7 @@ class Progress:
     bytes_copied: _Count = 0
     bytes_per_second: _Float = 0.0
     eta_seconds: Annotated[float | None, optional(_read_float)] = None
+    next_attempt_at: _Float = 0.0
     folder_url: _Text = ""
     failures: _Failures = ()
     latest: Annotated[tuple[str, ...], tuple_of(str)] = ()
@@ -247,6 +264,7 @@ def _join(newer: Progress, older: Progress) -> Progress:
         archive_type=newer.archive_type or older.archive_type,
         gallery_name=newer.gallery_name or older.gallery_name,
         archive=newer.archive or older.archive,
+        request=newer.request or older.request,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from common.clouds.grant import Grant
 from common.messages.archive_job import ArchiveJob, Phase
+from common.messages.topology import WAITING_SECONDS
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from tests.contract.stands import Stand
@@ -128,7 +129,9 @@ def test_waiting_jobs_carry_the_newest_grant_on(stand: Stand) -> None:
     stand.fault(stand.begins, "status", times=None, after=3, status=503)
     job = harness.make_job(archive)
     deliver_on(harness, job)
-    ((waiting, _),) = harness.queue.delayed
+    ((waiting, level),) = harness.queue.delayed
+    shown = harness.reporter.told[-1]
+    assert shown.next_attempt_at == pytest.approx(shown.updated_at + WAITING_SECONDS[level])
     assert stand.accounts.refreshes == 1
     assert open_grant(harness, waiting).access_token != open_grant(harness, job).access_token
     stand.world.faults.clear()

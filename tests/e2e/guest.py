@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Route, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from sandbox.gallery.host import Archive
 from sandbox.world import World
@@ -32,6 +32,12 @@ class Stand:
     archive: Archive
     gallery_url: str
     web_url: str
+
+
+def find_barriers(page: Page) -> list[str]:
+    """Return what axe finds serious or worse on a page."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
 
 
 class Guest:
@@ -100,10 +106,7 @@ class Guest:
 
     def find_barriers(self) -> list[str]:
         """Return what axe finds serious or worse on this page."""
-        found = Axe().run(self.page).response["violations"]
-        return [
-            f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")
-        ]
+        return find_barriers(self.page)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -87,7 +87,7 @@ def test_denied_permission_is_explained(enter: Enter, locale: str, texts: Texts)
     guest = enter(locale=locale)
     guest.ask_for_archive()
     guest.deny()
-    expect(guest.page.get_by_role("alert")).to_have_text(re.compile("You did not give permission"))
+    expect(guest.page.get_by_role("alert")).to_have_text(re.compile("You did not allow access"))
     guest.page.goto(guest.status_url())
     explained = texts.explain("denied")
     alarm = guest.page.get_by_role("alert")
@@ -117,8 +117,11 @@ def test_full_cloud_says_what_is_missing(enter: Enter, stand: Stand) -> None:
 
 
 def stop_and_wait(guest: Guest, stand: Stand) -> None:
-    """Press the page's button, and see the archive stop by itself."""
-    guest.page.get_by_role("button", name=RUSSIAN.say("cancel")).click()
+    """Press the page's button, twice if it asks, and see the archive stop by itself."""
+    guest.page.locator("#cancel").get_by_text(RUSSIAN.say("cancel"), exact=True).click()
+    sure = guest.page.get_by_role("button", name=RUSSIAN.say("cancel_yes"))
+    if sure.is_visible():
+        sure.click()
     expect(guest.page.get_by_text(RUSSIAN.say("stopping"))).to_be_visible()
     guest.wait_for_state("cancelled")
     expect(guest.page.get_by_role("heading", level=1)).to_have_text(RUSSIAN.say("cancelled"))
@@ -149,6 +152,34 @@ def test_guest_stops_an_archive_without_script(enter: Enter, stand: Stand) -> No
     guest.login = scripted.login
     guest.page.goto(scripted.page.url)
     stop_and_wait(guest, stand)
+
+
+def test_guest_thinks_twice_stops_and_continues(enter: Enter, stand: Stand) -> None:
+    """More than half is there: the page asks once more, and after the stop one press leads on."""
+    slow_down(stand, 4)
+    guest = enter(locale="ru-RU", viewport={"width": 320, "height": 640})
+    guest.save()
+    asking = guest.page.locator("summary")
+    asking.click()
+    sure = guest.page.get_by_role("button", name=RUSSIAN.say("cancel_yes"))
+    expect(sure).to_be_visible()
+    assert guest.find_barriers() == []
+    guest.take_picture("stop-asks-320")
+    sure.click()
+    guest.wait_for_state("cancelled")
+    assert guest.find_barriers() == []
+    assert guest.page.evaluate("document.documentElement.scrollWidth") <= 320
+    guest.take_picture("stopped-320")
+    stand.world.faults.clear()
+    guest.page.get_by_role("link", name=RUSSIAN.say("continue")).click()
+    guest.page.locator("input[name=login]").fill(guest.login)
+    guest.page.get_by_role("button", name="Allow").click()
+    guest.wait_for_state("done")
+    assert guest.page.locator("html").get_attribute("lang") == "ru"
+    assert stand.archive.expected() == stand.world.drive.account(guest.login).tree()
+    guest.page.get_by_role("link", name=RUSSIAN.say("back")).click()
+    guest.page.wait_for_url("**/ok")
+    assert guest.complaints == []
 
 
 def test_made_up_address_has_a_page(enter: Enter, stand: Stand) -> None:

@@ -21,8 +21,8 @@ from common.telemetry import logs, metrics
 from common.telemetry import trace_context as tracing
 from web.consent.idempotency import TTL_SECONDS, IdempotencyCache, KeyMalformed, KeyReused
 from web.consent.oauth_state import ArchiveType, OAuthState, redirect_uri
-from web.http.problems import FieldProblem, RequestRefused, describe, problem_response
-from web.http.rate_limit import CLIENTS_PER_ARCHIVE, Quota
+from web.http.problems import FieldProblem, ProblemWithCode, RequestRefused, describe, problem_response
+from web.http.rate_limit import CLIENTS_PER_ARCHIVE, Quota, QuotaExceeded
 
 # When the broker is away, or an alarm is on: how soon it is worth asking again.
 RETRY_AFTER_SECONDS = 5
@@ -71,13 +71,8 @@ _KEY_DESCRIPTION = (
 )
 
 
-def make_router(
-    settings: WebSettings,
-    clouds: Mapping[str, CloudAuth],
-    now: Callable[[], float],
-    can_begin: Callable[[], Awaitable[bool]],
-) -> APIRouter:
-    """Return the route.
+class Archives:
+    """Check what galleries ask for, and answer with a cloud's consent page. Thread-safe but for `can_begin`.
 
     Args:
         settings: of this process.
@@ -85,14 +80,50 @@ def make_router(
         now: Unix time in seconds.
         can_begin: whether the broker would take a job now.
     """
-    router = APIRouter()
-    quota = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
-    answers = IdempotencyCache[ArchiveAnswer]()
 
-    def begin(asked: ArchiveRequest) -> ArchiveAnswer:
+    def __init__(
+        self,
+        settings: WebSettings,
+        clouds: Mapping[str, CloudAuth],
+        now: Callable[[], float],
+        can_begin: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._settings = settings
+        self._clouds = clouds
+        self._now = now
+        self._can_begin = can_begin
+        self._quota = Quota("archive", CLIENTS_PER_ARCHIVE * settings.rate_limit_per_minute, now)
+
+    async def check(self, asked: ArchiveRequest) -> None:
+        """Return if an archive may begin.
+
+        Raises:
+            RequestRefused: fields that cannot be used.
+            QuotaExceeded: the archive was asked for too often.
+            ProblemWithCode: no archive can begin now.
+        """
+        if problems := list(_find_problems(asked, self._settings, self._clouds)):
+            raise RequestRefused(problems)
+        self._quota.consume(decode_fully(urlsplit(asked.archive_url).path))
+        # A consent that leads to the fail link is worse than being asked to come again.
+        if not await self._can_begin():
+            metrics.count_turned_away(asked.cloud_type)
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            raise ProblemWithCode(503, "try_later", "No archive can begin right now.", headers)
+
+    def begin(self, asked: ArchiveRequest, page_language: str = "") -> ArchiveAnswer:
+        """Return the consent page, and how to follow the archive.
+
+        Args:
+            asked: was checked.
+            page_language: as of `OAuthState`.
+
+        Raises:
+            RequestRefused: the cloud cannot carry all that.
+        """
         state = OAuthState(
-            job_id=make_job_id(settings.sealer, now()),
-            issued_at=int(now()),
+            job_id=make_job_id(self._settings.sealer, self._now()),
+            issued_at=int(self._now()),
             verifier=make_verifier(),
             archive_type=cast(ArchiveType, asked.archive_type),
             archive_url=asked.archive_url,
@@ -100,13 +131,24 @@ def make_router(
             success_link=asked.redirect_success_link,
             fail_link=asked.redirect_fail_link,
             traceparent=tracing.current_trace().header,
+            page_language=page_language,
         )
         logs.bind_fields(job_id=state.job_id, archive=archive_path(asked.archive_url))
         return ArchiveAnswer(
-            redirect_to=_consent_url(asked, state, settings, clouds[asked.cloud_type]),
+            redirect_to=_consent_url(asked, state, self._settings, self._clouds[asked.cloud_type]),
             job_id=state.job_id,
-            status_url=f"{settings.public_base_url}/cloud_archive/jobs/{state.job_id}",
+            status_url=f"{self._settings.public_base_url}/cloud_archive/jobs/{state.job_id}",
         )
+
+
+def make_router(archives: Archives) -> APIRouter:
+    """Return the route.
+
+    Args:
+        archives: checks and answers.
+    """
+    router = APIRouter()
+    answers = IdempotencyCache[ArchiveAnswer]()
 
     @router.post(
         "/cloud_archive",
@@ -130,17 +172,11 @@ def make_router(
     ) -> Response:
         """Return the consent page for a guest who wants a gallery in their cloud; they must agree there first."""
         # Not on a thread: it waits for nothing, but for the broker now and then.
-        if problems := list(_find_problems(asked, settings, clouds)):
-            raise RequestRefused(problems)
-        archive = decode_fully(urlsplit(asked.archive_url).path)
-        if not quota.try_consume(archive):
-            return quota.problem_for(archive)
-        # A consent that leads to the fail link is worse than being asked to come again.
-        if not await can_begin():
-            metrics.count_turned_away(asked.cloud_type)
-            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return problem_response(503, "try_later", "No archive can begin right now.", headers=headers)
-        return _answer_once(answers, idempotency_key, asked, begin)
+        try:
+            await archives.check(asked)
+        except QuotaExceeded as error:
+            return error.quota.problem_for(error.key)
+        return _answer_once(answers, idempotency_key, asked, archives.begin)
 
     return router
 

@@ -1,7 +1,6 @@
 """`GET /cloud_archive/callback/{cloud_type}`: the cloud's consent page sends the guest back here."""
 
 import logging
-import re
 import secrets
 from collections.abc import Mapping
 from typing import cast
@@ -12,9 +11,10 @@ from fastapi import APIRouter, Request, Response
 from web.consent.completion import ConsentCompletion
 from web.consent.oauth_state import InvalidState
 from web.http.bounded_executor import Overloaded
-from web.http.headers import prefers_html
+from web.http.headers import encode_location, prefers_html
 from web.http.problems import describe, problem_response
 from web.http.rate_limit import QuotaExceeded, quota_exceeded_response
+from web.pages.links import WayOn
 from web.pages.render import HEADERS, retry_page, void_page
 from web.texts import choose_texts
 
@@ -24,11 +24,12 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = range(5, 16)
 
 
-def make_router(completion: ConsentCompletion) -> APIRouter:
+def make_router(completion: ConsentCompletion, home_url: str) -> APIRouter:
     """Return the route.
 
     Args:
         completion: of consents.
+        home_url: the galleries' own site, for guests who can be led nowhere else.
     """
     router = APIRouter()
 
@@ -51,7 +52,7 @@ def make_router(completion: ConsentCompletion) -> APIRouter:
             link = await completion.complete(cloud_type, request.query_params.multi_items())
         except InvalidState as error:
             logger.warning("callback refused", extra={"reason": str(error)})
-            return void_page(choose_texts(request.headers.get("accept-language", "")))
+            return _void_response(request, error.way_back, home_url)
         except QuotaExceeded as error:
             return quota_exceeded_response(error, request.headers)
         except Overloaded:
@@ -71,13 +72,15 @@ def _describe_retry(description: str) -> dict[str, object]:
     return {**problem, "content": {**cast(dict[str, object], problem["content"]), **_HTML}}
 
 
+def _void_response(request: Request, way_back: str, home_url: str) -> Response:
+    texts = choose_texts(request.headers.get("accept-language", ""), request.query_params.get("lang", ""))
+    # The code stays out of the page. A state that is too old is worth nothing to anybody.
+    state = f"state={quote(request.query_params.get('state', ''), safe='')}&" if way_back else ""
+    return void_page(texts, WayOn(way_back, home_url), f"?{state}")
+
+
 def _overloaded_response(headers: Mapping[str, str]) -> Response:
     retry = {"Retry-After": str(secrets.choice(RETRY_AFTER_SECONDS))}
     if prefers_html(headers.get("accept", "")):
         return retry_page(choose_texts(headers.get("accept-language", "")), 503, retry)
     return problem_response(503, "too_many_guests", "Too many guests are back at once; try again soon.", headers=retry)
-
-
-def encode_location(link: str) -> str:
-    """Return a link unchanged, except that characters no header can carry are percent-encoded as a browser would."""
-    return re.sub(r"[^\x21-\x7e]+", lambda match: quote(match[0]), link)

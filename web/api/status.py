@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from common.messages.progress import Progress, State
 from web.http.headers import etag_matches, make_etag
@@ -34,6 +34,7 @@ class FailedPhotoStatus(BaseModel):
     """A photo that did not arrive, and why."""
 
     name: str
+    path: str = Field(description="Album and name, as the gallery lists them.")
     reason: str
     detail: str
 
@@ -57,6 +58,9 @@ class Status(BaseModel):
     bytes: ByteCounts
     bytes_per_second: int
     eta_seconds: int | None
+    next_attempt_at: str | None = Field(
+        description="When it goes on, while it waits or its cloud asked for a pause; later if others are first."
+    )
     folder_url: str | None
     failures: list[FailedPhotoStatus]
     reason: ReasonStatus | None
@@ -120,9 +124,11 @@ def make_status(progress: Progress) -> Status:
         bytes=ByteCounts(total=progress.bytes_total, copied=progress.bytes_copied),
         bytes_per_second=round(progress.bytes_per_second),
         eta_seconds=None if progress.eta_seconds is None else round(progress.eta_seconds),
+        next_attempt_at=None if progress.state.is_final else _format_time(progress.next_attempt_at),
         folder_url=progress.folder_url or None,
         failures=[
-            FailedPhotoStatus(name=each.name, reason=each.reason, detail=each.detail) for each in progress.failures
+            FailedPhotoStatus(name=each.name, path=each.path, reason=each.reason, detail=each.detail)
+            for each in progress.failures
         ],
         reason=_make_reason(progress),
         created_at=_format_time(progress.created_at),

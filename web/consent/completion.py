@@ -10,7 +10,6 @@ from common.clouds import advise_on_refusal
 from common.clouds.base import CloudAuth
 from common.config.settings import WebSettings
 from common.errors import ArchiveError, Reason, Transient
-from common.http.urls import LinkRefused, check_link
 from common.messages.archive_job import ArchiveJob, archive_path, grant_context
 from common.messages.progress import Progress, State
 from common.messages.publisher import InDoubt
@@ -20,6 +19,7 @@ from common.telemetry import logs, metrics
 from common.telemetry import trace_context as tracing
 from common.telemetry.trace_context import Trace
 from web.consent.callback_results import CallbackResults
+from web.consent.gallery_request import GalleryRequest, are_allowed
 from web.consent.oauth_state import InvalidState, OAuthState, open_state, redirect_uri
 from web.http.bounded_executor import BoundedExecutor
 from web.http.rate_limit import Quota
@@ -112,25 +112,31 @@ class ConsentCompletion:
         logs.bind_fields(job_id=state.job_id, archive=archive_path(state.archive_url), trace_id=trace.trace_id)
         self._quota.consume(state.job_id)
         if self._is_queued(state):
-            return state.success_link
+            return self._link(state, is_queued=True)
         digest = hashlib.sha256(f"{answer.get('code')} {answer.get('error')}".encode()).hexdigest()
 
         async def attempt() -> bool:
             return await self._executor.run(lambda: self._attempt(state, trace, cloud_type, answer))
 
         is_queued = await self._results.get_or_attempt(state.job_id, digest, attempt)
+        return self._link(state, is_queued=is_queued)
+
+    def _link(self, state: OAuthState, *, is_queued: bool) -> str:
+        if state.page_language:
+            return f"{self._settings.public_base_url}/cloud_archive/jobs/{state.job_id}?lang={state.page_language}"
         return state.success_link if is_queued else state.fail_link
 
     def _open_state(self, cloud_type: str, sealed: str) -> OAuthState:
         if cloud_type not in self._clouds:
             raise InvalidState("no such cloud")
-        state = open_state(self._settings.sealer, cloud_type, sealed, self._now())
+        try:
+            state = open_state(self._settings.sealer, cloud_type, sealed, self._now())
+        except InvalidState as error:
+            way_back = error.way_back if are_allowed(self._settings, error.way_back) else ""
+            raise InvalidState(str(error), way_back) from None
         # Fewer hosts may be allowed than when it was sealed.
-        for link in (state.success_link, state.fail_link):
-            try:
-                check_link(link, self._settings.redirect_hosts, policy=self._settings.network)
-            except LinkRefused:
-                raise InvalidState("its links are not allowed any more") from None
+        if not are_allowed(self._settings, state.success_link, state.fail_link):
+            raise InvalidState("its links are not allowed any more")
         return state
 
     def _is_queued(self, state: OAuthState) -> bool:
@@ -173,6 +179,7 @@ class ConsentCompletion:
         self, oauth: OAuthState, cloud_type: str, before: Progress | None, state: State, reason: str
     ) -> None:
         now = self._now()
+        request = GalleryRequest(oauth.archive_url, oauth.success_link, oauth.fail_link)
         self._publish_progress(
             Progress(
                 job_id=oauth.job_id,
@@ -180,6 +187,7 @@ class ConsentCompletion:
                 archive_type=oauth.archive_type,
                 gallery_name=oauth.gallery_name,
                 archive=archive_path(oauth.archive_url),
+                request=request.seal(self._settings.sealer, oauth.job_id),
                 state=state,
                 reason=reason,
                 created_at=oauth.issued_at,

@@ -26,13 +26,23 @@ _KEYS = {
     "success_link": "s",
     "fail_link": "f",
     "traceparent": "p",
+    "page_language": "l",
 }
 # Version 1 was a list: its version, then these. Read as long as a replica of it may have sealed a state within an hour.
-_VERSION_1_FIELDS = tuple(_KEYS)
+_VERSION_1_FIELDS = tuple(_KEYS)[:9]
 
 
 class InvalidState(ValueError):
-    """The state is missing, changed, too old, or was made for another cloud; says which, never what it held."""
+    """The state is missing, changed, too old, or was made for another cloud; says which, never what it held.
+
+    Args:
+        why: in a few words.
+        way_back: the gallery's page, where the state is ours and told it; else empty.
+    """
+
+    def __init__(self, why: str, way_back: str = "") -> None:
+        super().__init__(why)
+        self.way_back = way_back
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class OAuthState:
         archive_type, archive_url, gallery_name: as the gallery gave them.
         success_link, fail_link: where the guest goes in the end, as the gallery gave them.
         traceparent: W3C trace context of the request; empty if unknown.
+        page_language: of our page, if the guest asked there and goes back there; empty when they asked at the gallery.
     """
 
     job_id: str
@@ -57,6 +68,7 @@ class OAuthState:
     success_link: str
     fail_link: str
     traceparent: str = ""
+    page_language: str = ""
 
     def __repr__(self) -> str:
         return f"OAuthState({self.job_id})"
@@ -85,7 +97,7 @@ def open_state(sealer: Sealer, cloud_type: str, state: str, now: float) -> OAuth
         raise InvalidState(str(error)) from None
     opened = _decode(content)
     if now - opened.issued_at > LIFETIME_SECONDS:
-        raise InvalidState("too old")
+        raise InvalidState("too old", opened.fail_link)
     return opened
 
 

@@ -1,6 +1,8 @@
-"""Content negotiation and entity tags."""
+"""Content negotiation, entity tags and links in headers."""
 
 import hashlib
+import re
+from urllib.parse import quote
 
 
 def make_etag(content: bytes) -> str:
@@ -12,6 +14,11 @@ def etag_matches(etag: str, if_none_match: str) -> bool:
     """Return whether an If-None-Match header names an entity tag, weak or strong (RFC 9110, section 13.1.2)."""
     known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
     return etag in known or "*" in known
+
+
+def encode_location(link: str) -> str:
+    """Return a link unchanged, except that characters no header can carry are percent-encoded as a browser would."""
+    return re.sub(r"[^\x21-\x7e]+", lambda match: quote(match[0]), link)
 
 
 def prefers_html(accept: str) -> bool:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from web.pages.links import NOWHERE, WayOn
 from web.texts import LANGUAGES, Texts
 
 _FOLDER = Path(__file__).with_name("templates")
@@ -74,9 +75,15 @@ def page_headers(texts: Texts) -> dict[str, str]:
     }
 
 
-def void_page(texts: Texts) -> HTMLResponse:
-    """Return the page for a callback whose state is not valid."""
-    return _render_words(texts, 400, "void")
+def void_page(texts: Texts, way_on: WayOn, query: str) -> HTMLResponse:
+    """Return the page for a callback whose state is not valid.
+
+    Args:
+        texts: of the guest's language.
+        way_on: where it leads.
+        query: how the address of the same page in another language begins: `?`, or more of a query up to `&`.
+    """
+    return _render_words(texts, 400, "void", way_on, query)
 
 
 def retry_page(texts: Texts, status: int, headers: Mapping[str, str]) -> HTMLResponse:
@@ -87,17 +94,25 @@ def retry_page(texts: Texts, status: int, headers: Mapping[str, str]) -> HTMLRes
         status: of HTTP.
         headers: of the answer; `Retry-After` in seconds.
     """
-    page = _render_words(texts, status, "later")
+    # Another language would take a callback's code into a link.
+    page = _render_words(texts, status, "later", NOWHERE, "")
     # Browsers ignore Retry-After: https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh
     page.headers.update({**headers, "Refresh": headers["Retry-After"]})
     return page
 
 
-def unknown_page(texts: Texts) -> HTMLResponse:
-    """Return the page for a job that is not known."""
-    return _render_words(texts, 404, "unknown")
+def unknown_page(texts: Texts, way_on: WayOn, path: str) -> HTMLResponse:
+    """Return the page for a job that is not known.
+
+    Args:
+        texts: of the guest's language.
+        way_on: where it leads.
+        path: where it is read, percent-encoded.
+    """
+    return _render_words(texts, 404, "unknown", way_on, f"{path}?")
 
 
-def _render_words(texts: Texts, status: int, what: str) -> HTMLResponse:
-    title, text = texts.say(f"{what}_title"), texts.say(f"{what}_text")
-    return HTMLResponse(render("words.html", texts, title=title, text=text), status, page_headers(texts))
+def _render_words(texts: Texts, status: int, what: str, way_on: WayOn, query: str) -> HTMLResponse:
+    words = {"title": texts.say(f"{what}_title"), "text": texts.say(f"{what}_text")}
+    page = render("words.html", texts, **words, link=way_on.link(texts), query=query)
+    return HTMLResponse(page, status, page_headers(texts))

@@ -57,9 +57,14 @@ class Texts:
         return self.forms[key][self.plural(number)].format(n=f"{number:,}".replace(",", self.thousands))
 
     def cloud(self, cloud_type: str) -> str:
-        """Return what guests call a cloud."""
+        """Return what guests call a cloud; empty for one that nobody knows."""
         cloud = find_cloud(cloud_type)
-        return cloud.title_in(self.language) if cloud else self.sentences["some_cloud"]
+        return cloud.title_in(self.language) if cloud else ""
+
+    def into_cloud(self, cloud_type: str) -> str:
+        """Return "to this cloud"; "to your cloud" for one that has no name here."""
+        name = self.cloud(cloud_type)
+        return self.say("into_cloud", cloud=name) if name else self.say("into_some_cloud")
 
     def explain(self, reason: str) -> Explanation:
         """Return the explanation of a reason; an unknown one is explained as an internal error."""
@@ -78,6 +83,20 @@ class Texts:
         rounded = math.ceil(value * 10**decimals) / 10**decimals if up else value
         text = f"{rounded:.{decimals}f}".removesuffix(".0")
         return f"{text.replace('.', self.decimal)}{NBSP}{self.units[unit]}"
+
+    def duration(self, seconds: float) -> str:
+        """Return how long something took, in two units: `2 h 5 min`; never nothing."""
+        minutes = round(seconds / _MINUTE)
+        if minutes < 1:
+            return self.say("moments")
+        (days, rest), units = divmod(minutes, 24 * 60), self.say("duration_units").split()
+        parts = [each for each in zip((days, *divmod(rest, 60)), units, strict=True) if each[0]]
+        return " ".join(f"{number}{NBSP}{unit}" for number, unit in parts[:2])
+
+    def time_until(self, seconds: float) -> str:
+        """Return in how many minutes something happens."""
+        minutes = round(seconds / _MINUTE)
+        return self.count("minutes_until", minutes) if minutes > 0 else self.say("moments_until")
 
     def time_left(self, seconds: float) -> str:
         """Return a remaining time, rounded to minutes, hours or days."""

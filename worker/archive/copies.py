@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from common.clouds.photos import Photo, StoredPhoto
+from common.clouds.photos import Album, Photo, StoredPhoto
 from common.errors import PhotoRejected
 from common.messages.progress import MAX_FAILURES, MAX_LATEST, FailedPhoto
 from worker.gallery.manifest import Manifest
+
+# Characters of an album that a failed photo is named with: snapshots name a hundred, and albums may nest without end.
+MAX_ALBUM_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ class Copies:
         stored = [photo.size for key, photo in photos.items() if self.is_stored(key)]
         failed = [FailedPhoto(each.name, str(each.reason), each.detail) for each in manifest.unusable]
         failed += [
-            FailedPhoto(photos[key].name, str(failure.reason), failure.detail)
+            FailedPhoto(photos[key].name, str(failure.reason), failure.detail, _album_text(photos[key].album))
             for key, failure in self.rejected.items()
             if key in photos and not self.is_stored(key)
         ]
@@ -199,3 +202,7 @@ class Copies:
             failed=len(failed),
             failures=tuple(failed[:MAX_FAILURES]),
         )
+
+
+def _album_text(album: Album) -> str:
+    return "/".join(album)[:MAX_ALBUM_TEXT]

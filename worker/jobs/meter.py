@@ -12,6 +12,10 @@ from worker.archive.copies import Copies, Counts
 
 # The speed is that of the last so many seconds: long enough to be calm, short enough to be true.
 WINDOW_SECONDS = 15.0
+# A pause of fewer seconds is over before anybody has read of it.
+MIN_PAUSE_SECONDS = 5.0
+# Two readings of one pause's end differ by what clocks drift, or because the cloud asked for a little more.
+SAME_MOMENT_SECONDS = 2.0
 
 
 class Meter:
@@ -24,6 +28,7 @@ class Meter:
         now: Unix time in seconds.
         claim: where in the ledger the claim stands under which the slice is worked.
         tick: seconds of a clock that only goes forward.
+        pause: returns for how many seconds the account is left alone, as its cloud asked.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Meter:
         now: Callable[[], float] = time.time,
         claim: int = -1,
         tick: Callable[[], float] = time.monotonic,
+        pause: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._job = job
         self._copies = copies
@@ -41,6 +47,10 @@ class Meter:
         self._now = now
         self._claim = claim
         self._tick = tick
+        self._pause = pause
+        self._pause_ends_at = 0.0
+        # The first moment, with the photos that were stored by then.
+        self._first_reading: tuple[float, int] | None = None
         self._number = 0
         self._lock = threading.Lock()
         self._started_at = job.state.started_at or now()
@@ -69,15 +79,27 @@ class Meter:
         counts = self._copies.count()
         return counts.total - self._count_stored(counts)
 
-    def read(self, state: State = State.RUNNING, reason: str = "", detail: str = "") -> Progress:
-        """Return a snapshot of this moment."""
+    def read(
+        self, state: State = State.RUNNING, reason: str = "", detail: str = "", *, next_attempt_in: float = 0.0
+    ) -> Progress:
+        """Return a snapshot of this moment.
+
+        Args:
+            state: of the job.
+            reason: why it waits or ended, a word of `common.errors.Reason`.
+            detail: one line for people.
+            next_attempt_in: after how many seconds a job that waits goes on.
+        """
         # In one step: a higher number must never bear older counts.
         with self._lock:
             self._number += 1
             number, counts = self._number, self._copies.count()
             stored = self._count_stored(counts)
-            speed, eta = self._measure(counts, stored)
-        now, known = self._now(), self.skipped
+            pause = self._pause()
+            speed, eta = self._measure(counts, stored, pause)
+            now = self._now()
+            next_attempt_at = now + next_attempt_in if next_attempt_in else self._find_pause_end(now, pause)
+        known = self.skipped
         # Of what was there before, photos may have gone from the list or been replaced since.
         skipped = min(counts.found if self._copies.has_inventory or known < 0 else known, stored)
         skipped = min(known, skipped) if known >= 0 else skipped
@@ -94,7 +116,9 @@ class Meter:
             bytes_total=counts.total_bytes,
             bytes_copied=counts.stored_bytes,
             bytes_per_second=0.0 if state.is_final else speed,
-            eta_seconds=None if state.is_final else eta,
+            # Nobody knows how long what a job waits for will last.
+            eta_seconds=eta if state is State.RUNNING else None,
+            next_attempt_at=0.0 if state.is_final else next_attempt_at,
             folder_url=self._copies.folder_url,
             failures=counts.failures,
             latest=self._copies.latest_names() if state is State.RUNNING else (),
@@ -115,10 +139,19 @@ class Meter:
         known = self._job.state.copied + max(self._job.state.skipped, 0)
         return max(counts.stored, min(known, counts.total - counts.failed))
 
-    def _measure(self, counts: Counts, stored: int) -> tuple[float, float | None]:
+    def _find_pause_end(self, now: float, pause: float) -> float:
+        """Return when a pause that is worth telling will end, the same moment as long as it is the same; 0 for none."""
+        if not pause or self._pause_ends_at < now:
+            self._pause_ends_at = 0.0
+        if pause >= MIN_PAUSE_SECONDS and abs(now + pause - self._pause_ends_at) > SAME_MOMENT_SECONDS:
+            self._pause_ends_at = now + pause
+        return self._pause_ends_at
+
+    def _measure(self, counts: Counts, stored: int, pause: float) -> tuple[float, float | None]:
         """Return bytes a second and the seconds that are left, by what takes longest: bytes, photos, or the ceiling.
 
-        What arrived lately may have been a burst: the ceiling tells how it goes on.
+        What arrived lately may have been a burst: the ceiling tells how it goes on. A pause comes on top of it; while
+        nothing arrives, the whole slice tells how fast the account really was, its pauses included.
         """
         now = self._tick()
         self._readings.append((now, counts.stored_bytes, stored))
@@ -129,11 +162,15 @@ class Meter:
         seconds, arrived, missing = now - since, stored - photos_then, max(counts.total - counts.failed - stored, 0)
         ceiling = self._ceiling()
         at_least = missing / ceiling if ceiling else None
+        first, stored_first = self._first_reading = self._first_reading or (now, stored)
         if seconds <= 0 or arrived <= 0:
-            return 0.0, at_least
+            if at_least is None:
+                return 0.0, None
+            so_far = (now - first) / (stored - stored_first) if stored > stored_first else 0.0
+            return 0.0, pause + max(at_least, missing * so_far)
         speed = max(counts.stored_bytes - bytes_then, 0) / seconds
         by_bytes = (counts.total_bytes - counts.stored_bytes) / speed if speed > 0 else 0.0
-        return speed, max(missing / (arrived / seconds), by_bytes, at_least or 0.0, 0.0)
+        return speed, pause + max(missing / (arrived / seconds), by_bytes, at_least or 0.0, 0.0)
 
 
 def read_moment(text: str) -> float:

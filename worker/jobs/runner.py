@@ -167,9 +167,10 @@ class JobRunner:
 
     def _continue_or_end(self, claim: Claim, outcome: Outcome) -> None:
         job = outcome.job
-        if outcome.waits_for and self._wait(claim, job, outcome.waits_for):
-            waits_for = outcome.waits_for
-            self._reports.tell(outcome.meter.read(State.WAITING, waits_for.reason, waits_for.detail))
+        waits_for = outcome.waits_for
+        if waits_for and (seconds := self._wait(claim, job, waits_for)):
+            waiting = outcome.meter.read(State.WAITING, waits_for.reason, waits_for.detail, next_attempt_in=seconds)
+            self._reports.tell(waiting)
         elif not outcome.ended and not outcome.waits_for:
             claim.continue_as(job, self._queue.requeue)
             self._reports.tell(outcome.meter.read())
@@ -241,12 +242,12 @@ class JobRunner:
             logger.info("the gallery was told", extra={"failed": count})
             claim.note_told()
 
-    def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> bool:
-        """Let a job wait; returns false when it has waited long enough."""
+    def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> float:
+        """Let a job wait; returns for how many seconds, 0 when it has waited long enough."""
         # No clock of another worker is far ahead: a wait that begins in the future would have no end.
         since = min(job.state.waiting_since or self._now(), self._now())
         if self._now() - since > MAX_WAIT:
-            return False
+            return 0.0
         level = WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS) - 1)]
         if error.reason is Reason.DAILY_LIMIT:
             level = DAILY_LEVEL
@@ -258,7 +259,7 @@ class JobRunner:
         if error.reason is Reason.APP_REFUSED:
             logger.error("%s", advise_on_refusal(job.cloud_type, error.detail))
         self._continue_delayed(claim, replace(job, state=state), level)
-        return True
+        return float(WAITING_SECONDS[level])
 
     def _continue_delayed(self, claim: Claim, job: ArchiveJob, level: int) -> None:
         claim.continue_as(job, lambda each: self._queue.requeue_delayed(each, level), WAITING_SECONDS[level])

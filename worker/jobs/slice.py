@@ -87,7 +87,10 @@ class Slice:
         self._buffers = BufferPool()
         self._copies = read_copies(job.state)
         self._copies.may_have_duplicates = may_have_others
-        self.meter = Meter(job, self._copies, lambda: policy.throttle.files_per_second, claim=claim)
+        throttle = policy.throttle
+        self.meter = Meter(
+            job, self._copies, lambda: throttle.files_per_second, claim=claim, pause=lambda: throttle.pause
+        )
         copier = Copier(
             archive_key(job),
             storage,

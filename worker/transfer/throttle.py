@@ -69,6 +69,11 @@ class Throttle:
         """The current limit; None while the cloud never throttled."""
         return self._rate
 
+    @property
+    def pause(self) -> float:
+        """How many seconds the account is still left alone because its cloud throttled; 0 when it is written to."""
+        return max(self._pause_ends - self._now(), 0.0)
+
     def take_turn(self) -> None:
         """Wait until one more file may be started; raises what the sleep raises."""
         while True:

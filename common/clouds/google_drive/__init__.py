@@ -26,6 +26,8 @@ GOOGLE_DRIVE = Cloud(
         Variable("GOOGLE_REVOKE_URI", "https://oauth2.googleapis.com/revoke"),
         Variable("GOOGLE_API_URL", "https://www.googleapis.com"),
     ),
+    # https://support.google.com/drive/answer/6374270: the largest files first, with a link to more space.
+    storage_url="https://drive.google.com/drive/quota",
     new_digest=md5,
     auth=_open_auth,
     storage=DriveStorage,

@@ -16,6 +16,8 @@ YANDEX_DISK = Cloud(
         Variable("YANDEX_OAUTH_URL", "https://oauth.yandex.ru"),
         Variable("YANDEX_API_URL", "https://cloud-api.yandex.net"),
     ),
+    # Beside the files: what is free, the bin, and more space.
+    storage_url="https://disk.yandex.ru/client/disk",
     new_digest=md5,
     auth=YandexAuth,
     storage=YandexStorage,

@@ -9,7 +9,17 @@ from tests.fakes.web_site import Site
 
 FIELDS = {
     *("job_id", "cloud_type", "archive_type", "gallery_name", "state", "photos", "bytes", "bytes_per_second"),
-    *("eta_seconds", "folder_url", "failures", "reason", "created_at", "started_at", "updated_at", "finished_at"),
+    *(
+        "eta_seconds",
+        "next_attempt_at",
+        "folder_url",
+        "failures",
+        "reason",
+        "created_at",
+        "started_at",
+        "updated_at",
+        "finished_at",
+    ),
 }
 
 
@@ -91,7 +101,8 @@ def test_numbers_never_go_backwards(site: Site) -> None:
     site.store.update(replace(progress, updated_at=NOW + 90))
     told = site.send("GET", path).json()
     assert (told["state"], told["photos"]["failed"]) == ("done", 1)
-    assert told["failures"] == [{"name": "a.jpg", "reason": "photo_unavailable", "detail": "the gallery answered 404"}]
+    expected = {"name": "a.jpg", "path": "a.jpg", "reason": "photo_unavailable"}
+    assert told["failures"] == [{**expected, "detail": "the gallery answered 404"}]
 
 
 def test_reason_is_told(site: Site) -> None:
@@ -99,5 +110,5 @@ def test_reason_is_told(site: Site) -> None:
     progress = make_progress(site, state=State.FAILED, reason="storage_full", needed_bytes=9, free_bytes=5)
     site.store.update(progress)
     told = site.send("GET", f"/cloud_archive/jobs/{progress.job_id}").json()
-    message = "Your cloud has no room. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."
+    message = "Your cloud is full. 9\N{NO-BREAK SPACE}bytes are needed and 5\N{NO-BREAK SPACE}bytes are free."
     assert told["reason"] == {"code": "storage_full", "message": message}

@@ -5,6 +5,7 @@ import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,8 +17,8 @@ from common.messages.ledger import Entry, Kind
 from common.messages.progress import MAX_FAILURES, FailedPhoto, Progress, State
 from tests.fakes.snapshots import NOW, RUNNING
 from tests.fakes.web_site import Site
-from web.pages.routes import prefers_html
-from web.pages.view import render_job
+from web.http.headers import prefers_html
+from web.pages.view import Situation, render_job
 from web.texts import ENGLISH, LANGUAGES, RUSSIAN, Texts
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -59,9 +60,9 @@ class Page(HTMLParser):
         return found
 
 
-def show(progress: Progress, language: str = "en", **options: str) -> Page:
+def show(progress: Progress, language: str = "en", **situation: Any) -> Page:
     """Return a page as a browser sees it."""
-    return Page(render_job(progress, LANGUAGES[language], **options))
+    return Page(render_job(progress, LANGUAGES[language], Situation(**situation)))
 
 
 def store_progress(site: Site, progress: Progress = RUNNING) -> str:
@@ -79,7 +80,7 @@ def test_bar_tells_how_far_it_is() -> None:
     assert "37 of 120 photos · 412 MB of 1.3 GB · 3.7 MB/s · about 4 minutes left" in show(RUNNING).text
     russian = show(RUNNING, "ru").text
     assert "37 из 120 фотографий · 412 МБ из 1,3 ГБ · 3,7 МБ/с · осталось около 4 минут" in russian
-    assert "You may close this tab" in show(RUNNING).text
+    assert "You can close this tab" in show(RUNNING).text
 
 
 def test_photos_that_just_arrived_are_named() -> None:
@@ -127,7 +128,7 @@ def test_full_cloud_says_how_much_is_missing() -> None:
     )
     text = show(full).text
     assert "1.3 GB are needed and 200 MB are free." in text
-    assert "Please free at least 1.1 GB." in text
+    assert "Please free up at least 1.1 GB." in text
     assert "37 photos stay in your cloud." in text
     assert "Нужно 1,3 ГБ, свободно 200 МБ." in show(full, "ru").text
     assert "1.3 GB more are needed." in show(replace(full, free_bytes=None)).text
@@ -156,6 +157,7 @@ def test_failures_are_named_with_what_to_do() -> None:
     assert "5 photos could not be saved" in text
     assert "The photo is damaged" in text
     assert "A/1.jpg" in text
+    assert "Download the list" in text
     assert "and 3 more" in text
     assert "HTTP 404" not in text
 

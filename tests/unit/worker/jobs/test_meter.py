@@ -22,10 +22,12 @@ class Bench:
     clock: Clock
     copies: Copies
     ceiling: float | None = None
+    pause: float = 0.0
 
     def __post_init__(self) -> None:
         """Open the meter."""
-        self.meter = Meter(JOB, self.copies, lambda: self.ceiling, self.clock.now, tick=self.clock.now)
+        clock = self.clock.now
+        self.meter = Meter(JOB, self.copies, lambda: self.ceiling, clock, tick=clock, pause=lambda: self.pause)
         photos = {str(number): Photo(str(number), (), f"{number}.jpg", "https://h/p", SIZE) for number in range(100)}
         self.copies.manifest = Manifest(photos, [])
         self.meter.read()
@@ -71,6 +73,45 @@ def test_pause_still_tells_when_it_will_end(bench: Bench) -> None:
     bench.ceiling = 2.0
     bench.clock.sleep(60)
     assert bench.meter.read().eta_seconds == pytest.approx(50)
+
+
+def test_pause_comes_on_top_of_what_is_left(bench: Bench) -> None:
+    """Half a minute for what is missing, after eight minutes in which nothing may be written."""
+    bench.let_arrive(10, 1)
+    bench.ceiling, bench.pause = 3.0, 480.0
+    assert bench.meter.read().eta_seconds == pytest.approx(510)
+
+
+def test_long_pause_does_not_say_that_all_is_nearly_done(bench: Bench) -> None:
+    """Ten are missing; the first ninety took as long as they took, and nothing has arrived for a minute."""
+    bench.let_arrive(90, 90)
+    bench.meter.read()
+    bench.clock.sleep(60)
+    bench.ceiling, bench.pause = 10.0, 400.0
+    bench.meter.read()
+    assert bench.meter.read().eta_seconds == pytest.approx(400 + 10 * 150 / 90)
+
+
+def test_pause_says_when_it_ends(bench: Bench) -> None:
+    """The same moment as long as it lasts, another when the cloud asks for more, none afterwards or for a short one."""
+    told = []
+    for pause in (3.0, 300.0, 299.0, 2.0, 0.0, 4.0):
+        bench.pause = pause
+        told.append(bench.meter.read().next_attempt_at - bench.clock.now())
+        bench.clock.sleep(1)
+    now = bench.clock.now()
+    assert told[:3] == pytest.approx([-now + 6, 300, 299])
+    assert [each > 0 for each in told] == [False, True, True, True, False, False]
+    bench.pause = 600.0
+    assert bench.meter.read().next_attempt_at == pytest.approx(now + 600)
+    assert bench.meter.read(State.DONE).next_attempt_at == 0
+
+
+def test_who_waits_promises_a_next_try_and_no_end(bench: Bench) -> None:
+    """How long an outage lasts nobody knows."""
+    bench.let_arrive(10, 1)
+    told = bench.meter.read(State.WAITING, "gallery_unavailable", next_attempt_in=300.0)
+    assert (told.next_attempt_at, told.eta_seconds) == (bench.clock.now() + 300, None)
 
 
 def test_numbers_add_up_at_the_end(bench: Bench) -> None:

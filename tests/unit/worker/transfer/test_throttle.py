@@ -166,6 +166,21 @@ def test_asked_wait_is_kept_by_all() -> None:
     assert clock.now() - began == 40.0
 
 
+def test_pause_is_told_to_whoever_asks() -> None:
+    """How long it still lasts, while somebody waits for its end; nothing before it and nothing after."""
+    clock, told = Clock(), []
+
+    def sleep(seconds: float) -> None:
+        told.append(throttle.pause)
+        clock.sleep(seconds)
+        told.append(throttle.pause)
+
+    throttle = Throttle(sleep, clock.now, lambda: 0.0)
+    assert throttle.pause == 0
+    throttle.on_throttled(40.0)
+    assert told == [40.0, 0.0]
+
+
 def test_pauses_grow_and_end_with_the_first_that_is_accepted() -> None:
     """One, two, four … seconds, up to what Google advises; then from the beginning."""
     clock = Clock()
