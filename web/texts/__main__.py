@@ -1,4 +1,4 @@
-"""`.venv/bin/python -m web.texts`: print every sentence a guest can read, in both languages, as docs/guest-texts.md has it."""
+"""`.venv/bin/python -m web.texts`: print every sentence a guest can read, as docs/guest-texts.md has it."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,9 +13,9 @@ _NUMBERS = (1, 2, 5, 21)
 _SECONDS = (20, 720, 7500, 90_000)
 _HEAD = """# What a guest reads
 
-Every sentence of the pages, in both languages, for whoever edits them. Made by `.venv/bin/python -m web.texts`, whose output
-is this file; a test compares. To change a sentence, change it in `web/texts/en.py` or `web/texts/ru.py` under the same
-key. What stands in braces is put in by the page.
+Every sentence of the pages, in both languages, for whoever edits them. Made by
+`.venv/bin/python -m web.texts`, whose output is this file; a test compares. To change a sentence, change it in
+`web/texts/en.py` or `web/texts/ru.py` under the same key. What stands in braces is put in by the page.
 """
 
 
