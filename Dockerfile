@@ -54,14 +54,16 @@ COPY pyproject.toml ./
 COPY common common
 COPY tools tools
 RUN python -m compileall -q common tools
-ARG SOURCE=unknown
+# What can't be read here is told from outside: docs/operations.md, "Deploying". What is not told is called unknown, never guessed.
+ARG CREATED=unknown
 ARG REVISION=unknown
-# A label can't be read from a file: docs/operations.md gives what pyproject.toml says.
+ARG SOURCE=unknown
 ARG VERSION=unknown
 # For the metric that says what runs.
 RUN echo "${REVISION}" > common/REVISION
-LABEL org.opencontainers.image.source="${SOURCE}" \
+LABEL org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="${VERSION}"
 
 FROM service AS worker
