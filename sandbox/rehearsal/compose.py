@@ -53,7 +53,16 @@ class Project:
         """
         chosen = [part for profile in profiles for part in ("--profile", profile)]
         return run_docker(
-            "compose", "-p", PROJECT, "-f", str(FILE), *chosen, *command, environment=self.environment | changed
+            "compose",
+            "--ansi",
+            "never",
+            "-p",
+            PROJECT,
+            "-f",
+            str(FILE),
+            *chosen,
+            *command,
+            environment=self.environment | changed,
         )
 
     def up(self, **changed: str) -> None:

@@ -88,9 +88,9 @@ class Rehearsal:
     def up(self) -> str:
         """Start the profile `sandbox` and wait until every health check is green."""
         seconds = measure(self.project.up)
-        ready = requests.get(f"{self.project.web_url}/readyz", timeout=30)
-        if ready.status_code != 200:
-            raise RehearsalError(f"/readyz answers {ready.status_code}: {ready.text}")
+        # Health never asks for the broker, readiness does.
+        url = f"{self.project.web_url}/readyz"
+        wait_until(lambda: requests.get(url, timeout=30).status_code == 200, "/readyz does not answer 200", 120)
         return f"all healthy after {seconds:.0f} s, /readyz answers 200"
 
     def save(self, cloud: str) -> str:

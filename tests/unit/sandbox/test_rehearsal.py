@@ -47,7 +47,7 @@ def test_the_project_is_nobody_elses(docker: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WEB_IMAGE", "registry.example/theirs")
     project = Project()
     assert project.run("ps") == "told\n"
-    assert docker.read_text() == f"compose -p {PROJECT} -f {compose.FILE} --profile sandbox ps\n"
+    assert docker.read_text() == f"compose --ansi never -p {PROJECT} -f {compose.FILE} --profile sandbox ps\n"
     images = {name: value for name, value in project.environment.items() if name.endswith("_IMAGE")}
     ours = {"WEB_IMAGE", "WORKER_IMAGE", "SANDBOX_IMAGE"}
     assert all(value.startswith(f"{PROJECT}-") for name, value in images.items() if name in ours)
