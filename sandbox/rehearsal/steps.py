@@ -83,7 +83,7 @@ class Rehearsal:
             labels = self.project.labels_of(image_of(service))
             if wrong := {name: labels.get(name.lower()) for name in told if labels.get(name.lower()) != told[name]}:
                 raise RehearsalError(f"{service}'s labels: {wrong}")
-        return f"{', '.join(SERVICES)} in {seconds:.0f} s; labels say {version}, {revision[:7]}, {created}"
+        return f"{', '.join(SERVICES)} in {seconds:.0f} s; labels say what they are: {revision[:7]}, {created}"
 
     def up(self) -> str:
         """Start the profile `sandbox` and wait until every health check is green."""
