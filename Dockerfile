@@ -1,7 +1,8 @@
 # Two images from one file: `docker build --target web .` and `docker build --target worker .`; `sandbox` is the pretend
 # world of compose's profile of that name. No step needs anything but the base image and the package index. The base is named by
-# its digest (3.13.15 on Debian trixie, every platform); a fresh one: `docker buildx imagetools inspect python:3.13-slim`.
-ARG PYTHON_IMAGE=python:3.13-slim@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285
+# its digest (3.14.8 on Debian trixie, every platform); a fresh one: `docker buildx imagetools inspect python:3.14-slim`. The CI
+# runs the tests in the same (.github/workflows/ci.yml). Which Pythons will do: docs/operations.md, "Python".
+ARG PYTHON_IMAGE=python:3.14-slim@sha256:f85c5697265c178cc6887276c55fe16cf3d14ca35c3df6a5eab3b360534a55d2
 
 FROM ${PYTHON_IMAGE} AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -54,14 +55,16 @@ COPY pyproject.toml ./
 COPY common common
 COPY tools tools
 RUN python -m compileall -q common tools
-ARG SOURCE=unknown
+# What can't be read here is told from outside: docs/operations.md, "Deploying". What is not told is called unknown, never guessed.
+ARG CREATED=unknown
 ARG REVISION=unknown
-# A label can't be read from a file: docs/operations.md gives what pyproject.toml says.
+ARG SOURCE=unknown
 ARG VERSION=unknown
 # For the metric that says what runs.
 RUN echo "${REVISION}" > common/REVISION
-LABEL org.opencontainers.image.source="${SOURCE}" \
+LABEL org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="${VERSION}"
 
 FROM service AS worker

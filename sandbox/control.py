@@ -48,7 +48,9 @@ class Control(Gallery):
         return json_reply(fired)
 
     def _list_files(self, _request: Request, cloud: str, login: str) -> Reply:
+        # By the name that jobs use, or that the stand-in has in faults.
         storages = {each.storage.name: each.storage for each in self._world.clouds.values()}
+        storages |= {name: each.storage for name, each in self._world.clouds.items()}
         if cloud not in storages:
             return json_reply({"error": f"there is no {cloud}"}, 404)
         return json_reply(storages[cloud].account(login).tree())

@@ -5,9 +5,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from sandbox.run.broker import Broker
 from sandbox.world import World
+
+# An example that takes longer than usual is a busy machine: the clock on the wall decides no test.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,7 @@ def _copy(cloud: str, world: World, archive: Archive, services: Services) -> int
     _say("a guest presses the button and allows")
     begun = time.monotonic()
     bar = ProgressBar(sum(size for _, size, _ in archive.expected()))
-    job_id = guest.save(services.url, world, account, archive, cloud)
+    job_id = guest.save(services.url, world.gallery.url, account, archive, cloud)
     _watch(bar, account, world, archive, services)
     seconds = time.monotonic() - begun
     expected, found = archive.expected(), account.tree()

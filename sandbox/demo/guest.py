@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
 from sandbox import clouds
-from sandbox.gallery.host import Archive, Done
+from sandbox.gallery.host import Done
 from sandbox.gallery.pictures import Picture, draw
 from sandbox.world import World
 
@@ -61,8 +61,27 @@ def draw_photos(count: int, size: int) -> list[Picture]:
     ]
 
 
-def save(web_url: str, world: World, account: Account, archive: Archive, cloud: str) -> str:
+class Link(Protocol):
+    """What a gallery's page knows of the archive behind its button."""
+
+    @property
+    def name(self) -> str:
+        """The gallery's name."""
+
+    @property
+    def url(self) -> str:
+        """The archive's link."""
+
+
+def save(web_url: str, gallery_url: str, account: Account, archive: Link, cloud: str) -> str:
     """Request an archive, consent, follow the callback, and return to the gallery.
+
+    Args:
+        web_url: address of `web`.
+        gallery_url: address of the gallery, whose pages the guest comes from and returns to.
+        account: the guest's account; only its consent page is used.
+        archive: what to save.
+        cloud: where to.
 
     Returns:
         The job's id.
@@ -70,10 +89,10 @@ def save(web_url: str, world: World, account: Account, archive: Archive, cloud: 
     Raises:
         GuestError: a step leads elsewhere.
     """
-    success = f"{world.gallery.url}/ok?gallery=test_16&from=demo"
+    success = f"{gallery_url}/ok?gallery=test_16&from=demo"
     request = {
         "redirect_success_link": success,
-        "redirect_fail_link": f"{world.gallery.url}/fail",
+        "redirect_fail_link": f"{gallery_url}/fail",
         "archive_url": archive.url,
         "gallery_name": archive.name,
         "archive_type": _ARCHIVE_TYPE,

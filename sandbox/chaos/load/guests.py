@@ -97,7 +97,7 @@ class Guests:
             before = len(save.archive.pictures) - count_missing(account, save.archive, save.cloud)
             at = time.monotonic()
             try:
-                job_id = guest.save(self._choose_replica(), self._world, browser, save.archive, save.cloud)
+                job_id = guest.save(self._choose_replica(), self._world.gallery.url, browser, save.archive, save.cloud)
             except (guest.GuestError, PageError, requests.RequestException):
                 with self._guard:
                     self.refused[save.login, save.archive.url, save.cloud] += 1

@@ -23,12 +23,12 @@ def render(overlay: str) -> list[Resource]:
     return build(ROOT / "k8s/overlays" / overlay)
 
 
-def render_with(folder: Path, *components: str) -> list[Resource]:
-    """Return what the stage becomes with more components; the folder is an empty one."""
+def render_with(folder: Path, *components: str, overlay: str = "stage") -> list[Resource]:
+    """Return what an overlay becomes with more components; the folder is an empty one."""
     root = os.path.relpath(ROOT / "k8s", folder)
     more = [f"{root}/components/{name}" for name in components]
     (folder / "kustomization.yaml").write_text(
-        yaml.safe_dump({"resources": [f"{root}/overlays/stage"], "components": more})
+        yaml.safe_dump({"resources": [f"{root}/overlays/{overlay}"], "components": more})
     )
     return build(folder)
 

@@ -129,10 +129,25 @@ def test_images_of_others_are_named_by_their_digests(name: str) -> None:
 
 
 def test_the_base_image_is_named_by_its_digest() -> None:
-    """The Dockerfile's only one."""
-    assert re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.M) == re.findall(
-        r"python:3\.13-slim@sha256:[0-9a-f]{64}", DOCKERFILE
-    )
+    """The Dockerfile's only one; and the tests run in the same, so that they say something of the images."""
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.M)
+    assert re.fullmatch(r"python:3\.\d+-slim@sha256:[0-9a-f]{64}", base)
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    assert workflow["jobs"]["test"]["container"]["image"] == base
+
+
+def test_labels_say_what_the_image_is() -> None:
+    """Compose and the documented command tell all that the Dockerfile can't know; what is not told is not guessed."""
+    stage = stages()["web"]
+    told = dict(re.findall(r"^ARG (\w+)=(.*)$", stage, re.M))
+    assert told == dict.fromkeys(("CREATED", "REVISION", "SOURCE", "VERSION"), "unknown")
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="\$\{(\w+)\}"', stage))
+    assert labels == {name.lower(): name for name in told}
+    guide = (ROOT / "docs/operations.md").read_text()
+    (command,) = re.findall(r"^    docker build (?:.+\\\n)*.+", guide, re.M)
+    assert set(re.findall(r"--build-arg (\w+)=", command)) == told.keys()
+    for service in ("sandbox", "sandbox-web", "sandbox-worker", "web", "worker"):
+        assert set(SERVICES[service]["build"]["args"]) == {*told, "PYTHON_IMAGE"}
 
 
 def test_broker_keeps_its_queues_and_has_a_user_of_its_own() -> None:

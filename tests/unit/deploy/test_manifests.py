@@ -19,6 +19,8 @@ from tests.unit.deploy.kustomize import OVERLAYS, ROOT, Resource, of_kind, pod_s
 OURS = ("cloud-archive-web", "cloud-archive-worker")
 # Kinds of operators, which no schema here knows.
 FOREIGN = {"RabbitmqCluster"}
+# The first with everything that the manifests ask for (`preStop.sleep`); docs/operations.md says so too.
+OLDEST_CLUSTER = "1.30"
 SECRETS = {
     "RABBITMQ_URL": "amqp://u:p@rabbitmq:5672/",
     "SECRET_KEYS": "A" * 43,
@@ -32,20 +34,50 @@ def resources(request: pytest.FixtureRequest) -> list[Resource]:
     return render(request.param)
 
 
-def check_schemas(resources: list[Resource]) -> set[str]:
-    """Check every resource against the newest schemas; return the kinds without one."""
+def check_schemas(resources: list[Resource], version: str = "") -> set[str]:
+    """Check every resource against a version's schemas, the newest if none is named; return the kinds without one."""
     unknown = set()
     for resource in resources:
         try:
-            validate(resource, latest_version(), strict=True)
+            validate(resource, version or latest_version(), strict=True)
         except SchemaNotFoundError:
             unknown.add(resource["kind"])
     return unknown
 
 
-def test_every_resource_is_one(resources: list[Resource]) -> None:
-    """A misspelt field would be dropped, or refused, by the cluster."""
-    assert check_schemas(resources) <= FOREIGN
+@pytest.mark.parametrize("version", [OLDEST_CLUSTER, latest_version()])
+def test_every_resource_is_one(resources: list[Resource], version: str) -> None:
+    """A misspelt field would be dropped, or refused, by the cluster, an old one or the newest."""
+    assert check_schemas(resources, version) <= FOREIGN
+
+
+@pytest.mark.parametrize(
+    ("overlay", "components", "foreign"),
+    [
+        ("stage", ("keda", "monitoring"), {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}),
+        ("prod", ("monitoring",), {"RabbitmqCluster", "PodMonitor", "PrometheusRule"}),
+    ],
+)
+def test_all_components_fit(tmp_path: Path, overlay: str, components: tuple[str, ...], foreign: set[str]) -> None:
+    """Each overlay with every optional component that goes with its broker; nothing is there twice."""
+    resources = render_with(tmp_path, *components, overlay=overlay)
+    assert check_schemas(resources, OLDEST_CLUSTER) == check_schemas(resources) == foreign
+    names = [(each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]) for each in resources]
+    assert len(set(names)) == len(names)
+
+
+def test_what_a_cluster_must_have_is_said(resources: list[Resource]) -> None:
+    """The operator's guide names what the manifests ask of a cluster and do not bring, and shows how to look."""
+    guide = (ROOT / "docs/operations.md").read_text()
+    (ingress,) = of_kind(resources, "Ingress")
+    assert f"kubectl get ingressclass {ingress['spec']['ingressClassName']}" in guide
+    assert f"create secret tls {ingress['spec']['tls'][0]['secretName']}" in guide
+    claims = [claim for each in of_kind(resources, "StatefulSet") for claim in each["spec"]["volumeClaimTemplates"]]
+    assert not any("storageClassName" in claim["spec"] for claim in claims)
+    assert "kubectl get storageclass" in guide
+    assert of_kind(resources, "HorizontalPodAutoscaler")
+    assert "kubectl top nodes" in guide
+    assert f"Kubernetes {OLDEST_CLUSTER} or newer" in guide
 
 
 def test_keda_fits_the_stage(tmp_path: Path) -> None:
