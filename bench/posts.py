@@ -12,6 +12,7 @@ from statistics import median
 
 from bench.measure import python
 from common.crypto.sealing import make_key
+from sandbox.run.broker import Broker
 
 CONNECTIONS = 8
 ASKED = {
@@ -32,7 +33,7 @@ def compare(seconds: float, runs: int) -> str:
         runs: of each.
     """
     turn = min(seconds, 1.0)
-    with _serve("web") as ours, _serve("bench.empty_route") as empty:
+    with Broker() as broker, _serve("web", broker.url) as ours, _serve("bench.empty_route", broker.url) as empty:
         for port in (ours, empty):
             _load(port, turn)
         turns = [(_load(ours, turn), _load(empty, turn)) for _ in range(round(runs * seconds / turn))]
@@ -45,11 +46,11 @@ def compare(seconds: float, runs: int) -> str:
 
 
 @contextmanager
-def _serve(module: str) -> Iterator[int]:
+def _serve(module: str, broker_url: str) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     environment = {
-        "RABBITMQ_URL": "amqp://127.0.0.1:1/",
+        "RABBITMQ_URL": broker_url,
         "SECRET_KEYS": make_key(),
         "PUBLIC_BASE_URL": "https://app.litegallery.io",
         "GOOGLE_CLIENT_ID": "client",

@@ -190,7 +190,7 @@ def test_prometheus_sees_what_is_there_and_what_is_gone(
     """After a demo every metric is there and the dashboard is full; without broker, web and worker it says so."""
     archive = world.gallery.add(guest.GALLERY_NAME, guest.draw_photos(5, 20_000))
     account = guest.open_account(world, CLOUD)
-    guest.save(services.url, world, account, archive, CLOUD)
+    guest.save(services.url, world.gallery.url, account, archive, CLOUD)
     prometheus.wait_until(lambda: prometheus.find('cloud_archive_jobs_total{outcome="done"} == 1'))
 
     asked = {name for query in queries() for name, _ in asked_for(query) if not name.startswith(ELSEWHERE)}

@@ -40,7 +40,7 @@ CANNOT = {
     r"scripts/rehearse ": "needs a Docker engine",
     r"kubectl ": "needs a cluster",
     r"rabbitmq(ctl|-\w+) ": "needs a broker that one may change",
-    r"(broker='|\$broker |umask 077$|tar -tzf broker)": "of the broker's upgrade and its backup, which a test must not touch",
+    r"(broker='|\$broker |umask 077$|tar -tzf broker)": "of the broker's upgrade and backup: no business of a test",
     r"ns='-n ": "needs a cluster",
     r"curl -s localhost:8000/": "needs a `web` that runs; tests/unit/web/api post the same",
     r"tail -f /tmp/cloud_archive-demo-": "never ends",
