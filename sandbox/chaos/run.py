@@ -142,7 +142,7 @@ class ChaosRun:
         for archive, cloud in self._archives:
             if archive.url == url:
                 accounts = {login: account_of(self._system.world, login, cloud) for login in LOGINS}
-                missing = {login: count_missing(account, archive, cloud) for login, account in accounts.items()}
+                missing = {login: count_missing(account.tree(), archive, cloud) for login, account in accounts.items()}
                 return CloudSnapshot(missing, undisturbed)
         return None
 

@@ -14,7 +14,7 @@ from typing import Any
 import pika
 
 from sandbox.chaos.load.stops import SavedJob, Stop
-from sandbox.chaos.observe.clouds import read_account
+from sandbox.chaos.observe.clouds import rename
 from sandbox.chaos.observe.status_poller import ENDS, Observation
 from sandbox.gallery.host import Archive, Done
 from sandbox.storage import tree
@@ -123,7 +123,7 @@ def judge_account(
     """
     must = Counter(photo for archive in wanted for photo in archive.expected())
     may = must | Counter(photo for archive in allowed for photo in archive.expected())
-    found = Counter(read_account(account, may.elements(), cloud))
+    found = Counter(rename(account.tree(), may.elements(), cloud))
     folders = Counter(account.path(folder) for folder in account.folders())
     lost = [f"missing: {_tell_photo(photo)}" for photo in (must - found).elements()]
     lost += [f"no folder: {observations}" for observations in sorted(_albums(must) - folders.keys())]

@@ -94,7 +94,7 @@ class Guests:
 
         browser = guest.Account(consent, account.tree, account.used)
         while True:
-            before = len(save.archive.pictures) - count_missing(account, save.archive, save.cloud)
+            before = len(save.archive.pictures) - count_missing(account.tree(), save.archive, save.cloud)
             at = time.monotonic()
             try:
                 job_id = guest.save(self._choose_replica(), self._world.gallery.url, browser, save.archive, save.cloud)
@@ -110,7 +110,7 @@ class Guests:
         with self._guard:
             self.saved_jobs.append(job)
         if save.stop:
-            self._stopper.schedule(job, save.stop, lambda: count_missing(account, save.archive, save.cloud))
+            self._stopper.schedule(job, save.stop, lambda: count_missing(account.tree(), save.archive, save.cloud))
 
     def _choose_replica(self) -> str:
         with self._guard:

@@ -20,16 +20,15 @@ def account_of(world: World, login: str, cloud: str) -> tree.Account[Any]:
     return account
 
 
-def count_missing(account: tree.Account[Any], archive: Archive, cloud: str) -> int:
-    """Return how many of a gallery's photos are not in an account."""
+def count_missing(found: list[guest.Stored], archive: Archive, cloud: str) -> int:
+    """Return how many of a gallery's photos are not among the files of an account."""
     expected = archive.expected()
-    return (Counter(expected) - Counter(read_account(account, expected, cloud))).total()
+    return (Counter(expected) - Counter(rename(found, expected, cloud))).total()
 
 
-def read_account(account: tree.Account[Any], expected: Iterable[guest.Stored], cloud: str) -> list[guest.Stored]:
-    """Return the files of an account, under the names that the gallery gave them where the cloud needs others."""
+def rename(found: list[guest.Stored], expected: Iterable[guest.Stored], cloud: str) -> list[guest.Stored]:
+    """Return the files of an account under the names that the gallery gave them, where the cloud needs others."""
     names = Counter(path for path, _, _ in expected)
-    found = account.tree()
     if cloud != "yadisk":
         return found
     # "a (2).jpg" is "a.jpg" where several photos are listed by that name: one path can have one only.
