@@ -108,8 +108,7 @@ class Drain:
             return
         self._shoveled_at = now
         for queue in self._queues:
-            # As an alert asks for: a message may lie among the dead since it came back too often for its workers' ends.
-            if (".waiting" in queue or queue == DEAD) and (moved := self._system.replay.shovel(queue)):
+            if ".waiting" in queue and (moved := self._system.replay.shovel(queue)):
                 self._system.note(f"{moved} messages of {queue} are put back to work")
 
     def _count(self) -> int:

@@ -9,13 +9,14 @@ import pytest
 from common.errors import Reason
 from common.messages.archive_job import NotOurMessage, Phase, StaleMessage
 from common.messages.ledger import Entry, Kind, Record
+from common.messages.progress import State
 from common.messages.topology import DELIVERY_LIMIT
 from sandbox.faults.plan import Fault
 from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import Picture, album
 from sandbox.world import World
 from tests.fakes.worker_harness import WorkerHarness, later
-from worker.jobs.runner import MAX_RETURNS, MAX_WAIT
+from worker.jobs.runner import MANY_RETURNS, MAX_WAIT, MORE_RETURNS, WAIT_LEVELS
 from worker.transfer.stop import Cause, Interrupted, Signals
 
 
@@ -425,21 +426,45 @@ def test_daily_limit_parks_the_job(world: World, harness: WorkerHarness, reason:
     assert_complete(world, archive)
 
 
-def test_message_that_ends_its_workers_is_dead_lettered(world: World, harness: WorkerHarness) -> None:
-    """Before its queue gives it up, which tells nobody; when it is replayed it is no stale message."""
-    archive = add_gallery(world, 5)
-    job = harness.make_job(archive)
-    with pytest.raises(NotOurMessage):
-        harness.deliver(job, returns=MAX_RETURNS)
-    assert (MAX_RETURNS < DELIVERY_LIMIT, world.gallery.dones) == (True, [])
+def test_message_that_ends_its_workers_waits_longer_each_time(world: World, harness: WorkerHarness) -> None:
+    """It ends fewer of them so; what a storm ended goes on by itself, long before its queue gives it up."""
+    archive, levels = add_gallery(world, 5), []
+    job, returns = harness.make_job(archive), MANY_RETURNS
+    assert MORE_RETURNS < MANY_RETURNS < DELIVERY_LIMIT
+    for _ in range(12):
+        harness.deliver(job, returns=returns)
+        ((job, level),) = harness.queue.delayed
+        harness.queue.delayed.clear()
+        levels.append(level)
+        returns = MORE_RETURNS
+    assert (levels, job.state.reason) == ([*WAIT_LEVELS, WAIT_LEVELS[-1]], Reason.INTERNAL)
+    assert (harness.reporter.told[-1].state, world.gallery.dones) == (State.WAITING, [])
     harness.deliver(job)
     assert_complete(world, archive)
+
+
+def test_message_that_ends_its_workers_for_a_day_is_dead_lettered(world: World, harness: WorkerHarness) -> None:
+    """Somebody has to look; when it is replayed it is no stale message."""
+    archive = add_gallery(world, 5)
+    job = later(harness.make_job(archive), waits=40, waiting_since=harness.now - MAX_WAIT - 1)
+    with pytest.raises(NotOurMessage):
+        harness.deliver(job, returns=MANY_RETURNS)
+    harness.deliver(job)
+    assert_complete(world, archive)
+
+
+def test_stopped_message_that_came_back_often_waits_for_a_moment(world: World, harness: WorkerHarness) -> None:
+    """Its gallery is to be told within a minute."""
+    job = later(harness.make_job(add_gallery(world, 5)), waits=40, waiting_since=harness.now)
+    harness.ledger.append(Entry(job_id=job.id, kind=Kind.STOPPED))
+    harness.deliver(job, returns=MANY_RETURNS)
+    assert [level for _, level in harness.queue.delayed] == [0]
 
 
 def test_message_that_came_back_often_is_worked_on_all_the_same(world: World, harness: WorkerHarness) -> None:
     """A storm of restarts counts returns without anybody's fault."""
     archive = add_gallery(world, 5)
-    harness.deliver(harness.make_job(archive), returns=MAX_RETURNS - 1)
+    harness.deliver(harness.make_job(archive), returns=MANY_RETURNS - 1)
     assert_complete(world, archive)
 
 
@@ -448,7 +473,7 @@ def test_stale_message_is_not_dead_lettered_however_often_it_came_back(world: Wo
     job = harness.make_job(add_gallery(world, 1))
     harness.ledger.forgets_ended = False
     harness.deliver(job)
-    harness.deliver(job, returns=MAX_RETURNS)
+    harness.deliver(job, returns=MANY_RETURNS)
 
 
 @pytest.mark.parametrize("phase", [Phase.COPYING, Phase.TELLING])

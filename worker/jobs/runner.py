@@ -32,11 +32,14 @@ WAIT_LEVELS = (0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3)
 # After two workers had one job: when to look once more for what the other left. By then it has noticed the loss of its
 # line (at most 30 seconds, with heartbeats of 10), waited 10 seconds for the message to come again, and let go.
 AFTERCARE_LEVEL = 1
-# A message that came back so often ends its workers. After a few more returns (`DELIVERY_LIMIT`) its queue would put it
-# among the dead, and tell nobody. What is given back for a broker's trouble takes half an hour to come here.
-MAX_RETURNS = 45
+# A message that came back so often may be what ends its workers: it waits, and waits longer each time it does so again,
+# after fewer returns. So a storm that ends all of them passes it by, and what does end its worker ends few. Far below
+# what its queue takes for too many (`DELIVERY_LIMIT`): what is given back for a broker's trouble counts as well.
+MANY_RETURNS, MORE_RETURNS = 20, 3
 # A daily limit ends after hours: there is no use in asking every few seconds.
 DAILY_LEVEL = WAIT_LEVELS[-1]
+# No cloud and no gallery tells this word: it says what a job waits for.
+_WORN_OUT = Transient(Reason.INTERNAL, "its workers ended again and again")
 
 
 class JobQueue(Protocol):
@@ -107,7 +110,8 @@ class JobRunner:
             signals: end the work.
 
         Raises:
-            NotOurMessage: it cannot be worked on, its workers end again and again, or the gallery never took its end.
+            NotOurMessage: it cannot be worked on, its workers ended again and again for a day, or the gallery never
+                took its end.
             StaleMessage: the message need not be worked on.
             Interrupted: the message must come back.
             Transient: the queue or the ledger could not be had; the message must come back.
@@ -134,10 +138,10 @@ class JobRunner:
 
     def _run_claimed(self, claim: Claim, returns: int, signals: Signals) -> None:
         phase = claim.job.state.phase
-        if returns >= MAX_RETURNS:
-            claim.abandon()
-            raise NotOurMessage("its workers ended again and again")
         try:
+            if returns >= (MORE_RETURNS if claim.job.state.reason == _WORN_OUT.reason else MANY_RETURNS):
+                self._spare_workers(claim, signals)
+                return
             if phase is Phase.TELLING or (phase is Phase.COPYING and claim.record.failed_photos is not None):
                 self._tell(claim, claim.job)
                 return
@@ -159,6 +163,16 @@ class JobRunner:
             # Its message is dead-lettered; when it is replayed it must not be taken for a stale one.
             claim.abandon()
             raise
+
+    def _spare_workers(self, claim: Claim, signals: Signals) -> None:
+        """Let a job wait that may end whoever takes it; one that is stopped is soon done with, and waits no longer."""
+        is_stopped = claim.record.is_stopped
+        seconds = self._wait(claim, claim.job, _WORN_OUT, level=0 if is_stopped else None)
+        if not seconds:
+            raise NotOurMessage(_WORN_OUT.detail)
+        if claim.job.state.phase is Phase.COPYING and not is_stopped:
+            meter = self._open_slice(claim, signals).meter
+            self._reports.tell(meter.read(State.WAITING, _WORN_OUT.reason, _WORN_OUT.detail, next_attempt_in=seconds))
 
     @contextmanager
     def _watch(self, meter: Meter) -> Iterator[None]:
@@ -242,13 +256,21 @@ class JobRunner:
             logger.info("the gallery was told", extra={"failed": count})
             claim.note_told()
 
-    def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError) -> float:
-        """Let a job wait; returns for how many seconds, 0 when it has waited long enough."""
+    def _wait(self, claim: Claim, job: ArchiveJob, error: ArchiveError, level: int | None = None) -> float:
+        """Let a job wait; returns for how many seconds, 0 when it has waited long enough.
+
+        Args:
+            claim: of the job.
+            job: as it goes on.
+            error: what it waits for.
+            level: of its waiting queue; None: the one for so many waits in a row.
+        """
         # No clock of another worker is far ahead: a wait that begins in the future would have no end.
         since = min(job.state.waiting_since or self._now(), self._now())
         if self._now() - since > MAX_WAIT:
             return 0.0
-        level = WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS) - 1)]
+        if level is None:
+            level = WAIT_LEVELS[min(job.state.waits, len(WAIT_LEVELS) - 1)]
         if error.reason is Reason.DAILY_LIMIT:
             level = DAILY_LEVEL
         reason = job.state.reason if job.state.phase is Phase.TELLING else str(error.reason)

@@ -99,8 +99,6 @@ class MessageReplay:
                 method, properties, body = channel.basic_get(queue)
                 if method is None:
                     break
-                if queue == DEAD:
-                    properties.headers = None  # why it is there, and how often it came back
                 channel.basic_publish(self._exchange, self._job_key, body, properties)
                 channel.basic_ack(method.delivery_tag)
                 moved += 1

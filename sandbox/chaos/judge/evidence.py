@@ -1,7 +1,6 @@
 """Collect the evidence about each job and apply the verdicts to it."""
 
 import itertools
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ GRANT_SECONDS = 1.0
 # How long a worker may need after the broker is back until it has reconnected and written to the ledger: it tries every
 # two seconds, and allows two more for an entry to come back.
 RECOVERY_SECONDS = 5.0
-# A message that came back so often goes to the dead letters, from where this run's operator puts it back to work.
-MANY_ENDS = 45
 
 
 @dataclass(frozen=True)
@@ -110,19 +107,8 @@ def judge(
         if not _has_lost_grant(device, system)
     ]
     wrong["misbehaved"] += [complaint for program in (*system.workers, *system.webs) for complaint in program.problems]
-    ends = sorted(end for worker in system.workers for end in (*worker.killed_at, *worker.terminated_at))
-    wrong["misbehaved"] += verdicts.judge_logs(evidence.logs, find_worn_out(cases.values(), ends))
+    wrong["misbehaved"] += verdicts.judge_logs(evidence.logs)
     return wrong, excused_total
-
-
-def find_worn_out(cases: Iterable[Case], ends: Sequence[float]) -> set[str]:
-    """Return the jobs in whose time workers really ended as often as a message may come back.
-
-    Args:
-        cases: of all jobs.
-        ends: when workers ended, each time, in order.
-    """
-    return {case.job.job_id for case in cases if len(ends) - bisect_left(ends, case.job.at) >= MANY_ENDS}
 
 
 def has_lost_grant(

@@ -6,7 +6,7 @@ stops have modules of their own.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,7 +38,6 @@ _MAX_MESSAGES = 200
 _RACE = re.compile(r"more than one parent: PATCH .*addParents=.*&removeParents=")
 # Judged by job instead, since a killed worker may have lost the successor: see `evidence`.
 _REUSED_TOKEN = "a refresh token used twice"
-_WORN_OUT = re.compile(r"its workers ended again and again.* job_id=(?P<job>\S+)")
 _ENDED = re.compile(r" an archive ended .*slices=(?P<slices>\d+).* job_id=(?P<job>\S+)")
 
 
@@ -154,15 +153,11 @@ def judge_violations(violations: Iterable[str]) -> list[str]:
     return [f"the cloud forbids: {violation}" for violation in forbidden]
 
 
-def judge_logs(logs: Iterable[Path], worn_out: Collection[str] = ()) -> list[str]:
-    """Return the log lines of level ERROR or CRITICAL.
-
-    Args:
-        logs: of all processes.
-        worn_out: jobs of which workers may say that their workers ended again and again, since they did.
-    """
-    lines = ((log, line) for log in logs for line in _read_lines(log) if re.match(r"\S+ (ERROR|CRIT)", line))
-    return [f"{log.stem}: {line[:2000]}" for log, line in lines if not _is_worn_out(line, worn_out)]
+def judge_logs(logs: Iterable[Path]) -> list[str]:
+    """Return the log lines of level ERROR or CRITICAL."""
+    return [
+        f"{log.stem}: {line[:2000]}" for log in logs for line in _read_lines(log) if re.match(r"\S+ (ERROR|CRIT)", line)
+    ]
 
 
 def count_messages(rabbitmq_url: str, queues: Iterable[str]) -> dict[str, int]:
@@ -204,11 +199,6 @@ def count_slices(logs: Iterable[Path]) -> int:
 def count_doubles(logs: Iterable[Path]) -> int:
     """Return how many photos were stored twice for a while because two workers copied them at once."""
     return sum("a photo was there twice" in line for log in logs for line in _read_lines(log))
-
-
-def _is_worn_out(line: str, worn_out: Collection[str]) -> bool:
-    said = _WORN_OUT.search(line)
-    return bool(said and said["job"] in worn_out)
 
 
 def _missing_at(call: Done, case: Case) -> int | None:

@@ -2,7 +2,6 @@
 
 import json
 from email.message import Message
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.chaos.judge import done_calls, pages, stops, verdicts
-from sandbox.chaos.judge.evidence import MANY_ENDS, find_worn_out, has_lost_grant
+from sandbox.chaos.judge.evidence import has_lost_grant
 from sandbox.chaos.judge.verdicts import Case, Leftover
 from sandbox.chaos.load.stops import SavedJob, Stop
 from sandbox.chaos.observe.status_poller import Observation, ObservationLog
@@ -391,23 +390,6 @@ def test_an_album_keeps_what_changed_and_for_how_long_it_stayed():
         ("done", 4.0, 4.0),
     ]
     assert observations.ready_at == {("web 1", 1): 1.0, ("web 1", 2): 4.0}
-
-
-def test_a_job_is_worn_out_only_if_workers_really_ended_so_often(tmp_path: Path):
-    """A worker may say so after as many ends in the job's time; of any other job it is a complaint like all."""
-    log = tmp_path / "worker-1.log"
-    line = (
-        "2026-11-28T12:00:00Z ERROR   worker: a message cannot be worked on: its workers ended again and again job_id="
-    )
-    log.write_text(f"{line}job1\n{line}job2 trace_id=1\n2026-11-28T12:00:01Z ERROR   worker: a bug job_id=job1\n")
-    ends = [float(number) for number in range(1, MANY_ENDS + 1)]
-    assert find_worn_out([GOOD], ends) == {"job1"}
-    assert find_worn_out([GOOD], ends[1:]) == set()
-    assert len(verdicts.judge_logs([log])) == 3
-    assert [found.rpartition("job_id=")[2] for found in verdicts.judge_logs([log], {"job1"})] == [
-        "job2 trace_id=1",
-        "job1",
-    ]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["web 1", "web 2"]), st.integers(0, 3), st.booleans(), st.integers(0, 9))))
