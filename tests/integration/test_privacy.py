@@ -22,10 +22,10 @@ from common.messages.progress import Progress
 from common.messages.topology import DEAD, EVENTS, JOBS, WAITING_SECONDS, waiting_key
 from sandbox.demo.services import Services
 from sandbox.faults.plan import Fault
-from sandbox.gallery.host import Archive
 from sandbox.gallery.pictures import album
 from sandbox.world import World
 from tests.fakes.worker_harness import WorkerHarness
+from tests.integration.test_tools import begin
 
 CLOUDS = ["google_drive", "yadisk"]
 PATIENCE = 60.0  # seconds until a wait here counts as never
@@ -112,22 +112,6 @@ def services(world: World, rabbitmq_url: str, tmp_path: Path) -> Iterator[Servic
     running.environment.update({"RETRY_ATTEMPTS": "1", "WORKER_PHOTOS": "1"})
     with running:
         yield running
-
-
-def begin(services: Services, world: World, archive: Archive) -> str:
-    """Be a guest who saves a gallery; return the job's id."""
-    wish = {
-        "redirect_success_link": f"{world.gallery.url}/ok",
-        "redirect_fail_link": f"{world.gallery.url}/fail",
-        "archive_url": archive.url,
-        "gallery_name": archive.name,
-        "archive_type": "originals",
-        "cloud_type": "google_drive",
-    }
-    answer = requests.post(f"{services.url}/cloud_archive", json=wish, timeout=30).json()
-    back = requests.get(world.accounts.consent(answer["redirect_to"]), allow_redirects=False, timeout=30)
-    assert back.headers["Location"] == wish["redirect_success_link"]
-    return str(answer["job_id"])
 
 
 def wait_for(services: Services, job_id: str, states: set[str]) -> None:

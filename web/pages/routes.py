@@ -82,12 +82,9 @@ class JobPages:
     async def show(self, request: Request) -> Response:
         """Show the page of an archive."""
         texts = _choose_texts(request)
-        try:
-            progress = self._jobs.find_newest(request.path_params["job_id"])
-        except Starting as starting:
-            return _show_later(request, starting)
-        if progress is None:
-            return self._show_unknown(request)
+        progress = self._find(request)
+        if isinstance(progress, Response):
+            return progress
         asked = open_request(self._settings, progress)
         situation = Situation(
             find_way_on(progress, asked, self._home),
@@ -105,12 +102,9 @@ class JobPages:
     async def list_failures(self, request: Request) -> Response:
         """Send the names of the photos that failed as a text to keep."""
         texts = _choose_texts(request)
-        try:
-            progress = self._jobs.find_newest(request.path_params["job_id"])
-        except Starting as starting:
-            return _show_later(request, starting)
-        if progress is None:
-            return self._show_unknown(request)
+        progress = self._find(request)
+        if isinstance(progress, Response):
+            return progress
         name = " – ".join(each for each in (texts.say("names_file"), progress.gallery_name) if each)
         # https://datatracker.ietf.org/doc/html/rfc6266#section-4.3; browsers replace what no file name can hold.
         disposition = f"attachment; filename=\"photos.txt\"; filename*=UTF-8''{quote(name, safe='')}.txt"
@@ -151,6 +145,14 @@ class JobPages:
             logger.warning("an archive cannot be asked for again: %s", refused)
             return _go_to_page(request, "&again=refused")
         return RedirectResponse(consent, 303, HEADERS)
+
+    def _find(self, request: Request) -> Progress | Response:
+        """Return what is known of a request's archive, or what to answer when nothing is."""
+        try:
+            progress = self._jobs.find_newest(request.path_params["job_id"])
+        except Starting as starting:
+            return _show_later(request, starting)
+        return progress or self._show_unknown(request)
 
     def _show_unknown(self, request: Request) -> Response:
         path = f"/cloud_archive/jobs/{quote(request.path_params['job_id'], safe='')}"
