@@ -27,8 +27,6 @@ from common.messages.topology import EXCHANGE, LEDGER, LEDGER_KEY, declare
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 30
-# Seconds between two tries to reach the broker, first and longest: without the ledger no job can go on.
-RECONNECT_SECONDS = (0.5, 5.0)
 TICK_SECONDS = 0.2
 # Of the stream at a time; many, since reading it is a matter of round trips, and so is saying that it was read.
 PREFETCH, ACKNOWLEDGED_AT_ONCE = 1000, 250
@@ -90,7 +88,6 @@ class Ledger:
             self._follow,
             is_over=self._stopped.is_set,
             wait=self._stopped.wait,
-            delays=RECONNECT_SECONDS,
         )
 
     @property
