@@ -9,8 +9,8 @@ from common.errors import Transient
 
 logger = logging.getLogger(__name__)
 
-# Seconds before a restart; they double while the work keeps failing. What follows the broker shows old news, or takes no
-# job, for as long after an outage: half of what replicas may lag behind each other.
+# Seconds before a restart; they double while the work keeps failing. So long after an outage what follows the broker
+# shows old news, or takes no job: half of what replicas may lag behind each other.
 MIN_DELAY, MAX_DELAY = 0.5, 5.0
 # Work that ran for so many seconds before it failed is restarted after the first delay again.
 RESET_AFTER = 60.0
