@@ -16,7 +16,8 @@ from web.progress.subscriber import ProgressSubscriber
 from worker.jobs import sampling
 from worker.queue.reporter import Reporter
 
-PATIENCE = 20.0
+# Twice what a test may take on two busy cores: it is waited for only when something is wrong.
+PATIENCE = 60.0
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
