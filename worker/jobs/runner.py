@@ -171,8 +171,7 @@ class JobRunner:
         if not seconds:
             raise NotOurMessage(_WORN_OUT.detail)
         if claim.job.state.phase is Phase.COPYING and not is_stopped:
-            meter = self._open_slice(claim, signals).meter
-            self._reports.tell(meter.read(State.WAITING, _WORN_OUT.reason, _WORN_OUT.detail, next_attempt_in=seconds))
+            self._tell_wait(self._open_slice(claim, signals).meter, _WORN_OUT, seconds)
 
     @contextmanager
     def _watch(self, meter: Meter) -> Iterator[None]:
@@ -183,8 +182,7 @@ class JobRunner:
         job = outcome.job
         waits_for = outcome.waits_for
         if waits_for and (seconds := self._wait(claim, job, waits_for)):
-            waiting = outcome.meter.read(State.WAITING, waits_for.reason, waits_for.detail, next_attempt_in=seconds)
-            self._reports.tell(waiting)
+            self._tell_wait(outcome.meter, waits_for, seconds)
         elif not outcome.ended and not outcome.waits_for:
             claim.continue_as(job, self._queue.requeue)
             self._reports.tell(outcome.meter.read())
@@ -282,6 +280,9 @@ class JobRunner:
             logger.error("%s", advise_on_refusal(job.cloud_type, error.detail))
         self._continue_delayed(claim, replace(job, state=state), level)
         return float(WAITING_SECONDS[level])
+
+    def _tell_wait(self, meter: Meter, error: ArchiveError, seconds: float) -> None:
+        self._reports.tell(meter.read(State.WAITING, error.reason, error.detail, next_attempt_in=seconds))
 
     def _continue_delayed(self, claim: Claim, job: ArchiveJob, level: int) -> None:
         claim.continue_as(job, lambda each: self._queue.requeue_delayed(each, level), WAITING_SECONDS[level])

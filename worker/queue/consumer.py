@@ -19,7 +19,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 
 from common.crypto.sealing import Secret
 from common.errors import Transient
-from common.loops import Loop, guard
+from common.loops import MAX_DELAY, MIN_DELAY, Loop, guard
 from common.messages.archive_job import ArchiveJob
 from common.messages.publisher import broker_errors, connection_parameters
 from common.messages.topology import (
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 # A connection that is silently dead is noticed after this time here, and after three times as long by the broker.
 HEARTBEAT_SECONDS = 10
-FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY = 0.5, 5.0
+FIRST_RECONNECT_DELAY, MAX_RECONNECT_DELAY = MIN_DELAY, MAX_DELAY
 # A message that does not come back so long after a new connection, in seconds, has gone to another worker.
 TAKEN_OVER_AFTER = 10.0
 # Messages of a connection that is away for longer, in seconds, are lost to us: the broker hands them to others.
